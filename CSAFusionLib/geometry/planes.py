@@ -1,0 +1,108 @@
+"""Cut a volume into slices of an anatomical plane, and put slices back on the volume's own grid.
+
+Slices are canonical: however a volume is stored, the same anatomy gives the same array. Voxels are only permuted and
+flipped, never interpolated, so an oblique acquisition is sliced in its own near-axial (sagittal, coronal) plane.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import numpy as np
+import SimpleITK as sitk
+
+
+class Plane(Enum):
+    """The plane of the slices."""
+
+    AXIAL = "axial"
+    SAGITTAL = "sagittal"
+    CORONAL = "coronal"
+    ACQUIRED = "acquired"
+
+
+# A voxel side must be this much longer than the others to be the slice thickness; less is header rounding.
+_THICKER = 1.01
+
+# Seen from the canonical volume array [to superior, to posterior, to left]: the axes that become (slice, row, column),
+# and whether rows run down from superior, as coronal and sagittal pictures are hung.
+_VIEWS = {
+    Plane.AXIAL: ((0, 1, 2), False),
+    Plane.CORONAL: ((1, 0, 2), True),
+    Plane.SAGITTAL: ((2, 0, 1), True),
+}
+
+# Rotation by about 1e-5 rad round an axis that is no one's symmetry axis.
+_NUDGE = np.eye(3) + 1e-5 * np.array([[0.0, -0.23, 0.61], [0.23, 0.0, -1.0], [-0.61, 1.0, 0.0]])
+
+
+def to_slices(image: sitk.Image, plane: Plane) -> np.ndarray:
+    """Cut a 3-D image into canonical slices.
+
+    Axial slices run from inferior to superior, rows to posterior, columns to left (radiological display); coronal
+    from anterior to posterior, rows to inferior, columns to left; sagittal from right to left, rows to inferior,
+    columns to posterior.
+
+    Returns an array of its own, contiguous, (S, H, W), or (S, H, W, C) for C components, in the image's own number type.
+    """
+    order, flips = _storage_to_slices(image, plane)
+    voxels = sitk.GetArrayViewFromImage(image)
+    order += tuple(range(3, voxels.ndim))
+    return np.flip(voxels.transpose(order), flips).copy()
+
+
+def from_slices(slices: np.ndarray, reference: sitk.Image, plane: Plane) -> sitk.Image:
+    """Put slices cut by :func:`to_slices` back into a volume exactly on the reference's grid.
+
+    slices: (S, H, W) or (S, H, W, C), of the shape to_slices gives for the reference and the plane.
+    Returns an image whose size, origin, spacing and direction are the reference's, bit for bit.
+    """
+    order, flips = _storage_to_slices(reference, plane)
+    order += tuple(range(3, slices.ndim))
+    voxels = np.flip(slices, flips).transpose(np.argsort(order))
+    image = sitk.GetImageFromArray(np.ascontiguousarray(voxels), isVector=slices.ndim == 4)
+    image.CopyInformation(reference)
+    return image
+
+
+def acquired_plane(image: sitk.Image) -> Plane:
+    """Return the plane the image was acquired in: across its thickest side, axial when no side is thicker."""
+    planes = (Plane.SAGITTAL, Plane.CORONAL, Plane.AXIAL)
+    spacing = np.array(image.GetSpacing())[_canonical_axes(image)[0]]
+    thickest = int(np.argmax(spacing))
+    if spacing[thickest] < _THICKER * np.sort(spacing)[1]:
+        return Plane.AXIAL
+    return planes[thickest]
+
+
+def slice_spacing(image: sitk.Image, plane: Plane) -> tuple[float, float, float]:
+    """Return the voxel sides in mm along (slice, row, column) of the slices of a plane."""
+    order, _ = _storage_to_slices(image, plane)
+    sides = image.GetSpacing()[::-1]
+    return sides[order[0]], sides[order[1]], sides[order[2]]
+
+
+def _storage_to_slices(image: sitk.Image, plane: Plane) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Order and flips that take the stored array [k, j, i] to [slice, row, column]."""
+    if plane is Plane.ACQUIRED:
+        plane = acquired_plane(image)
+    axes, flipped = _canonical_axes(image)
+    view, hang = _VIEWS[plane]
+    order = tuple(2 - axes[2 - axis] for axis in view)
+    down = [flipped[2 - axis] ^ (hang and axis == 0) for axis in view]
+    return order, tuple(int(axis) for axis in np.flatnonzero(down))
+
+
+def _canonical_axes(image: sitk.Image) -> tuple[list[int], list[bool]]:
+    """For x (to left), y (to posterior), z (to superior): the image axis nearest to it, and whether it runs against it.
+
+    Where two axes are equally near (45 degrees exactly) storage order and header rounding must not decide, so the
+    patient is turned by an invisible angle first.
+    """
+    direction = _NUDGE @ np.reshape(image.GetDirection(), (3, 3))
+    voxel = sitk.Image([1, 1, 1], sitk.sitkUInt8)
+    voxel.SetDirection((direction / np.linalg.norm(direction, axis=0)).ravel().tolist())
+    orient = sitk.DICOMOrientImageFilter()
+    orient.SetDesiredCoordinateOrientation("LPS")
+    orient.Execute(voxel)
+    return list(orient.GetPermuteOrder()), list(orient.GetFlipAxes())

@@ -1,0 +1,1 @@
+"""What voxel values mean: modality, mapping to [0, 1], colour."""

@@ -1,0 +1,58 @@
+"""CT display windows in Hounsfield units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from CSAFusionLib.errors import InputError
+
+
+@dataclass(frozen=True)
+class Window:
+    """The range of values that is spread over black to white: ``width`` wide, centred on ``level``."""
+
+    level: float
+    width: float
+
+    def __post_init__(self) -> None:
+        if not self.width > 0:
+            raise InputError(f"A window cannot have the width {self.width:g}; give a width above 0.")
+
+    @property
+    def low(self) -> float:
+        """The value shown black."""
+        return self.level - self.width / 2
+
+    @property
+    def high(self) -> float:
+        """The value shown white."""
+        return self.level + self.width / 2
+
+
+CT_WINDOWS = {
+    "brain": Window(40, 80),
+    "stroke": Window(35, 40),
+    "subdural": Window(75, 215),
+    "soft-tissue": Window(50, 400),
+    "abdomen": Window(60, 400),
+    "lung": Window(-600, 1500),
+    "bone": Window(600, 2800),
+    "skull-and-brain": Window(350, 1000),
+    "wide": Window(500, 3000),
+}
+
+
+def parse_window(text: str) -> Window:
+    """Read a window from the name of a CT preset ("brain") or from "level,width" ("40,80").
+
+    Raises InputError when it is neither, or when the width is not positive.
+    """
+    if text in CT_WINDOWS:
+        return CT_WINDOWS[text]
+    try:
+        level, width = (float(number) for number in text.split(","))
+    except ValueError:
+        raise InputError(
+            f"'{text}' is not a window; give one of {', '.join(CT_WINDOWS)}, or 'level,width' such as '40,80'."
+        ) from None
+    return Window(level, width)

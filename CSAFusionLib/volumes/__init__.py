@@ -1,0 +1,1 @@
+"""Volumes and pictures on disk: read, check, write."""
