@@ -1,0 +1,106 @@
+"""Two registered volumes as stacks of slices on one grid, mapped to [0, 1] once per volume."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.fusion.sources import Source
+from CSAFusionLib.geometry.planes import to_slices
+from CSAFusionLib.geometry.resampling import check_overlap, coverage, resample_to_grid
+from CSAFusionLib.intensity.colour_tables import apply_colour_table
+from CSAFusionLib.intensity.mapping import IntensityMapping, find_mapping
+from CSAFusionLib.intensity.modality import Modality, guess_modality
+from CSAFusionLib.intensity.windows import Window
+from CSAFusionLib.volumes.volume import Volume
+
+
+@dataclass(frozen=True)
+class Role:
+    """What is known of one input before its voxels are used: modality (and whether guessed), mapping, colour table."""
+
+    volume: Volume
+    modality: Modality
+    is_guess: bool
+    mapping: IntensityMapping
+    colour_table: str | None
+
+    def describe(self) -> dict[str, Any]:
+        """Modality and mapping as plain JSON values."""
+        return {
+            "modality": self.modality.name,
+            "modality_is_guessed": self.is_guess,
+            "black": float(self.mapping.low),
+            "white": float(self.mapping.high),
+            "colour_table": self.colour_table,
+        }
+
+    def to_source(self, slices: np.ndarray) -> Source:
+        """Slices of this volume's own intensities as the network takes them."""
+        unit = self.mapping(slices)
+        return Source.from_slices(apply_colour_table(unit, self.colour_table) if self.colour_table else unit)
+
+
+@dataclass(frozen=True)
+class AlignedPair:
+    """Both sources (S, H, W) on the fixed grid, how far the moving one reaches (1 inside, 0 outside), and its image."""
+
+    fixed: Source
+    moving: Source
+    coverage: np.ndarray
+    moving_on_grid: sitk.Image
+
+
+def find_roles(fixed: Volume, moving: Volume, settings: FusionSettings) -> tuple[Role, Role]:
+    """Settle modality, mapping and colour table of the two volumes, from the settings or else from the data.
+
+    Raises:
+        InputError: a colour table is asked for and no volume is PET or SPECT.
+    """
+    roles = (
+        _find_role(fixed, settings.fixed_modality, settings.fixed_window, settings.colour_table),
+        _find_role(moving, settings.moving_modality, settings.moving_window, settings.colour_table),
+    )
+    if settings.colour_table and not any(role.modality.is_functional for role in roles):
+        raise InputError(
+            f"The colour table '{settings.colour_table}' colours a PET or SPECT volume, but '{fixed.name}' was taken as "
+            f"{roles[0].modality.name} and '{moving.name}' as {roles[1].modality.name}; set the modality or no table."
+        )
+    return roles
+
+
+def align(fixed: Role, moving: Role, settings: FusionSettings, transform: sitk.Transform) -> AlignedPair:
+    """Bring the moving volume onto the fixed grid and cut both into slices.
+
+    Args:
+        transform: from fixed points to moving points (LPS, mm).
+
+    Raises:
+        InputError: under this transform the volumes do not overlap.
+    """
+    reference = fixed.volume.image
+    check_overlap(fixed.volume, moving.volume, transform)
+    on_grid = resample_to_grid(moving.volume.image, reference, transform, default=moving.mapping.low)
+    covered = coverage(moving.volume.image, reference, transform, settings.plane)
+    return AlignedPair(
+        fixed=fixed.to_source(to_slices(reference, settings.plane)),
+        moving=moving.to_source(to_slices(on_grid, settings.plane)),
+        coverage=to_slices(covered, settings.plane),
+        moving_on_grid=on_grid,
+    )
+
+
+def _find_role(volume: Volume, modality: Modality | None, window: Window | None, colour_table: str | None) -> Role:
+    known = modality or guess_modality(volume)
+    return Role(
+        volume=volume,
+        modality=known,
+        is_guess=modality is None,
+        mapping=find_mapping(volume, known, window),
+        colour_table=colour_table if known.is_functional and not volume.is_colour else None,
+    )

@@ -1,0 +1,115 @@
+"""Everything a user can choose about one fusion, validated once and able to travel as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from enum import Enum
+from typing import Any, TypeVar
+
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.geometry.planes import Plane
+from CSAFusionLib.intensity.colour_tables import COLOUR_TABLES
+from CSAFusionLib.intensity.modality import Modality
+from CSAFusionLib.intensity.windows import Window
+from CSAFusionLib.registration.methods import Method, TransformModel
+
+AnEnum = TypeVar("AnEnum", bound=Enum)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FusionSettings:
+    """The choices of one fusion; a combination that cannot work raises :class:`InputError` when it is made.
+
+    Args:
+        registration: engine that aligns the moving volume; ``Method.NONE`` trusts the geometry of the headers.
+        transform_model: freedom of the registration.
+        fixed_modality, moving_modality: None guesses them from the data.
+        fixed_window, moving_window: intensities shown from black to white; None finds them from the modality.
+        colour_table: shows the scalar PET or SPECT volume through this table, in colour; None fuses it in grey.
+        plane: plane of the slices the network sees.
+        weights: name of bundled weights or path of a safetensors file; None chooses by the modalities.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:0``..., ``mps``.
+        batch_size: slices at a time; None chooses by the device and the size of a slice.
+        seed: seed of the registration's sampling.
+    """
+
+    registration: Method = Method.SITK
+    transform_model: TransformModel = TransformModel.RIGID
+    fixed_modality: Modality | None = None
+    moving_modality: Modality | None = None
+    fixed_window: Window | None = None
+    moving_window: Window | None = None
+    colour_table: str | None = None
+    plane: Plane = Plane.AXIAL
+    weights: str | None = None
+    device: str = "auto"
+    batch_size: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.batch_size is not None and self.batch_size < 1:
+            raise InputError(f"The batch size is {self.batch_size}; give 1 or more slices at a time.")
+        if self.seed < 0:
+            raise InputError(f"The seed is {self.seed}; give 0 or a positive whole number.")
+        if self.colour_table is not None and self.colour_table not in COLOUR_TABLES:
+            known = ", ".join(sorted(COLOUR_TABLES))
+            raise InputError(f"There is no colour table '{self.colour_table}'; choose one of {known}.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """These settings as plain JSON values: enums by their name, windows by level and width."""
+        return {field.name: _to_json(getattr(self, field.name)) for field in fields(self)}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> FusionSettings:
+        """The settings that :meth:`to_dict` wrote; what is left out keeps its default.
+
+        Raises:
+            InputError: a key or a value is not known.
+        """
+        unknown = sorted(set(values) - {field.name for field in fields(cls)})
+        if unknown:
+            raise InputError(f"The settings hold '{unknown[0]}', which this version does not know; remove it.")
+        return cls(**{key: _from_json(key, value) for key, value in values.items()})
+
+
+def parse_choice(choices: type[AnEnum], name: str, what: str) -> AnEnum:
+    """The member of ``choices`` called ``name``, in any case.
+
+    Args:
+        what: the thing chosen, as the message names it, for example "plane".
+
+    Raises:
+        InputError: there is no such member.
+    """
+    try:
+        return choices[name.strip().upper()]
+    except KeyError:
+        known = ", ".join(member.name.lower() for member in choices)
+        raise InputError(f"There is no {what} '{name}'; choose one of {known}.") from None
+
+
+_ENUMS: dict[str, type[Enum]] = {
+    "registration": Method,
+    "transform_model": TransformModel,
+    "fixed_modality": Modality,
+    "moving_modality": Modality,
+    "plane": Plane,
+}
+
+
+def _to_json(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.name
+    if isinstance(value, Window):
+        return {"level": value.level, "width": value.width}
+    return value
+
+
+def _from_json(key: str, value: Any) -> Any:
+    if value is None:
+        return None
+    if key in _ENUMS:
+        return parse_choice(_ENUMS[key], value, key.replace("_", " "))
+    if key.endswith("_window"):
+        return Window(**value)
+    return value
