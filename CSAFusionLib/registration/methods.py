@@ -1,0 +1,56 @@
+"""What can do a registration, and how freely it may move the image."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class TransformModel(Enum):
+    """How freely the moving volume may move; each value is what a menu shows: (title, tooltip)."""
+
+    RIGID = ("Rigid", "Rotation and translation (6 parameters): two scans of one patient's head.")
+    AFFINE = ("Affine", "Rigid, with scaling and shearing (12 parameters): scanners whose scales differ.")
+    SYN = ("Deformable (SyN)", "Affine, then a smooth deformation that can be undone: anatomy that changed shape.")
+
+    @property
+    def title(self) -> str:
+        """The name a menu shows."""
+        return self.value[0]
+
+    @property
+    def tooltip(self) -> str:
+        """One sentence that helps to choose."""
+        return self.value[1]
+
+
+class Method(Enum):
+    """What does the registration; each value is what a menu shows: (title, tooltip)."""
+
+    NONE = ("Header geometry", "No registration: the volumes are already aligned by what their headers say.")
+    SITK = ("SimpleITK", "Mattes mutual information, multi-resolution; rigid or affine; needs no extra package.")
+    ANTS = ("ANTs", "ANTs through the package antspyx; rigid, affine or deformable; slower, installed apart.")
+    BRAINS = ("BRAINSFit", "Slicer's own registration module; rigid or affine; only inside 3D Slicer.")
+
+    @property
+    def title(self) -> str:
+        """The name a menu shows."""
+        return self.value[0]
+
+    @property
+    def tooltip(self) -> str:
+        """One sentence that helps to choose."""
+        return self.value[1]
+
+    @property
+    def models(self) -> tuple[TransformModel, ...]:
+        """The transform models this method can find; none for the header geometry, which ignores the model."""
+        return _MODELS[self]
+
+
+_LINEAR = (TransformModel.RIGID, TransformModel.AFFINE)
+_MODELS = {
+    Method.NONE: (),
+    Method.SITK: _LINEAR,
+    Method.ANTS: (*_LINEAR, TransformModel.SYN),
+    Method.BRAINS: _LINEAR,
+}

@@ -1,0 +1,26 @@
+"""What a registration gives, whichever engine ran."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import SimpleITK as sitk
+
+from CSAFusionLib.registration.methods import Method, TransformModel
+
+
+@dataclass(frozen=True)
+class RegistrationResult:
+    """A transform and how it was found.
+
+    transform: takes points of the fixed volume to points of the moving volume, LPS mm (ITK's direction).
+    method, model: what found it; the model is None for the header geometry.
+    seconds: time the registration took.
+    metric: quality figures by name, as :func:`CSAFusionLib.registration.quality.compare` gives them.
+    """
+
+    transform: sitk.Transform
+    method: Method
+    model: TransformModel | None
+    seconds: float
+    metric: dict[str, float] = field(default_factory=dict)
