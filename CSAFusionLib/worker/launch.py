@@ -1,0 +1,194 @@
+"""Starts the child process of a job, listens to it without waiting, and ends it when asked."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from queue import SimpleQueue
+
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.worker.events import CancelledEvent, ErrorEvent, Event, ProgressEvent, ResultEvent
+from CSAFusionLib.worker.job import Job, load_result, save_job
+
+FUSION = "CSAFusionLib.fusion.pipeline:fuse_volumes"
+SECONDS_TO_END = 1.0
+"""What a cancelled child may take before it is killed."""
+
+
+class WorkerProcess:
+    """One job in a child process: start it, poll it until an event ends it, or cancel it.
+
+    Its temporary folder is removed with the event that ends it, and with this object at the latest.
+
+    Args:
+        job: what to do.
+        python: the interpreter to run it with; it must have this package's dependencies.
+        task: ``module:function`` to call in the child, with the arguments of ``fuse_volumes``.
+    """
+
+    def __init__(self, job: Job, *, python: str = sys.executable, task: str = FUSION) -> None:
+        self._job = job
+        self._command = [python, "-m", "CSAFusionLib.worker.main"]
+        self._task = task
+        self._child: _Child | None = None
+
+    def start(self) -> None:
+        """Write the job's files and start the child.
+
+        Raises:
+            InputError: the files cannot be written or the interpreter cannot be started; nothing is left behind.
+        """
+        files = tempfile.TemporaryDirectory(prefix="csafusion-", ignore_cleanup_errors=True)
+        folder = Path(files.name)
+        try:
+            save_job(self._job, folder)
+            with open(_log_of(folder), "w", encoding="utf-8") as log:
+                process = _start([*self._command, str(folder), self._task], folder, log.fileno())
+        except (OSError, RuntimeError) as error:
+            files.cleanup()
+            raise InputError(
+                f"The fusion process could not be started ({error}); check the free disk space."
+            ) from error
+        self._child = _Child(process, files)
+
+    def poll(self) -> list[Event]:
+        """What happened since the last call, without waiting; after an event that ends the job, always nothing."""
+        child = self._child
+        if child is None:
+            return []
+        # Looked at before the lines are taken: a child that is through has put down every line there will be.
+        ended = child.has_ended()
+        events = [child.event_of(line) for line in child.taken_lines()]
+        if ended and not (events and isinstance(events[-1], ResultEvent | ErrorEvent)):
+            events.append(child.crash())
+        if events and not isinstance(events[-1], ProgressEvent):
+            self._end(child)
+        return events
+
+    def cancel(self) -> list[Event]:
+        """End the child within two seconds and remove its files; returns the event that says so, if it still ran."""
+        if self._child is None:
+            return []
+        self._end(self._child)
+        return [CancelledEvent()]
+
+    def _end(self, child: _Child) -> None:
+        child.stop()
+        self._child = None
+
+
+class _Child:
+    """A started process with its files and the thread that listens to it."""
+
+    def __init__(self, process: subprocess.Popen[str], files: tempfile.TemporaryDirectory[str]) -> None:
+        self._process = process
+        self._files = files
+        self._lines: SimpleQueue[str] = SimpleQueue()
+        self._listener = threading.Thread(target=_listen, args=(process, self._lines), daemon=True)
+        self._listener.start()
+
+    def has_ended(self) -> bool:
+        return not self._listener.is_alive() and self._process.poll() is not None
+
+    def taken_lines(self) -> Iterator[str]:
+        while not self._lines.empty():
+            yield self._lines.get()
+
+    def event_of(self, line: str) -> Event:
+        values = json.loads(line)
+        if values["event"] == "progress":
+            return ProgressEvent(values["stage"], values["done"], values["total"])
+        if values["event"] == "error":
+            return ErrorEvent(values["message"])
+        return ResultEvent(load_result(Path(self._files.name)))
+
+    def crash(self) -> ErrorEvent:
+        log = _log_of(Path(self._files.name)).read_text(encoding="utf-8", errors="replace")
+        return ErrorEvent(_why(self._process.returncode, log), log)
+
+    def stop(self) -> None:
+        if self._process.poll() is None:
+            _stop(self._process)
+        self._listener.join(SECONDS_TO_END)
+        self._files.cleanup()
+
+
+def _log_of(folder: Path) -> Path:
+    return folder / "worker.log"
+
+
+def _start(command: list[str], folder: Path, log: int) -> subprocess.Popen[str]:
+    root = str(Path(__file__).resolve().parents[2])
+    paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        encoding="utf-8",
+        # The current folder comes first on the child's module path: it must hold nothing but the job.
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+        # The interpreter may be a launcher with the real one below it: a group of their own lets both be ended.
+        start_new_session=True,
+        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+    )
+
+
+def _listen(process: subprocess.Popen[str], lines: SimpleQueue[str]) -> None:
+    assert process.stdout is not None
+    with process.stdout as stream:
+        for line in stream:
+            # A launcher before the interpreter may say something of its own; the events are the lines of JSON.
+            if line.startswith("{"):
+                lines.put(line)
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    """End a process and those it started, politely at first; returns when it has ended."""
+    _end_tree(process, by_force=False)
+    try:
+        process.wait(SECONDS_TO_END)
+    except subprocess.TimeoutExpired:
+        _end_tree(process, by_force=True)
+        process.wait()
+
+
+def _end_tree(process: subprocess.Popen[str], *, by_force: bool) -> None:
+    if sys.platform == "win32":
+        subprocess.run(
+            ["taskkill", "/F", "/T", "/PID", str(process.pid)],
+            capture_output=True,
+            check=False,
+            creationflags=subprocess.CREATE_NO_WINDOW,
+        )
+    else:
+        try:
+            os.killpg(process.pid, signal.SIGKILL if by_force else signal.SIGTERM)
+        except ProcessLookupError:
+            return
+
+
+_OUT_OF_MEMORY = {-9, 137}
+_CRASHES = {-4, -6, -7, -8, -11, 132, 134, 135, 136, 139, 0xC0000005, 0xC0000409, 0xC00000FD}
+
+
+def _why(code: int, log: str) -> str:
+    """One sentence for an exit code (negative: a signal; above 128: a signal as a launcher passes it on)."""
+    if code in _OUT_OF_MEMORY:
+        return (
+            "The system stopped the fusion process, most likely because memory ran out; close other programs or choose "
+            "a smaller volume, and try again."
+        )
+    if code in _CRASHES:
+        return f"The fusion process crashed (exit code {code}); try again with the device set to CPU."
+    last = next((line.strip() for line in reversed(log.splitlines()) if line.strip()), "")
+    said = f": {last}" if last else ""
+    return f"The fusion process ended unexpectedly (exit code {code}){said}"

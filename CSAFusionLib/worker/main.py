@@ -1,0 +1,51 @@
+"""The child process: ``python -m CSAFusionLib.worker.main FOLDER TASK``, started by :mod:`CSAFusionLib.worker.launch`.
+
+It reads the job in FOLDER, calls TASK (``module:function``, called as ``fuse_volumes`` is), writes the result into
+FOLDER, and prints one line of JSON for each event. A failure nobody foresaw ends it with a traceback on standard error.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import TextIO
+
+from CSAFusionLib.errors import CSAFusionError
+from CSAFusionLib.worker.events import error_line, progress_line, result_line
+from CSAFusionLib.worker.job import load_job, save_result
+
+
+def main(folder: Path, task: str) -> None:
+    """Do the job of a folder."""
+    lines = _claim_standard_output()
+
+    def tell(line: str) -> None:
+        lines.write(line + "\n")
+        lines.flush()
+
+    def progress(stage: str, done: int, total: int) -> None:
+        tell(progress_line(stage, done, total))
+
+    try:
+        job = load_job(folder)
+        module, function = task.split(":")
+        work = getattr(importlib.import_module(module), function)
+        result = work(job.fixed, job.moving, job.settings, registration=job.registration, progress=progress)
+        save_result(result, folder)
+    except CSAFusionError as error:
+        tell(error_line(str(error)))
+    else:
+        tell(result_line())
+
+
+def _claim_standard_output() -> TextIO:
+    """Standard output for the events alone; whatever a library prints there goes to standard error instead."""
+    private = os.dup(1)
+    os.dup2(2, 1)
+    return os.fdopen(private, "w", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2])

@@ -1,0 +1,68 @@
+"""Jobs and results survive the way through files."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.intensity.windows import Window
+from CSAFusionLib.registration.methods import Method, TransformModel
+from CSAFusionLib.registration.result import RegistrationResult
+from CSAFusionLib.volumes.volume import Volume
+from CSAFusionLib.worker.job import Job, load_job, save_job
+
+A_ROTATION = sitk.Euler3DTransform((1.0, 2.0, 3.0), 0.1, 0.2, 0.3, (4.0, 5.0, 6.0))
+
+
+def an_oblique_image(components: int = 1) -> sitk.Image:
+    rng = np.random.default_rng(0)
+    shape = (3, 4, 5) if components == 1 else (3, 4, 5, components)
+    image = sitk.GetImageFromArray(rng.integers(0, 255, shape).astype(np.uint8), isVector=components > 1)
+    image.SetDirection(A_ROTATION.GetMatrix())
+    image.SetSpacing((1 / 3, 0.7, 2.1))
+    image.SetOrigin((-100.123456789012345, 7.5, 1e-3))
+    return image
+
+
+def there_and_back(job: Job, folder) -> Job:
+    save_job(job, folder)
+    return load_job(folder)
+
+
+def a_field() -> sitk.Transform:
+    field = sitk.GetImageFromArray(np.random.default_rng(1).normal(size=(4, 4, 4, 3)), isVector=True)
+    return sitk.CompositeTransform([A_ROTATION, sitk.DisplacementFieldTransform(field)])
+
+
+@pytest.mark.parametrize("components", [1, 3])
+def test_voxels_and_geometry_are_the_same_to_the_last_bit(tmp_path, components):
+    image = an_oblique_image(components)
+    sheared = an_oblique_image(components)
+    sheared.SetDirection((1, 0.28, 0, 0, 0.96, 0, 0, 0, 1))
+    back = there_and_back(Job(Volume(image, "A", "CT"), Volume(sheared, "B"), FusionSettings()), tmp_path)
+    assert (back.fixed.name, back.fixed.modality_hint, back.moving.modality_hint) == ("A", "CT", None)
+    for before, after in ((image, back.fixed.image), (sheared, back.moving.image)):
+        assert np.array_equal(sitk.GetArrayFromImage(before), sitk.GetArrayFromImage(after))
+        assert after.GetPixelID() == before.GetPixelID()
+        assert after.GetOrigin() == before.GetOrigin()
+        np.testing.assert_allclose(after.GetSpacing(), before.GetSpacing(), rtol=1e-14)
+        np.testing.assert_allclose(after.GetDirection(), before.GetDirection(), atol=1e-14)
+
+
+def test_settings_travel_whole(tmp_path):
+    settings = FusionSettings(fixed_window=Window(40, 80), colour_table="hot-iron", batch_size=2, seed=3)
+    volume = Volume(an_oblique_image(), "A")
+    assert there_and_back(Job(volume, volume, settings), tmp_path).settings == settings
+
+
+@pytest.mark.parametrize("transform", [A_ROTATION, a_field()], ids=["rigid", "deformation"])
+@pytest.mark.parametrize("model", [TransformModel.RIGID, None])
+def test_a_given_registration_travels_with_its_transform(tmp_path, transform, model):
+    given = RegistrationResult(transform, Method.ANTS, model, 1.25, {"mutual information": 0.5})
+    volume = Volume(an_oblique_image(), "A")
+    back = there_and_back(Job(volume, volume, FusionSettings(), given), tmp_path).registration
+    assert (back.method, back.model, back.seconds, back.metric) == (given.method, model, 1.25, given.metric)
+    for point in ((0.0, 0.0, 0.0), (1.2, 0.7, 2.9)):
+        np.testing.assert_allclose(back.transform.TransformPoint(point), transform.TransformPoint(point), atol=1e-9)

@@ -1,0 +1,210 @@
+"""Real child processes: they succeed, refuse, fail, crash, are cancelled, and leave nothing behind."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.volumes.volume import Volume
+from CSAFusionLib.worker.events import CancelledEvent, ErrorEvent, ProgressEvent, ResultEvent
+from CSAFusionLib.worker.job import Job
+from CSAFusionLib.worker.launch import WorkerProcess
+
+posix_only = pytest.mark.skipif(sys.platform == "win32", reason="signals and process groups of POSIX")
+
+
+@pytest.fixture(autouse=True)
+def temporary_folder(tmp_path, monkeypatch) -> Path:
+    """Where the workers of a test make their folders; the child finds this folder's tasks."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    return tmp_path
+
+
+@pytest.fixture
+def job() -> Job:
+    voxels = np.arange(60, dtype=np.float32).reshape(3, 4, 5)
+    return Job(
+        Volume(sitk.GetImageFromArray(voxels), "Head CT"),
+        Volume(sitk.GetImageFromArray(voxels + 1), "Head MR"),
+        FusionSettings(seed=7),
+    )
+
+
+def started(job: Job, task: str, **options) -> WorkerProcess:
+    worker = WorkerProcess(job, task=f"child_tasks:{task}", **options)
+    worker.start()
+    return worker
+
+
+def all_events(worker: WorkerProcess, seconds: float = 60) -> list:
+    events: list = []
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        events += worker.poll()
+        if events and not isinstance(events[-1], ProgressEvent):
+            return events
+        time.sleep(0.02)
+    raise AssertionError(f"the worker did not end within {seconds} s: {events}")
+
+
+def first_progress(worker: WorkerProcess) -> ProgressEvent:
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        for event in worker.poll():
+            return event
+        time.sleep(0.02)
+    raise AssertionError("the worker told nothing")
+
+
+def is_alive(process_id: int) -> bool:
+    try:
+        state = Path(f"/proc/{process_id}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def assert_ended(process_id: int) -> None:
+    end = time.monotonic() + 2
+    while is_alive(process_id) and time.monotonic() < end:
+        time.sleep(0.02)
+    assert not is_alive(process_id)
+
+
+def test_the_result_comes_back_as_the_child_made_it(job, temporary_folder):
+    *progress, last = all_events(started(job, "negate"))
+    assert progress == [ProgressEvent("negation", done, 3) for done in (1, 2, 3)]
+    assert isinstance(last, ResultEvent)
+    assert np.array_equal(sitk.GetArrayFromImage(last.result.fused), -sitk.GetArrayFromImage(job.fixed.image))
+    assert last.result.registration.transform.TransformPoint((0, 0, 0)) == (1.5, 2, 3)
+    assert last.result.provenance == {"settings": job.settings.to_dict(), "names": ["Head CT", "Head MR"]}
+    assert last.result.warnings == ["a warning"]
+    assert list(temporary_folder.iterdir()) == []
+
+
+def test_nothing_follows_the_end(job):
+    worker = started(job, "negate")
+    all_events(worker)
+    assert worker.poll() == []
+    assert worker.cancel() == []
+
+
+def test_what_a_library_prints_is_no_event(job):
+    assert isinstance(all_events(started(job, "chatter"))[-1], ResultEvent)
+
+
+def test_a_refusal_is_told_in_its_own_words(job, temporary_folder):
+    assert all_events(started(job, "refuse")) == [ErrorEvent("'Head CT' cannot be fused; select another volume.")]
+    assert list(temporary_folder.iterdir()) == []
+
+
+def test_a_failure_nobody_foresaw_is_one_sentence_with_its_traceback_for_the_log(job, temporary_folder):
+    (event,) = all_events(started(job, "fail"))
+    assert event.message == "The fusion process ended unexpectedly (exit code 1): RuntimeError: the disk is full"
+    assert "Traceback" in event.details
+    assert list(temporary_folder.iterdir()) == []
+
+
+@posix_only
+def test_a_crash_is_one_sentence(job, temporary_folder):
+    (event,) = all_events(started(job, "crash"))
+    assert event.message.startswith("The fusion process crashed") and "\n" not in event.message
+    assert list(temporary_folder.iterdir()) == []
+
+
+@posix_only
+def test_a_process_killed_by_the_system_ran_out_of_memory(job, temporary_folder):
+    (event,) = all_events(started(job, "be_killed"))
+    assert "memory ran out" in event.message
+    assert list(temporary_folder.iterdir()) == []
+
+
+@posix_only
+def test_a_process_that_aborts_after_its_result_has_succeeded(job):
+    assert isinstance(all_events(started(job, "abort_after_the_result"))[-1], ResultEvent)
+
+
+def test_polling_does_not_wait(job):
+    worker = started(job, "work_for_long")
+    first_progress(worker)
+    before = time.monotonic()
+    assert worker.poll() == []
+    assert time.monotonic() - before < 0.1
+    worker.cancel()
+
+
+@pytest.mark.parametrize("task", ["work_for_long", pytest.param("refuse_to_end", marks=posix_only)])
+def test_a_cancelled_process_ends_within_two_seconds(job, temporary_folder, task):
+    worker = started(job, task)
+    assert first_progress(worker) == ProgressEvent("work", 0, 0)
+    before = time.monotonic()
+    assert worker.cancel() == [CancelledEvent()]
+    assert time.monotonic() - before < 2
+    assert list(temporary_folder.iterdir()) == []
+    assert worker.poll() == []
+
+
+@posix_only
+def test_cancelling_ends_the_processes_that_the_child_started(job):
+    worker = started(job, "start_another_process")
+    helper = int(first_progress(worker).stage)
+    assert is_alive(helper)
+    worker.cancel()
+    assert_ended(helper)
+
+
+@posix_only
+def test_an_interpreter_behind_a_launcher_is_cancelled_too(job, tmp_path, monkeypatch):
+    launcher = tmp_path / "PythonLauncher"
+    launcher.write_text(f'#!/bin/sh\necho "launcher says hello"\n"{sys.executable}" "$@"\nexit $?\n')
+    launcher.chmod(0o755)
+    worker = started(job, "start_another_process", python=str(launcher))
+    helper = int(first_progress(worker).stage)
+    worker.cancel()
+    assert_ended(helper)
+
+
+def test_the_child_has_the_environment_of_the_host_and_a_folder_of_its_own(job, monkeypatch, temporary_folder):
+    monkeypatch.setenv("A_SETTING_OF_THE_HOST", "kept")
+    setting, folder, _, _, _, last = all_events(started(job, "show_environment"))
+    assert setting.stage == "kept"
+    assert Path(folder.stage).parent == temporary_folder
+    assert isinstance(last, ResultEvent)
+
+
+def test_an_interpreter_that_cannot_be_started_is_told_and_leaves_nothing(job, temporary_folder):
+    with pytest.raises(InputError, match="could not be started"):
+        started(job, "negate", python=str(temporary_folder / "no-such-python"))
+    assert list(temporary_folder.iterdir()) == []
+
+
+def test_files_that_cannot_be_written_are_told(job, temporary_folder, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("CSAFusionLib.worker.launch.save_job", full)
+    with pytest.raises(InputError, match="No space left on device"):
+        started(job, "negate")
+    assert list(temporary_folder.iterdir()) == []
+
+
+@pytest.mark.filterwarnings("ignore:Implicitly cleaning up:ResourceWarning")
+def test_an_abandoned_worker_leaves_no_files(job, temporary_folder):
+    worker = started(job, "work_for_long")
+    first_progress(worker)
+    process_id = worker._child._process.pid
+    del worker
+    gc.collect()
+    assert list(temporary_folder.iterdir()) == []
+    os.kill(process_id, 9)
