@@ -68,8 +68,8 @@ def find_roles(fixed: Volume, moving: Volume, settings: FusionSettings) -> tuple
     )
     if settings.colour_table and not any(role.modality.is_functional for role in roles):
         raise InputError(
-            f"The colour table '{settings.colour_table}' colours a PET or SPECT volume, but '{fixed.name}' was taken as "
-            f"{roles[0].modality.name} and '{moving.name}' as {roles[1].modality.name}; set the modality or no table."
+            f"The colour table '{settings.colour_table}' colours a PET or SPECT volume, but '{fixed.name}' was taken "
+            f"as {roles[0].modality.name} and '{moving.name}' as {roles[1].modality.name}; set the modality."
         )
     return roles
 

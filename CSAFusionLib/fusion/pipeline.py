@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import SimpleITK as sitk
 
 from CSAFusionLib.fusion.alignment import AlignedPair, Role, align, find_roles
 from CSAFusionLib.fusion.device import choose_device
-from CSAFusionLib.fusion.inference import FusedSlices, fuse_slices
+from CSAFusionLib.fusion.inference import fuse_slices
 from CSAFusionLib.fusion.provenance import describe_registration, describe_run
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.fusion.sources import Source, blend, fixed_is_a, join_chrominance, seen_by_network, to_rgb
@@ -21,6 +21,8 @@ from CSAFusionLib.registration.result import RegistrationResult
 from CSAFusionLib.volumes.checking import check_volume
 from CSAFusionLib.volumes.volume import Volume
 from CSAFusionLib.weights.catalogue import choose_weights, load_network
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def _register(fixed: Volume, moving: Volume, settings: FusionSettings, progress:
     return register(fixed, moving, method, model, seed=settings.seed, progress=progress)
 
 
-def _in_order(roles: tuple[Role, Role], of_fixed: Any, of_moving: Any) -> tuple[Any, Any]:
+def _in_order(roles: tuple[Role, Role], of_fixed: T, of_moving: T) -> tuple[T, T]:
     """What belongs to the fixed and to the moving volume, as (A, B) of the network."""
     if fixed_is_a(roles[0].modality, roles[1].modality):
         return of_fixed, of_moving

@@ -48,7 +48,7 @@ def describe_registration(result: RegistrationResult) -> dict[str, Any]:
     """Method, model, figures and, when the transform is linear, its matrix from fixed to moving points (LPS, mm)."""
     described: dict[str, Any] = {
         "method": result.method.name,
-        "model": result.model.name,
+        "model": None if result.model is None else result.model.name,
         "seconds": round(result.seconds, 3),
         "metric": {name: float(value) for name, value in result.metric.items()},
         "transform": result.transform.GetName(),

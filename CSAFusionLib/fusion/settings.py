@@ -51,6 +51,13 @@ class FusionSettings:
             raise InputError(f"The batch size is {self.batch_size}; give 1 or more slices at a time.")
         if self.seed < 0:
             raise InputError(f"The seed is {self.seed}; give 0 or a positive whole number.")
+        models = self.registration.models
+        if models and self.transform_model not in models:
+            known = " or ".join(model.name.lower() for model in models)
+            name = self.registration.name.lower()
+            raise InputError(
+                f"The registration '{name}' cannot be {self.transform_model.name.lower()}; choose {known}."
+            )
         if self.colour_table is not None and self.colour_table not in COLOUR_TABLES:
             known = ", ".join(sorted(COLOUR_TABLES))
             raise InputError(f"There is no colour table '{self.colour_table}'; choose one of {known}.")

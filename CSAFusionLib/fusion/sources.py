@@ -9,7 +9,7 @@ import numpy as np
 from CSAFusionLib.intensity.colour import rgb_to_yuv, yuv_to_rgb
 from CSAFusionLib.intensity.modality import Modality
 
-# A is the functional volume where there is one, else the CT; B is what shows the anatomy. That is the order of training.
+# The order of training: A is the functional volume where there is one, else the CT; B shows the anatomy.
 _RANK = {Modality.PET: 0, Modality.SPECT: 0, Modality.CT: 1, Modality.MR: 2}
 
 

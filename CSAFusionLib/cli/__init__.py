@@ -1,0 +1,1 @@
+"""The command ``csafusion``: one file for each command, and what the commands share."""

@@ -1,0 +1,107 @@
+"""``csafusion fuse``: two volumes into one, or pairs of pictures into pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from CSAFusionLib.cli import options
+from CSAFusionLib.cli.options import optional_choice, optional_window
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.fusion.settings import FusionSettings, parse_choice
+from CSAFusionLib.geometry.planes import Plane
+from CSAFusionLib.intensity.modality import Modality
+from CSAFusionLib.registration.methods import Method, TransformModel
+
+
+def fuse(
+    fixed: options.Fixed,
+    moving: options.Moving,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The fused volume; a folder for folders of pictures.")],
+    registration: Annotated[
+        str | None,
+        typer.Option(metavar="none|sitk|ants", help="Default: sitk for volumes; pictures are fused as they are."),
+    ] = None,
+    model: options.Model = "rigid",
+    fixed_modality: options.ModalityOption = None,
+    moving_modality: options.ModalityOption = None,
+    fixed_window: options.WindowOption = None,
+    moving_window: options.WindowOption = None,
+    colour_table: options.ColourTable = None,
+    plane: Annotated[
+        str, typer.Option(metavar="axial|sagittal|coronal|acquired", help="Plane of the slices.")
+    ] = "axial",
+    weights: Annotated[
+        str | None, typer.Option(help="Bundled weights by name, or a file. Default: by modality.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    batch_size: Annotated[int | None, typer.Option(help="Slices at a time. Default: by device and slice size.")] = None,
+    seed: options.Seed = 0,
+    transform: Annotated[
+        Path | None, typer.Option(help="Also save the transform, fixed to moving (.tfm, .h5).")
+    ] = None,
+    png: Annotated[Path | None, typer.Option(help="Also save a picture: fixed, moving, overlay, fused.")] = None,
+    provenance: Annotated[Path | None, typer.Option(help="Also save how the result was made (.json).")] = None,
+) -> None:
+    """Fuse MOVING into FIXED.
+
+    Volumes: NIfTI, NRRD, MHA or a folder of DICOM slices; the result has FIXED's grid. Pictures: a pair of PNG files,
+    or a pair of folders of PNG files with equal names, already aligned.
+    """
+    settings = FusionSettings(
+        registration=Method.SITK if registration is None else parse_choice(Method, registration, "registration"),
+        transform_model=parse_choice(TransformModel, model, "model"),
+        fixed_modality=optional_choice(Modality, fixed_modality, "modality"),
+        moving_modality=optional_choice(Modality, moving_modality, "modality"),
+        fixed_window=optional_window(fixed_window),
+        moving_window=optional_window(moving_window),
+        colour_table=colour_table,
+        plane=parse_choice(Plane, plane, "plane"),
+        weights=weights,
+        device=device,
+        batch_size=batch_size,
+        seed=seed,
+    )
+    # The jobs load PyTorch; the help and a wrong option should not wait for it.
+    if _are_pictures(fixed, moving):
+        from CSAFusionLib.cli.picture_job import PictureOutputs, fuse_picture_files
+
+        _refuse_volume_options(settings, registration, transform)
+        fuse_picture_files(fixed, moving, settings, PictureOutputs(output, png, provenance))
+    else:
+        from CSAFusionLib.cli.volume_job import VolumeOutputs, fuse_volume_files
+
+        fuse_volume_files(fixed, moving, settings, VolumeOutputs(output, transform, png, provenance))
+
+
+def _are_pictures(fixed: Path, moving: Path) -> bool:
+    kinds = [_is_picture(path) for path in (fixed, moving)]
+    if kinds[0] != kinds[1]:
+        picture, volume = (fixed, moving) if kinds[0] else (moving, fixed)
+        raise InputError(
+            f"'{picture}' holds 2-D pictures and '{volume}' does not; give two volumes, or two of pictures."
+        )
+    return kinds[0]
+
+
+def _is_picture(path: Path) -> bool:
+    if path.is_dir():
+        return any(file.suffix.lower() == ".png" for file in path.iterdir())
+    return path.suffix.lower() == ".png"
+
+
+def _refuse_volume_options(settings: FusionSettings, registration: str | None, transform: Path | None) -> None:
+    """Pictures have no geometry and no units: an option that needs either would be silently ignored."""
+    given = {
+        "--registration": registration not in (None, "none"),
+        "--transform": transform is not None,
+        "--fixed-window": settings.fixed_window is not None,
+        "--moving-window": settings.moving_window is not None,
+        "--colour-table": settings.colour_table is not None,
+        "--plane": settings.plane is not Plane.AXIAL,
+    }
+    for option, is_given in given.items():
+        if is_given:
+            raise InputError(f"{option} does not apply to pictures, which are fused as they are; leave it out.")

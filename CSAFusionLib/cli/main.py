@@ -1,0 +1,21 @@
+"""The command ``csafusion`` and its commands."""
+
+from __future__ import annotations
+
+import typer
+
+from CSAFusionLib.cli.demo import demo
+from CSAFusionLib.cli.fuse import fuse
+from CSAFusionLib.cli.register import register
+from CSAFusionLib.cli.user_errors import explains_errors
+
+app = typer.Typer(
+    help="Fuse two medical images into one. Research use only, not for diagnosis.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+for _command in (fuse, register, demo):
+    app.command()(explains_errors(_command))

@@ -1,0 +1,100 @@
+"""The work of ``csafusion fuse`` on aligned pictures: one pair, or two folders of pictures with equal names."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+import typer
+
+from CSAFusionLib.cli.montage import montage
+from CSAFusionLib.cli.outputs import Writer, check_extension, check_folder, check_outputs, write_together
+from CSAFusionLib.cli.progress_bar import ProgressBar
+from CSAFusionLib.cli.summary import print_fusion_summary, print_written
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.fusion.pictures import FusedPictures, fuse_pictures
+from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.volumes.pictures import read_picture, write_picture
+
+
+@dataclass(frozen=True)
+class PictureOutputs:
+    """Where the results go: a PNG for a pair of PNGs, a folder for a pair of folders; None is not written."""
+
+    fused: Path
+    png: Path | None = None
+    provenance: Path | None = None
+
+
+@dataclass(frozen=True)
+class _Pair:
+    fixed: Path
+    moving: Path
+    fused: Path
+
+
+def fuse_picture_files(fixed: Path, moving: Path, settings: FusionSettings, outputs: PictureOutputs) -> None:
+    """Fuse pictures from disk to disk.
+
+    Raises:
+        CSAFusionError: an input, an output or a setting cannot be used; nothing was written.
+    """
+    in_folders = fixed.is_dir()
+    if not in_folders:
+        check_extension(outputs.fused, (".png",))
+    pairs = _find_pairs(fixed, moving, outputs) if in_folders else [_Pair(fixed, moving, outputs.fused)]
+    check_extension(outputs.png, (".png",))
+    check_extension(outputs.provenance, (".json",))
+    check_outputs([None if in_folders else outputs.fused, outputs.png, outputs.provenance], (fixed, moving))
+    with ProgressBar() as progress:
+        sources = [(_read_unit(pair.fixed), _read_unit(pair.moving)) for pair in pairs]
+        result = fuse_pictures([pair[0] for pair in sources], [pair[1] for pair in sources], settings, progress)
+        writers = _writers(pairs, result, outputs)
+        if outputs.png is not None:
+            picture = montage([(*sources[0], result.pictures[0] / np.float32(255))])
+            writers[outputs.png] = partial(write_picture, picture)
+        if in_folders:
+            outputs.fused.mkdir(exist_ok=True)
+        write_together(writers)
+    print_fusion_summary(result.provenance)
+    print_written([outputs.fused] if in_folders else writers)
+
+
+def _find_pairs(fixed: Path, moving: Path, outputs: PictureOutputs) -> list[_Pair]:
+    if outputs.png is not None:
+        raise InputError("--png shows one pair; leave it out when whole folders are fused.")
+    if outputs.fused.is_file() or outputs.fused.resolve() in (fixed.resolve(), moving.resolve()):
+        raise InputError(f"'{outputs.fused}' is a file or an input; give another folder for the fused pictures.")
+    check_folder(outputs.fused if outputs.fused.is_dir() else outputs.fused.parent)
+    names = [{file.name for file in folder.iterdir() if file.suffix.lower() == ".png"} for folder in (fixed, moving)]
+    common = sorted(names[0] & names[1])
+    if not common:
+        raise InputError(f"'{fixed}' and '{moving}' have no PNG of the same name; name the two of a pair alike.")
+    alone = len(names[0] ^ names[1])
+    if alone:
+        typer.echo(f"{alone} pictures have no partner of the same name and are left out.", err=True)
+    return [_Pair(fixed / name, moving / name, outputs.fused / name) for name in common]
+
+
+def _writers(pairs: list[_Pair], result: FusedPictures, outputs: PictureOutputs) -> dict[Path, Writer]:
+    writers: dict[Path, Writer] = {
+        pair.fused: partial(write_picture, picture) for pair, picture in zip(pairs, result.pictures, strict=True)
+    }
+    if outputs.provenance is not None:
+        text = json.dumps(result.provenance, indent=2) + "\n"
+        writers[outputs.provenance] = lambda path: path.write_text(text)
+    return writers
+
+
+def _read_unit(path: Path) -> np.ndarray:
+    """A picture in [0, 1]: RGB (H, W, 3), or grey (H, W), also when it was saved as RGB with three equal channels."""
+    picture = sitk.GetArrayFromImage(read_picture(path))
+    if picture.dtype not in (np.uint8, np.uint16):
+        raise InputError(f"'{path}' holds values of type {picture.dtype}; give an 8- or 16-bit PNG.")
+    if picture.ndim == 3 and (picture == picture[..., :1]).all():
+        picture = picture[..., 0]
+    return picture.astype(np.float32) / np.float32(np.iinfo(picture.dtype).max)

@@ -1,0 +1,57 @@
+"""Progress on stderr, and Ctrl-C as a request to stop that every stage answers."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from types import FrameType, TracebackType
+
+import typer
+from tqdm import tqdm
+
+from CSAFusionLib.errors import Cancelled
+
+
+class ProgressBar:
+    """A :class:`CSAFusionLib.progress.Progress` for a terminal, used in a ``with`` block.
+
+    The first Ctrl-C is remembered and raised as Cancelled at the next report, because an exception thrown inside a
+    library's own callback would not come through it whole. A second Ctrl-C stops at once.
+    """
+
+    def __init__(self) -> None:
+        self._bar: tqdm | None = None
+        self._stage = ""
+        self._cancelled = False
+
+    def __enter__(self) -> ProgressBar:
+        self._previous = signal.signal(signal.SIGINT, self._request_stop)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        signal.signal(signal.SIGINT, self._previous)
+        self._close()
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        if self._cancelled:
+            raise Cancelled
+        if self._bar is None or stage != self._stage:
+            self._close()
+            self._stage = stage
+            self._bar = tqdm(
+                desc=stage, total=total or None, file=sys.stderr, bar_format=None if total else "{desc}..."
+            )
+        self._bar.total = total or None
+        self._bar.update(done - self._bar.n)
+
+    def _request_stop(self, signal_number: int, frame: FrameType | None) -> None:
+        self._cancelled = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        typer.echo("\nStopping...", err=True)
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None

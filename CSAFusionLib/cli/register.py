@@ -1,0 +1,61 @@
+"""``csafusion register``: the registration alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from CSAFusionLib.cli import options
+from CSAFusionLib.cli.outputs import TRANSFORM_EXTENSIONS, Writer, check_extension, check_outputs, write_together
+from CSAFusionLib.cli.progress_bar import ProgressBar
+from CSAFusionLib.cli.summary import describe_registration, print_written
+from CSAFusionLib.fusion.provenance import NOTICE
+from CSAFusionLib.fusion.provenance import describe_registration as as_values
+from CSAFusionLib.fusion.settings import FusionSettings, parse_choice
+from CSAFusionLib.geometry.resampling import check_overlap, resample_to_grid
+from CSAFusionLib.registration.methods import Method, TransformModel
+from CSAFusionLib.registration.register import register as find_transform
+from CSAFusionLib.registration.transforms import write_transform
+from CSAFusionLib.volumes.checking import check_volume
+from CSAFusionLib.volumes.reading import read_volume
+from CSAFusionLib.volumes.writing import VOLUME_EXTENSIONS, write_volume
+
+
+def register(
+    fixed: options.Fixed,
+    moving: options.Moving,
+    transform: Annotated[Path, typer.Option(help="The transform, from FIXED points to MOVING points (.tfm, .h5).")],
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Also save MOVING on FIXED's grid.")] = None,
+    method: Annotated[str, typer.Option(metavar="none|sitk|ants", help="What does the registration.")] = "sitk",
+    model: options.Model = "rigid",
+    seed: options.Seed = 0,
+) -> None:
+    """Align MOVING to FIXED and save the transform."""
+    settings = FusionSettings(
+        registration=parse_choice(Method, method, "method"),
+        transform_model=parse_choice(TransformModel, model, "model"),
+        seed=seed,
+    )
+    check_extension(transform, TRANSFORM_EXTENSIONS)
+    check_extension(output, VOLUME_EXTENSIONS)
+    check_outputs((transform, output), (fixed, moving))
+    with ProgressBar() as progress:
+        progress("Reading", 0, 0)
+        volumes = read_volume(fixed), read_volume(moving)
+        for volume in volumes:
+            check_volume(volume)
+        result = find_transform(
+            *volumes, settings.registration, settings.transform_model, seed=settings.seed, progress=progress
+        )
+        check_overlap(*volumes, result.transform)
+        writers: dict[Path, Writer] = {transform: lambda path: write_transform(result.transform, path)}
+        if output is not None:
+            resampled = resample_to_grid(volumes[1].image, volumes[0].image, result.transform)
+            writers[output] = lambda path: write_volume(resampled, path)
+        progress("Writing", 0, 0)
+        write_together(writers)
+    typer.echo(f"Registration {describe_registration(as_values(result))}")
+    print_written(writers)
+    typer.echo(NOTICE)

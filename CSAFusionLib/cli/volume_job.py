@@ -1,0 +1,65 @@
+"""The work of ``csafusion fuse`` on two volumes: read, fuse, say what was done, write."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from CSAFusionLib.cli.montage import montage_of
+from CSAFusionLib.cli.outputs import TRANSFORM_EXTENSIONS, Writer, check_extension, check_outputs, write_together
+from CSAFusionLib.cli.progress_bar import ProgressBar
+from CSAFusionLib.cli.summary import print_fusion_summary, print_written
+from CSAFusionLib.fusion.pipeline import FusionResult, fuse_volumes
+from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.registration.transforms import write_transform
+from CSAFusionLib.volumes.pictures import write_picture
+from CSAFusionLib.volumes.reading import read_volume
+from CSAFusionLib.volumes.writing import VOLUME_EXTENSIONS, write_volume
+
+
+@dataclass(frozen=True)
+class VolumeOutputs:
+    """Where the results go; None is not written."""
+
+    fused: Path
+    transform: Path | None = None
+    png: Path | None = None
+    provenance: Path | None = None
+
+    def check(self, inputs: tuple[Path, ...]) -> None:
+        """Raise InputError for an output that could not be written in the end."""
+        check_extension(self.fused, VOLUME_EXTENSIONS)
+        check_extension(self.transform, TRANSFORM_EXTENSIONS)
+        check_extension(self.png, (".png",))
+        check_extension(self.provenance, (".json",))
+        check_outputs((self.fused, self.transform, self.png, self.provenance), inputs)
+
+    def writers(self, result: FusionResult, settings: FusionSettings) -> dict[Path, Writer]:
+        """What writes each output that was asked for."""
+        writers: dict[Path, Writer] = {self.fused: lambda path: write_volume(result.fused, path)}
+        if self.transform is not None:
+            writers[self.transform] = lambda path: write_transform(result.registration.transform, path)
+        if self.png is not None:
+            writers[self.png] = lambda path: write_picture(montage_of(result, settings.plane), path)
+        if self.provenance is not None:
+            writers[self.provenance] = lambda path: path.write_text(json.dumps(result.provenance, indent=2) + "\n")
+        return writers
+
+
+def fuse_volume_files(fixed: Path, moving: Path, settings: FusionSettings, outputs: VolumeOutputs) -> FusionResult:
+    """Fuse two volumes from disk to disk.
+
+    Raises:
+        CSAFusionError: an input, an output or a setting cannot be used; nothing was written.
+    """
+    outputs.check((fixed, moving))
+    with ProgressBar() as progress:
+        progress("Reading", 0, 0)
+        result = fuse_volumes(read_volume(fixed), read_volume(moving), settings, progress=progress)
+        progress("Writing", 0, 0)
+        writers = outputs.writers(result, settings)
+        write_together(writers)
+    print_fusion_summary(result.provenance)
+    print_written(writers)
+    return result
