@@ -37,9 +37,15 @@ CT_WINDOWS = {
     "abdomen": Window(60, 400),
     "lung": Window(-600, 1500),
     "bone": Window(600, 2800),
-    "skull-and-brain": Window(350, 1000),
+    "skull-and-brain": Window(100, 300),
     "wide": Window(500, 3000),
 }
+
+# For fusion with MR both bone and soft tissue must be seen: from -50 to 250 HU air and fat are black, brain (20 to 45
+# HU) lies at a quarter to a third with 8 of 255 grey levels between white and grey matter, fresh blood (60 to 80 HU)
+# stands out above it, and all bone is white. The atlas pictures the weights were trained on are windowed alike (brain
+# about a third, skull white). A window that keeps detail inside bone ("bone", "wide") leaves 1 grey level in the brain.
+DEFAULT_CT_WINDOW = "skull-and-brain"
 
 
 def parse_window(text: str) -> Window:

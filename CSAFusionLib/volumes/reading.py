@@ -1,4 +1,4 @@
-"""Read a volume from a file or a DICOM folder."""
+"""Read a volume from a file or a DICOM folder, its header checked before its voxels are trusted."""
 
 from __future__ import annotations
 
@@ -7,23 +7,61 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.volumes.dicom import MODALITY, SERIES_UID, read_dicom_folder, read_dicom_series
 from CSAFusionLib.volumes.volume import Volume
 
 
 def read_volume(path: str | Path) -> Volume:
-    """Read a 3-D volume from a NIfTI, NRRD, MetaImage or DICOM file, or from a DICOM folder.
+    """Read a 3-D volume.
 
-    Raises InputError when there is no such file, when it cannot be read, or when it is not one 3-D volume.
+    path: a NIfTI, NRRD or MetaImage file, a folder that holds one DICOM series, or one file of a DICOM series, for
+    which the whole series is read. A fourth dimension of length 1 is dropped.
+    Raises InputError when the path does not exist, cannot be read, or is not one 3-D volume.
     """
     path = Path(path)
     if not path.exists():
         raise InputError(f"'{path}' does not exist; check the path.")
     if path.is_dir():
-        names = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(path))
-        if not names:
-            raise InputError(f"'{path}' holds no DICOM series; give a folder of DICOM slices or a volume file.")
-        return Volume(sitk.ReadImage(names), path.name)
+        return read_dicom_folder(path)
+    header = _read_header(path)
+    if header.HasMetaDataKey(SERIES_UID) and header.GetSize()[2:] in ((), (1,)):
+        return read_dicom_series(path.parent, header.GetMetaData(SERIES_UID).strip())
+    _check_dimension(path, header.GetSize())
+    modality = header.GetMetaData(MODALITY).strip() if header.HasMetaDataKey(MODALITY) else None
+    return Volume(_read_voxels(path, header), path.name, modality)
+
+
+def _read_header(path: Path) -> sitk.ImageFileReader:
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
     try:
-        return Volume(sitk.ReadImage(str(path)), path.name)
+        reader.ReadImageInformation()
     except RuntimeError as error:
-        raise InputError(f"'{path}' cannot be read as a volume; give a NIfTI, NRRD, MHA or DICOM file.") from error
+        raise InputError(_unreadable(path, error)) from error
+    return reader
+
+
+def _check_dimension(path: Path, size: tuple[int, ...]) -> None:
+    if len(size) < 3:
+        raise InputError(f"'{path}' is a 2-D image; give a 3-D volume.")
+    if any(length > 1 for length in size[3:]):
+        raise InputError(f"'{path}' is a series of {size[3]} volumes (4-D); extract one 3-D volume from it first.")
+    if 0 in size:
+        raise InputError(f"'{path}' is empty; give a volume that has voxels.")
+
+
+def _read_voxels(path: Path, header: sitk.ImageFileReader) -> sitk.Image:
+    size = header.GetSize()
+    header.SetExtractSize([*size[:3], *[0] * len(size[3:])])
+    try:
+        return header.Execute()
+    except RuntimeError as error:
+        raise InputError(_unreadable(path, error)) from error
+
+
+def _unreadable(path: Path, error: RuntimeError) -> str:
+    if path.stat().st_size == 0:
+        return f"'{path}' is an empty file; export the volume again."
+    if "orthonormal" in str(error):
+        return f"'{path}' has sheared axes in its header; resample it to a grid with right angles first."
+    return f"'{path}' cannot be read as a volume; give an undamaged NIfTI, NRRD or MHA file, or a DICOM series."
