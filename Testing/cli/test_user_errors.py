@@ -1,0 +1,52 @@
+"""CSAFusionLib.cli.user_errors"""
+
+from __future__ import annotations
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from CSAFusionLib.cli.user_errors import explains_errors
+from CSAFusionLib.errors import Cancelled, InputError, RegistrationError
+
+
+def run(error: BaseException | None) -> tuple[int, str, BaseException | None]:
+    def command() -> None:
+        if error is not None:
+            raise error
+
+    app = typer.Typer()
+    app.command()(explains_errors(command))
+    result = CliRunner().invoke(app, [])
+    return result.exit_code, result.stderr, result.exception
+
+
+@pytest.mark.parametrize("error", [InputError("The volume is empty."), RegistrationError("The engine failed.")])
+def test_an_expected_error_is_one_sentence_and_exit_code_2(error: Exception) -> None:
+    assert run(error)[:2] == (2, f"{error}\n")
+
+
+@pytest.mark.parametrize("error", [Cancelled(), KeyboardInterrupt()])
+def test_a_cancelled_command_ends_as_ctrl_c_does(error: BaseException) -> None:
+    assert run(error)[:2] == (130, "Cancelled; nothing was written.\n")
+
+
+def test_a_mistake_of_the_program_is_not_hidden() -> None:
+    mistake = ZeroDivisionError("a mistake")
+    code, _, raised = run(mistake)
+    assert (code, raised) == (1, mistake)
+
+
+def test_a_command_that_does_its_work_ends_with_0() -> None:
+    assert run(None)[:2] == (0, "")
+
+
+def test_a_command_keeps_its_own_options_and_help() -> None:
+    def command(count: int = 3) -> None:
+        """Count."""
+        typer.echo(count + 1)
+
+    app = typer.Typer()
+    app.command()(explains_errors(command))
+    assert CliRunner().invoke(app, ["--count", "4"]).stdout == "5\n"
+    assert "Count." in CliRunner().invoke(app, ["--help"]).stdout
