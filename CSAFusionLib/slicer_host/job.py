@@ -1,0 +1,149 @@
+"""A fusion of two nodes that runs beside Slicer: registration, child process, and the result put into the scene.
+
+It has no timer of its own: whoever starts it calls :meth:`FusionJob.poll` now and then, from Slicer's main thread.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import slicer
+
+from CSAFusionLib.errors import CSAFusionError, InputError
+from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.registration.methods import Method
+from CSAFusionLib.slicer_host.brains import BrainsRegistration
+from CSAFusionLib.slicer_host.frames import ijk_to_ras_of
+from CSAFusionLib.slicer_host.fusion import place_result, read_pair
+from CSAFusionLib.worker.events import CancelledEvent, ErrorEvent, ProgressEvent, ResultEvent
+from CSAFusionLib.worker.events import Event as WorkerEvent
+from CSAFusionLib.worker.job import Job
+from CSAFusionLib.worker.launch import WorkerProcess
+
+
+@dataclass(frozen=True)
+class FusedEvent:
+    """The result is in the scene; nothing follows."""
+
+    node: slicer.vtkMRMLVolumeNode
+    warnings: list[str]
+
+
+Event = ProgressEvent | FusedEvent | ErrorEvent | CancelledEvent
+
+
+def start_worker(job: Job) -> WorkerProcess:
+    """A started child process on Slicer's own Python."""
+    worker = WorkerProcess(job, python=shutil.which("PythonSlicer") or sys.executable)
+    worker.start()
+    return worker
+
+
+class FusionJob:
+    """One fusion of two nodes: start it, poll it until an event ends it, or cancel it.
+
+    The scene is as before until the job succeeds, and stays so when it does not.
+
+    Args:
+        fixed, moving: volume nodes; neither is changed.
+        settings: the fusion's settings.
+        output, output_transform: as in :func:`CSAFusionLib.slicer_host.fusion.fuse_nodes`.
+        start_worker: starts the child process.
+    """
+
+    def __init__(
+        self,
+        fixed: slicer.vtkMRMLVolumeNode,
+        moving: slicer.vtkMRMLVolumeNode,
+        settings: FusionSettings,
+        output: slicer.vtkMRMLVolumeNode | None = None,
+        output_transform: slicer.vtkMRMLTransformNode | None = None,
+        *,
+        start_worker: Callable[[Job], WorkerProcess] = start_worker,
+    ) -> None:
+        self._inputs = (fixed, moving)
+        self._outputs = (output, output_transform)
+        self._settings = settings
+        self._start_worker = start_worker
+        self._states: list[Any] = []
+        self._job: Job | None = None
+        self._brains: BrainsRegistration | None = None
+        self._worker: WorkerProcess | None = None
+        self._cancelled = False
+
+    def start(self) -> None:
+        """Read the nodes and start the first stage.
+
+        Raises:
+            InputError, RegistrationError: an input cannot be used, or the stage cannot be started.
+        """
+        fixed, moving = read_pair(*self._inputs)
+        self._states = [_state(node) for node in self._inputs]
+        self._job = Job(fixed, moving, self._settings)
+        if self._settings.registration is Method.BRAINS:
+            self._brains = BrainsRegistration(fixed, moving, self._settings.transform_model)
+            self._brains.start()
+        else:
+            self._worker = self._start_worker(self._job)
+
+    def poll(self) -> list[Event]:
+        """What happened since the last call, without waiting; after an event that ends the job, always nothing."""
+        try:
+            return self._poll_brains() if self._brains else self._poll_worker()
+        except CSAFusionError as error:
+            self._brains = self._worker = None
+            return [CancelledEvent() if self._cancelled else ErrorEvent(str(error))]
+
+    def cancel(self) -> None:
+        """Ask the job to end; a :class:`CancelledEvent` follows once nothing of it runs any more."""
+        self._cancelled = True
+        if self._brains:
+            self._brains.cancel()
+
+    def _poll_brains(self) -> list[Event]:
+        assert self._brains is not None and self._job is not None
+        registration = self._brains.poll()
+        if registration is None:
+            return [ProgressEvent("registration", 0, 0)]
+        self._brains = None
+        if self._cancelled:
+            return [CancelledEvent()]
+        self._worker = self._start_worker(Job(self._job.fixed, self._job.moving, self._settings, registration))
+        return []
+
+    def _poll_worker(self) -> list[Event]:
+        if self._worker is None:
+            return []
+        events = self._worker.cancel() if self._cancelled else self._worker.poll()
+        return [self._for_the_scene(event) for event in events]
+
+    def _for_the_scene(self, event: WorkerEvent) -> Event:
+        if not isinstance(event, ProgressEvent):
+            self._worker = None
+        if not isinstance(event, ResultEvent):
+            return event
+        self._check_unchanged()
+        output, transform = (node if _is_in_scene(node) else None for node in self._outputs)
+        return FusedEvent(place_result(event.result, *self._inputs, output, transform), event.result.warnings)
+
+    def _check_unchanged(self) -> None:
+        for node, state in zip(self._inputs, self._states, strict=True):
+            if not _is_in_scene(node):
+                raise InputError(f"'{node.GetName()}' was removed while the fusion ran; its result is dropped.")
+            if _state(node) != state:
+                raise InputError(f"'{node.GetName()}' was changed while the fusion ran; run it again.")
+
+
+def _is_in_scene(node: slicer.vtkMRMLNode | None) -> bool:
+    return node is not None and bool(slicer.mrmlScene.IsNodePresent(node))
+
+
+def _state(node: slicer.vtkMRMLVolumeNode) -> tuple[Any, ...]:
+    """Everything of a volume node that a fusion depends on; equal as long as nothing of it has changed."""
+    parent = node.GetParentTransformNode()
+    moved = parent and (parent.GetID(), parent.GetTransformToWorldMTime())
+    return ijk_to_ras_of(node).tolist(), node.GetImageData(), node.GetImageData().GetMTime(), moved

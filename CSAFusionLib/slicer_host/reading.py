@@ -1,0 +1,127 @@
+"""Volume nodes in: the voxels of a node as an image, where its parent transforms put it."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import SimpleITK as sitk
+import slicer
+import slicer.util
+import vtk
+from vtk.util.numpy_support import vtk_to_numpy
+
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.slicer_host.frames import (
+    RAS_TO_LPS,
+    ijk_to_ras_of,
+    matrix_from_vtk,
+    transform_between,
+    vtk_from_matrix,
+)
+from CSAFusionLib.volumes.volume import Volume
+
+
+def volume_from_node(node: slicer.vtkMRMLVolumeNode, frame: slicer.vtkMRMLTransformNode | None = None) -> Volume:
+    """The voxels of a volume node, with their geometry as seen from a frame; the node and its scene stay as they are.
+
+    A linear transform between the two goes into the geometry, so that no voxel is interpolated; through a nonlinear one
+    the image is resampled with the node's own spacing, and holds its lowest value where the node has no voxels.
+
+    Args:
+        node: scalar or RGB volume.
+        frame: transform node under which the geometry is expressed; None is the world.
+
+    Raises:
+        InputError: the node holds no image, or an image of a kind that cannot be fused.
+    """
+    _check_node(node)
+    to_frame = transform_between(node.GetParentTransformNode(), frame)
+    linear = vtk.vtkTransform()
+    if slicer.vtkMRMLTransformNode.IsGeneralTransformLinear(to_frame, linear):
+        matrix = matrix_from_vtk(linear.GetMatrix()) @ ijk_to_ras_of(node)
+        image = _image(slicer.util.arrayFromVolume(node), matrix, node.GetName())
+    else:
+        image = _resampled(node, to_frame)
+    return Volume(image, node.GetName(), _dicom_modality(node))
+
+
+def _check_node(node: slicer.vtkMRMLVolumeNode) -> None:
+    if node is None:
+        raise InputError("A volume is missing; select both the fixed and the moving volume.")
+    data = node.GetImageData()
+    if data is None or data.GetNumberOfPoints() == 0 or data.GetPointData().GetScalars() is None:
+        raise InputError(f"The volume '{node.GetName()}' holds no image; load one into it or select another volume.")
+    if not node.IsA("vtkMRMLScalarVolumeNode"):
+        raise InputError(f"'{node.GetName()}' is a {node.GetNodeTagName()}; select a scalar or RGB volume.")
+
+
+def _image(array: np.ndarray, ijk_to_ras: np.ndarray, name: str) -> sitk.Image:
+    """An image of an array indexed k, j, i (and component), with its own copy of the voxels."""
+    lps = RAS_TO_LPS @ ijk_to_ras
+    spacing = np.linalg.norm(lps[:3, :3], axis=0)
+    if not np.isfinite(lps).all() or abs(np.linalg.det(lps[:3, :3])) < 1e-9 * max(spacing.prod(), 1e-9):
+        raise InputError(f"The volume '{name}' has axes that do not span space; correct its geometry or its transform.")
+    image = sitk.GetImageFromArray(array, isVector=array.ndim == 4)
+    image.SetSpacing(spacing.tolist())
+    image.SetOrigin(lps[:3, 3].tolist())
+    image.SetDirection((lps[:3, :3] / spacing).ravel().tolist())
+    return image
+
+
+def _resampled(node: slicer.vtkMRMLVolumeNode, to_frame: vtk.vtkGeneralTransform) -> sitk.Image:
+    """The node's image pushed through a nonlinear transform, on its own grid grown to hold all of it."""
+    ijk_to_ras = ijk_to_ras_of(node)
+    first, last = _extent_after(node, to_frame, ijk_to_ras)
+    data = node.GetImageData()
+    reslice = vtk.vtkImageReslice()
+    reslice.SetInputData(data)
+    reslice.SetResliceTransform(_ijk_to_ijk(to_frame.GetInverse(), ijk_to_ras))
+    reslice.SetInterpolationModeToLinear()
+    reslice.SetBackgroundLevel(float(slicer.util.arrayFromVolume(node).min()))
+    reslice.SetOutputOrigin(*first.astype(float))
+    reslice.SetOutputSpacing(1, 1, 1)
+    reslice.SetOutputExtent(*itertools.chain.from_iterable((0, int(length)) for length in last - first))
+    reslice.Update()
+    shift = np.eye(4)
+    shift[:3, 3] = first
+    return _image(_array_of(reslice.GetOutput()), ijk_to_ras @ shift, node.GetName())
+
+
+def _extent_after(
+    node: slicer.vtkMRMLVolumeNode, to_frame: vtk.vtkGeneralTransform, ijk_to_ras: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """First and last index of the node's grid that a transform may put voxels at, from a lattice of its points."""
+    axes = [np.linspace(-0.5, length - 0.5, 25) for length in node.GetImageData().GetDimensions()]
+    before, after = vtk.vtkPoints(), vtk.vtkPoints()
+    for points in (before, after):
+        points.SetDataTypeToDouble()
+    for point in itertools.product(*axes):
+        before.InsertNextPoint(point)
+    _ijk_to_ijk(to_frame, ijk_to_ras).TransformPoints(before, after)
+    reached = vtk_to_numpy(after.GetData())
+    return np.floor(reached.min(axis=0)).astype(int), np.ceil(reached.max(axis=0)).astype(int)
+
+
+def _ijk_to_ijk(ras_to_ras: vtk.vtkAbstractTransform, ijk_to_ras: np.ndarray) -> vtk.vtkGeneralTransform:
+    """A transform of points in RAS as one of voxel indices."""
+    indices = vtk.vtkGeneralTransform()
+    indices.PostMultiply()
+    indices.Concatenate(vtk_from_matrix(ijk_to_ras))
+    indices.Concatenate(ras_to_ras)
+    indices.Concatenate(vtk_from_matrix(np.linalg.inv(ijk_to_ras)))
+    return indices
+
+
+def _array_of(data: vtk.vtkImageData) -> np.ndarray:
+    flat = vtk_to_numpy(data.GetPointData().GetScalars())
+    return flat.reshape((*reversed(data.GetDimensions()), *flat.shape[1:]))
+
+
+def _dicom_modality(node: slicer.vtkMRMLVolumeNode) -> str | None:
+    """The Modality tag that the DICOM import left in the subject hierarchy, where there is one."""
+    hierarchy = node.GetScene() and node.GetScene().GetFirstNodeByClass("vtkMRMLSubjectHierarchyNode")
+    if not hierarchy:
+        return None
+    attribute = slicer.vtkMRMLSubjectHierarchyConstants.GetDICOMSeriesModalityAttributeName()
+    return hierarchy.GetItemAttribute(hierarchy.GetItemByDataNode(node), attribute) or None

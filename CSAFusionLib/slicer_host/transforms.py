@@ -1,0 +1,137 @@
+"""Registration out: the transform found, as a node under which the moving volume lies on the fixed one."""
+
+from __future__ import annotations
+
+import numpy as np
+import SimpleITK as sitk
+import slicer
+import vtk
+from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.fusion.provenance import linear_matrix
+from CSAFusionLib.slicer_host.frames import (
+    RAS_TO_LPS,
+    ijk_to_ras_of,
+    matrix_from_vtk,
+    transform_between,
+    vtk_from_matrix,
+)
+from CSAFusionLib.slicer_host.subject_hierarchy import place_beside
+
+# Registration smooths its deformations over several millimetres; a finer grid would only cost memory.
+_FINEST_MM = 2.0
+
+
+def write_transform(
+    transform: sitk.Transform,
+    fixed: slicer.vtkMRMLVolumeNode,
+    moving: slicer.vtkMRMLVolumeNode,
+    output: slicer.vtkMRMLTransformNode | None = None,
+) -> slicer.vtkMRMLTransformNode:
+    """Put a registration into a transform node; the moving node lies on the fixed one once it is put under that node.
+
+    ITK's transform goes from fixed to moving points; a transform node goes from its children to its parent, here from
+    moving to fixed points. So ITK's is stored as the one *from* parent, and VTK inverts it. What lies between the two
+    nodes' own parent transforms is included: the new node replaces the moving node's parent.
+
+    Args:
+        transform: fixed to moving points, LPS mm, in the reference frame.
+        output: node to overwrite; a new one of the right class is made where it is None.
+
+    Raises:
+        InputError: a deformation cannot be put into a linear transform node.
+    """
+    from_frame = transform_between(fixed.GetParentTransformNode(), moving.GetParentTransformNode())
+    between = vtk.vtkTransform()
+    is_linear = transform.IsLinear() and slicer.vtkMRMLTransformNode.IsGeneralTransformLinear(from_frame, between)
+    if output is None:
+        output = _new_node(is_linear, fixed, moving)
+    if is_linear:
+        lps = RAS_TO_LPS @ linear_matrix(transform) @ RAS_TO_LPS
+        output.SetMatrixTransformFromParent(vtk_from_matrix(matrix_from_vtk(between.GetMatrix()) @ lps))
+    elif output.IsA("vtkMRMLLinearTransformNode"):
+        raise InputError(
+            f"The transform is a deformation, which '{output.GetName()}' cannot hold; select a grid transform."
+        )
+    else:
+        output.SetAndObserveTransformFromParent(_grid_transform(transform, from_frame, fixed))
+    output.SetAndObserveTransformNodeID(fixed.GetTransformNodeID())
+    place_beside(output, fixed)
+    return output
+
+
+def read_linear_transform(node: slicer.vtkMRMLTransformNode) -> sitk.AffineTransform:
+    """The linear transform of a node as ITK has it: from parent to child points (fixed to moving), LPS mm."""
+    matrix = vtk.vtkMatrix4x4()
+    node.GetMatrixTransformFromParent(matrix)
+    lps = RAS_TO_LPS @ matrix_from_vtk(matrix) @ RAS_TO_LPS
+    transform = sitk.AffineTransform(3)
+    transform.SetMatrix(lps[:3, :3].ravel().tolist())
+    transform.SetTranslation(lps[:3, 3].tolist())
+    return transform
+
+
+def _new_node(
+    is_linear: bool, fixed: slicer.vtkMRMLVolumeNode, moving: slicer.vtkMRMLVolumeNode
+) -> slicer.vtkMRMLTransformNode:
+    scene = fixed.GetScene()
+    name = scene.GenerateUniqueName(f"{moving.GetName()} to {fixed.GetName()}")
+    return scene.AddNewNodeByClass("vtkMRMLLinearTransformNode" if is_linear else "vtkMRMLGridTransformNode", name)
+
+
+def _grid_transform(
+    transform: sitk.Transform, from_frame: vtk.vtkGeneralTransform, fixed: slicer.vtkMRMLVolumeNode
+) -> vtk.vtkAbstractTransform:
+    """Displacements in RAS from fixed to moving points, over the fixed volume."""
+    to_ras, size = _lattice(fixed)
+    spacing = np.linalg.norm(to_ras[:3, :3], axis=0)
+    lps = RAS_TO_LPS @ to_ras
+    field = sitk.TransformToDisplacementField(
+        transform,
+        sitk.sitkVectorFloat64,
+        size,
+        lps[:3, 3].tolist(),
+        spacing.tolist(),
+        (lps[:3, :3] / spacing).ravel().tolist(),
+    )
+    k, j, i = np.indices(size[::-1]).reshape(3, -1)
+    starts = np.stack([i, j, k], axis=1) @ to_ras[:3, :3].T + to_ras[:3, 3]
+    ends = _transformed(starts + sitk.GetArrayFromImage(field).reshape(-1, 3) * [-1, -1, 1], from_frame)
+    return _oriented_grid(ends - starts, size, to_ras)
+
+
+def _lattice(fixed: slicer.vtkMRMLVolumeNode) -> tuple[np.ndarray, list[int]]:
+    """The fixed grid, made coarser where it is finer than a deformation needs: its matrix to RAS and its size."""
+    to_ras = ijk_to_ras_of(fixed)
+    steps = np.maximum(1.0, _FINEST_MM / np.linalg.norm(to_ras[:3, :3], axis=0))
+    size = np.ceil((np.array(fixed.GetImageData().GetDimensions()) - 1) / steps).astype(int) + 1
+    return to_ras @ np.diag([*steps, 1.0]), size.tolist()
+
+
+def _oriented_grid(displacements: np.ndarray, size: list[int], to_ras: np.ndarray) -> vtk.vtkAbstractTransform:
+    spacing = np.linalg.norm(to_ras[:3, :3], axis=0)
+    direction = np.eye(4)
+    direction[:3, :3] = to_ras[:3, :3] / spacing
+    grid = vtk.vtkImageData()
+    grid.SetDimensions(size)
+    grid.SetOrigin(to_ras[:3, 3])
+    grid.SetSpacing(spacing)
+    grid.GetPointData().SetScalars(numpy_to_vtk(displacements, deep=True))
+    transform = slicer.vtkOrientedGridTransform()
+    transform.SetDisplacementGridData(grid)
+    transform.SetGridDirectionMatrix(vtk_from_matrix(direction))
+    transform.SetInterpolationModeToCubic()
+    return transform
+
+
+def _transformed(points: np.ndarray, transform: vtk.vtkGeneralTransform) -> np.ndarray:
+    linear = vtk.vtkTransform()
+    if slicer.vtkMRMLTransformNode.IsGeneralTransformLinear(transform, linear):
+        matrix = matrix_from_vtk(linear.GetMatrix())
+        return points @ matrix[:3, :3].T + matrix[:3, 3]
+    before, after = vtk.vtkPoints(), vtk.vtkPoints()
+    before.SetData(numpy_to_vtk(np.ascontiguousarray(points)))
+    after.SetDataTypeToDouble()
+    transform.TransformPoints(before, after)
+    return vtk_to_numpy(after.GetData()).copy()

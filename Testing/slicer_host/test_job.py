@@ -1,0 +1,203 @@
+"""A fusion beside Slicer: real nodes, a real child process, and every way it can end."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import slicer
+
+from CSAFusionLib.errors import InputError, RegistrationError
+from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.registration.methods import Method
+from CSAFusionLib.slicer_host.job import FusedEvent, FusionJob
+from CSAFusionLib.worker.events import CancelledEvent, ErrorEvent, ProgressEvent
+from CSAFusionLib.worker.launch import WorkerProcess
+from Testing.host.command_line_modules import install_brainsfit
+from Testing.host.scene import OBLIQUE, a_blob, a_linear_transform_node, a_volume_node, rotation, snapshot
+
+TASKS = Path(__file__).resolve().parents[1] / "worker"
+
+
+@pytest.fixture(autouse=True)
+def temporary_folder(tmp_path, monkeypatch) -> Path:
+    """Where the workers make their folders; the child finds the tasks of Testing/worker."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(TASKS))
+    return tmp_path
+
+
+@pytest.fixture
+def nodes():
+    parent = a_linear_transform_node(rotation(10))
+    return a_volume_node("F", a_blob(), OBLIQUE), a_volume_node("M", a_blob(seed=1), OBLIQUE, parent=parent)
+
+
+def starting(task: str):
+    def start(job):
+        worker = WorkerProcess(job, task=f"child_tasks:{task}")
+        worker.start()
+        return worker
+
+    return start
+
+
+def a_job(nodes, task: str = "negate", *, method: Method = Method.NONE, output=None, transform=None) -> FusionJob:
+    settings = FusionSettings(registration=method)
+    return FusionJob(*nodes, settings, output, transform, start_worker=starting(task))
+
+
+def all_events(job: FusionJob) -> list:
+    events: list = []
+    end = time.monotonic() + 60
+    while not events or isinstance(events[-1], ProgressEvent):
+        assert time.monotonic() < end, f"the job does not end: {events}"
+        events += job.poll()
+        time.sleep(0.01)
+    assert job.poll() == []
+    return events
+
+
+def wait_for_progress(job: FusionJob) -> None:
+    end = time.monotonic() + 60
+    while not job.poll():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_success_adds_the_fused_node_and_nothing_else(nodes, temporary_folder):
+    before = snapshot()
+    job = a_job(nodes)
+    job.start()
+    *progress, last = all_events(job)
+    assert progress == [ProgressEvent("negation", done, 3) for done in (1, 2, 3)]
+    assert isinstance(last, FusedEvent) and last.warnings == ["a warning"]
+    np.testing.assert_array_equal(slicer.util.arrayFromVolume(last.node), -a_blob())
+    after = snapshot()
+    assert {key: after[key] for key in before} == before
+    assert set(after) - set(before) == {last.node.GetID(), last.node.GetDisplayNodeID()}
+    assert list(temporary_folder.iterdir()) == []
+
+
+def test_given_output_nodes_are_filled(nodes, scene):
+    output = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "O")
+    transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "T")
+    job = a_job(nodes, output=output, transform=transform)
+    job.start()
+    assert all_events(job)[-1].node is output
+    assert not np.allclose(slicer.util.arrayFromTransformMatrix(transform), np.eye(4))
+
+
+@pytest.mark.parametrize("task", ["refuse", "fail", "crash", "be_killed"])
+def test_whatever_goes_wrong_in_the_child_is_an_error_and_the_scene_is_as_before(nodes, task, temporary_folder):
+    before = snapshot()
+    job = a_job(nodes, task)
+    job.start()
+    assert isinstance(all_events(job)[-1], ErrorEvent)
+    assert snapshot() == before
+    assert list(temporary_folder.iterdir()) == []
+
+
+def test_cancelling_the_child_leaves_the_scene_as_before(nodes, temporary_folder):
+    before = snapshot()
+    job = a_job(nodes, "work_for_long")
+    job.start()
+    wait_for_progress(job)
+    job.cancel()
+    assert all_events(job) == [CancelledEvent()]
+    assert snapshot() == before
+    assert list(temporary_folder.iterdir()) == []
+
+
+def test_after_brainsfit_the_child_gets_its_transform(nodes, monkeypatch, scene):
+    install_brainsfit(monkeypatch).fixed_to_moving_ras = rotation(0, (1, 2, 3))
+    transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "T")
+    before = snapshot()
+    job = a_job(nodes, method=Method.BRAINS, transform=transform)
+    job.start()
+    first, *_, last = all_events(job)
+    assert first == ProgressEvent("registration", 0, 0)
+    assert set(snapshot()) - set(before) == {last.node.GetID(), last.node.GetDisplayNodeID()}
+    expected = np.linalg.inv(rotation(0, (1, 2, 3))) @ rotation(10)
+    np.testing.assert_allclose(slicer.util.arrayFromTransformMatrix(transform), expected, atol=1e-9)
+
+
+def test_cancelling_brainsfit_waits_for_its_end_and_starts_no_child(nodes, monkeypatch, temporary_folder):
+    install_brainsfit(monkeypatch)
+    before = snapshot()
+    job = a_job(nodes, method=Method.BRAINS)
+    job.start()
+    wait_for_progress(job)
+    job.cancel()
+    assert all_events(job)[-1] == CancelledEvent()
+    assert snapshot() == before
+    assert list(temporary_folder.iterdir()) == []
+
+
+def test_an_error_of_brainsfit_ends_the_job(nodes, monkeypatch):
+    install_brainsfit(monkeypatch).error = "no overlap"
+    before = snapshot()
+    job = a_job(nodes, method=Method.BRAINS)
+    job.start()
+    assert all_events(job)[-1] == ErrorEvent("BRAINSFit failed: no overlap")
+    assert snapshot() == before
+
+
+def test_what_cannot_start_says_so_at_once(nodes, monkeypatch):
+    monkeypatch.setattr(slicer, "modules", object(), raising=False)
+    with pytest.raises(RegistrationError, match="no BRAINSFit"):
+        a_job(nodes, method=Method.BRAINS).start()
+    with pytest.raises(InputError, match="select both"):
+        a_job((nodes[0], None)).start()
+
+
+def finish_after(nodes, change) -> object:
+    job = a_job(nodes)
+    job.start()
+    change()
+    return all_events(job)[-1]
+
+
+def test_an_input_removed_meanwhile_drops_the_result(nodes, scene):
+    event = finish_after(nodes, lambda: scene.RemoveNode(nodes[0]))
+    assert event == ErrorEvent("'F' was removed while the fusion ran; its result is dropped.")
+
+
+def test_a_scene_closed_meanwhile_drops_the_result(nodes, scene):
+    assert isinstance(finish_after(nodes, lambda: scene.Clear(False)), ErrorEvent)
+    assert scene.GetNumberOfNodes() == 0
+
+
+@pytest.mark.parametrize("what", ["voxels", "grid", "transform", "parent"])
+def test_an_input_changed_meanwhile_drops_the_result(nodes, scene, what):
+    def change():
+        moving = nodes[1]
+        if what == "voxels":
+            slicer.util.arrayFromVolume(moving)[:] += 1
+            slicer.util.arrayFromVolumeModified(moving)
+        elif what == "grid":
+            moving.SetOrigin(1, 2, 3)
+        elif what == "transform":
+            moving.GetParentTransformNode().SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(rotation(11)))
+        else:
+            moving.SetAndObserveTransformNodeID(None)
+
+    event = finish_after(nodes, change)
+    assert event == ErrorEvent("'M' was changed while the fusion ran; run it again.")
+
+
+def test_changing_only_how_an_input_is_shown_does_not_matter(nodes):
+    event = finish_after(nodes, lambda: nodes[0].GetDisplayNode().SetWindowLevel(3, 4))
+    assert isinstance(event, FusedEvent)
+
+
+def test_an_output_node_removed_meanwhile_is_replaced(nodes, scene):
+    output = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "O")
+    job = a_job(nodes, output=output)
+    job.start()
+    scene.RemoveNode(output)
+    node = all_events(job)[-1].node
+    assert node is not output and scene.IsNodePresent(node)

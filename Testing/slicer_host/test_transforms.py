@@ -1,0 +1,130 @@
+"""A registration becomes a node that carries the moving volume onto the fixed one, not away from it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import slicer
+
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.slicer_host.reading import volume_from_node
+from CSAFusionLib.slicer_host.transforms import read_linear_transform, write_transform
+from Testing.host.scene import (
+    ANISOTROPIC,
+    LEFT_HANDED,
+    OBLIQUE,
+    a_blob,
+    a_linear_transform_node,
+    a_nonlinear_transform_node,
+    a_volume_node,
+    rotation,
+    snapshot,
+    to_world,
+)
+
+RIGID = sitk.Euler3DTransform((5.0, -3.0, 2.0), 0.2, -0.1, 0.15, (6.0, -4.0, 3.0))
+
+
+def a_deformation() -> sitk.Transform:
+    """Rigid, then a smooth displacement of some millimetres, as SyN gives."""
+    coarse = sitk.GetImageFromArray(np.random.default_rng(3).normal(0, 2, (5, 5, 5, 3)), isVector=True)
+    coarse.SetSpacing([25.0] * 3)
+    coarse.SetOrigin([-50.0] * 3)
+    fine = sitk.Resample(coarse, [41] * 3, sitk.Transform(), sitk.sitkBSpline, coarse.GetOrigin(), [2.5] * 3)
+    return sitk.CompositeTransform([RIGID, sitk.DisplacementFieldTransform(sitk.Cast(fine, sitk.sitkVectorFloat64))])
+
+
+def points_of(fixed: slicer.vtkMRMLVolumeNode) -> np.ndarray:
+    """Points of the fixed node inside its field of view, RAS, before its parent transform."""
+    image = volume_from_node(fixed, fixed.GetParentTransformNode()).image
+    indices = np.random.default_rng(4).uniform((3, 3, 2), (22, 18, 11), (40, 3))
+    return np.array([image.TransformContinuousIndexToPhysicalPoint(index) for index in indices]) * [-1, -1, 1]
+
+
+def assert_moving_lies_on_fixed(transform, fixed, moving, from_frame, node, atol):
+    """Under the node, the moving point that the registration assigns to a fixed point is seen where that is seen."""
+    fixed_points = points_of(fixed)
+    in_frame = np.array([transform.TransformPoint((p * [-1, -1, 1]).tolist()) for p in fixed_points]) * [-1, -1, 1]
+    moving_points = from_frame(in_frame)
+    moving.SetAndObserveTransformNodeID(node.GetID())
+    np.testing.assert_allclose(to_world(moving, moving_points), to_world(fixed, fixed_points), atol=atol)
+
+
+@pytest.mark.parametrize("matrix", [OBLIQUE, LEFT_HANDED, ANISOTROPIC])
+def test_a_linear_registration_carries_moving_points_to_fixed_points(matrix):
+    fixed, moving = a_volume_node("F", a_blob(), matrix), a_volume_node("M", a_blob(), OBLIQUE)
+    node = write_transform(RIGID, fixed, moving)
+    assert node.GetClassName() == "vtkMRMLLinearTransformNode"
+    assert_moving_lies_on_fixed(RIGID, fixed, moving, lambda points: points, node, 1e-9)
+
+
+def test_a_deformation_carries_moving_points_to_fixed_points():
+    fixed, moving = a_volume_node("F", a_blob(), OBLIQUE), a_volume_node("M", a_blob(), OBLIQUE)
+    transform = a_deformation()
+    node = write_transform(transform, fixed, moving)
+    assert node.GetClassName() == "vtkMRMLGridTransformNode"
+    assert_moving_lies_on_fixed(transform, fixed, moving, lambda points: points, node, 0.02)
+
+
+@pytest.mark.parametrize("transform", [RIGID, a_deformation()], ids=["rigid", "deformation"])
+def test_parent_transforms_of_both_are_taken_into_account(transform):
+    of_fixed, of_moving = rotation(20, (10, 0, 0)), rotation(-35, (0, 5, 8), axis=0)
+    fixed = a_volume_node("F", a_blob(), OBLIQUE, parent=a_linear_transform_node(of_fixed))
+    moving = a_volume_node("M", a_blob(), OBLIQUE, parent=a_linear_transform_node(of_moving))
+    back = np.linalg.inv(of_moving) @ of_fixed
+    node = write_transform(transform, fixed, moving)
+    atol = 1e-9 if transform is RIGID else 0.02
+    assert_moving_lies_on_fixed(transform, fixed, moving, lambda p: p @ back[:3, :3].T + back[:3, 3], node, atol)
+
+
+def test_a_nonlinear_parent_makes_even_a_rigid_registration_a_grid():
+    parent = a_nonlinear_transform_node()
+    fixed = a_volume_node("F", a_blob(), OBLIQUE)
+    moving = a_volume_node("M", a_blob(), OBLIQUE, parent=parent)
+    node = write_transform(RIGID, fixed, moving)
+    assert node.GetClassName() == "vtkMRMLGridTransformNode"
+    inverse = parent.GetTransformToParent().GetInverse()
+    back = lambda points: np.array([inverse.TransformPoint(point) for point in points])  # noqa: E731
+    assert_moving_lies_on_fixed(RIGID, fixed, moving, back, node, 0.05)
+
+
+def test_a_moving_image_put_under_the_node_looks_like_the_fixed_one():
+    fixed = a_volume_node("F", a_blob(), OBLIQUE)
+    image = volume_from_node(fixed).image
+    centre = image.TransformContinuousIndexToPhysicalPoint((12.5, 10.5, 6.5))
+    transform = sitk.Euler3DTransform(centre, 0.1, -0.1, 0.15, (2.0, -1.5, 2.0))
+    array = sitk.GetArrayFromImage(sitk.Resample(image, image, transform.GetInverse(), sitk.sitkBSpline))
+    moving = a_volume_node("M", array, OBLIQUE)
+    moving.SetAndObserveTransformNodeID(write_transform(transform, fixed, moving).GetID())
+    seen = sitk.GetArrayFromImage(
+        sitk.Resample(volume_from_node(moving).image, image, sitk.Transform(), sitk.sitkBSpline)
+    )
+    inside = np.s_[4:-4, 6:-6, 6:-6]
+    error, without = (np.abs(other - a_blob())[inside].mean() for other in (seen, array))
+    assert error < 0.2 and error < without / 20
+
+
+def test_a_given_node_is_used_where_it_can_hold_the_transform(scene):
+    fixed, moving = a_volume_node("F", a_blob(), OBLIQUE), a_volume_node("M", a_blob(), OBLIQUE)
+    general = scene.AddNewNodeByClass("vtkMRMLTransformNode", "Mine")
+    assert write_transform(RIGID, fixed, moving, general) is general
+    assert general.IsLinear()
+    assert write_transform(a_deformation(), fixed, moving, general) is general
+    assert not general.IsLinear()
+    linear = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "Line")
+    with pytest.raises(InputError, match="'Line' cannot hold"):
+        write_transform(a_deformation(), fixed, moving, linear)
+
+
+def test_writing_leaves_the_volumes_alone():
+    fixed, moving = a_volume_node("F", a_blob(), OBLIQUE), a_volume_node("M", a_blob(), OBLIQUE)
+    before = snapshot()
+    write_transform(a_deformation(), fixed, moving)
+    assert {key: state for key, state in snapshot().items() if key in before} == before
+
+
+def test_what_was_written_is_read_back():
+    fixed, moving = a_volume_node("F", a_blob(), OBLIQUE), a_volume_node("M", a_blob(), OBLIQUE)
+    back = read_linear_transform(write_transform(RIGID, fixed, moving))
+    np.testing.assert_allclose(back.TransformPoint((7, 8, 9)), RIGID.TransformPoint((7, 8, 9)), atol=1e-9)
