@@ -43,7 +43,7 @@ def to_slices(image: sitk.Image, plane: Plane) -> np.ndarray:
     from anterior to posterior, rows to inferior, columns to left; sagittal from right to left, rows to inferior,
     columns to posterior.
 
-    Returns an array of its own, contiguous, (S, H, W), or (S, H, W, C) for C components, in the image's own number type.
+    Returns a contiguous array (S, H, W), or (S, H, W, C) for C components, of the image's number type; a copy.
     """
     order, flips = _storage_to_slices(image, plane)
     voxels = sitk.GetArrayViewFromImage(image)

@@ -64,8 +64,7 @@ def check_overlap(fixed: Volume, moving: Volume, transform: sitk.Transform) -> f
     transform: takes points of the fixed volume to points of the moving volume, LPS mm.
     Raises InputError when no voxel does.
     """
-    inside = sitk.GetArrayViewFromImage(field_of_view(moving.image, fixed.image, transform))
-    fraction = float(inside.mean())
+    fraction = float(sitk.GetArrayFromImage(field_of_view(moving.image, fixed.image, transform)).mean())
     if fraction == 0:
         raise InputError(
             f"'{moving.name}' does not overlap '{fixed.name}' anywhere; register them, or check that both "

@@ -8,25 +8,47 @@ import numpy as np
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.volumes.quiet import itk_warnings_off
+from CSAFusionLib.volumes.writing import whole_file
+
+_PIXEL_TYPES = (sitk.sitkUInt8, sitk.sitkUInt16, sitk.sitkVectorUInt8, sitk.sitkVectorUInt16)
 
 
 def read_picture(path: str | Path) -> sitk.Image:
-    """Read a 2-D picture, grey (one component) or RGB (three).
+    """Read a 2-D picture as it is stored: grey (one component) or RGB (three), of 8 or 16 bits.
 
-    Raises InputError when the file is missing, unreadable or not a 2-D picture.
+    A palette is expanded to RGB. What is transparent is laid on black.
+    Raises InputError when the file is missing, cannot be read, or is no 2-D picture of 8 or 16 bits.
     """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"'{path}' does not exist; check the path.")
     try:
-        return sitk.ReadImage(str(path))
+        with itk_warnings_off():
+            picture = sitk.ReadImage(str(path))
     except RuntimeError as error:
-        raise InputError(f"'{path}' cannot be read as a picture; give a PNG file.") from error
+        raise InputError(f"'{path}' cannot be read as a picture; save it as a grey or RGB PNG.") from error
+    if picture.GetDimension() != 2:
+        raise InputError(f"'{path}' is not a 2-D picture; give a PNG file.")
+    if picture.GetPixelID() not in _PIXEL_TYPES or picture.GetNumberOfComponentsPerPixel() not in (1, 3, 4):
+        raise InputError(f"'{path}' is not a grey or RGB picture of 8 or 16 bits; save it as one.")
+    return _on_black(picture) if picture.GetNumberOfComponentsPerPixel() == 4 else picture
 
 
 def write_picture(array: np.ndarray, path: str | Path) -> None:
-    """Write a PNG.
+    """Write a PNG, put in place in one step once it is whole.
 
     array: uint8, (H, W) grey or (H, W, 3) RGB.
+    Raises InputError for another extension than .png, a missing folder, or when the disk refuses the file.
     """
-    sitk.WriteImage(sitk.GetImageFromArray(array, isVector=array.ndim == 3), str(path))
+    path = Path(path)
+    if path.suffix.lower() != ".png":
+        raise InputError(f"'{path}' is not a picture format that can be written; end it in .png.")
+    with whole_file(path) as whole:
+        sitk.WriteImage(sitk.GetImageFromArray(array, isVector=array.ndim == 3), str(whole))
+
+
+def _on_black(picture: sitk.Image) -> sitk.Image:
+    pixels = sitk.GetArrayViewFromImage(picture)
+    opacity = pixels[..., 3:] / np.iinfo(pixels.dtype).max
+    return sitk.GetImageFromArray((pixels[..., :3] * opacity).round().astype(pixels.dtype), isVector=True)

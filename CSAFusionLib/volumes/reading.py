@@ -8,6 +8,8 @@ import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.volumes.dicom import MODALITY, SERIES_UID, read_dicom_folder, read_dicom_series
+from CSAFusionLib.volumes.nifti import is_whole
+from CSAFusionLib.volumes.quiet import itk_warnings_off
 from CSAFusionLib.volumes.volume import Volume
 
 
@@ -21,12 +23,19 @@ def read_volume(path: str | Path) -> Volume:
     path = Path(path)
     if not path.exists():
         raise InputError(f"'{path}' does not exist; check the path.")
+    with itk_warnings_off():
+        return _read(path)
+
+
+def _read(path: Path) -> Volume:
     if path.is_dir():
         return read_dicom_folder(path)
     header = _read_header(path)
     if header.HasMetaDataKey(SERIES_UID) and header.GetSize()[2:] in ((), (1,)):
         return read_dicom_series(path.parent, header.GetMetaData(SERIES_UID).strip())
     _check_dimension(path, header.GetSize())
+    if path.name.lower().endswith((".nii", ".nii.gz")) and not is_whole(path, header):
+        raise InputError(f"'{path}' is cut off before its last voxel; copy or export it again.")
     modality = header.GetMetaData(MODALITY).strip() if header.HasMetaDataKey(MODALITY) else None
     return Volume(_read_voxels(path, header), path.name, modality)
 
