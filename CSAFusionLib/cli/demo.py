@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -53,8 +54,8 @@ def demo(
             provenance=output / "provenance.json",
         )
         writers = {
-            output / "t1.nii.gz": lambda path: write_volume(t1, path),
-            output / "pet_simulated.nii.gz": lambda path: write_volume(pet, path),
+            output / "t1.nii.gz": partial(write_volume, t1),
+            output / "pet_simulated.nii.gz": partial(write_volume, pet),
         } | outputs.writers(result, settings)
         write_together(writers)
     print_fusion_summary(result.provenance)

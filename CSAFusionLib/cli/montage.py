@@ -19,6 +19,8 @@ _TILE = 256  # pixels of a tile's longer side
 _GAP = 4
 _BAND = 24  # pixels of the titles' band
 _PAPER = (24, 24, 24)
+_BACKGROUND = 0.05
+_MARGIN = 4  # voxels left round what is shown
 
 Row = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -45,11 +47,13 @@ def montage(rows: Sequence[Row], pixel: tuple[float, float] = (1, 1)) -> np.ndar
 
 
 def rows_of(result: FusionResult, plane: Plane, count: int = 4) -> list[Row]:
-    """The slices of a fusion worth showing, spread over what the moving volume covers."""
+    """The slices of a fusion worth showing, spread over what the moving volume covers, without empty borders."""
     fixed, moving, fused = (
         _to_unit(to_slices(image, plane)) for image in (result.fixed_mapped, result.moving_mapped, result.fused)
     )
-    return [(fixed[index], moving[index], fused[index]) for index in _spread(moving, count)]
+    shown = _spread(moving, count)
+    window = _bounding_box(np.maximum(_brightness(fixed[shown]), _brightness(moving[shown])).max(axis=0))
+    return [(fixed[index][window], moving[index][window], fused[index][window]) for index in shown]
 
 
 def montage_of(result: FusionResult, plane: Plane) -> np.ndarray:
@@ -70,6 +74,19 @@ def _spread(slices: np.ndarray, count: int) -> list[int]:
     shown = np.cumsum(slices.reshape(len(slices), -1).sum(axis=1, dtype=np.float64))
     shares = (np.arange(count) + 0.5) / count * shown[-1]
     return sorted(set(np.searchsorted(shown, shares).tolist()))
+
+
+def _bounding_box(brightness: np.ndarray) -> tuple[slice, slice]:
+    """Rows and columns that hold everything brighter than a dark background, and a little round it."""
+    box = []
+    for axis in (1, 0):
+        filled = np.flatnonzero((brightness > _BACKGROUND).any(axis=axis))
+        box.append(slice(max(0, filled[0] - _MARGIN), filled[-1] + 1 + _MARGIN) if filled.size else slice(None))
+    return box[0], box[1]
+
+
+def _brightness(slices: np.ndarray) -> np.ndarray:
+    return slices.max(axis=-1) if slices.ndim == 4 else slices
 
 
 def _tile_size(shape: tuple[int, ...], pixel: tuple[float, float]) -> tuple[int, int]:

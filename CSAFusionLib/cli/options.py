@@ -18,8 +18,10 @@ AnEnum = TypeVar("AnEnum", bound=Enum)
 MODALITIES = "|".join(modality.name for modality in Modality)
 WINDOWS = "LEVEL,WIDTH or " + "|".join(CT_WINDOWS)
 
-Fixed = Annotated[Path, typer.Argument(help="The reference: its grid is the result's grid.", show_default=False)]
-Moving = Annotated[Path, typer.Argument(help="What is brought onto it.", show_default=False)]
+Fixed = Annotated[
+    Path, typer.Argument(metavar="FIXED", help="The reference: its grid is the result's grid.", show_default=False)
+]
+Moving = Annotated[Path, typer.Argument(metavar="MOVING", help="What is brought onto it.", show_default=False)]
 Model = Annotated[str, typer.Option(help="Freedom of the registration: rigid, affine, or syn (ants only).")]
 Seed = Annotated[int, typer.Option(help="Seed of the registration's sampling.")]
 ModalityOption = Annotated[str | None, typer.Option(metavar=MODALITIES, help="Guessed from the data when left out.")]

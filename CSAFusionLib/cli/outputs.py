@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.volumes.writing import whole_file
 
 TRANSFORM_EXTENSIONS = (".tfm", ".h5", ".txt", ".mat")
 
@@ -64,18 +64,5 @@ def write_together(writers: Mapping[Path, Writer]) -> None:
         InputError: the disk refused a file.
     """
     with ExitStack() as stack:
-        whole = {path: _place_beside(path, stack) for path in writers}
-        try:
-            for path, write in writers.items():
-                write(whole[path])
-            for path in writers:
-                os.replace(whole[path], path)
-        except OSError as error:
-            raise InputError(
-                f"'{path}' could not be written ({error.strerror}); free the disk or choose another."
-            ) from error
-
-
-def _place_beside(path: Path, stack: ExitStack) -> Path:
-    # In a folder of its own the file keeps its name, and with it the format that the name's ending asks for.
-    return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".csafusion-", dir=path.parent))) / path.name
+        for path, write in writers.items():
+            write(stack.enter_context(whole_file(path)))

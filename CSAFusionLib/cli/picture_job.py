@@ -93,8 +93,6 @@ def _writers(pairs: list[_Pair], result: FusedPictures, outputs: PictureOutputs)
 def _read_unit(path: Path) -> np.ndarray:
     """A picture in [0, 1]: RGB (H, W, 3), or grey (H, W), also when it was saved as RGB with three equal channels."""
     picture = sitk.GetArrayFromImage(read_picture(path))
-    if picture.dtype not in (np.uint8, np.uint16):
-        raise InputError(f"'{path}' holds values of type {picture.dtype}; give an 8- or 16-bit PNG.")
     if picture.ndim == 3 and (picture == picture[..., :1]).all():
         picture = picture[..., 0]
     return picture.astype(np.float32) / np.float32(np.iinfo(picture.dtype).max)

@@ -40,9 +40,7 @@ class ProgressBar:
         if self._bar is None or stage != self._stage:
             self._close()
             self._stage = stage
-            self._bar = tqdm(
-                desc=stage, total=total or None, file=sys.stderr, bar_format=None if total else "{desc}..."
-            )
+            self._bar = _new_bar(stage, total)
         self._bar.total = total or None
         self._bar.update(done - self._bar.n)
 
@@ -55,3 +53,9 @@ class ProgressBar:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+
+def _new_bar(stage: str, total: int) -> tqdm:
+    if total:
+        return tqdm(desc=stage, total=total, file=sys.stderr)
+    return tqdm(desc=stage, file=sys.stderr, bar_format="{desc}...", leave=False)

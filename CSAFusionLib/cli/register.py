@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from CSAFusionLib.cli import options
 from CSAFusionLib.cli.outputs import TRANSFORM_EXTENSIONS, Writer, check_extension, check_outputs, write_together
 from CSAFusionLib.cli.progress_bar import ProgressBar
 from CSAFusionLib.cli.summary import describe_registration, print_written
+from CSAFusionLib.fusion.alignment import darkest
 from CSAFusionLib.fusion.provenance import NOTICE
 from CSAFusionLib.fusion.provenance import describe_registration as as_values
 from CSAFusionLib.fusion.settings import FusionSettings, parse_choice
@@ -50,10 +52,11 @@ def register(
             *volumes, settings.registration, settings.transform_model, seed=settings.seed, progress=progress
         )
         check_overlap(*volumes, result.transform)
-        writers: dict[Path, Writer] = {transform: lambda path: write_transform(result.transform, path)}
+        writers: dict[Path, Writer] = {transform: partial(write_transform, result.transform)}
         if output is not None:
-            resampled = resample_to_grid(volumes[1].image, volumes[0].image, result.transform)
-            writers[output] = lambda path: write_volume(resampled, path)
+            reference, image = volumes[0].image, volumes[1].image
+            resampled = resample_to_grid(image, reference, result.transform, darkest(image))
+            writers[output] = partial(write_volume, resampled)
         progress("Writing", 0, 0)
         write_together(writers)
     typer.echo(f"Registration {describe_registration(as_values(result))}")

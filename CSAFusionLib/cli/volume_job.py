@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from CSAFusionLib.cli.montage import montage_of
@@ -37,11 +38,11 @@ class VolumeOutputs:
 
     def writers(self, result: FusionResult, settings: FusionSettings) -> dict[Path, Writer]:
         """What writes each output that was asked for."""
-        writers: dict[Path, Writer] = {self.fused: lambda path: write_volume(result.fused, path)}
+        writers: dict[Path, Writer] = {self.fused: partial(write_volume, result.fused)}
         if self.transform is not None:
-            writers[self.transform] = lambda path: write_transform(result.registration.transform, path)
+            writers[self.transform] = partial(write_transform, result.registration.transform)
         if self.png is not None:
-            writers[self.png] = lambda path: write_picture(montage_of(result, settings.plane), path)
+            writers[self.png] = partial(write_picture, montage_of(result, settings.plane))
         if self.provenance is not None:
             writers[self.provenance] = lambda path: path.write_text(json.dumps(result.provenance, indent=2) + "\n")
         return writers

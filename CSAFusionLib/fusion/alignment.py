@@ -85,7 +85,7 @@ def align(fixed: Role, moving: Role, settings: FusionSettings, transform: sitk.T
     """
     reference = fixed.volume.image
     check_overlap(fixed.volume, moving.volume, transform)
-    on_grid = resample_to_grid(moving.volume.image, reference, transform, default=moving.mapping.low)
+    on_grid = resample_to_grid(moving.volume.image, reference, transform, darkest(moving.volume.image))
     covered = coverage(moving.volume.image, reference, transform, settings.plane)
     return AlignedPair(
         fixed=fixed.to_source(to_slices(reference, settings.plane)),
@@ -93,6 +93,13 @@ def align(fixed: Role, moving: Role, settings: FusionSettings, transform: sitk.T
         coverage=to_slices(covered, settings.plane),
         moving_on_grid=on_grid,
     )
+
+
+def darkest(image: sitk.Image) -> float:
+    """The value to put where an image does not reach: its lowest, which is air in every modality; 0 for colour."""
+    if image.GetNumberOfComponentsPerPixel() > 1:
+        return 0.0
+    return float(sitk.GetArrayViewFromImage(image).min())
 
 
 def _find_role(volume: Volume, modality: Modality | None, window: Window | None, colour_table: str | None) -> Role:

@@ -35,7 +35,7 @@ def an_mr() -> Volume:
 @pytest.fixture
 def a_ct() -> Volume:
     """The same ball in HU, on the same grid."""
-    return Volume(_ball(seed=2, low=0, high=800) - 1000 * (_ball(seed=2, low=0, high=800) == 0), "ct.nii")
+    return Volume(_ball(seed=2, low=0, high=800, air=-1000), "ct.nii")
 
 
 @pytest.fixture
@@ -49,10 +49,10 @@ def an_rgb() -> Volume:
     return Volume(image, "pet.nii")
 
 
-def _ball(seed: int, low: float, high: float) -> sitk.Image:
+def _ball(seed: int, low: float, high: float, air: float = 0) -> sitk.Image:
     z, y, x = np.meshgrid(np.linspace(-1, 1, 12), np.linspace(-1, 1, 36), np.linspace(-1, 1, 40), indexing="ij")
     texture = np.random.default_rng(seed).uniform(low, high, z.shape).astype(np.float32)
-    image = sitk.GetImageFromArray(np.where(x**2 + y**2 + z**2 < 0.8, texture, 0).astype(np.float32))
+    image = sitk.GetImageFromArray(np.where(x**2 + y**2 + z**2 < 0.8, texture, air).astype(np.float32))
     image.SetSpacing((2.0, 2.0, 4.0))
     image.SetOrigin((-40.0, -36.0, -24.0))
     return image

@@ -1,0 +1,177 @@
+"""CSAFusionLib.fusion.pipeline"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from CSAFusionLib.errors import Cancelled, InputError
+from CSAFusionLib.fusion.pipeline import fuse_volumes
+from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.geometry.grid import same_grid
+from CSAFusionLib.geometry.planes import Plane
+from CSAFusionLib.intensity.modality import Modality
+from CSAFusionLib.registration.methods import Method, TransformModel
+from CSAFusionLib.registration.result import RegistrationResult
+from CSAFusionLib.volumes.volume import Volume
+
+
+@pytest.fixture
+def settings(weights_file: Path) -> FusionSettings:
+    return FusionSettings(registration=Method.NONE, weights=str(weights_file), device="cpu", fixed_modality=Modality.MR)
+
+
+def voxels(image: sitk.Image) -> np.ndarray:
+    return sitk.GetArrayFromImage(image)
+
+
+def turned(volume: Volume) -> Volume:
+    """The same physical volume stored in another order of axes."""
+    return replace(volume, image=sitk.DICOMOrient(volume.image, "SAR"))
+
+
+def test_two_grey_volumes_give_a_grey_one_in_0_to_1_on_the_fixed_grid(
+    an_mr: Volume, a_ct: Volume, settings: FusionSettings
+) -> None:
+    result = fuse_volumes(an_mr, a_ct, settings)
+    for image in (result.fused, result.fixed_mapped, result.moving_mapped):
+        assert same_grid(image, an_mr.image)
+        assert image.GetPixelID() == sitk.sitkFloat32
+        assert 0 <= voxels(image).min() < voxels(image).max() <= 1
+    assert voxels(result.moving_on_grid).min() == -1000
+    assert result.registration.method is Method.NONE
+
+
+def test_a_volume_in_colour_gives_rgb_bytes(an_mr: Volume, an_rgb: Volume, settings: FusionSettings) -> None:
+    for fixed, moving in ((an_mr, an_rgb), (an_rgb, an_mr)):
+        both = replace(settings, fixed_modality=None)
+        fused = fuse_volumes(fixed, moving, both).fused
+        assert fused.GetPixelID() == sitk.sitkVectorUInt8
+        assert same_grid(fused, fixed.image)
+        middle = voxels(fused)[6, 18].astype(int)
+        assert middle[6, 0] > middle[6, 2]
+        assert middle[33, 2] > middle[33, 0]
+
+
+def test_a_colour_table_gives_rgb_bytes(an_mr: Volume, settings: FusionSettings) -> None:
+    coloured = replace(settings, moving_modality=Modality.PET, colour_table="hot-iron")
+    result = fuse_volumes(an_mr, an_mr, coloured)
+    assert result.fused.GetPixelID() == result.moving_mapped.GetPixelID() == sitk.sitkVectorUInt8
+    assert result.fixed_mapped.GetPixelID() == sitk.sitkFloat32
+
+
+def test_the_storage_order_of_either_volume_changes_nothing(
+    an_mr: Volume, a_ct: Volume, settings: FusionSettings
+) -> None:
+    straight = fuse_volumes(an_mr, a_ct, settings).fused
+    other_moving = fuse_volumes(an_mr, turned(a_ct), settings).fused
+    other_fixed = fuse_volumes(turned(an_mr), a_ct, settings).fused
+    assert not same_grid(other_fixed, straight)
+    np.testing.assert_allclose(voxels(other_moving), voxels(straight), atol=1e-5)
+    np.testing.assert_allclose(voxels(sitk.Resample(other_fixed, straight)), voxels(straight), atol=1e-5)
+
+
+def test_ct_and_mr_go_to_the_same_channels_whichever_is_fixed(
+    an_mr: Volume, a_ct: Volume, settings: FusionSettings
+) -> None:
+    one = fuse_volumes(an_mr, a_ct, replace(settings, moving_modality=Modality.CT)).fused
+    other = fuse_volumes(a_ct, an_mr, replace(settings, fixed_modality=Modality.CT, moving_modality=Modality.MR)).fused
+    np.testing.assert_allclose(voxels(one), voxels(other), atol=1e-6)
+
+
+def test_outside_the_moving_field_of_view_the_result_is_the_fixed_volume(
+    an_mr: Volume, a_ct: Volume, settings: FusionSettings
+) -> None:
+    slab = replace(a_ct, image=a_ct.image[:, :, 4:7])
+    result = fuse_volumes(an_mr, slab, settings)
+    fused, fixed = voxels(result.fused), voxels(result.fixed_mapped)
+    outside = np.r_[0:4, 7:12]
+    np.testing.assert_array_equal(fused[outside], fixed[outside])
+    whole = voxels(fuse_volumes(an_mr, a_ct, settings).fused)
+    np.testing.assert_allclose(fused[4:7], whole[4:7], atol=1e-6)
+
+
+def test_where_the_moving_volume_ends_within_a_slice_there_is_no_dark_seam(
+    an_mr: Volume, settings: FusionSettings
+) -> None:
+    # Both volumes are equally bright everywhere, so that any dip in the result is made by the border.
+    ramp = np.broadcast_to(np.linspace(900, 1000, 40, dtype=np.float32), (12, 36, 40)).copy()
+    ramp[:, :2] = 0
+    image = sitk.GetImageFromArray(ramp)
+    image.CopyInformation(an_mr.image)
+    fixed = Volume(image, "fixed")
+    moving = Volume(image[:22], "moving")
+    result = fuse_volumes(fixed, moving, replace(settings, moving_modality=Modality.MR))
+    row, mapped = voxels(result.fused)[6, 18], voxels(result.fixed_mapped)[6, 18]
+    np.testing.assert_array_equal(row[22:], mapped[22:])
+    inner = row[2:-2]
+    assert inner.min() >= min(row[2], mapped[2]) - 0.05
+
+
+def test_a_known_registration_is_used_and_none_is_run(an_mr: Volume, settings: FusionSettings) -> None:
+    shift = sitk.TranslationTransform(3, (4.0, 0.0, 0.0))
+    known = RegistrationResult(shift, Method.SITK, TransformModel.RIGID, 0.0)
+    result = fuse_volumes(an_mr, an_mr, settings, registration=known)
+    assert result.registration is known
+    np.testing.assert_allclose(voxels(result.moving_on_grid)[..., :-2], voxels(an_mr.image)[..., 2:], atol=1e-3)
+
+
+def test_another_plane_gives_another_result_on_the_same_grid(
+    an_mr: Volume, a_ct: Volume, settings: FusionSettings
+) -> None:
+    axial = fuse_volumes(an_mr, a_ct, settings).fused
+    coronal = fuse_volumes(an_mr, a_ct, replace(settings, plane=Plane.CORONAL)).fused
+    assert same_grid(axial, coronal)
+    assert np.abs(voxels(axial) - voxels(coronal)).max() > 1e-4
+
+
+def test_the_inputs_are_left_as_they_were(an_mr: Volume, an_rgb: Volume, settings: FusionSettings) -> None:
+    before = voxels(an_mr.image).copy(), voxels(an_rgb.image).copy()
+    fuse_volumes(an_mr, an_rgb, settings)
+    np.testing.assert_array_equal(voxels(an_mr.image), before[0])
+    np.testing.assert_array_equal(voxels(an_rgb.image), before[1])
+
+
+def test_provenance_is_json_and_says_how_the_result_was_made(
+    an_mr: Volume, a_ct: Volume, settings: FusionSettings, weights_file: Path
+) -> None:
+    result = fuse_volumes(an_mr, a_ct, settings)
+    provenance = json.loads(json.dumps(result.provenance))
+    assert provenance["fixed"]["modality"] == "MR"
+    assert provenance["moving"] | {"modality": "CT", "modality_is_guessed": True} == provenance["moving"]
+    assert provenance["weights"]["name"] == "random.safetensors"
+    assert provenance["registration"]["method"] == "NONE"
+    assert provenance["warnings"] == result.warnings
+    for private in (str(weights_file.parent), "mr.nii", "ct.nii"):
+        assert private not in json.dumps(provenance)
+
+
+def test_bad_weights_are_refused_before_any_registration(
+    an_mr: Volume, a_ct: Volume, settings: FusionSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def must_not_run(*args: object, **kwargs: object) -> None:
+        raise AssertionError("registered in vain")
+
+    monkeypatch.setattr("CSAFusionLib.fusion.pipeline.register", must_not_run)
+    with pytest.raises(InputError, match="no-such"):
+        fuse_volumes(an_mr, a_ct, replace(settings, weights="no-such-weights"))
+
+
+def test_a_bad_volume_is_refused_by_name(an_mr: Volume, settings: FusionSettings) -> None:
+    constant = Volume(an_mr.image * 0, "constant.nii")
+    with pytest.raises(InputError, match=r"constant\.nii"):
+        fuse_volumes(an_mr, constant, settings)
+
+
+def test_a_run_can_be_cancelled_between_batches(an_mr: Volume, a_ct: Volume, settings: FusionSettings) -> None:
+    def cancel(stage: str, done: int, total: int) -> None:
+        if stage == "Fusing slices" and done:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        fuse_volumes(an_mr, a_ct, replace(settings, batch_size=1), progress=cancel)
