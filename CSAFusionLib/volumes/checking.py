@@ -22,14 +22,14 @@ def check_volume(volume: Volume) -> None:
 
 def _check_dimension(volume: Volume) -> None:
     size = volume.image.GetSize()
+    if 0 in size:
+        raise InputError(f"'{volume.name}' is empty; give a volume that has voxels.")
     if len(size) == 4:
         raise InputError(
             f"'{volume.name}' is a series of {size[3]} volumes (4-D); extract one 3-D volume from it first."
         )
     if len(size) != 3:
         raise InputError(f"'{volume.name}' is a {len(size)}-D image; give a 3-D volume.")
-    if 0 in size:
-        raise InputError(f"'{volume.name}' is empty (size {size}); give a volume that has voxels.")
 
 
 def _check_components(volume: Volume) -> None:

@@ -1,0 +1,95 @@
+"""CSAFusionLib/volumes/pictures.py."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.volumes.pictures import read_picture, write_picture
+
+GENERATOR = np.random.default_rng(0)
+
+
+def _array(path: Path) -> np.ndarray:
+    return sitk.GetArrayFromImage(read_picture(path))
+
+
+def _write_png(path: Path, array: np.ndarray, colour_type: int, bits: int, palette: bytes = b"") -> None:
+    """A PNG by the letter of its standard, in the colour types that sitk does not write."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    height, width = array.shape[:2]
+    rows = b"".join(b"\0" + row.astype(f">u{bits // 8}").tobytes() for row in array)
+    header = struct.pack(">IIBBBBB", width, height, bits, colour_type, 0, 0, 0)
+    chunks = chunk(b"IHDR", header) + (chunk(b"PLTE", palette) if palette else b"")
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunks + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+
+
+@pytest.mark.parametrize("shape", [(8, 9), (8, 9, 3)])
+def test_what_is_written_reads_back(tmp_path: Path, shape: tuple) -> None:
+    pixels = GENERATOR.integers(0, 256, shape).astype(np.uint8)
+    write_picture(pixels, tmp_path / "a.png")
+    np.testing.assert_array_equal(_array(tmp_path / "a.png"), pixels)
+    assert [file.name for file in tmp_path.iterdir()] == ["a.png"]
+
+
+@pytest.mark.parametrize("colour_type", [0, 2])
+def test_sixteen_bits_keep_their_values(tmp_path: Path, colour_type: int) -> None:
+    pixels = GENERATOR.integers(0, 65536, (8, 9, 3) if colour_type else (8, 9)).astype(np.uint16)
+    _write_png(tmp_path / "a.png", pixels, colour_type, 16)
+    np.testing.assert_array_equal(_array(tmp_path / "a.png"), pixels)
+
+
+def test_a_palette_is_expanded_to_rgb(tmp_path: Path) -> None:
+    palette = GENERATOR.integers(0, 256, (16, 3)).astype(np.uint8)
+    indices = GENERATOR.integers(0, 16, (8, 9)).astype(np.uint8)
+    _write_png(tmp_path / "a.png", indices, 3, 8, palette.tobytes())
+    np.testing.assert_array_equal(_array(tmp_path / "a.png"), palette[indices])
+
+
+def test_an_opaque_alpha_channel_is_dropped_and_another_laid_on_black(tmp_path: Path) -> None:
+    pixels = GENERATOR.integers(0, 256, (8, 9, 4)).astype(np.uint8)
+    pixels[..., 3] = 255
+    _write_png(tmp_path / "opaque.png", pixels, 6, 8)
+    np.testing.assert_array_equal(_array(tmp_path / "opaque.png"), pixels[..., :3])
+    pixels[..., 3] = 0
+    pixels[0, 0] = (200, 100, 50, 51)
+    _write_png(tmp_path / "clear.png", pixels, 6, 8)
+    clear = _array(tmp_path / "clear.png")
+    np.testing.assert_array_equal(clear[0, 0], (40, 20, 10))
+    assert clear.sum() == 70
+
+
+def test_a_real_pair_is_read_grey_and_in_colour(shared_data) -> None:
+    pair = shared_data / "slices" / "PET-MRI"
+    name = sorted(file.name for file in (pair / "PET").iterdir())[0]
+    assert _array(pair / "PET" / name).shape == (256, 256, 3)
+    assert _array(pair / "MRI" / name).shape == (256, 256)
+
+
+def test_what_is_no_picture_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "text.png").write_text("no picture")
+    sitk.WriteImage(sitk.Image([4, 5, 6], sitk.sitkUInt8), str(tmp_path / "volume.nrrd"))
+    sitk.WriteImage(sitk.Image([4, 5], sitk.sitkFloat32), str(tmp_path / "float.tif"))
+    for name, reason in {
+        "missing.png": "does not exist",
+        "text.png": "cannot be read as a picture",
+        "volume.nrrd": "not a 2-D picture",
+        "float.tif": "not a grey or RGB picture of 8 or 16 bits",
+    }.items():
+        with pytest.raises(InputError, match=reason):
+            read_picture(tmp_path / name)
+
+
+def test_another_extension_than_png_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="end it in .png"):
+        write_picture(np.zeros((4, 4), np.uint8), tmp_path / "a.jpg")
+    assert list(tmp_path.iterdir()) == []
