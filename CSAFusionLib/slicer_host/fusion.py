@@ -11,6 +11,7 @@ from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.registration.result import RegistrationResult
 from CSAFusionLib.slicer_host.brains import BrainsRegistration
+from CSAFusionLib.slicer_host.checking import check_nodes
 from CSAFusionLib.slicer_host.reading import volume_from_node
 from CSAFusionLib.slicer_host.transforms import write_transform
 from CSAFusionLib.slicer_host.writing import write_fused
@@ -35,6 +36,7 @@ def fuse_nodes(
     Raises:
         InputError, RegistrationError, Cancelled: as ``fuse_volumes`` does; the scene is then as it was.
     """
+    check_nodes(fixed, moving, output, output_transform)
     volumes = read_pair(fixed, moving)
     registration = None
     if settings.registration is Method.BRAINS:
@@ -46,7 +48,7 @@ def fuse_nodes(
 
 def read_pair(fixed: slicer.vtkMRMLVolumeNode, moving: slicer.vtkMRMLVolumeNode) -> tuple[Volume, Volume]:
     """Both volumes in the reference frame: the fixed node's, before its parent transform."""
-    frame = fixed and fixed.GetParentTransformNode()
+    frame = fixed.GetParentTransformNode()
     return volume_from_node(fixed, frame), volume_from_node(moving, frame)
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +16,7 @@ from CSAFusionLib.errors import CSAFusionError, InputError
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.slicer_host.brains import BrainsRegistration
+from CSAFusionLib.slicer_host.checking import check_nodes
 from CSAFusionLib.slicer_host.frames import ijk_to_ras_of
 from CSAFusionLib.slicer_host.fusion import place_result, read_pair
 from CSAFusionLib.worker.events import CancelledEvent, ErrorEvent, ProgressEvent, ResultEvent
@@ -52,7 +52,6 @@ class FusionJob:
         fixed, moving: volume nodes; neither is changed.
         settings: the fusion's settings.
         output, output_transform: as in :func:`CSAFusionLib.slicer_host.fusion.fuse_nodes`.
-        start_worker: starts the child process.
     """
 
     def __init__(
@@ -62,13 +61,10 @@ class FusionJob:
         settings: FusionSettings,
         output: slicer.vtkMRMLVolumeNode | None = None,
         output_transform: slicer.vtkMRMLTransformNode | None = None,
-        *,
-        start_worker: Callable[[Job], WorkerProcess] = start_worker,
     ) -> None:
         self._inputs = (fixed, moving)
         self._outputs = (output, output_transform)
         self._settings = settings
-        self._start_worker = start_worker
         self._states: list[Any] = []
         self._job: Job | None = None
         self._brains: BrainsRegistration | None = None
@@ -81,6 +77,7 @@ class FusionJob:
         Raises:
             InputError, RegistrationError: an input cannot be used, or the stage cannot be started.
         """
+        check_nodes(*self._inputs, *self._outputs)
         fixed, moving = read_pair(*self._inputs)
         self._states = [_state(node) for node in self._inputs]
         self._job = Job(fixed, moving, self._settings)
@@ -88,7 +85,7 @@ class FusionJob:
             self._brains = BrainsRegistration(fixed, moving, self._settings.transform_model)
             self._brains.start()
         else:
-            self._worker = self._start_worker(self._job)
+            self._worker = start_worker(self._job)
 
     def poll(self) -> list[Event]:
         """What happened since the last call, without waiting; after an event that ends the job, always nothing."""
@@ -112,7 +109,7 @@ class FusionJob:
         self._brains = None
         if self._cancelled:
             return [CancelledEvent()]
-        self._worker = self._start_worker(Job(self._job.fixed, self._job.moving, self._settings, registration))
+        self._worker = start_worker(Job(self._job.fixed, self._job.moving, self._settings, registration))
         return []
 
     def _poll_worker(self) -> list[Event]:

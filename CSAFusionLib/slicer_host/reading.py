@@ -47,8 +47,6 @@ def volume_from_node(node: slicer.vtkMRMLVolumeNode, frame: slicer.vtkMRMLTransf
 
 
 def _check_node(node: slicer.vtkMRMLVolumeNode) -> None:
-    if node is None:
-        raise InputError("A volume is missing; select both the fixed and the moving volume.")
     data = node.GetImageData()
     if data is None or data.GetNumberOfPoints() == 0 or data.GetPointData().GetScalars() is None:
         raise InputError(f"The volume '{node.GetName()}' holds no image; load one into it or select another volume.")

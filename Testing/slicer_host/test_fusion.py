@@ -102,9 +102,9 @@ def test_an_error_leaves_the_scene_as_it_was(calls, nodes, monkeypatch):
     before = snapshot()
     with pytest.raises(RegistrationError):
         fuse_nodes(*nodes, FusionSettings(registration=Method.BRAINS))
-    with pytest.raises(InputError, match="select both"):
+    with pytest.raises(InputError, match="Select the moving"):
         fuse_nodes(nodes[0], None, FusionSettings())
-    with pytest.raises(InputError, match="select both"):
+    with pytest.raises(InputError, match="Select the fixed"):
         fuse_nodes(None, nodes[1], FusionSettings())
     assert snapshot() == before
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,15 +17,7 @@ from CSAFusionLib.worker.launch import WorkerProcess
 from Testing.host.command_line_modules import install_brainsfit
 from Testing.host.scene import OBLIQUE, a_blob, a_linear_transform_node, a_volume_node, rotation, snapshot
 
-TASKS = Path(__file__).resolve().parents[1] / "worker"
-
-
-@pytest.fixture(autouse=True)
-def temporary_folder(tmp_path, monkeypatch) -> Path:
-    """Where the workers make their folders; the child finds the tasks of Testing/worker."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setenv("PYTHONPATH", str(TASKS))
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("temporary_folder")
 
 
 @pytest.fixture
@@ -36,18 +26,20 @@ def nodes():
     return a_volume_node("F", a_blob(), OBLIQUE), a_volume_node("M", a_blob(seed=1), OBLIQUE, parent=parent)
 
 
-def starting(task: str):
-    def start(job):
-        worker = WorkerProcess(job, task=f"child_tasks:{task}")
-        worker.start()
-        return worker
+@pytest.fixture
+def a_job(nodes, monkeypatch):
+    """Makes jobs whose child does one of the tasks of Testing/worker in place of the fusion."""
 
-    return start
+    def make(task: str = "negate", *, method: Method = Method.NONE, output=None, transform=None) -> FusionJob:
+        def start(job):
+            worker = WorkerProcess(job, task=f"child_tasks:{task}")
+            worker.start()
+            return worker
 
+        monkeypatch.setattr("CSAFusionLib.slicer_host.job.start_worker", start)
+        return FusionJob(*nodes, FusionSettings(registration=method), output, transform)
 
-def a_job(nodes, task: str = "negate", *, method: Method = Method.NONE, output=None, transform=None) -> FusionJob:
-    settings = FusionSettings(registration=method)
-    return FusionJob(*nodes, settings, output, transform, start_worker=starting(task))
+    return make
 
 
 def all_events(job: FusionJob) -> list:
@@ -68,9 +60,9 @@ def wait_for_progress(job: FusionJob) -> None:
         time.sleep(0.01)
 
 
-def test_success_adds_the_fused_node_and_nothing_else(nodes, temporary_folder):
+def test_success_adds_the_fused_node_and_nothing_else(a_job, nodes, temporary_folder):
     before = snapshot()
-    job = a_job(nodes)
+    job = a_job()
     job.start()
     *progress, last = all_events(job)
     assert progress == [ProgressEvent("negation", done, 3) for done in (1, 2, 3)]
@@ -82,28 +74,28 @@ def test_success_adds_the_fused_node_and_nothing_else(nodes, temporary_folder):
     assert list(temporary_folder.iterdir()) == []
 
 
-def test_given_output_nodes_are_filled(nodes, scene):
+def test_given_output_nodes_are_filled(a_job, nodes, scene):
     output = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "O")
     transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "T")
-    job = a_job(nodes, output=output, transform=transform)
+    job = a_job(output=output, transform=transform)
     job.start()
     assert all_events(job)[-1].node is output
     assert not np.allclose(slicer.util.arrayFromTransformMatrix(transform), np.eye(4))
 
 
 @pytest.mark.parametrize("task", ["refuse", "fail", "crash", "be_killed"])
-def test_whatever_goes_wrong_in_the_child_is_an_error_and_the_scene_is_as_before(nodes, task, temporary_folder):
+def test_whatever_goes_wrong_in_the_child_is_an_error_and_the_scene_is_as_before(a_job, nodes, task, temporary_folder):
     before = snapshot()
-    job = a_job(nodes, task)
+    job = a_job(task)
     job.start()
     assert isinstance(all_events(job)[-1], ErrorEvent)
     assert snapshot() == before
     assert list(temporary_folder.iterdir()) == []
 
 
-def test_cancelling_the_child_leaves_the_scene_as_before(nodes, temporary_folder):
+def test_cancelling_the_child_leaves_the_scene_as_before(a_job, nodes, temporary_folder):
     before = snapshot()
-    job = a_job(nodes, "work_for_long")
+    job = a_job("work_for_long")
     job.start()
     wait_for_progress(job)
     job.cancel()
@@ -112,11 +104,11 @@ def test_cancelling_the_child_leaves_the_scene_as_before(nodes, temporary_folder
     assert list(temporary_folder.iterdir()) == []
 
 
-def test_after_brainsfit_the_child_gets_its_transform(nodes, monkeypatch, scene):
+def test_after_brainsfit_the_child_gets_its_transform(a_job, nodes, monkeypatch, scene):
     install_brainsfit(monkeypatch).fixed_to_moving_ras = rotation(0, (1, 2, 3))
     transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "T")
     before = snapshot()
-    job = a_job(nodes, method=Method.BRAINS, transform=transform)
+    job = a_job(method=Method.BRAINS, transform=transform)
     job.start()
     first, *_, last = all_events(job)
     assert first == ProgressEvent("registration", 0, 0)
@@ -125,10 +117,10 @@ def test_after_brainsfit_the_child_gets_its_transform(nodes, monkeypatch, scene)
     np.testing.assert_allclose(slicer.util.arrayFromTransformMatrix(transform), expected, atol=1e-9)
 
 
-def test_cancelling_brainsfit_waits_for_its_end_and_starts_no_child(nodes, monkeypatch, temporary_folder):
+def test_cancelling_brainsfit_waits_for_its_end_and_starts_no_child(a_job, nodes, monkeypatch, temporary_folder):
     install_brainsfit(monkeypatch)
     before = snapshot()
-    job = a_job(nodes, method=Method.BRAINS)
+    job = a_job(method=Method.BRAINS)
     job.start()
     wait_for_progress(job)
     job.cancel()
@@ -137,42 +129,42 @@ def test_cancelling_brainsfit_waits_for_its_end_and_starts_no_child(nodes, monke
     assert list(temporary_folder.iterdir()) == []
 
 
-def test_an_error_of_brainsfit_ends_the_job(nodes, monkeypatch):
+def test_an_error_of_brainsfit_ends_the_job(a_job, nodes, monkeypatch):
     install_brainsfit(monkeypatch).error = "no overlap"
     before = snapshot()
-    job = a_job(nodes, method=Method.BRAINS)
+    job = a_job(method=Method.BRAINS)
     job.start()
     assert all_events(job)[-1] == ErrorEvent("BRAINSFit failed: no overlap")
     assert snapshot() == before
 
 
-def test_what_cannot_start_says_so_at_once(nodes, monkeypatch):
+def test_what_cannot_start_says_so_at_once(a_job, nodes, monkeypatch):
     monkeypatch.setattr(slicer, "modules", object(), raising=False)
     with pytest.raises(RegistrationError, match="no BRAINSFit"):
-        a_job(nodes, method=Method.BRAINS).start()
-    with pytest.raises(InputError, match="select both"):
-        a_job((nodes[0], None)).start()
+        a_job(method=Method.BRAINS).start()
+    with pytest.raises(InputError, match="Select the moving"):
+        FusionJob(nodes[0], None, FusionSettings()).start()
 
 
-def finish_after(nodes, change) -> object:
-    job = a_job(nodes)
+def finish_after(a_job, change) -> object:
+    job = a_job()
     job.start()
     change()
     return all_events(job)[-1]
 
 
-def test_an_input_removed_meanwhile_drops_the_result(nodes, scene):
-    event = finish_after(nodes, lambda: scene.RemoveNode(nodes[0]))
+def test_an_input_removed_meanwhile_drops_the_result(a_job, nodes, scene):
+    event = finish_after(a_job, lambda: scene.RemoveNode(nodes[0]))
     assert event == ErrorEvent("'F' was removed while the fusion ran; its result is dropped.")
 
 
-def test_a_scene_closed_meanwhile_drops_the_result(nodes, scene):
-    assert isinstance(finish_after(nodes, lambda: scene.Clear(False)), ErrorEvent)
+def test_a_scene_closed_meanwhile_drops_the_result(a_job, nodes, scene):
+    assert isinstance(finish_after(a_job, lambda: scene.Clear(False)), ErrorEvent)
     assert scene.GetNumberOfNodes() == 0
 
 
 @pytest.mark.parametrize("what", ["voxels", "grid", "transform", "parent"])
-def test_an_input_changed_meanwhile_drops_the_result(nodes, scene, what):
+def test_an_input_changed_meanwhile_drops_the_result(a_job, nodes, scene, what):
     def change():
         moving = nodes[1]
         if what == "voxels":
@@ -185,18 +177,18 @@ def test_an_input_changed_meanwhile_drops_the_result(nodes, scene, what):
         else:
             moving.SetAndObserveTransformNodeID(None)
 
-    event = finish_after(nodes, change)
+    event = finish_after(a_job, change)
     assert event == ErrorEvent("'M' was changed while the fusion ran; run it again.")
 
 
-def test_changing_only_how_an_input_is_shown_does_not_matter(nodes):
-    event = finish_after(nodes, lambda: nodes[0].GetDisplayNode().SetWindowLevel(3, 4))
+def test_changing_only_how_an_input_is_shown_does_not_matter(a_job, nodes):
+    event = finish_after(a_job, lambda: nodes[0].GetDisplayNode().SetWindowLevel(3, 4))
     assert isinstance(event, FusedEvent)
 
 
-def test_an_output_node_removed_meanwhile_is_replaced(nodes, scene):
+def test_an_output_node_removed_meanwhile_is_replaced(a_job, nodes, scene):
     output = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "O")
-    job = a_job(nodes, output=output)
+    job = a_job(output=output)
     job.start()
     scene.RemoveNode(output)
     node = all_events(job)[-1].node

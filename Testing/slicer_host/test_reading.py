@@ -129,11 +129,6 @@ def test_the_modality_of_the_dicom_import_is_a_hint(scene):
     assert volume_from_node(node).modality_hint == "PT"
 
 
-def test_a_missing_node_is_told():
-    with pytest.raises(InputError, match="select both"):
-        volume_from_node(None)
-
-
 def test_a_node_without_an_image_is_named(scene):
     with pytest.raises(InputError, match="'Empty' holds no image"):
         volume_from_node(scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Empty"))
