@@ -1,0 +1,115 @@
+"""What is packaged, and what is loaded when: the rules of Slicer's build and of its start-up."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import shutil
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+HEAVY = ("torch", "monai", "ants", "scipy", "skimage", "pandas", "matplotlib", "nilearn", "typer")
+OF_SLICER = {"slicer", "vtk", "vtkmodules", "qt", "ctk", "PythonQt"}
+
+
+def tracked(folder: str) -> list[str]:
+    """The files of a folder that git tracks, relative to it, sorted."""
+    if shutil.which("git") is None or not (ROOT / ".git").exists():
+        pytest.skip("what git tracks can only be asked in a checkout")
+    listed = subprocess.run(["git", "ls-files", folder], cwd=ROOT, capture_output=True, text=True, check=True)
+    return sorted(line.removeprefix(f"{folder}/") for line in listed.stdout.splitlines())
+
+
+def cmake_list(folder: str, keyword: str) -> list[str]:
+    """The files after SCRIPTS or RESOURCES in a folder's CMakeLists.txt."""
+    text = (ROOT / folder / "CMakeLists.txt").read_text()
+    lines = re.search(rf"^  {keyword}\n((?:    \S+\n)*)", text, re.MULTILINE).group(1).split()
+    return [line.replace("${MODULE_NAME}", folder) for line in lines]
+
+
+@pytest.mark.parametrize("folder", ["CSAFusionLib", "CSAFusion"])
+def test_every_file_is_packaged_and_nothing_else(folder):
+    files = [name for name in tracked(folder) if name != "CMakeLists.txt"]
+    assert cmake_list(folder, "SCRIPTS") == [name for name in files if name.endswith(".py")]
+    assert cmake_list(folder, "RESOURCES") == [name for name in files if not name.endswith(".py")]
+
+
+def test_slicer_finds_one_module_and_no_helper_beside_it():
+    assert [path.name for path in (ROOT / "CSAFusion").glob("*.py")] == ["CSAFusion.py"]
+
+
+def imported_by(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+def test_only_one_room_of_the_backend_knows_slicer():
+    knowing = {path.parent.name for path in (ROOT / "CSAFusionLib").rglob("*.py") if imported_by(path) & OF_SLICER}
+    assert knowing == {"slicer_host"}
+
+
+def loaded_after(statements: str) -> list[str]:
+    """The heavy modules that a fresh interpreter has loaded after some statements."""
+    code = f"{statements}\nimport sys\nprint([name for name in {HEAVY} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    return ast.literal_eval(done.stdout.splitlines()[-1])
+
+
+def test_importing_the_backend_loads_nothing_heavy():
+    assert loaded_after("import CSAFusionLib") == []
+
+
+def test_slicers_own_process_talks_to_the_worker_without_torch():
+    assert "torch" not in loaded_after("import CSAFusionLib.worker.launch, CSAFusionLib.fusion.settings")
+
+
+def test_the_module_file_loads_nothing_heavy_when_slicer_starts():
+    pytest.importorskip("slicer", reason="slicer-core (Slicer's MRML libraries) is not installed")
+    statements = """
+import pytest
+from Testing.host.application import load_module
+with pytest.MonkeyPatch.context() as monkeypatch:
+    load_module(monkeypatch)
+"""
+    assert loaded_after(statements) == []
+
+
+def cmake_value(name: str) -> str:
+    found = re.search(rf'^set\({name} "([^"]*)"\)', (ROOT / "CMakeLists.txt").read_text(), re.MULTILINE)
+    assert found, f"{name} is not spelt as the extension index reads it"
+    return found.group(1)
+
+
+def test_the_index_entry_agrees_with_the_build():
+    entry = json.loads((ROOT / "Resources" / "CSAFusion.json").read_text())
+    assert "project(CSAFusion)" in (ROOT / "CMakeLists.txt").read_text()
+    assert entry["build_dependencies"] == cmake_value("EXTENSION_DEPENDS").split()
+    assert entry["category"] == cmake_value("EXTENSION_CATEGORY")
+    assert entry["scm_url"] == cmake_value("EXTENSION_HOMEPAGE") + ".git"
+    assert entry.keys() == {
+        "$schema", "build_dependencies", "build_subdirectory", "category", "scm_revision", "scm_url", "tier",
+    }  # fmt: skip
+
+
+def test_the_icon_of_the_extension_is_there_in_the_size_of_the_index():
+    file = ROOT / cmake_value("EXTENSION_ICONURL").split("/main/")[1]
+    assert struct.unpack(">II", file.read_bytes()[16:24]) == (128, 128)
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-ants.txt"])
+def test_requirements_are_lower_bounds_and_leave_slicers_packages_alone(name):
+    lines = (ROOT / "CSAFusion" / "Resources" / name).read_text().splitlines()
+    wanted = [line for line in lines if not line.startswith("#")]
+    assert wanted and all(re.fullmatch(r"[a-z0-9-]+>=[0-9.]+", line) for line in wanted)
+    assert not {line.split(">=")[0] for line in wanted} & {"torch", "numpy", "scipy", "simpleitk"}
