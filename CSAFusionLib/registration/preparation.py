@@ -1,0 +1,58 @@
+"""Turn a volume into what mutual information is measured on: one component, no outliers, a chosen resolution."""
+
+from __future__ import annotations
+
+import numpy as np
+import SimpleITK as sitk
+
+from CSAFusionLib.intensity.colour import rgb_to_yuv
+from CSAFusionLib.volumes.volume import Volume
+
+# A few saturated voxels (metal, vessels, a ringing edge) would stretch the histogram until the tissues share one bin.
+_KEPT_QUANTILES = (0.001, 0.999)
+
+# Coarsening leaves an axis at least this many voxels, so that a thin slab keeps its slices.
+_MINIMUM_LENGTH = 8
+
+
+def prepare(volume: Volume) -> sitk.Image:
+    """Return a volume as a scalar float32 image on its own grid: luminance where it has colour, extremes clamped."""
+    image = _luminance(volume.image) if volume.is_colour else sitk.Cast(volume.image, sitk.sitkFloat32)
+    low, high = np.quantile(sitk.GetArrayViewFromImage(coarsen(image, 3 * min(image.GetSpacing()))), _KEPT_QUANTILES)
+    if low == high:
+        return image
+    return sitk.Clamp(image, sitk.sitkFloat32, float(low), float(high))
+
+
+def coarsen(image: sitk.Image, spacing_mm: float) -> sitk.Image:
+    """Average blocks of voxels until they are about ``spacing_mm`` wide along each axis; coarser axes stay as they are."""
+    factors = [
+        max(1, min(round(spacing_mm / spacing), length // _MINIMUM_LENGTH))
+        for spacing, length in zip(image.GetSpacing(), image.GetSize(), strict=True)
+    ]
+    return sitk.BinShrink(image, factors) if max(factors) > 1 else image
+
+
+def centre(image: sitk.Image) -> np.ndarray:
+    """Return the centre of the field of view, (3,) in LPS mm."""
+    middle = [(length - 1) / 2 for length in image.GetSize()]
+    return np.array(image.TransformContinuousIndexToPhysicalPoint(middle))
+
+
+def foreground(image: sitk.Image) -> sitk.Image:
+    """Mark what is brighter than the background (Otsu's threshold), 1 or 0 (uint8)."""
+    return sitk.OtsuThreshold(image, 0, 1)
+
+
+def foreground_centre(image: sitk.Image) -> np.ndarray:
+    """Return the centroid of the foreground, (3,) in LPS mm; intensities below zero (air in CT) carry no weight."""
+    shape = sitk.LabelShapeStatisticsImageFilter()
+    shape.Execute(foreground(image))
+    return np.array(shape.GetCentroid(1)) if shape.HasLabel(1) else centre(image)
+
+
+def _luminance(image: sitk.Image) -> sitk.Image:
+    rgb = sitk.GetArrayFromImage(image).astype(np.float32)
+    luminance = sitk.GetImageFromArray(np.ascontiguousarray(rgb_to_yuv(rgb)[..., 0]))
+    luminance.CopyInformation(image)
+    return luminance

@@ -1,0 +1,88 @@
+"""The one way to register: check the volumes, run the engine asked for, measure what it did."""
+
+from __future__ import annotations
+
+import time
+from importlib import import_module
+
+import SimpleITK as sitk
+
+from CSAFusionLib.errors import InputError, RegistrationError
+from CSAFusionLib.geometry.resampling import field_of_view
+from CSAFusionLib.progress import Progress, silent
+from CSAFusionLib.registration.methods import Method, TransformModel
+from CSAFusionLib.registration.preparation import prepare
+from CSAFusionLib.registration.quality import compare
+from CSAFusionLib.registration.result import RegistrationResult
+from CSAFusionLib.volumes.checking import check_volume
+from CSAFusionLib.volumes.volume import Volume
+
+# Each engine is a module with run(fixed, moving, model, *, seed, threads, progress) -> transform, imported when used.
+_ENGINES = {
+    Method.SITK: "CSAFusionLib.registration.sitk_engine",
+    Method.ANTS: "CSAFusionLib.registration.ants_engine",
+}
+
+
+def register(
+    fixed: Volume,
+    moving: Volume,
+    method: Method,
+    model: TransformModel = TransformModel.RIGID,
+    *,
+    seed: int = 0,
+    threads: int | None = None,
+    progress: Progress = silent,
+) -> RegistrationResult:
+    """Find the transform that takes points of the fixed volume to points of the moving one (LPS mm).
+
+    model: ignored by ``Method.NONE``, which trusts the headers.
+    seed: of the engine's random samples, 0 or more.
+    threads: None is one thread, with which the same volumes and seed give the same transform; more are faster.
+
+    Raises:
+        InputError: a volume cannot be used, the two do not overlap, or the method does not offer the model.
+        RegistrationError: the engine failed, is not installed, or does not run here.
+        Cancelled: from ``progress``.
+    """
+    _check_choice(method, model)
+    _check_pair(fixed, moving, method)
+    started = time.perf_counter()
+    images = prepare(fixed), prepare(moving)
+    if method is Method.NONE:
+        transform: sitk.Transform = sitk.Euler3DTransform()
+    else:
+        engine = import_module(_ENGINES[method])
+        transform = engine.run(*images, model, seed=seed, threads=threads, progress=progress)
+    seconds = time.perf_counter() - started
+    _check_overlap(fixed, moving, transform, "after registration")
+    figures = compare(*images, transform)
+    return RegistrationResult(transform, method, None if method is Method.NONE else model, seconds, figures)
+
+
+def _check_choice(method: Method, model: TransformModel) -> None:
+    if method is Method.NONE:
+        return
+    if method not in _ENGINES:
+        raise RegistrationError(f"{method.title} runs only inside 3D Slicer; choose the method 'sitk' or 'ants' here.")
+    if model not in method.models:
+        offered = " or ".join(f"'{offer.name.lower()}'" for offer in method.models)
+        raise InputError(f"{method.title} cannot find a '{model.name.lower()}' transform; choose {offered}.")
+
+
+def _check_pair(fixed: Volume, moving: Volume, method: Method) -> None:
+    for volume in (fixed, moving):
+        check_volume(volume)
+        if method is not Method.NONE and min(volume.image.GetSize()) == 1:
+            raise InputError(
+                f"'{volume.name}' is one voxel thick, which is too thin to register; give a volume of several slices."
+            )
+    _check_overlap(fixed, moving, sitk.Euler3DTransform(), "by their headers")
+
+
+def _check_overlap(fixed: Volume, moving: Volume, transform: sitk.Transform, when: str) -> None:
+    if not sitk.GetArrayViewFromImage(field_of_view(moving.image, fixed.image, transform)).any():
+        raise InputError(
+            f"'{moving.name}' does not overlap '{fixed.name}' anywhere {when}; check that both show the same anatomy "
+            f"in the same frame, or centre one on the other first."
+        )

@@ -1,0 +1,61 @@
+"""Rigid and affine registration by mutual information over several resolutions, with SimpleITK alone."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import SimpleITK as sitk
+
+from CSAFusionLib.progress import Progress, silent
+from CSAFusionLib.registration.methods import TransformModel
+from CSAFusionLib.registration.mutual_information import maximise
+from CSAFusionLib.registration.preparation import coarsen
+from CSAFusionLib.registration.start import find_start
+
+_STAGE = "Registering"
+_SPACINGS_MM = (4.0, 2.0)
+
+
+def run(
+    fixed: sitk.Image,
+    moving: sitk.Image,
+    model: TransformModel,
+    *,
+    seed: int = 0,
+    threads: int | None = None,
+    progress: Progress = silent,
+) -> sitk.Transform:
+    """Find the rigid (Euler3DTransform) or affine (AffineTransform) transform from fixed to moving points, LPS mm.
+
+    fixed, moving: scalar float32, as :func:`CSAFusionLib.registration.preparation.prepare` makes them.
+    seed: of the random samples, 0 or more.
+    threads: None is one, with which the same input and seed give the same transform.
+
+    Raises RegistrationError when the search leaves the moving image; Cancelled from ``progress``.
+    """
+    affine = model is TransformModel.AFFINE
+    levels = len(_SPACINGS_MM)
+    steps = 1 + levels * (2 if affine else 1)
+    maximise_level = partial(maximise, seed=seed, threads=threads or 1)
+
+    progress(_STAGE, 0, steps)
+    transform: sitk.Transform = find_start(
+        fixed, moving, seed=seed, threads=threads or 1, on_iteration=partial(progress, _STAGE, 0, steps)
+    )
+    for step in range(1, steps):
+        if step == levels + 1:
+            transform = _as_affine(transform)
+        spacing = _SPACINGS_MM[(step - 1) % levels]
+        maximise_level(
+            coarsen(fixed, spacing),
+            coarsen(moving, spacing),
+            transform,
+            step_mm=spacing / 2,
+            on_iteration=partial(progress, _STAGE, step, steps),
+        )
+    progress(_STAGE, steps, steps)
+    return transform
+
+
+def _as_affine(rigid: sitk.Euler3DTransform) -> sitk.AffineTransform:
+    return sitk.AffineTransform(rigid.GetMatrix(), rigid.GetTranslation(), rigid.GetCenter())

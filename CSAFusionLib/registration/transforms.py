@@ -1,0 +1,99 @@
+"""Read, write and judge transforms; every one takes points of the fixed volume to points of the moving one, LPS mm."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.registration.preparation import foreground
+
+LINEAR_EXTENSIONS = (".tfm", ".txt", ".mat", ".h5")
+DEFORMABLE_EXTENSIONS = (".h5",)
+
+
+def read_transform(path: str | Path) -> sitk.Transform:
+    """Read an ITK transform (.tfm, .txt, .mat or .h5).
+
+    Raises InputError when the file is missing, is no transform, or is not one of 3-D points.
+    """
+    if not Path(path).is_file():
+        raise InputError(f"There is no transform file '{path}'; check the path.")
+    try:
+        transform = sitk.ReadTransform(str(path))
+    except RuntimeError as error:
+        raise InputError(
+            f"'{path}' cannot be read as a transform; give an ITK .tfm, .txt, .mat or .h5 file."
+        ) from error
+    if transform.GetDimension() != 3:
+        raise InputError(f"'{path}' is a {transform.GetDimension()}-D transform; give a 3-D one.")
+    return transform
+
+
+def write_transform(transform: sitk.Transform, path: str | Path) -> None:
+    """Write a transform to ``path``: written whole beside it first, then put in place in one step.
+
+    Raises InputError as :func:`check_transform_path` does, or when the disk refuses the file.
+    """
+    path = check_transform_path(path, deformable=not transform.IsLinear())
+    with tempfile.TemporaryDirectory(prefix=".csafusion-", dir=path.parent) as folder:
+        whole = Path(folder) / f"transform{path.suffix.lower()}"
+        try:
+            sitk.WriteTransform(transform, str(whole))
+        except RuntimeError as error:
+            raise InputError(f"'{path}' could not be written; check that the disk has room for it.") from error
+        os.replace(whole, path)
+
+
+def check_transform_path(path: str | Path, *, deformable: bool = False) -> Path:
+    """Check, before any long work, that a transform can be written to ``path``; returns it as a Path.
+
+    deformable: the transform will hold a displacement field, which only .h5 keeps.
+
+    Raises InputError for any other extension, a missing or read-only folder, or a path that is a folder.
+    """
+    path = Path(path)
+    allowed = DEFORMABLE_EXTENSIONS if deformable else LINEAR_EXTENSIONS
+    if path.suffix.lower() not in allowed:
+        kind = "a deformable transform" if deformable else "a transform"
+        raise InputError(f"'{path}' does not name {kind} file; end it in {' or '.join(allowed)}.")
+    if path.is_dir():
+        raise InputError(f"'{path}' is a folder; give the name of a file.")
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise InputError(f"The folder of '{path}' does not exist or cannot be written to; choose another.")
+    return path
+
+
+def nearest_rigid(transform: sitk.AffineTransform) -> sitk.Euler3DTransform:
+    """Return the rotation and translation closest to an affine transform (polar decomposition), about its centre."""
+    left, _, right = np.linalg.svd(np.reshape(transform.GetMatrix(), (3, 3)))
+    proper = np.diag([1.0, 1.0, np.linalg.det(left @ right)])
+    rigid = sitk.Euler3DTransform()
+    rigid.SetCenter(transform.GetCenter())
+    rigid.SetMatrix((left @ proper @ right).ravel().tolist())
+    rigid.SetTranslation(transform.GetTranslation())
+    return rigid
+
+
+def target_registration_error(estimated: sitk.Transform, truth: sitk.Transform, points: np.ndarray) -> np.ndarray:
+    """Return how far apart two transforms take each point, (N,) in mm.
+
+    points: (N, 3) in LPS mm of the fixed volume.
+    """
+    return np.linalg.norm(_map(estimated, points) - _map(truth, points), axis=1)
+
+
+def head_points(image: sitk.Image, count: int = 2000, seed: int = 0) -> np.ndarray:
+    """Return centres of foreground voxels, spread evenly at random, (at most ``count``, 3) in LPS mm."""
+    indices = np.argwhere(sitk.GetArrayViewFromImage(foreground(image)))[:, ::-1]
+    chosen = np.random.default_rng(seed).permutation(len(indices))[:count]
+    axes = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
+    return indices[chosen] @ axes.T + np.array(image.GetOrigin())
+
+
+def _map(transform: sitk.Transform, points: np.ndarray) -> np.ndarray:
+    return np.array([transform.TransformPoint(point) for point in points.tolist()])
