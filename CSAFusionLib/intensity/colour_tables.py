@@ -6,7 +6,9 @@ import numpy as np
 
 from CSAFusionLib.errors import InputError
 
-# Each table: control points (position, R, G, B), all in [0, 1], joined by straight lines.
+# Each table: control points (position, R, G, B), all in [0, 1], joined by straight lines. Hot-iron is that of DICOM
+# PS3.6 B.1.1. It and ice grow brighter all the way, so the fused luminance keeps the order of uptake; rainbow, which
+# many readers are used to, does not.
 COLOUR_TABLES: dict[str, tuple[tuple[float, float, float, float], ...]] = {
     "hot-iron": ((0, 0, 0, 0), (0.5, 1, 0, 0), (0.75, 1, 0.5, 0), (1, 1, 1, 1)),
     "ice": ((0, 0, 0, 0), (0.4, 0, 0.2, 0.8), (0.75, 0, 0.8, 1), (1, 1, 1, 1)),

@@ -89,8 +89,10 @@ def _foreground_limits(image: sitk.Image) -> tuple[float, float]:
     split = (floor + _otsu(image, floor, top)) / 2
     tissue, dark = voxels[voxels > split], voxels[voxels <= split]
     white = min(np.percentile(tissue, _WHITE), floor + _WHITE_OVER_MEDIAN * (np.median(tissue) - floor))
-    noise_end = np.median(dark) + 3 * 1.4826 * np.median(np.abs(dark - np.median(dark)))
-    return float(min(noise_end, floor + _MOST_CUT * (white - floor))), float(white)
+    level = np.median(dark)
+    spread = 3 * 1.4826 * np.median(np.abs(dark - level))
+    darkest = max(floor, level - spread)
+    return float(min(level + spread, darkest + _MOST_CUT * (white - darkest))), float(white)
 
 
 def _otsu(image: sitk.Image, low: float, high: float) -> float:

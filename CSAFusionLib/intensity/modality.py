@@ -29,7 +29,7 @@ _DICOM_MODALITY = {"CT": Modality.CT, "MR": Modality.MR, "PT": Modality.PET, "NM
 # without the scalp; MR averaged over many people 7 to 14 and 0.57 to 0.73; PET and SPECT of heads 4.8 to 16 and 0.35 to
 # 0.38.
 _FUNCTIONAL_EDGE_MM = 4.0
-_FUNCTIONAL_RIM = 0.47
+_FUNCTIONAL_RIM = 0.5
 
 
 def guess_modality(volume: Volume) -> Modality:

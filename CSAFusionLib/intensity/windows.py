@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from CSAFusionLib.errors import InputError
@@ -15,8 +16,10 @@ class Window:
     width: float
 
     def __post_init__(self) -> None:
-        if not self.width > 0:
-            raise InputError(f"A window cannot have the width {self.width:g}; give a width above 0.")
+        if not (math.isfinite(self.level) and math.isfinite(self.width) and self.width > 0):
+            raise InputError(
+                f"A window cannot have the level {self.level:g} and the width {self.width:g}; give a width above 0."
+            )
 
     @property
     def low(self) -> float:

@@ -34,7 +34,7 @@ def _read(path: Path) -> Volume:
     if header.HasMetaDataKey(SERIES_UID) and header.GetSize()[2:] in ((), (1,)):
         return read_dicom_series(path.parent, header.GetMetaData(SERIES_UID).strip())
     _check_dimension(path, header.GetSize())
-    if path.name.lower().endswith((".nii", ".nii.gz")) and not is_whole(path, header):
+    if header.HasMetaDataKey("vox_offset") and path.suffix.lower() in (".nii", ".gz") and not is_whole(path, header):
         raise InputError(f"'{path}' is cut off before its last voxel; copy or export it again.")
     modality = header.GetMetaData(MODALITY).strip() if header.HasMetaDataKey(MODALITY) else None
     return Volume(_read_voxels(path, header), path.name, modality)

@@ -1,0 +1,160 @@
+"""CSAFusionLib/intensity/mapping.py."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from CSAFusionLib.intensity.mapping import IntensityMapping, find_mapping
+from CSAFusionLib.intensity.modality import Modality
+from CSAFusionLib.intensity.windows import CT_WINDOWS, Window
+from CSAFusionLib.volumes.reading import read_volume
+from CSAFusionLib.volumes.volume import Volume
+
+GENERATOR = np.random.default_rng(0)
+
+
+def _volume(array: np.ndarray) -> Volume:
+    return Volume(sitk.GetImageFromArray(array, isVector=array.ndim == 4), "head.nii.gz")
+
+
+def _a_head(air_noise: float = 15) -> np.ndarray:
+    """A magnitude MR: Rayleigh noise in air, dark fluid 100, tissue 400 and 500, a bright rim of 900."""
+    head = np.zeros((12, 60, 60))
+    head[:, 10:50, 10:50] = 900
+    head[:, 12:48, 12:48] = 400
+    head[:, 20:40, 20:40] = 500
+    head[:, 27:33, 27:33] = 100
+    noise = GENERATOR.normal(0, 1, (2, *head.shape)) * air_noise
+    return np.hypot(head + noise[0], noise[1]).astype(np.float32)
+
+
+def test_a_mapping_is_a_clipped_straight_line_of_float32() -> None:
+    unit = IntensityMapping(100, 300)(np.array([-50, 100, 150, 300, 65535], np.int32))
+    np.testing.assert_allclose(unit, [0, 0, 0.25, 1, 1])
+    assert unit.dtype == np.float32
+
+
+def test_an_mr_has_black_air_and_tissue_of_middling_grey() -> None:
+    head = _a_head()
+    unit = find_mapping(_volume(head), Modality.MR)(head)
+    assert np.mean(unit[:, :9]) < 0.005
+    assert np.mean(unit[:, :9] == 0) > 0.8
+    assert 0.3 < np.median(unit[:, 14:18, 14:46]) < 0.8
+    assert unit[:, 29:31, 29:31].mean() > 0.03
+
+
+def test_a_skull_stripped_mr_keeps_its_darkest_tissue_and_loses_negative_overshoot() -> None:
+    head = _a_head(air_noise=2)
+    head[:, :12], head[:, 48:], head[:, :, :12], head[:, :, 48:] = 0, 0, 0, 0
+    head[:, 11, 12:48] = -40
+    mapping = find_mapping(_volume(head), Modality.MR)
+    assert mapping.low == 0
+    assert 0.1 < mapping(np.array(100)) < 0.4
+    assert mapping(np.array(-40)) == 0
+
+
+def test_spikes_do_not_darken_the_tissue() -> None:
+    head = _a_head()
+    clean = find_mapping(_volume(head), Modality.MR)
+    head.ravel()[GENERATOR.choice(head.size, 20, replace=False)] = 65535
+    spiked = find_mapping(_volume(head), Modality.MR)
+    assert spiked.high == pytest.approx(clean.high, rel=0.02)
+    assert spiked.low == pytest.approx(clean.low, abs=5)
+
+
+def test_bright_fat_does_not_darken_the_brain() -> None:
+    head = _a_head()
+    head[:, 10:50, 10:50][head[:, 10:50, 10:50] > 700] *= 4
+    unit = find_mapping(_volume(head), Modality.MR)(head)
+    assert np.median(unit[:, 20:26, 20:40]) > 0.3
+
+
+def test_the_mapping_follows_any_scale_and_offset_of_the_scanner() -> None:
+    head = _a_head()
+    unit = find_mapping(_volume(head), Modality.MR)(head)
+    other = head * 0.003 - 2
+    np.testing.assert_allclose(find_mapping(_volume(other), Modality.MR)(other), unit, atol=0.01)
+
+
+def test_a_field_of_view_without_air_keeps_its_dark_tissue() -> None:
+    inside = _a_head()[:, 12:48, 12:48]
+    inside[:, 0] = 10  # Cortical bone gives no signal.
+    assert find_mapping(_volume(inside), Modality.MR)(np.array(100)) > 0.03
+
+
+def test_a_volume_of_two_values_is_spread_over_the_whole_range() -> None:
+    mask = np.zeros((5, 20, 20), np.uint8)
+    mask[2, 5, 5] = 1
+    for modality in (Modality.MR, Modality.PET, Modality.CT):
+        unit = find_mapping(_volume(mask), modality)(mask)
+        assert (unit.min(), unit.max()) == (0, 1)
+
+
+def test_a_ct_takes_the_default_window_another_preset_or_any_window() -> None:
+    head = np.full((10, 40, 40), -1000, np.int16)
+    head[:, 10:30, 10:30] = 35
+    volume = _volume(head)
+    assert find_mapping(volume, Modality.CT) == IntensityMapping(-50, 250)
+    assert find_mapping(volume, Modality.CT, CT_WINDOWS["brain"]) == IntensityMapping(0, 80)
+    assert find_mapping(volume, Modality.CT, Window(500, 200)) == IntensityMapping(400, 600)
+
+
+def test_a_ct_not_in_hounsfield_units_says_so_and_still_shows_its_tissue() -> None:
+    head = _a_head()
+    mapping = find_mapping(_volume(head), Modality.CT)
+    assert "'head.nii.gz' does not look like a CT in Hounsfield units" in mapping.note
+    assert 0.3 < mapping(np.array(400)) < 0.9
+    forced = find_mapping(_volume(head), Modality.CT, Window(40, 80))
+    assert (forced.low, forced.high) == (0, 80)
+    assert "Hounsfield" in forced.note
+
+
+def test_a_pet_starts_at_zero_and_one_hot_voxel_does_not_hide_the_rest() -> None:
+    uptake = np.maximum(_a_head() - 50, 0)
+    mapping = find_mapping(_volume(uptake), Modality.PET)
+    assert mapping.low == 0
+    assert mapping.high == pytest.approx(900, rel=0.1)
+    uptake[5, 5, 5] = 1e6
+    assert find_mapping(_volume(uptake), Modality.SPECT).high == pytest.approx(mapping.high, rel=0.05)
+
+
+def test_a_pet_without_any_uptake_above_zero_says_so() -> None:
+    mapping = find_mapping(_volume(-_a_head()), Modality.PET)
+    assert "no value above zero" in mapping.note
+    assert mapping.low < mapping.high
+
+
+def test_a_window_asked_for_is_used_whatever_the_modality() -> None:
+    for modality in (Modality.MR, Modality.PET, Modality.SPECT):
+        assert find_mapping(_volume(_a_head()), modality, Window(500, 400)) == IntensityMapping(300, 700)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "top", "white"), [(np.uint8, 90, 255), (np.uint16, 60000, 65535), (np.float32, 1, 1)]
+)
+def test_a_colour_volume_keeps_its_full_scale(dtype: type, top: float, white: float) -> None:
+    rgb = np.linspace(0, top, 2 * 3 * 4 * 3).reshape(2, 3, 4, 3).astype(dtype)
+    assert find_mapping(_volume(rgb), Modality.PET) == IntensityMapping(0, white)
+
+
+@pytest.mark.parametrize(
+    "name", ["stroke/T1", "stroke/T2", "open_ms/mni_patient07/FLAIR", "open_ms/patient01/study1_T1W"]
+)
+def test_a_real_mr_has_black_surroundings_and_visible_tissue(shared_data, name: str) -> None:
+    volume = read_volume(shared_data / "volumes" / f"{name}.nii.gz")
+    voxels = sitk.GetArrayFromImage(volume.image)
+    unit = find_mapping(volume, Modality.MR)(voxels)
+    assert np.percentile(unit, 40) == 0
+    assert 0.25 < np.median(unit[unit > 0.1]) < 0.85
+    assert np.mean(unit == 1) < 0.02
+
+
+def test_a_real_ct_slab_has_black_air_grey_brain_and_white_bone(shared_data) -> None:
+    volume = read_volume(shared_data / "volumes" / "rire" / "CT_slab_in_T1_grid_slices7-11.nii.gz")
+    voxels = sitk.GetArrayFromImage(volume.image)
+    unit = find_mapping(volume, Modality.CT)(voxels)
+    assert (unit[voxels < -500] == 0).all()
+    assert (unit[voxels > 400] == 1).all()
+    assert 0.2 < np.median(unit[(voxels > 0) & (voxels < 80)]) < 0.4

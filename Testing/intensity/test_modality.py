@@ -1,0 +1,71 @@
+"""CSAFusionLib/intensity/modality.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from CSAFusionLib.intensity.modality import Modality, guess_modality
+from CSAFusionLib.volumes.reading import read_volume
+from CSAFusionLib.volumes.volume import Volume
+
+FUNCTIONAL = ("pyapetnet/PET_osem.nii.gz", "templates/spm_PET.nii.gz", "templates/spm_SPECT.nii.gz")
+CT = ("rire/CT_slab_in_T1_grid_slices7-11.nii.gz",)
+
+
+def _unnamed(path: Path) -> Volume:
+    return Volume(read_volume(path).image, "volume")
+
+
+def test_the_dicom_tag_decides() -> None:
+    image = sitk.GetImageFromArray(np.random.default_rng(0).normal(size=(4, 5, 6)))
+    expected = {"CT": Modality.CT, "MR": Modality.MR, "PT": Modality.PET, "NM": Modality.SPECT}
+    assert {tag: guess_modality(Volume(image, "volume", tag)) for tag in expected} == expected
+
+
+def test_a_tag_of_no_such_modality_leaves_the_voxels_to_decide() -> None:
+    image = sitk.GetImageFromArray(np.random.default_rng(0).normal(size=(4, 5, 6)))
+    assert guess_modality(Volume(image, "volume", "OT")) is Modality.MR
+
+
+def test_a_colour_volume_is_functional() -> None:
+    assert guess_modality(Volume(sitk.Image([3, 3, 3], sitk.sitkVectorUInt8, 3), "volume")).is_functional
+
+
+def test_every_real_volume_is_guessed_right(shared_data) -> None:
+    volumes = shared_data / "volumes"
+    # Not in HU, the CT template cannot be told from a smooth MR: left to the user.
+    files = {*volumes.glob("**/*.nii.gz"), *volumes.glob("**/*.mha")} - {volumes / "templates" / "scct.nii.gz"}
+    for file in sorted(file for file in files if file.parent.name != "orientations" or file.name == "SRP.nii.gz"):
+        name = file.relative_to(volumes).as_posix()
+        expected = Modality.PET if name in FUNCTIONAL else Modality.CT if name in CT else Modality.MR
+        assert guess_modality(_unnamed(file)) is expected, name
+
+
+@pytest.mark.parametrize("name", FUNCTIONAL)
+def test_the_guess_of_a_functional_volume_stands_off_its_limits(shared_data, name: str) -> None:
+    """Doubled voxels, a little more blur, a crop, another scale: none of it is what makes a PET a PET."""
+    volume = _unnamed(shared_data / "volumes" / name)
+    image = sitk.Cast(volume.image, sitk.sitkFloat32)
+    margin = [length // 12 for length in image.GetSize()]
+    for changed in (
+        sitk.Shrink(image, [2, 2, 2]),
+        sitk.SmoothingRecursiveGaussian(image, 1.0),
+        sitk.Crop(image, [0, 0, margin[2]], [0, 0, margin[2]]),
+        image * 0.001,
+    ):
+        assert guess_modality(Volume(changed, "volume")) is Modality.PET
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["pyapetnet/T1_2000.nii.gz", "stroke/T2.nii.gz", "open_ms/patient12/study1_T1W.nii.gz", "stroke/FLAIR.nii.gz"],
+)
+def test_a_blurred_mr_stays_an_mr(shared_data, name: str) -> None:
+    image = sitk.Cast(read_volume(shared_data / "volumes" / name).image, sitk.sitkFloat32)
+    for fwhm in (4, 7):
+        blurred = sitk.SmoothingRecursiveGaussian(image, fwhm / 2.3548)
+        assert guess_modality(Volume(blurred, "volume")) is Modality.MR
