@@ -21,6 +21,9 @@ from CSAFusionLib.slicer_host.frames import vtk_from_matrix
 from CSAFusionLib.slicer_host.transforms import read_linear_transform
 from CSAFusionLib.volumes.volume import Volume
 
+STAGE = "Registering with BRAINSFit"
+"""What a progress report calls a run; BRAINSFit itself tells nothing of how far it is."""
+
 
 def is_available() -> bool:
     """Whether this Slicer has BRAINSFit: it may be missing, or command-line modules may be disabled."""

@@ -10,7 +10,7 @@ from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.registration.result import RegistrationResult
-from CSAFusionLib.slicer_host.brains import BrainsRegistration
+from CSAFusionLib.slicer_host.brains import STAGE, BrainsRegistration
 from CSAFusionLib.slicer_host.checking import check_nodes
 from CSAFusionLib.slicer_host.reading import volume_from_node
 from CSAFusionLib.slicer_host.transforms import write_transform
@@ -40,7 +40,7 @@ def fuse_nodes(
     volumes = read_pair(fixed, moving)
     registration = None
     if settings.registration is Method.BRAINS:
-        progress("registration", 0, 0)
+        progress(STAGE, 0, 0)
         registration = _register_with_brains(*volumes, settings)
     result = fuse_volumes(*volumes, settings, registration=registration, progress=progress)
     return place_result(result, fixed, moving, output, output_transform)

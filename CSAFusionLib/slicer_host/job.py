@@ -15,7 +15,7 @@ import slicer
 from CSAFusionLib.errors import CSAFusionError, InputError
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.registration.methods import Method
-from CSAFusionLib.slicer_host.brains import BrainsRegistration
+from CSAFusionLib.slicer_host.brains import STAGE, BrainsRegistration
 from CSAFusionLib.slicer_host.checking import check_nodes
 from CSAFusionLib.slicer_host.frames import ijk_to_ras_of
 from CSAFusionLib.slicer_host.fusion import place_result, read_pair
@@ -105,7 +105,7 @@ class FusionJob:
         assert self._brains is not None and self._job is not None
         registration = self._brains.poll()
         if registration is None:
-            return [ProgressEvent("registration", 0, 0)]
+            return [ProgressEvent(STAGE, 0, 0)]
         self._brains = None
         if self._cancelled:
             return [CancelledEvent()]

@@ -127,6 +127,8 @@ def _log_of(folder: Path) -> Path:
 def _start(command: list[str], folder: Path, log: int) -> subprocess.Popen[str]:
     root = str(Path(__file__).resolve().parents[2])
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+    # What the work leaves in temporary files goes with the job's folder, also when it is cut off.
+    temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
     return subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -135,7 +137,7 @@ def _start(command: list[str], folder: Path, log: int) -> subprocess.Popen[str]:
         encoding="utf-8",
         # The current folder comes first on the child's module path: it must hold nothing but the job.
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)} | temporary,
         # The interpreter may be a launcher with the real one below it: a group of their own lets both be ended.
         start_new_session=True,
         creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),

@@ -42,7 +42,7 @@ _MODES = {"Off", "useMomentsAlign", "useCenterOfHeadAlign", "useGeometryAlign", 
 class CommandLineModuleNode(slicer.vtkMRMLScriptedModuleNode):
     """A run: the part of ``vtkMRMLCommandLineModuleNode`` that can be asked; the texts and states are its own."""
 
-    Idle, Scheduled, Running, Cancelling, Cancelled, Completed, ErrorsMask = 0, 1, 2, 4, 8, 16, 32
+    Idle, Scheduled, Running, Cancelling, Cancelled, Completing, Completed, ErrorsMask = 0, 1, 2, 4, 8, 16, 32, 64
 
     def __init__(self) -> None:
         self._status = self.Scheduled

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import numpy as np
@@ -15,7 +16,15 @@ from CSAFusionLib.slicer_host.job import FusedEvent, FusionJob
 from CSAFusionLib.worker.events import CancelledEvent, ErrorEvent, ProgressEvent
 from CSAFusionLib.worker.launch import WorkerProcess
 from Testing.host.command_line_modules import install_brainsfit
-from Testing.host.scene import OBLIQUE, a_blob, a_linear_transform_node, a_volume_node, rotation, snapshot
+from Testing.host.scene import (
+    OBLIQUE,
+    a_blob,
+    a_linear_transform_node,
+    a_volume_node,
+    ijk_to_ras_of,
+    rotation,
+    snapshot,
+)
 
 pytestmark = pytest.mark.usefixtures("temporary_folder")
 
@@ -83,6 +92,19 @@ def test_given_output_nodes_are_filled(a_job, nodes, scene):
     assert not np.allclose(slicer.util.arrayFromTransformMatrix(transform), np.eye(4))
 
 
+def test_the_fusion_itself_runs_on_slicers_nodes(nodes, weights_file, temporary_folder):
+    settings = FusionSettings(registration=Method.NONE, weights=str(weights_file), device="cpu")
+    job = FusionJob(*nodes, settings)
+    job.start()
+    last = all_events(job)[-1]
+    assert isinstance(last, FusedEvent), last
+    assert ijk_to_ras_of(last.node).tobytes() == ijk_to_ras_of(nodes[0]).tobytes()
+    assert 0 <= slicer.util.arrayFromVolume(last.node).min() < slicer.util.arrayFromVolume(last.node).max() <= 1
+    assert len(last.node.GetAttribute("CSAFusion.weights.sha256")) == 64
+    assert FusionSettings.from_dict(json.loads(last.node.GetAttribute("CSAFusion.settings"))).device == "cpu"
+    assert list(temporary_folder.iterdir()) == []
+
+
 @pytest.mark.parametrize("task", ["refuse", "fail", "crash", "be_killed"])
 def test_whatever_goes_wrong_in_the_child_is_an_error_and_the_scene_is_as_before(a_job, nodes, task, temporary_folder):
     before = snapshot()
@@ -111,7 +133,7 @@ def test_after_brainsfit_the_child_gets_its_transform(a_job, nodes, monkeypatch,
     job = a_job(method=Method.BRAINS, transform=transform)
     job.start()
     first, *_, last = all_events(job)
-    assert first == ProgressEvent("registration", 0, 0)
+    assert first == ProgressEvent("Registering with BRAINSFit", 0, 0)
     assert set(snapshot()) - set(before) == {last.node.GetID(), last.node.GetDisplayNodeID()}
     expected = np.linalg.inv(rotation(0, (1, 2, 3))) @ rotation(10)
     np.testing.assert_allclose(slicer.util.arrayFromTransformMatrix(transform), expected, atol=1e-9)

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -84,4 +85,5 @@ def start_another_process(*_, progress, **__):
 def show_environment(*arguments, progress, **others):
     progress(os.environ["A_SETTING_OF_THE_HOST"], 0, 0)
     progress(str(Path.cwd()), 0, 0)
+    progress(tempfile.mkdtemp(), 0, 0)
     return negate(*arguments, progress=progress, **others)

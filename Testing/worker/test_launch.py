@@ -177,10 +177,12 @@ def test_an_interpreter_behind_a_launcher_is_cancelled_too(job, tmp_path, monkey
 
 def test_the_child_has_the_environment_of_the_host_and_a_folder_of_its_own(job, monkeypatch, temporary_folder):
     monkeypatch.setenv("A_SETTING_OF_THE_HOST", "kept")
-    setting, folder, _, _, _, last = all_events(started(job, "show_environment"))
+    setting, folder, scratch, *_, last = all_events(started(job, "show_environment"))
     assert setting.stage == "kept"
     assert Path(folder.stage).parent == temporary_folder
+    assert Path(scratch.stage).parent == Path(folder.stage)
     assert isinstance(last, ResultEvent)
+    assert list(temporary_folder.iterdir()) == []
 
 
 def test_an_interpreter_that_cannot_be_started_is_told_and_leaves_nothing(job, temporary_folder):
