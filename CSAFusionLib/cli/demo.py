@@ -6,8 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
-import SimpleITK as sitk
 import typer
 
 from CSAFusionLib.cli.outputs import check_folder, write_together
@@ -18,7 +16,7 @@ from CSAFusionLib.demo.simulated_pet import known_movement, simulate_pet
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.intensity.modality import Modality
-from CSAFusionLib.registration.transforms import target_registration_error
+from CSAFusionLib.registration.transforms import head_points, target_registration_error
 from CSAFusionLib.volumes.volume import Volume
 from CSAFusionLib.volumes.writing import write_volume
 
@@ -59,7 +57,7 @@ def demo(
         } | outputs.writers(result, settings)
         write_together(writers)
     print_fusion_summary(result.provenance)
-    errors = target_registration_error(result.registration.transform, known_movement(), _points_in(t1))
+    errors = target_registration_error(result.registration.transform, known_movement(), head_points(t1))
     typer.echo(f"Registration error over the brain: mean {errors.mean():.2f} mm, largest {errors.max():.2f} mm")
     print_written(writers)
 
@@ -68,9 +66,3 @@ def _check_output_folder(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"'{folder}' is not a folder; give another name with -o.")
     check_folder(folder if folder.is_dir() else folder.parent)
-
-
-def _points_in(brain: sitk.Image, step: int = 8) -> np.ndarray:
-    """Points (N, 3) LPS mm, every ``step`` voxels, of what is not empty."""
-    indices = np.argwhere(sitk.GetArrayViewFromImage(brain)[::step, ::step, ::step] > 0)[:, ::-1] * step
-    return np.array([brain.TransformIndexToPhysicalPoint(index) for index in indices.tolist()])

@@ -10,8 +10,6 @@ from pathlib import Path
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.volumes.writing import whole_file
 
-TRANSFORM_EXTENSIONS = (".tfm", ".h5", ".txt", ".mat")
-
 Writer = Callable[[Path], object]
 
 

@@ -76,7 +76,8 @@ def _find_pairs(fixed: Path, moving: Path, outputs: PictureOutputs) -> list[_Pai
         raise InputError(f"'{fixed}' and '{moving}' have no PNG of the same name; name the two of a pair alike.")
     alone = len(names[0] ^ names[1])
     if alone:
-        typer.echo(f"{alone} pictures have no partner of the same name and are left out.", err=True)
+        what = "1 picture has" if alone == 1 else f"{alone} pictures have"
+        typer.echo(f"{what} no partner of the same name; left out.", err=True)
     return [_Pair(fixed / name, moving / name, outputs.fused / name) for name in common]
 
 

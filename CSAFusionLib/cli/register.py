@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from CSAFusionLib.cli import options
-from CSAFusionLib.cli.outputs import TRANSFORM_EXTENSIONS, Writer, check_extension, check_outputs, write_together
+from CSAFusionLib.cli.outputs import Writer, check_extension, check_outputs, write_together
 from CSAFusionLib.cli.progress_bar import ProgressBar
 from CSAFusionLib.cli.summary import describe_registration, print_written
 from CSAFusionLib.fusion.alignment import darkest
@@ -19,7 +19,7 @@ from CSAFusionLib.fusion.settings import FusionSettings, parse_choice
 from CSAFusionLib.geometry.resampling import check_overlap, resample_to_grid
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.register import register as find_transform
-from CSAFusionLib.registration.transforms import write_transform
+from CSAFusionLib.registration.transforms import check_transform_path, write_transform
 from CSAFusionLib.volumes.checking import check_volume
 from CSAFusionLib.volumes.reading import read_volume
 from CSAFusionLib.volumes.writing import VOLUME_EXTENSIONS, write_volume
@@ -28,7 +28,9 @@ from CSAFusionLib.volumes.writing import VOLUME_EXTENSIONS, write_volume
 def register(
     fixed: options.Fixed,
     moving: options.Moving,
-    transform: Annotated[Path, typer.Option(help="The transform, from FIXED points to MOVING points (.tfm, .h5).")],
+    transform: Annotated[
+        Path, typer.Option(help="The transform, from FIXED points to MOVING points (.tfm; .h5 for syn).")
+    ],
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Also save MOVING on FIXED's grid.")] = None,
     method: Annotated[str, typer.Option(metavar="none|sitk|ants", help="What does the registration.")] = "sitk",
     model: options.Model = "rigid",
@@ -40,7 +42,7 @@ def register(
         transform_model=parse_choice(TransformModel, model, "model"),
         seed=seed,
     )
-    check_extension(transform, TRANSFORM_EXTENSIONS)
+    check_transform_path(transform, deformable=settings.transform_model is TransformModel.SYN)
     check_extension(output, VOLUME_EXTENSIONS)
     check_outputs((transform, output), (fixed, moving))
     with ProgressBar() as progress:

@@ -8,12 +8,13 @@ from functools import partial
 from pathlib import Path
 
 from CSAFusionLib.cli.montage import montage_of
-from CSAFusionLib.cli.outputs import TRANSFORM_EXTENSIONS, Writer, check_extension, check_outputs, write_together
+from CSAFusionLib.cli.outputs import Writer, check_extension, check_outputs, write_together
 from CSAFusionLib.cli.progress_bar import ProgressBar
 from CSAFusionLib.cli.summary import print_fusion_summary, print_written
 from CSAFusionLib.fusion.pipeline import FusionResult, fuse_volumes
 from CSAFusionLib.fusion.settings import FusionSettings
-from CSAFusionLib.registration.transforms import write_transform
+from CSAFusionLib.registration.methods import TransformModel
+from CSAFusionLib.registration.transforms import check_transform_path, write_transform
 from CSAFusionLib.volumes.pictures import write_picture
 from CSAFusionLib.volumes.reading import read_volume
 from CSAFusionLib.volumes.writing import VOLUME_EXTENSIONS, write_volume
@@ -28,10 +29,11 @@ class VolumeOutputs:
     png: Path | None = None
     provenance: Path | None = None
 
-    def check(self, inputs: tuple[Path, ...]) -> None:
+    def check(self, inputs: tuple[Path, ...], model: TransformModel) -> None:
         """Raise InputError for an output that could not be written in the end."""
         check_extension(self.fused, VOLUME_EXTENSIONS)
-        check_extension(self.transform, TRANSFORM_EXTENSIONS)
+        if self.transform is not None:
+            check_transform_path(self.transform, deformable=model is TransformModel.SYN)
         check_extension(self.png, (".png",))
         check_extension(self.provenance, (".json",))
         check_outputs((self.fused, self.transform, self.png, self.provenance), inputs)
@@ -54,7 +56,7 @@ def fuse_volume_files(fixed: Path, moving: Path, settings: FusionSettings, outpu
     Raises:
         CSAFusionError: an input, an output or a setting cannot be used; nothing was written.
     """
-    outputs.check((fixed, moving))
+    outputs.check((fixed, moving), settings.transform_model)
     with ProgressBar() as progress:
         progress("Reading", 0, 0)
         result = fuse_volumes(read_volume(fixed), read_volume(moving), settings, progress=progress)
