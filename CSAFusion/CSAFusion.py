@@ -178,18 +178,16 @@ class CSAFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._checkCanApply()
 
     def onApplyButton(self, checked=False):
-        """Install what is missing, then start the fusion."""
+        """Start the fusion, after what is missing for it was installed."""
         from CSAFusionLib.errors import CSAFusionError
 
         chosen = self._parameterNode
         with slicer.util.tryWithErrorDisplay(_("The fusion could not be started.")):
             try:
-                settings = self.logic.settingsFrom(chosen)
-                self.logic.ensureDependencies(settings)
                 self.logic.start(
                     chosen.fixedVolume,
                     chosen.movingVolume,
-                    settings,
+                    self.logic.settingsFrom(chosen),
                     chosen.fusedVolume,
                     chosen.transform,
                     onEvent=self.onEvent,
@@ -292,6 +290,7 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
         from CSAFusionLib.slicer_host.fusion import fuse_nodes
 
         settings = settings or FusionSettings()
+        self.ensureDependencies(settings)
         return fuse_nodes(fixedNode, movingNode, settings, outputNode, outputTransformNode, progress=progress or silent)
 
     def start(self, fixedNode, movingNode, settings=None, outputNode=None, outputTransformNode=None, *, onEvent):
@@ -307,7 +306,9 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
 
         if self.isRunning:
             raise InputError(_("A fusion is running; wait for it or cancel it."))
-        job = FusionJob(fixedNode, movingNode, settings or FusionSettings(), outputNode, outputTransformNode)
+        settings = settings or FusionSettings()
+        self.ensureDependencies(settings)
+        job = FusionJob(fixedNode, movingNode, settings, outputNode, outputTransformNode)
         job.start()
         self._job, self._onEvent = job, onEvent
         self._timer.start()

@@ -121,5 +121,8 @@ def _dicom_modality(node: slicer.vtkMRMLVolumeNode) -> str | None:
     hierarchy = node.GetScene() and node.GetScene().GetFirstNodeByClass("vtkMRMLSubjectHierarchyNode")
     if not hierarchy:
         return None
+    item = hierarchy.GetItemByDataNode(node)
+    if item == hierarchy.GetInvalidItemID():
+        return None
     attribute = slicer.vtkMRMLSubjectHierarchyConstants.GetDICOMSeriesModalityAttributeName()
-    return hierarchy.GetItemAttribute(hierarchy.GetItemByDataNode(node), attribute) or None
+    return hierarchy.GetItemAttribute(item, attribute) or None

@@ -38,6 +38,8 @@ def write_fused(
         output = fixed.GetScene().AddNewNodeByClass(wanted, fixed.GetScene().GenerateUniqueName(name))
     with slicer.util.NodeModify(output):
         slicer.util.updateVolumeFromArray(output, sitk.GetArrayViewFromImage(image))
+        if output.IsA("vtkMRMLVectorVolumeNode"):
+            output.SetVoxelVectorType(output.VoxelVectorTypeColorRGB)
         # Spacing, origin and directions one by one: a matrix would be taken apart again, and rounded.
         output.CopyOrientation(fixed)
         output.SetAndObserveTransformNodeID(fixed.GetTransformNodeID())

@@ -63,6 +63,7 @@ def test_colour_is_a_vector_node_of_bytes_shown_as_it_is():
     node = write_fused(COLOUR, {}, a_volume_node("F", a_blob(), OBLIQUE), "M")
     assert node.GetClassName() == "vtkMRMLVectorVolumeNode"
     assert slicer.util.arrayFromVolume(node).dtype == np.uint8
+    assert node.GetVoxelVectorType() == node.VoxelVectorTypeColorRGB
     assert (node.GetDisplayNode().GetWindow(), node.GetDisplayNode().GetLevel()) == (255, 127.5)
 
 
