@@ -127,7 +127,8 @@ class CSAFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def cleanup(self):
         """Called when the application closes and the panel is destroyed."""
-        self.logic.cancel()
+        if self.logic:
+            self.logic.cancel()
         self.setParameterNode(None)
         self.removeObservers()
 

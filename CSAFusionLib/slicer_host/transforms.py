@@ -8,7 +8,6 @@ import slicer
 import vtk
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
-from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.provenance import linear_matrix
 from CSAFusionLib.slicer_host.frames import (
     RAS_TO_LPS,
@@ -37,23 +36,21 @@ def write_transform(
 
     Args:
         transform: fixed to moving points, LPS mm, in the reference frame.
-        output: node to overwrite; a new one of the right class is made where it is None.
+        output: node to overwrite; a new one is made where it is None or of a class that cannot hold the transform.
 
-    Raises:
-        InputError: a deformation cannot be put into a linear transform node.
+    Returns:
+        The node that now holds the transform: linear, or a grid of displacements.
     """
     from_frame = transform_between(fixed.GetParentTransformNode(), moving.GetParentTransformNode())
     between = vtk.vtkTransform()
     is_linear = transform.IsLinear() and slicer.vtkMRMLTransformNode.IsGeneralTransformLinear(from_frame, between)
-    if output is None:
-        output = _new_node(is_linear, fixed, moving)
+    wanted = "vtkMRMLLinearTransformNode" if is_linear else "vtkMRMLGridTransformNode"
+    if output is None or output.GetClassName() not in (wanted, "vtkMRMLTransformNode"):
+        name = fixed.GetScene().GenerateUniqueName(f"{moving.GetName()} to {fixed.GetName()}")
+        output = fixed.GetScene().AddNewNodeByClass(wanted, name)
     if is_linear:
         lps = RAS_TO_LPS @ linear_matrix(transform) @ RAS_TO_LPS
         output.SetMatrixTransformFromParent(vtk_from_matrix(matrix_from_vtk(between.GetMatrix()) @ lps))
-    elif output.IsA("vtkMRMLLinearTransformNode"):
-        raise InputError(
-            f"The transform is a deformation, which '{output.GetName()}' cannot hold; select a grid transform."
-        )
     else:
         output.SetAndObserveTransformFromParent(_grid_transform(transform, from_frame, fixed))
     output.SetAndObserveTransformNodeID(fixed.GetTransformNodeID())
@@ -70,14 +67,6 @@ def read_linear_transform(node: slicer.vtkMRMLTransformNode) -> sitk.AffineTrans
     transform.SetMatrix(lps[:3, :3].ravel().tolist())
     transform.SetTranslation(lps[:3, 3].tolist())
     return transform
-
-
-def _new_node(
-    is_linear: bool, fixed: slicer.vtkMRMLVolumeNode, moving: slicer.vtkMRMLVolumeNode
-) -> slicer.vtkMRMLTransformNode:
-    scene = fixed.GetScene()
-    name = scene.GenerateUniqueName(f"{moving.GetName()} to {fixed.GetName()}")
-    return scene.AddNewNodeByClass("vtkMRMLLinearTransformNode" if is_linear else "vtkMRMLGridTransformNode", name)
 
 
 def _grid_transform(

@@ -7,7 +7,6 @@ import pytest
 import SimpleITK as sitk
 import slicer
 
-from CSAFusionLib.errors import InputError
 from CSAFusionLib.slicer_host.reading import volume_from_node
 from CSAFusionLib.slicer_host.transforms import read_linear_transform, write_transform
 from Testing.host.scene import (
@@ -112,9 +111,18 @@ def test_a_given_node_is_used_where_it_can_hold_the_transform(scene):
     assert general.IsLinear()
     assert write_transform(a_deformation(), fixed, moving, general) is general
     assert not general.IsLinear()
-    linear = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "Line")
-    with pytest.raises(InputError, match="'Line' cannot hold"):
-        write_transform(a_deformation(), fixed, moving, linear)
+
+
+@pytest.mark.parametrize(
+    ("transform", "unfit"), [(RIGID, "vtkMRMLGridTransformNode"), (a_deformation(), "vtkMRMLLinearTransformNode")]
+)
+def test_a_given_node_that_cannot_hold_the_transform_is_left_alone(scene, transform, unfit):
+    fixed, moving = a_volume_node("F", a_blob(), OBLIQUE), a_volume_node("M", a_blob(), OBLIQUE)
+    given = scene.AddNewNodeByClass(unfit, "Mine")
+    before = snapshot()
+    node = write_transform(transform, fixed, moving, given)
+    assert node is not given and node.GetName() == "M to F"
+    assert {key: state for key, state in snapshot().items() if key in before} == before
 
 
 def test_writing_leaves_the_volumes_alone():
