@@ -7,6 +7,7 @@ import typer
 from CSAFusionLib.cli.demo import demo
 from CSAFusionLib.cli.fuse import fuse
 from CSAFusionLib.cli.register import register
+from CSAFusionLib.cli.train import train
 from CSAFusionLib.cli.user_errors import explains_errors
 
 app = typer.Typer(
@@ -17,5 +18,5 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-for _command in (fuse, register, demo):
+for _command in (fuse, register, train, demo):
     app.command()(explains_errors(_command))

@@ -1,0 +1,98 @@
+"""``csafusion train``: weights from a folder of image pairs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from CSAFusionLib.cli.progress_bar import ProgressBar
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.fusion.device import choose_device
+from CSAFusionLib.network.configuration import CONFIGURATIONS, NetworkConfiguration
+
+if TYPE_CHECKING:
+    from CSAFusionLib.losses.fusion_loss import LossWeights
+    from CSAFusionLib.training.pairs import PairKind
+
+KINDS = "CT-MRI,SPECT-MRI,PET-MRI,T1-T2"
+
+
+def train(
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="The folder that holds slices/ and volumes/.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The run's folder: weights, checkpoint, log.")],
+    kinds: Annotated[str, typer.Option(help="Kinds of pairs to train on.")] = KINDS,
+    network: Annotated[
+        str, typer.Option(metavar="|".join(CONFIGURATIONS), help="The network or an ablation.")
+    ] = "full",
+    channels: Annotated[int, typer.Option(help="Feature channels at full resolution.")] = 16,
+    loss_weights: Annotated[
+        str, typer.Option(help="Weights of SSIM(A), SSIM(B), RMI(A), RMI(B), contrast(A), contrast(B).")
+    ] = "1,1,1,2.5,1,1",
+    epochs: Annotated[int, typer.Option(help="Epochs in all, those before a resume counted in.")] = 200,
+    samples_per_epoch: Annotated[int, typer.Option(help="Patches drawn in an epoch.")] = 800,
+    batch_size: Annotated[int, typer.Option(help="Patches in a step of one process.")] = 8,
+    patch_size: Annotated[int, typer.Option(help="Side of a patch in pixels.")] = 120,
+    learning_rate: Annotated[float, typer.Option(help="The initial learning rate.")] = 1e-3,
+    seed: Annotated[int, typer.Option(help="Seed of the weights, the patches and their augmentation.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    start_from: Annotated[Path | None, typer.Option(help="Take the first weights from this file.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's checkpoint.")] = False,
+) -> None:
+    """Train the network without labels; run it under torchrun to use several processes or GPUs."""
+    from CSAFusionLib.training.configuration import TrainingConfiguration
+    from CSAFusionLib.training.run import train_in_folder
+
+    configuration = TrainingConfiguration(
+        kinds=_parse_kinds(kinds),
+        network=replace(_configuration_named(network), channels=channels),
+        loss_weights=_parse_loss_weights(loss_weights),
+        epochs=epochs,
+        samples_per_epoch=samples_per_epoch,
+        batch_size=batch_size,
+        patch_size=patch_size,
+        learning_rate=learning_rate,
+        seed=seed,
+    )
+    chosen = choose_device(device)
+    with ProgressBar() as progress:
+        best = train_in_folder(
+            configuration,
+            data,
+            output,
+            device=chosen.torch_device,
+            start_from=start_from,
+            resume=resume,
+            progress=progress,
+        )
+    typer.echo(f"Trained on {chosen.torch_device} ({chosen.reason}); the best weights are in {best}.")
+
+
+def _configuration_named(name: str) -> NetworkConfiguration:
+    if name not in CONFIGURATIONS:
+        raise InputError(f"There is no network named '{name}'; choose one of {', '.join(CONFIGURATIONS)}.")
+    return CONFIGURATIONS[name]
+
+
+def _parse_kinds(text: str) -> tuple[PairKind, ...]:
+    from CSAFusionLib.training.pairs import PairKind
+
+    known = {kind.value: kind for kind in PairKind}
+    unknown = [name for name in text.split(",") if name not in known]
+    if unknown:
+        raise InputError(f"There is no kind of pair named '{unknown[0]}'; choose from {KINDS}.")
+    return tuple(known[name] for name in text.split(","))
+
+
+def _parse_loss_weights(text: str) -> LossWeights:
+    from CSAFusionLib.losses.fusion_loss import LossWeights
+
+    try:
+        values = [float(value) for value in text.split(",")]
+    except ValueError:
+        values = []
+    if len(values) != 6:
+        raise InputError(f"The loss weights must be six numbers with commas between them, not '{text}'.")
+    return LossWeights(*values)

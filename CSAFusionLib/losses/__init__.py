@@ -1,0 +1,1 @@
+"""The training losses: structural similarity, regional mutual information and contrast; no labels needed."""

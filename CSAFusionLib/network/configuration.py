@@ -1,0 +1,52 @@
+"""What can be chosen about the network; the three ablations of the article are configurations of the same code."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields, replace
+
+from CSAFusionLib.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfiguration:
+    """Everything needed to build a :class:`CSAFusionLib.network.csafusion.CSAFusion`."""
+
+    channels: int = 16
+    """Feature channels C at full resolution; 2C and 4C at 1/2 and 1/4."""
+    window: int = 8
+    """Side of an attention window, in tokens."""
+    dual_fusion: bool = True
+    """Parallel branches joined by the encoder fusion module; False: the branches in series (ablation 1)."""
+    attention: bool = True
+    """SE channel attention and CM spatial attention; False: neither (ablation 2)."""
+    adaptive: bool = True
+    """Adaptive convolution and Swin blocks; False: standard convolution and transformer blocks (ablation 3)."""
+
+    def __post_init__(self) -> None:
+        if self.channels < 8 or self.channels % 8:
+            raise InputError(f"The network's channels must be a multiple of 8, not {self.channels}.")
+        if self.window < 2 or self.window % 2:
+            raise InputError(f"The attention window must be an even number of tokens, not {self.window}.")
+
+    def to_dict(self) -> dict[str, int | bool]:
+        """Return the configuration as a flat dictionary of JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, int | bool]) -> NetworkConfiguration:
+        """Build a configuration from :meth:`to_dict`'s result; raise InputError for a key it does not know."""
+        unknown = set(values) - {field.name for field in fields(cls)}
+        if unknown:
+            raise InputError(f"The network configuration has unknown entries: {', '.join(sorted(unknown))}.")
+        return cls(**values)  # type: ignore[arg-type]
+
+
+FULL = NetworkConfiguration()
+
+CONFIGURATIONS: dict[str, NetworkConfiguration] = {
+    "full": FULL,
+    "no-dual-fusion": replace(FULL, dual_fusion=False),
+    "no-attention": replace(FULL, attention=False),
+    "no-adaptive": replace(FULL, adaptive=False),
+}
+"""The full network and the three ablations of the article's Table 2, by the names the command line uses."""

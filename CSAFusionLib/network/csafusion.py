@@ -1,0 +1,60 @@
+"""The whole network, from two aligned slices to the fused one."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from CSAFusionLib.network.attention import SpatialAttention
+from CSAFusionLib.network.configuration import FULL, NetworkConfiguration
+from CSAFusionLib.network.decoder import DecoderStage
+from CSAFusionLib.network.encoder import ParallelEncoder, convolutional_encoder, inc, serial_encoder
+
+
+class CSAFusion(nn.Module):
+    """The CSAFusion network (the article's Figure 2)."""
+
+    def __init__(self, configuration: NetworkConfiguration = FULL) -> None:
+        super().__init__()
+        self.configuration = configuration
+        channels, attention = configuration.channels, configuration.attention
+        level = ParallelEncoder if configuration.dual_fusion else serial_encoder
+        self.inc = inc(2, channels)
+        self.level1 = convolutional_encoder(channels, channels, adaptive=configuration.adaptive, attention=attention)
+        self.level2 = level(channels, 2 * channels, 2, attention=attention)
+        self.level3 = level(2 * channels, 4 * channels, 3, attention=attention)
+        self.down = nn.MaxPool2d(2)
+        self.decoder2 = DecoderStage(2 * channels, configuration)
+        self.decoder1 = DecoderStage(channels, configuration)
+        self.spatial_attention = SpatialAttention(channels) if attention else nn.Identity()
+        self.output = nn.Conv2d(channels, 2, 1)
+        assert self.output.bias is not None
+        nn.init.constant_(self.output.bias, -math.log(3))  # both gains start at one half: plain averaging
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Fuse two aligned images.
+
+        Args:
+            x: (B, 2, H, W) in [0, 1], H and W at least 16; channel 0 is CT, PET, SPECT or T1, channel 1 MR or T2.
+
+        Returns:
+            (B, 1, H, W) in [0, 1]; exactly 0 where both sources are 0.
+        """
+        height, width = x.shape[2:]
+        padded = self._pad(x)
+        skip1 = self.level1(self.inc(padded))
+        skip2 = self.level2(self.down(skip1))
+        bottom = self.level3(self.down(skip2))
+        features = self.decoder1(self.decoder2(bottom, skip2), skip1)
+        gains = 2 * torch.sigmoid(self.output(self.spatial_attention(features)))
+        fused = (gains[:, :, :height, :width] * x).sum(dim=1, keepdim=True)
+        return fused.clamp(0, 1)
+
+    def _pad(self, x: Tensor) -> Tensor:
+        # The window grid must fit at full and at half resolution. Mirrored content gives border windows real tokens.
+        grid = 2 * self.configuration.window
+        bottom, right = -x.shape[2] % grid, -x.shape[3] % grid
+        return functional.pad(x, (0, right, 0, bottom), mode="reflect") if bottom or right else x

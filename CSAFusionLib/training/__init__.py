@@ -1,0 +1,1 @@
+"""Training without labels: pairs of aligned images in, a weights file out."""

@@ -1,0 +1,32 @@
+"""A checkpoint after each epoch, from which a training goes on as if it had never stopped."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from CSAFusionLib.errors import InputError
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write ``state`` (tensors and plain values) to ``path``; a reader never sees half a file."""
+    unfinished = path.with_suffix(".unfinished")
+    torch.save(state, unfinished)
+    os.replace(unfinished, path)
+
+
+def load_checkpoint(path: Path, *, fingerprint: str) -> dict[str, Any]:
+    """Read a checkpoint of a training with the same settings.
+
+    Raises:
+        InputError: there is none, or it comes from other settings.
+    """
+    if not path.is_file():
+        raise InputError(f"There is no checkpoint {path} to resume from; start the training without --resume.")
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    if state["fingerprint"] != fingerprint:
+        raise InputError(f"The checkpoint {path} comes from other settings; resume with the same ones.")
+    return state

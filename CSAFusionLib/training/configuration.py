@@ -1,0 +1,47 @@
+"""Everything that decides a training's result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.losses.fusion_loss import LossWeights
+from CSAFusionLib.network.configuration import FULL, NetworkConfiguration
+from CSAFusionLib.training.pairs import PairKind
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfiguration:
+    """The settings of one training run; the same settings on the same machine give the same weights."""
+
+    kinds: tuple[PairKind, ...] = tuple(PairKind)
+    network: NetworkConfiguration = FULL
+    loss_weights: LossWeights = field(default_factory=LossWeights)
+    epochs: int = 200
+    samples_per_epoch: int = 800
+    """Patches drawn in an epoch, over all processes together."""
+    batch_size: int = 8
+    """Patches in a step of one process."""
+    patch_size: int = 120
+    learning_rate: float = 1e-3
+    validation_slices: int = 8
+    """Validation slices of each kind, evenly spaced, that the loss is measured on after every epoch."""
+    patience: int = 4
+    """Epochs without a better validation loss before ReduceLROnPlateau halves the learning rate."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.kinds:
+            raise InputError("Training needs at least one kind of image pair.")
+        for name in ("epochs", "samples_per_epoch", "batch_size", "validation_slices"):
+            if getattr(self, name) < 1:
+                raise InputError(f"The training's {name.replace('_', ' ')} must be at least 1.")
+        if self.patch_size < 16:
+            raise InputError(f"The patch size must be at least 16 pixels, not {self.patch_size}.")
+        if not self.learning_rate > 0:
+            raise InputError(f"The learning rate must be above 0, not {self.learning_rate}.")
+
+    def fingerprint(self) -> str:
+        """Return all settings but the number of epochs as text: a resumed run must not differ in any of them."""
+        settings = {name: value for name, value in vars(self).items() if name != "epochs"}
+        return repr(settings)

@@ -1,0 +1,56 @@
+"""A training from start to end: data in, a folder with the weights out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.progress import Progress, silent
+from CSAFusionLib.training.configuration import TrainingConfiguration
+from CSAFusionLib.training.data import read_pairs
+from CSAFusionLib.training.distributed import join_processes
+from CSAFusionLib.training.trainer import Trainer
+
+
+def train_in_folder(
+    configuration: TrainingConfiguration,
+    data: Path,
+    folder: Path,
+    *,
+    device: str = "cpu",
+    start_from: Path | None = None,
+    resume: bool = False,
+    progress: Progress = silent,
+) -> Path:
+    """Train and return the path of the weights with the lowest validation loss.
+
+    Args:
+        configuration: all settings of the training.
+        data: the folder that holds ``slices`` and ``volumes``.
+        folder: what the training writes to; made if missing.
+        device: ``cpu``, ``cuda``, ``cuda:N`` or ``mps``; under ``torchrun`` each process takes its own GPU.
+        start_from: a weights file to take the first weights from.
+        resume: go on from the folder's checkpoint.
+        progress: told of every step in the first process.
+
+    Raises:
+        InputError: data is missing, or ``folder`` holds a training that this one would overwrite or cannot go on with.
+    """
+    if not resume and (folder / "checkpoint.pt").exists():
+        raise InputError(f"{folder} already holds a training; add --resume to go on with it or choose another folder.")
+    folder.mkdir(parents=True, exist_ok=True)
+    with join_processes(torch.device(device)) as processes:
+        report = progress if processes.is_first else silent
+        train, validation = (
+            read_pairs(data, configuration.kinds, split, cache=folder / "registered", progress=report)
+            for split in ("train", "val")
+        )
+        trainer = Trainer(configuration, train, validation, folder, processes)
+        if resume:
+            trainer.resume()
+        elif start_from is not None:
+            trainer.start_from(start_from)
+        trainer.run(report)
+    return folder / "best.safetensors"

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from CSAFusionLib.losses.contrast import contrast_loss
+from CSAFusionLib.losses.fusion_loss import LossWeights, fusion_loss_terms, weighted_sum
+from CSAFusionLib.losses.regional_mutual_information import rmi_loss
+from CSAFusionLib.losses.structural_similarity import ssim_loss
+
+
+def test_each_term_compares_the_fused_image_with_its_own_source() -> None:
+    torch.manual_seed(0)
+    fused, a, b = torch.rand(3, 2, 1, 24, 24)
+    terms = fusion_loss_terms(fused, a, b)
+    assert float(terms["ssim_a"]) == float(ssim_loss(fused, a)) != float(terms["ssim_b"]) == float(ssim_loss(fused, b))
+    assert float(terms["rmi_a"]) == float(rmi_loss(fused, a)) != float(terms["rmi_b"]) == float(rmi_loss(fused, b))
+    assert float(terms["contrast_a"]) == float(contrast_loss(fused, a, b))
+    assert float(terms["contrast_b"]) == float(contrast_loss(fused, b, a))
+
+
+def test_the_sum_takes_each_weight_for_its_own_term() -> None:
+    names = LossWeights().to_dict()
+    terms = {name: torch.tensor(10.0**place) for place, name in enumerate(names)}
+    assert float(weighted_sum(terms, LossWeights(1, 2, 3, 4, 5, 6))) == 654321
+
+
+def test_the_weights_of_the_article_are_the_default() -> None:
+    assert list(LossWeights().to_dict().values()) == [1, 1, 1, 2.5, 1, 1]
+
+
+def test_descending_the_loss_makes_an_image_like_both_sources() -> None:
+    torch.manual_seed(0)
+    a, b = torch.rand(2, 1, 1, 24, 24)
+    fused = torch.rand(1, 1, 24, 24, requires_grad=True)
+    before = [ssim_loss(fused, source).item() for source in (a, b)]
+    optimiser = torch.optim.Adam([fused], 0.05)
+    for _ in range(40):
+        optimiser.zero_grad()
+        weighted_sum(fusion_loss_terms(fused, a, b), LossWeights(10, 10, 1, 1, 5, 5)).backward()
+        optimiser.step()
+    after = [ssim_loss(fused, source).item() for source in (a, b)]
+    assert after[0] < before[0] - 0.1
+    assert after[1] < before[1] - 0.1
+
+
+@pytest.mark.parametrize("name", LossWeights().to_dict())
+def test_every_term_pulls_on_the_fused_image(name: str) -> None:
+    torch.manual_seed(0)
+    fused = torch.rand(1, 1, 24, 24, requires_grad=True)
+    fusion_loss_terms(fused, *torch.rand(2, 1, 1, 24, 24))[name].backward()
+    assert fused.grad.abs().max() > 0

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from CSAFusionLib.network.adaptive_convolution import AdaptiveConvolution
+from CSAFusionLib.network.attention import ChannelAttention, SpatialAttention
+from CSAFusionLib.network.configuration import CONFIGURATIONS
+from CSAFusionLib.network.csafusion import CSAFusion
+from CSAFusionLib.network.encoder import EncoderFusion
+from CSAFusionLib.network.swin import SwinBlock
+from CSAFusionLib.network.transformer import TransformerBlock
+
+
+@pytest.fixture
+def network() -> CSAFusion:
+    torch.manual_seed(0)
+    return CSAFusion().eval()
+
+
+def count(network: nn.Module, kind: type[nn.Module]) -> int:
+    return sum(isinstance(module, kind) for module in network.modules())
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("size", [(16, 16), (17, 31), (16, 100), (91, 109), (120, 120)])
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_any_size_from_sixteen_up_gives_an_image_of_that_size_in_range(name: str, size: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    fused = CSAFusion(CONFIGURATIONS[name]).eval()(torch.rand(1, 2, *size))
+    assert fused.shape == (1, 1, *size)
+    assert 0 <= fused.min() <= fused.max() <= 1
+    assert fused.std() > 0.01
+
+
+@torch.inference_mode()
+def test_the_order_and_size_of_a_batch_do_not_matter(network: CSAFusion) -> None:
+    batch = torch.rand(3, 2, 48, 40)
+    together = network(batch)
+    torch.testing.assert_close(network(batch.flip(0)).flip(0), together, rtol=0, atol=1e-5)
+    torch.testing.assert_close(network(batch[1:2]), together[1:2], rtol=0, atol=1e-5)
+
+
+@torch.inference_mode()
+def test_air_in_both_sources_stays_exactly_black(network: CSAFusion) -> None:
+    batch = torch.rand(1, 2, 64, 64)
+    batch[:, :, :20] = 0
+    assert (network(batch)[:, :, :20] == 0).all()
+
+
+@torch.inference_mode()
+def test_before_training_it_is_near_plain_averaging(network: CSAFusion) -> None:
+    batch = torch.rand(1, 2, 64, 64)
+    assert (network(batch) - batch.mean(dim=1, keepdim=True)).abs().mean() < 0.15
+
+
+def test_every_parameter_takes_part() -> None:
+    torch.manual_seed(0)
+    network = CSAFusion()
+    network(torch.rand(2, 2, 32, 32)).square().sum().backward()
+    idle = [name for name, p in network.named_parameters() if p.grad is None or p.grad.abs().max() == 0]
+    assert idle == []
+
+
+@pytest.mark.parametrize(
+    ("name", "gone", "instead"),
+    [
+        ("no-dual-fusion", [EncoderFusion], None),
+        ("no-attention", [ChannelAttention, SpatialAttention], None),
+        ("no-adaptive", [AdaptiveConvolution, SwinBlock], TransformerBlock),
+    ],
+)
+def test_an_ablation_lacks_just_what_it_takes_away(
+    name: str, gone: list[type[nn.Module]], instead: type[nn.Module] | None
+) -> None:
+    full, ablated = CSAFusion(), CSAFusion(CONFIGURATIONS[name])
+    for kind in (EncoderFusion, ChannelAttention, SpatialAttention, AdaptiveConvolution, SwinBlock):
+        assert count(full, kind) > 0
+        if kind in gone:
+            assert count(ablated, kind) == 0
+        elif kind is not ChannelAttention:
+            assert count(ablated, kind) == count(full, kind)
+    if instead is not None:
+        assert count(ablated, instead) == count(full, SwinBlock)
+        assert count(full, instead) == 0
