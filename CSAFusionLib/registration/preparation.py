@@ -14,23 +14,39 @@ _KEPT_QUANTILES = (0.001, 0.999)
 # Coarsening leaves an axis at least this many voxels, so that a thin slab keeps its slices.
 _MINIMUM_LENGTH = 8
 
+# A slab is less than this share as thick as it is wide.
+_SLAB_SHARE = 0.25
+
 
 def prepare(volume: Volume) -> sitk.Image:
     """Return a volume as a scalar float32 image on its own grid: luminance where it has colour, extremes clamped."""
     image = _luminance(volume.image) if volume.is_colour else sitk.Cast(volume.image, sitk.sitkFloat32)
-    low, high = np.quantile(sitk.GetArrayViewFromImage(coarsen(image, 3 * min(image.GetSpacing()))), _KEPT_QUANTILES)
+    low, high = np.quantile(sitk.GetArrayFromImage(coarsen(image, 3 * min(image.GetSpacing()))), _KEPT_QUANTILES)
     if low == high:
         return image
     return sitk.Clamp(image, sitk.sitkFloat32, float(low), float(high))
 
 
 def coarsen(image: sitk.Image, spacing_mm: float) -> sitk.Image:
-    """Average blocks of voxels until they are about ``spacing_mm`` wide along each axis; coarser axes stay as they are."""
+    """Average blocks of voxels until they are about ``spacing_mm`` wide on each axis, or leave coarser axes be."""
     factors = [
         max(1, min(round(spacing_mm / spacing), length // _MINIMUM_LENGTH))
         for spacing, length in zip(image.GetSpacing(), image.GetSize(), strict=True)
     ]
     return sitk.BinShrink(image, factors) if max(factors) > 1 else image
+
+
+def pad_slab(fixed: sitk.Image, moving: sitk.Image) -> sitk.Image:
+    """Return the moving image; where both are thin slabs, with its darkest value around it, as thick again.
+
+    Two slabs can turn until only a sliver of them meets, and mutual information likes slivers. With air known to
+    surround the moving slab, leaving it costs agreement. Not for a slab in a whole head, where air there is untrue.
+    """
+    axes = _slab_axes(moving)
+    if not (any(axes) and any(_slab_axes(fixed))):
+        return moving
+    width = [length if thin else 0 for length, thin in zip(moving.GetSize(), axes, strict=True)]
+    return sitk.ConstantPad(moving, width, width, float(sitk.GetArrayViewFromImage(moving).min()))
 
 
 def centre(image: sitk.Image) -> np.ndarray:
@@ -49,6 +65,11 @@ def foreground_centre(image: sitk.Image) -> np.ndarray:
     shape = sitk.LabelShapeStatisticsImageFilter()
     shape.Execute(foreground(image))
     return np.array(shape.GetCentroid(1)) if shape.HasLabel(1) else centre(image)
+
+
+def _slab_axes(image: sitk.Image) -> list[bool]:
+    sides = np.multiply(image.GetSize(), image.GetSpacing())
+    return [bool(side < _SLAB_SHARE * sides.max()) for side in sides]
 
 
 def _luminance(image: sitk.Image) -> sitk.Image:

@@ -52,6 +52,6 @@ def _overlapping(
 ) -> tuple[tuple[np.ndarray, np.ndarray], float]:
     """Values of both images, (N,) each, at the fixed voxels the moving image covers, and their share of all."""
     resampled = sitk.Resample(moving, fixed, transform, sitk.sitkLinear, 0.0, sitk.sitkFloat32, True)
-    inside = sitk.GetArrayViewFromImage(field_of_view(moving, fixed, transform)) > 0
+    inside = sitk.GetArrayFromImage(field_of_view(moving, fixed, transform)) > 0
     values = sitk.GetArrayViewFromImage(fixed)[inside], sitk.GetArrayViewFromImage(resampled)[inside]
     return values, float(inside.mean())

@@ -11,7 +11,7 @@ from CSAFusionLib.errors import InputError, RegistrationError
 from CSAFusionLib.geometry.resampling import field_of_view
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.methods import Method, TransformModel
-from CSAFusionLib.registration.preparation import prepare
+from CSAFusionLib.registration.preparation import pad_slab, prepare
 from CSAFusionLib.registration.quality import compare
 from CSAFusionLib.registration.result import RegistrationResult
 from CSAFusionLib.volumes.checking import check_volume
@@ -48,15 +48,15 @@ def register(
     _check_choice(method, model)
     _check_pair(fixed, moving, method)
     started = time.perf_counter()
-    images = prepare(fixed), prepare(moving)
+    target, source = prepare(fixed), prepare(moving)
     if method is Method.NONE:
         transform: sitk.Transform = sitk.Euler3DTransform()
     else:
         engine = import_module(_ENGINES[method])
-        transform = engine.run(*images, model, seed=seed, threads=threads, progress=progress)
+        transform = engine.run(target, pad_slab(target, source), model, seed=seed, threads=threads, progress=progress)
     seconds = time.perf_counter() - started
     _check_overlap(fixed, moving, transform, "after registration")
-    figures = compare(*images, transform)
+    figures = compare(target, source, transform)
     return RegistrationResult(transform, method, None if method is Method.NONE else model, seconds, figures)
 
 
@@ -77,11 +77,11 @@ def _check_pair(fixed: Volume, moving: Volume, method: Method) -> None:
             raise InputError(
                 f"'{volume.name}' is one voxel thick, which is too thin to register; give a volume of several slices."
             )
-    _check_overlap(fixed, moving, sitk.Euler3DTransform(), "by their headers")
+    _check_overlap(fixed, moving, sitk.Transform(3, sitk.sitkIdentity), "by their headers")
 
 
 def _check_overlap(fixed: Volume, moving: Volume, transform: sitk.Transform, when: str) -> None:
-    if not sitk.GetArrayViewFromImage(field_of_view(moving.image, fixed.image, transform)).any():
+    if not sitk.GetArrayFromImage(field_of_view(moving.image, fixed.image, transform)).any():
         raise InputError(
             f"'{moving.name}' does not overlap '{fixed.name}' anywhere {when}; check that both show the same anatomy "
             f"in the same frame, or centre one on the other first."

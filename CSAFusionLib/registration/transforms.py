@@ -89,7 +89,7 @@ def target_registration_error(estimated: sitk.Transform, truth: sitk.Transform, 
 
 def head_points(image: sitk.Image, count: int = 2000, seed: int = 0) -> np.ndarray:
     """Return centres of foreground voxels, spread evenly at random, (at most ``count``, 3) in LPS mm."""
-    indices = np.argwhere(sitk.GetArrayViewFromImage(foreground(image)))[:, ::-1]
+    indices = np.argwhere(sitk.GetArrayFromImage(foreground(image)))[:, ::-1]
     chosen = np.random.default_rng(seed).permutation(len(indices))[:count]
     axes = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
     return indices[chosen] @ axes.T + np.array(image.GetOrigin())
