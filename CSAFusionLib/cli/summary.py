@@ -25,17 +25,19 @@ def print_fusion_summary(provenance: Mapping[str, Any]) -> None:
 
 def describe_registration(registration: Mapping[str, Any]) -> str:
     """Method, model, time and figures in one line."""
-    model = registration["model"]
-    how = registration["method"].lower() + (
-        "" if model is None else f", {model.lower()}, {registration['seconds']:.1f} s"
-    )
-    figures = "".join(f", {name} {value:.3f}" for name, value in registration["metric"].items())
-    return how + figures
+    method, figures = registration["method"].lower(), registration["metric"]
+    if registration["model"] is None:
+        return method + _list_figures({name: value for name, value in figures.items() if not name.endswith("_before")})
+    return f"{method}, {registration['model'].lower()}, {registration['seconds']:.1f} s" + _list_figures(figures)
 
 
 def print_written(paths: Iterable[Path]) -> None:
     """Name the files that were written."""
     typer.echo("Wrote        " + ", ".join(str(path) for path in paths))
+
+
+def _list_figures(figures: Mapping[str, float]) -> str:
+    return "".join(f", {name.replace('_', ' ')} {value:.3f}" for name, value in figures.items())
 
 
 def _describe_input(role: Mapping[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """How long a fusion takes and how much memory it needs, registration apart, as a row of a Markdown table.
 
-    python Testing/benchmarks/benchmark_fusion.py [--size 256 256 160] [--device cpu] [--threads 2] [--colour]
+    python Testing/benchmarks/benchmark_fusion.py [--size 256 256 160] [--device cpu] [--threads 2] [--colour] [--weights W]
 
 It runs in a process of its own, so that the peak is that of the fusion: start, libraries, inputs and all.
 """
@@ -25,20 +25,24 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--colour", action="store_true", help="fuse a PET in colour in place of a second MR")
+    parser.add_argument("--weights", help="name or file; default: by modality")
     arguments = parser.parse_args()
     size = tuple(arguments.size)
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
         seconds, gib, device = process.submit(
-            measure, size, arguments.device, arguments.threads, arguments.colour
+            measure, size, arguments.device, arguments.threads, arguments.colour, arguments.weights
         ).result()
     what = "colour" if arguments.colour else "grey"
     print("| voxels | result | device | threads | seconds | peak memory, GiB |\n|---|---|---|---|---|---|")
     print(
-        f"| {'x'.join(map(str, size))} | {what} | {device} | {arguments.threads} | {seconds:.1f} | {gib:.2f} |", flush=True
+        f"| {'x'.join(map(str, size))} | {what} | {device} | {arguments.threads} | {seconds:.1f} | {gib:.2f} |",
+        flush=True,
     )
 
 
-def measure(size: tuple[int, int, int], device: str, threads: int, colour: bool) -> tuple[float, float, str]:
+def measure(
+    size: tuple[int, int, int], device: str, threads: int, colour: bool, weights: str | None
+) -> tuple[float, float, str]:
     """Fuse two made volumes without empty slices; returns seconds, peak memory of this process in GiB, and device."""
     import torch
 
@@ -55,6 +59,7 @@ def measure(size: tuple[int, int, int], device: str, threads: int, colour: bool)
         fixed_modality=Modality.MR,
         moving_modality=Modality.PET if colour else Modality.MR,
         colour_table="hot-iron" if colour else None,
+        weights=weights,
         device=device,
     )
     fixed, moving = (Volume(_tissue(size, seed), f"made {seed}") for seed in (0, 1))

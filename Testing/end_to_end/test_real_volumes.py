@@ -1,0 +1,117 @@
+"""Real volumes, from disk to the fused volume: geometry, registration, field of view."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import torch
+
+from CSAFusionLib.fusion.pipeline import fuse_volumes
+from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.geometry.grid import same_grid
+from CSAFusionLib.geometry.planes import Plane, to_slices
+from CSAFusionLib.intensity.modality import Modality
+from CSAFusionLib.registration.methods import Method
+from CSAFusionLib.registration.transforms import head_points, read_transform, target_registration_error
+from CSAFusionLib.volumes.reading import read_volume
+from CSAFusionLib.volumes.volume import Volume
+
+
+@pytest.fixture
+def volumes(shared_data: Path) -> Path:
+    return shared_data / "volumes"
+
+
+@pytest.fixture
+def settings(weights_file: Path) -> FusionSettings:
+    return FusionSettings(registration=Method.NONE, weights=str(weights_file), device="cpu")
+
+
+def middle(volume: Volume, count: int) -> Volume:
+    """The middle slices along the third axis, with their place in the patient."""
+    first = volume.image.GetSize()[2] // 2 - count // 2
+    return Volume(volume.image[:, :, first : first + count], volume.name)
+
+
+@pytest.fixture
+def a_quick_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One convolution in the network's place: quick, and lopsided, so that a slice turned or mirrored gives it away."""
+    torch.manual_seed(0)
+    network = torch.nn.Conv2d(2, 1, 5, padding=2).requires_grad_(False)
+    weights = SimpleNamespace(name="lopsided", sha256="0" * 64)
+    monkeypatch.setattr("CSAFusionLib.fusion.pipeline.load_network", lambda name: (network, weights))
+
+
+def test_ten_orientations_of_one_image_give_one_physical_result(
+    volumes: Path, settings: FusionSettings, a_quick_network: None
+) -> None:
+    files = sorted((volumes / "orientations").glob("*.nii.gz"))
+    assert len(files) == 10
+    inputs = [read_volume(file) for file in files]
+    fused = [fuse_volumes(volume, volume, settings).fused for volume in inputs]
+    reference = sitk.GetArrayFromImage(fused[0])
+    for file, volume, image in zip(files, inputs, fused, strict=True):
+        assert same_grid(image, volume.image), file.name
+        resampled = sitk.GetArrayFromImage(sitk.Resample(image, fused[0], sitk.Transform(), sitk.sitkLinear, -1.0))
+        shared = resampled >= 0
+        assert shared.mean() > 0.95, file.name
+        assert np.abs(resampled - reference)[shared].max() < 1e-3, file.name
+
+
+def test_an_oblique_pair_is_fused_in_its_own_plane_on_its_own_grid(volumes: Path, settings: FusionSettings) -> None:
+    t1, t2 = (middle(read_volume(volumes / "stroke" / name), 6) for name in ("T1.nii.gz", "T2.nii.gz"))
+    result = fuse_volumes(t1, t2, settings)
+    assert same_grid(result.fused, t1.image)
+    assert abs(np.linalg.det(np.reshape(result.fused.GetDirection(), (3, 3)))) == pytest.approx(1, abs=1e-3)
+    fused = sitk.GetArrayFromImage(result.fused)
+    empty = sitk.GetArrayFromImage(result.fixed_mapped) + sitk.GetArrayFromImage(result.moving_mapped) == 0
+    assert 0.2 < empty.mean() < 0.9
+    assert not fused[empty].any()
+
+
+def test_a_pair_of_two_scans_is_registered_within_a_millimetre(
+    csafusion: Callable, volumes: Path, tmp_path: Path
+) -> None:
+    patient = volumes / "open_ms" / "patient12"
+    fixed = patient / "study1_T1W.nii.gz"
+    words = ("register", fixed, patient / "study1_T2W.nii.gz", "--transform", tmp_path / "t.tfm")
+    result = csafusion(*words, "-o", tmp_path / "t2.nii.gz")
+    assert result.exit_code == 0, result.stderr
+    truth = read_transform(volumes / "open_ms/ground_truth/patient12_fixed-study1_T1W_moving-study1_T2W.tfm")
+    image = sitk.ReadImage(str(fixed))
+    errors = target_registration_error(read_transform(tmp_path / "t.tfm"), truth, head_points(image))
+    assert errors.mean() < 1
+    assert same_grid(sitk.ReadImage(str(tmp_path / "t2.nii.gz")), image)
+    assert "Registration sitk, rigid" in result.stdout
+
+
+def test_a_ct_slab_changes_the_slices_it_covers_and_no_other(volumes: Path, settings: FusionSettings) -> None:
+    mr = read_volume(volumes / "rire" / "training_001_mr_T1.mha")
+    ct = read_volume(volumes / "rire" / "CT_slab_in_T1_grid_slices7-11.nii.gz")
+    result = fuse_volumes(Volume(mr.image[:, :, 5:14], mr.name), ct, settings)
+    assert result.provenance["moving"]["modality"] == "CT"
+    changed = np.any(sitk.GetArrayFromImage(result.fused) != sitk.GetArrayFromImage(result.fixed_mapped), axis=(1, 2))
+    np.testing.assert_array_equal(np.flatnonzero(changed), [2, 3, 4, 5, 6])
+    covered = np.any(sitk.GetArrayFromImage(result.moving_mapped) > 0, axis=(1, 2))
+    np.testing.assert_array_equal(np.flatnonzero(covered), [2, 3, 4, 5, 6])
+
+
+def test_a_spect_stored_the_other_way_round_lands_on_the_mr_in_colour(volumes: Path, settings: FusionSettings) -> None:
+    t1, spect = (read_volume(volumes / "templates" / name) for name in ("spm_T1.nii.gz", "spm_SPECT.nii.gz"))
+    coloured = replace(settings, moving_modality=Modality.SPECT, colour_table="hot-iron")
+    t1 = middle(t1, 12)
+    result = fuse_volumes(t1, spect, coloured)
+    assert same_grid(result.fused, t1.image)
+    assert result.fused.GetPixelID() == sitk.sitkVectorUInt8
+    # The hemispheres differ; were one volume mirrored, its mirror image would fit better.
+    seen = to_slices(result.moving_mapped, Plane.AXIAL)[..., 0].astype(float)
+    own = to_slices(sitk.Resample(spect.image, t1.image), Plane.AXIAL)
+    assert (
+        np.corrcoef(seen[6].ravel(), own[6].ravel())[0, 1] > np.corrcoef(seen[6].ravel(), own[6][:, ::-1].ravel())[0, 1]
+    )
