@@ -29,13 +29,17 @@ def train(
     ] = "full",
     channels: Annotated[int, typer.Option(help="Feature channels at full resolution.")] = 16,
     loss_weights: Annotated[
-        str, typer.Option(help="Weights of SSIM(A), SSIM(B), RMI(A), RMI(B), contrast(A), contrast(B).")
+        str,
+        typer.Option(
+            help="Weights of SSIM, RMI, contrast and edges, each for A, then B; those of edges may be left out."
+        ),
     ] = "1,1,1,2.5,1,1",
     epochs: Annotated[int, typer.Option(help="Epochs in all, those before a resume counted in.")] = 200,
     samples_per_epoch: Annotated[int, typer.Option(help="Patches drawn in an epoch.")] = 800,
     batch_size: Annotated[int, typer.Option(help="Patches in a step of one process.")] = 8,
     patch_size: Annotated[int, typer.Option(help="Side of a patch in pixels.")] = 120,
     learning_rate: Annotated[float, typer.Option(help="The initial learning rate.")] = 1e-3,
+    patience: Annotated[int, typer.Option(help="Epochs without a better validation loss before it is halved.")] = 4,
     seed: Annotated[int, typer.Option(help="Seed of the weights, the patches and their augmentation.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     start_from: Annotated[Path | None, typer.Option(help="Take the first weights from this file.")] = None,
@@ -54,6 +58,7 @@ def train(
         batch_size=batch_size,
         patch_size=patch_size,
         learning_rate=learning_rate,
+        patience=patience,
         seed=seed,
     )
     chosen = choose_device(device)
@@ -93,6 +98,6 @@ def _parse_loss_weights(text: str) -> LossWeights:
         values = [float(value) for value in text.split(",")]
     except ValueError:
         values = []
-    if len(values) != 6:
-        raise InputError(f"The loss weights must be six numbers with commas between them, not '{text}'.")
+    if len(values) not in (6, 8):
+        raise InputError(f"The loss weights must be six or eight numbers with commas between them, not '{text}'.")
     return LossWeights(*values)

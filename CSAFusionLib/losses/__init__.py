@@ -1,1 +1,1 @@
-"""The training losses: structural similarity, regional mutual information and contrast; no labels needed."""
+"""The training losses: structural similarity, regional mutual information, contrast, edges; no labels needed."""

@@ -1,4 +1,4 @@
-"""The six weighted terms together."""
+"""The weighted terms together: the article's six, and two for edges."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from dataclasses import asdict, dataclass
 from torch import Tensor
 
 from CSAFusionLib.losses.contrast import contrast_loss
+from CSAFusionLib.losses.edge_correlation import edge_loss
 from CSAFusionLib.losses.regional_mutual_information import rmi_loss
 from CSAFusionLib.losses.structural_similarity import ssim_loss
 
 
 @dataclass(frozen=True)
 class LossWeights:
-    """The weight of each term; source a is CT, PET, SPECT or T1, source b is MR or T2."""
+    """The weight of each term, by default the article's; a is CT, PET, SPECT or T1, b is MR or T2."""
 
     ssim_a: float = 1.0
     ssim_b: float = 1.0
@@ -21,6 +22,8 @@ class LossWeights:
     rmi_b: float = 2.5
     contrast_a: float = 1.0
     contrast_b: float = 1.0
+    edge_a: float = 0.0
+    edge_b: float = 0.0
 
     def to_dict(self) -> dict[str, float]:
         """Return the weights by name."""
@@ -28,7 +31,7 @@ class LossWeights:
 
 
 def fusion_loss_terms(fused: Tensor, a: Tensor, b: Tensor) -> dict[str, Tensor]:
-    """Return the six unweighted terms, scalars, under the names of :class:`LossWeights`.
+    """Return the unweighted terms, scalars, under the names of :class:`LossWeights`.
 
     Args:
         fused: the fused images, (B, 1, H, W) in [0, 1].
@@ -42,6 +45,8 @@ def fusion_loss_terms(fused: Tensor, a: Tensor, b: Tensor) -> dict[str, Tensor]:
         "rmi_b": rmi_loss(fused, b),
         "contrast_a": contrast_loss(fused, a, b),
         "contrast_b": contrast_loss(fused, b, a),
+        "edge_a": edge_loss(fused, a),
+        "edge_b": edge_loss(fused, b),
     }
 
 

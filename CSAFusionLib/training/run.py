@@ -40,13 +40,13 @@ def train_in_folder(
     """
     if not resume and (folder / "checkpoint.pt").exists():
         raise InputError(f"{folder} already holds a training; add --resume to go on with it or choose another folder.")
-    folder.mkdir(parents=True, exist_ok=True)
     with join_processes(torch.device(device)) as processes:
         report = progress if processes.is_first else silent
         train, validation = (
             read_pairs(data, configuration.kinds, split, cache=folder / "registered", progress=report)
             for split in ("train", "val")
         )
+        folder.mkdir(parents=True, exist_ok=True)
         trainer = Trainer(configuration, train, validation, folder, processes)
         if resume:
             trainer.resume()

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from CSAFusionLib.losses.contrast import contrast_loss
+from CSAFusionLib.losses.edge_correlation import edge_loss
 from CSAFusionLib.losses.fusion_loss import LossWeights, fusion_loss_terms, weighted_sum
 from CSAFusionLib.losses.regional_mutual_information import rmi_loss
 from CSAFusionLib.losses.structural_similarity import ssim_loss
@@ -15,18 +16,19 @@ def test_each_term_compares_the_fused_image_with_its_own_source() -> None:
     terms = fusion_loss_terms(fused, a, b)
     assert float(terms["ssim_a"]) == float(ssim_loss(fused, a)) != float(terms["ssim_b"]) == float(ssim_loss(fused, b))
     assert float(terms["rmi_a"]) == float(rmi_loss(fused, a)) != float(terms["rmi_b"]) == float(rmi_loss(fused, b))
+    assert float(terms["edge_a"]) == float(edge_loss(fused, a)) != float(terms["edge_b"]) == float(edge_loss(fused, b))
     assert float(terms["contrast_a"]) == float(contrast_loss(fused, a, b))
     assert float(terms["contrast_b"]) == float(contrast_loss(fused, b, a))
 
 
 def test_the_sum_takes_each_weight_for_its_own_term() -> None:
     names = LossWeights().to_dict()
-    terms = {name: torch.tensor(10.0**place) for place, name in enumerate(names)}
-    assert float(weighted_sum(terms, LossWeights(1, 2, 3, 4, 5, 6))) == 654321
+    terms = {name: torch.tensor(10.0**place).double() for place, name in enumerate(names)}
+    assert float(weighted_sum(terms, LossWeights(1, 2, 3, 4, 5, 6, 7, 8))) == 87654321
 
 
 def test_the_weights_of_the_article_are_the_default() -> None:
-    assert list(LossWeights().to_dict().values()) == [1, 1, 1, 2.5, 1, 1]
+    assert list(LossWeights().to_dict().values()) == [1, 1, 1, 2.5, 1, 1, 0, 0]
 
 
 def test_descending_the_loss_makes_an_image_like_both_sources() -> None:

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from CSAFusionLib.evaluation.structural_similarity import ssim
+
+
+def by_definition(a: np.ndarray, b: np.ndarray) -> float:
+    """Wang et al. 2004, equation 13, with the window written out."""
+    taps = np.exp(-(np.arange(-5, 6) ** 2) / (2 * 1.5**2))
+    window = np.outer(taps, taps) / taps.sum() ** 2
+    mean = lambda image: ndimage.correlate(image, window)[5:-5, 5:-5]  # noqa: E731
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    va, vb = mean(a * a) - mean(a) ** 2, mean(b * b) - mean(b) ** 2
+    cov = mean(a * b) - mean(a) * mean(b)
+    similarity = (2 * mean(a) * mean(b) + c1) * (2 * cov + c2) / ((mean(a) ** 2 + mean(b) ** 2 + c1) * (va + vb + c2))
+    return similarity.mean()
+
+
+def test_it_follows_the_definition_on_the_valid_region() -> None:
+    a, b = np.random.default_rng(0).integers(0, 256, (2, 40, 33)).astype(float)
+    assert ssim(a, b) == pytest.approx(by_definition(a, b), abs=1e-9)
+
+
+def test_a_copy_is_one() -> None:
+    image = np.random.default_rng(1).integers(0, 256, (20, 20))
+    assert ssim(image, image) == pytest.approx(1)

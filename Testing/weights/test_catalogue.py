@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.evaluation.structural_similarity import ssim
+from CSAFusionLib.evaluation.visual_information import vif
+from CSAFusionLib.intensity.modality import Modality
+from CSAFusionLib.training.pairs import PairKind, read_slice_pairs
+from CSAFusionLib.training.validation import as_batch
+from CSAFusionLib.weights import catalogue
+from CSAFusionLib.weights.catalogue import bundled_checksums, choose_weights, load_network
+from CSAFusionLib.weights.weights_file import file_sha256
+
+FOLDER = Path(catalogue.__file__).parent
+
+
+def test_every_bundled_file_is_listed_matches_its_checksum_and_has_a_card() -> None:
+    files = {path.stem: path for path in FOLDER.glob("*.safetensors")}
+    assert files.keys() == bundled_checksums().keys()
+    for name, path in files.items():
+        assert file_sha256(path) == bundled_checksums()[name]
+        assert (FOLDER / f"{name}.md").is_file()
+
+
+def test_all_bundled_weights_together_are_small() -> None:
+    assert sum(path.stat().st_size for path in FOLDER.glob("*.safetensors")) < 8_000_000
+
+
+@pytest.mark.parametrize("first", Modality)
+@pytest.mark.parametrize("second", Modality)
+def test_every_two_modalities_get_weights_in_either_order(first: Modality, second: Modality) -> None:
+    assert choose_weights(first, second) == choose_weights(second, first)
+    network, info = load_network(choose_weights(first, second))
+    assert not network.training
+    assert info.sha256 == bundled_checksums()[info.name]
+
+
+def test_weights_that_are_not_there_are_named_with_those_that_are() -> None:
+    with pytest.raises(
+        InputError, match=f"no weights named ct-pet; choose .*{choose_weights(Modality.CT, Modality.MR)}"
+    ):
+        load_network("ct-pet")
+
+
+def test_a_user_s_own_file_is_loaded_by_its_path(tmp_path: Path) -> None:
+    name = choose_weights(Modality.CT, Modality.MR)
+    mine = shutil.copy(FOLDER / f"{name}.safetensors", tmp_path / "mine.safetensors")
+    info = load_network(mine)[1]
+    assert info.name == "mine.safetensors"
+    assert info.sha256 == bundled_checksums()[name]
+
+
+def test_a_bundled_file_that_is_not_the_listed_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = choose_weights(Modality.CT, Modality.MR)
+    shutil.copy(FOLDER / f"{name}.safetensors", tmp_path)
+    (tmp_path / "SHA256SUMS").write_text(f"{'0' * 64}  {name}.safetensors\n")
+    monkeypatch.setattr(catalogue, "_FOLDER", tmp_path)
+    monkeypatch.setattr(catalogue, "_CHECKSUMS", tmp_path / "SHA256SUMS")
+    with pytest.raises(InputError, match="do not match their SHA-256"):
+        load_network(name)
+
+
+@pytest.mark.parametrize(
+    ("kind", "modality"),
+    [(PairKind.CT_MRI, Modality.CT), (PairKind.SPECT_MRI, Modality.SPECT), (PairKind.PET_MRI, Modality.PET)],
+)
+def test_bundled_weights_beat_plain_averaging_on_patients_not_trained_on(
+    shared_data: Path, kind: PairKind, modality: Modality
+) -> None:
+    network, _ = load_network(choose_weights(modality, Modality.MR))
+    gains = []
+    for pair in read_slice_pairs(shared_data / "slices", kind, "val")[::6]:
+        with torch.inference_mode():
+            fused = network(as_batch(pair, torch.device("cpu")))[0, 0].numpy()
+        a, b = 255 * pair.a, 255 * pair.b
+        ours, average = ((ssim(a, f) + ssim(b, f), vif(a, f) + vif(b, f)) for f in (255 * fused, (a + b) / 2))
+        gains.append(np.subtract(ours, average))
+    assert (np.mean(gains, axis=0) > 0).all()
