@@ -1,6 +1,6 @@
 """How long a fusion takes and how much memory it needs, registration apart, as a row of a Markdown table.
 
-    python Testing/benchmarks/benchmark_fusion.py [--size 256 256 160] [--device cpu] [--threads 2] [--colour] [--weights W]
+    python Testing/benchmarks/benchmark_fusion.py [--size X Y Z] [--device cpu] [--threads 2] [--colour] [--weights W]
 
 It runs in a process of its own, so that the peak is that of the fusion: start, libraries, inputs and all.
 """

@@ -3,7 +3,7 @@
     python Testing/benchmarks/benchmark_registration.py --method sitk --model rigid
 
 Pairs with a measured truth (open_ms) are registered from their headers. Pairs on one grid get random known rigid
-starts, whose inverse is then the truth. The error is the mean distance, over the head of the fixed volume, between where
+starts, which are then the truth. The error is the mean distance, over the head of the fixed volume, between where
 the found and the true transform take a point. The data is looked for beside the checkout (``--data``).
 """
 
