@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from CSAFusionLib.cli.demo import demo
+from CSAFusionLib.cli.evaluate import evaluate
 from CSAFusionLib.cli.fuse import fuse
 from CSAFusionLib.cli.register import register
 from CSAFusionLib.cli.train import train
@@ -18,5 +19,5 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-for _command in (fuse, register, train, demo):
+for _command in (fuse, register, train, evaluate, demo):
     app.command()(explains_errors(_command))

@@ -8,10 +8,12 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import parse_choice
 from CSAFusionLib.intensity.colour_tables import COLOUR_TABLES
 from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.intensity.windows import CT_WINDOWS, Window, parse_window
+from CSAFusionLib.training.pairs import PairKind
 
 AnEnum = TypeVar("AnEnum", bound=Enum)
 
@@ -33,6 +35,14 @@ ColourTable = Annotated[
     typer.Option(metavar="|".join(COLOUR_TABLES), help="Fuse a scalar PET or SPECT in colour, through this table."),
 ]
 
+ALL_KINDS = "CT-MRI,SPECT-MRI,PET-MRI,T1-T2"
+REGISTERED = Path("runs/registered")
+Data = Annotated[
+    Path, typer.Argument(metavar="DATA", help="The folder that holds slices/ and volumes/.", show_default=False)
+]
+Kinds = Annotated[str, typer.Option(help="Kinds of image pairs, with commas between them.")]
+Registered = Annotated[Path, typer.Option(help="Folder that keeps registered T1-T2 volumes for the next time.")]
+
 
 def optional_choice(choices: type[AnEnum], text: str | None, what: str) -> AnEnum | None:
     """The member of ``choices`` that ``text`` names, or None when the option was left out."""
@@ -42,3 +52,12 @@ def optional_choice(choices: type[AnEnum], text: str | None, what: str) -> AnEnu
 def optional_window(text: str | None) -> Window | None:
     """The window that ``text`` names, or None when the option was left out."""
     return None if text is None else parse_window(text)
+
+
+def parse_kinds(text: str) -> tuple[PairKind, ...]:
+    """The kinds of pairs that ``text`` names, with commas between them; InputError for a name that is none."""
+    known = {kind.value: kind for kind in PairKind}
+    unknown = [name for name in text.split(",") if name not in known]
+    if unknown:
+        raise InputError(f"There is no kind of pair named '{unknown[0]}'; choose from {ALL_KINDS}.")
+    return tuple(known[name] for name in text.split(","))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from CSAFusionLib.cli import options
 from CSAFusionLib.cli.progress_bar import ProgressBar
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.device import choose_device
@@ -15,15 +16,12 @@ from CSAFusionLib.network.configuration import CONFIGURATIONS, NetworkConfigurat
 
 if TYPE_CHECKING:
     from CSAFusionLib.losses.fusion_loss import LossWeights
-    from CSAFusionLib.training.pairs import PairKind
-
-KINDS = "CT-MRI,SPECT-MRI,PET-MRI,T1-T2"
 
 
 def train(
-    data: Annotated[Path, typer.Argument(metavar="DATA", help="The folder that holds slices/ and volumes/.")],
+    data: options.Data,
     output: Annotated[Path, typer.Option("-o", "--output", help="The run's folder: weights, checkpoint, log.")],
-    kinds: Annotated[str, typer.Option(help="Kinds of pairs to train on.")] = KINDS,
+    kinds: options.Kinds = options.ALL_KINDS,
     network: Annotated[
         str, typer.Option(metavar="|".join(CONFIGURATIONS), help="The network or an ablation.")
     ] = "full",
@@ -43,6 +41,7 @@ def train(
     seed: Annotated[int, typer.Option(help="Seed of the weights, the patches and their augmentation.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     start_from: Annotated[Path | None, typer.Option(help="Take the first weights from this file.")] = None,
+    registered: options.Registered = options.REGISTERED,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's checkpoint.")] = False,
 ) -> None:
     """Train the network without labels; run it under torchrun to use several processes or GPUs."""
@@ -50,7 +49,7 @@ def train(
     from CSAFusionLib.training.run import train_in_folder
 
     configuration = TrainingConfiguration(
-        kinds=_parse_kinds(kinds),
+        kinds=options.parse_kinds(kinds),
         network=replace(_configuration_named(network), channels=channels),
         loss_weights=_parse_loss_weights(loss_weights),
         epochs=epochs,
@@ -67,6 +66,7 @@ def train(
             configuration,
             data,
             output,
+            registered=registered,
             device=chosen.torch_device,
             start_from=start_from,
             resume=resume,
@@ -79,16 +79,6 @@ def _configuration_named(name: str) -> NetworkConfiguration:
     if name not in CONFIGURATIONS:
         raise InputError(f"There is no network named '{name}'; choose one of {', '.join(CONFIGURATIONS)}.")
     return CONFIGURATIONS[name]
-
-
-def _parse_kinds(text: str) -> tuple[PairKind, ...]:
-    from CSAFusionLib.training.pairs import PairKind
-
-    known = {kind.value: kind for kind in PairKind}
-    unknown = [name for name in text.split(",") if name not in known]
-    if unknown:
-        raise InputError(f"There is no kind of pair named '{unknown[0]}'; choose from {KINDS}.")
-    return tuple(known[name] for name in text.split(","))
 
 
 def _parse_loss_weights(text: str) -> LossWeights:

@@ -10,7 +10,7 @@ from CSAFusionLib.training.pairs import ImagePair, PairKind, Split, read_slice_p
 
 
 def read_pairs(
-    data: Path, kinds: Sequence[PairKind], split: Split, *, cache: Path, progress: Progress = silent
+    data: Path, kinds: Sequence[PairKind], split: Split, *, registered: Path, progress: Progress = silent
 ) -> list[ImagePair]:
     """Read every pair of ``kinds`` in ``split``.
 
@@ -18,7 +18,7 @@ def read_pairs(
         data: the folder that holds ``slices`` and ``volumes``.
         kinds: CT-MRI, SPECT-MRI and PET-MRI come from the slices, T1-T2 from the volumes.
         split: ``train`` or ``val``; no patient is in both.
-        cache: a folder that keeps registered volumes, so that they are registered once.
+        registered: a folder that keeps registered volumes, so that they are registered once.
         progress: told of each volume that is registered.
 
     Raises:
@@ -29,7 +29,7 @@ def read_pairs(
         if kind is PairKind.T1_T2:
             from CSAFusionLib.training.volume_pairs import read_volume_pairs
 
-            pairs += read_volume_pairs(data / "volumes", split, cache=cache, progress=progress)
+            pairs += read_volume_pairs(data / "volumes", split, registered=registered, progress=progress)
         else:
             pairs += read_slice_pairs(data / "slices", kind, split)
     return pairs

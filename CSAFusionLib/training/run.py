@@ -19,6 +19,7 @@ def train_in_folder(
     data: Path,
     folder: Path,
     *,
+    registered: Path,
     device: str = "cpu",
     start_from: Path | None = None,
     resume: bool = False,
@@ -30,6 +31,7 @@ def train_in_folder(
         configuration: all settings of the training.
         data: the folder that holds ``slices`` and ``volumes``.
         folder: what the training writes to; made if missing.
+        registered: a folder that keeps the registered T1-T2 volumes for the next training.
         device: ``cpu``, ``cuda``, ``cuda:N`` or ``mps``; under ``torchrun`` each process takes its own GPU.
         start_from: a weights file to take the first weights from.
         resume: go on from the folder's checkpoint.
@@ -43,7 +45,7 @@ def train_in_folder(
     with join_processes(torch.device(device)) as processes:
         report = progress if processes.is_first else silent
         train, validation = (
-            read_pairs(data, configuration.kinds, split, cache=folder / "registered", progress=report)
+            read_pairs(data, configuration.kinds, split, registered=registered, progress=report)
             for split in ("train", "val")
         )
         folder.mkdir(parents=True, exist_ok=True)

@@ -46,17 +46,19 @@ SPLIT: dict[str, tuple[VolumePair, ...]] = {
 }
 
 
-def read_volume_pairs(volumes: Path, split: Split, *, cache: Path, progress: Progress = silent) -> list[ImagePair]:
+def read_volume_pairs(volumes: Path, split: Split, *, registered: Path, progress: Progress = silent) -> list[ImagePair]:
     """Read the axial slices of every T1-T2 pair in ``split``; see :func:`CSAFusionLib.training.data.read_pairs`."""
     return [
-        image_pair for pair in SPLIT[split] for image_pair in _slices_of(pair, volumes, cache=cache, progress=progress)
+        image_pair
+        for pair in SPLIT[split]
+        for image_pair in _slices_of(pair, volumes, registered=registered, progress=progress)
     ]
 
 
-def _slices_of(pair: VolumePair, volumes: Path, *, cache: Path, progress: Progress) -> list[ImagePair]:
+def _slices_of(pair: VolumePair, volumes: Path, *, registered: Path, progress: Progress) -> list[ImagePair]:
     t1, t2 = read_volume(volumes / pair.t1), read_volume(volumes / pair.t2)
     if not pair.aligned:
-        t2 = _registered(t1, t2, cache / pair.t2.replace("/", "_"), progress)
+        t2 = _registered(t1, t2, registered / pair.t2.replace("/", "_"), progress)
     both = [_unit_slices(volume) for volume in (t1, t2)]
     name = pair.t1.rsplit("/", 1)[0].replace("/", "-")
     return [

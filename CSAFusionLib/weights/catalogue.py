@@ -12,7 +12,7 @@ from CSAFusionLib.network.configuration import NetworkConfiguration
 from CSAFusionLib.weights.weights_file import file_sha256, read_weights
 
 if TYPE_CHECKING:
-    from torch import nn
+    from CSAFusionLib.network.csafusion import CSAFusion
 
 _FOLDER = Path(__file__).parent
 _CHECKSUMS = _FOLDER / "SHA256SUMS"
@@ -44,7 +44,7 @@ def choose_weights(modality_a: Modality, modality_b: Modality) -> str:
     return "ct-mr" if Modality.CT in both else "t1-t2"
 
 
-def load_network(name_or_path: str | Path) -> tuple[nn.Module, WeightsInfo]:
+def load_network(name_or_path: str | Path) -> tuple[CSAFusion, WeightsInfo]:
     """Load bundled weights by name, or a user's file by path; the network is in evaluation mode on the CPU.
 
     Raises:

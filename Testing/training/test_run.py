@@ -41,18 +41,18 @@ def small(**changes: object) -> TrainingConfiguration:
 
 
 def test_it_trains_from_a_folder_and_goes_on_when_asked(data: Path, tmp_path: Path) -> None:
-    best = train_in_folder(small(), data, tmp_path / "run")
+    best = train_in_folder(small(), data, tmp_path / "run", registered=tmp_path)
     assert read_weights(best)
     with pytest.raises(InputError, match="already holds a training"):
-        train_in_folder(small(epochs=2), data, tmp_path / "run")
-    train_in_folder(small(epochs=2), data, tmp_path / "run", resume=True)
+        train_in_folder(small(epochs=2), data, tmp_path / "run", registered=tmp_path)
+    train_in_folder(small(epochs=2), data, tmp_path / "run", registered=tmp_path, resume=True)
     with (tmp_path / "run" / "log.csv").open() as file:
         assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2"]
 
 
 def test_missing_data_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"split\.json"):
-        train_in_folder(small(), tmp_path, tmp_path / "run")
+        train_in_folder(small(), tmp_path, tmp_path / "run", registered=tmp_path)
     assert not (tmp_path / "run").exists()
 
 
