@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+import torch
 
 from CSAFusionLib.errors import Cancelled, InputError
 from CSAFusionLib.fusion.pipeline import fuse_volumes
@@ -94,6 +96,25 @@ def test_outside_the_moving_field_of_view_the_result_is_the_fixed_volume(
     np.testing.assert_array_equal(fused[outside], fixed[outside])
     whole = voxels(fuse_volumes(an_mr, a_ct, settings).fused)
     np.testing.assert_allclose(fused[4:7], whole[4:7], atol=1e-6)
+
+
+def test_the_network_is_shown_the_fixed_volume_where_the_moving_one_does_not_reach(
+    an_mr: Volume, settings: FusionSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[torch.Tensor] = []
+
+    class Recorder(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            shown.append(x)
+            return x[:, :1]
+
+    info = SimpleNamespace(name="none", sha256="")
+    monkeypatch.setattr("CSAFusionLib.fusion.pipeline.load_network", lambda name: (Recorder(), info))
+    inverted = Volume(sitk.Mask(1000 - an_mr.image, an_mr.image > 0)[:22], "inverted")
+    fuse_volumes(an_mr, inverted, replace(settings, moving_modality=Modality.MR))
+    fixed, moving = torch.cat(shown).unbind(dim=1)
+    assert (fixed[..., :22] != moving[..., :22]).any()
+    torch.testing.assert_close(moving[..., 22:], fixed[..., 22:], rtol=0, atol=0)
 
 
 def test_where_the_moving_volume_ends_within_a_slice_there_is_no_dark_seam(
