@@ -13,7 +13,7 @@ _BINS = 32
 _SAMPLES = 20_000
 _SWEEPS = 20
 _LINE_STEPS = 20
-_VALUE_TOLERANCE = 1e-3
+_VALUE_TOLERANCE = 1e-4
 
 
 def maximise(
@@ -73,26 +73,35 @@ def _scales(fixed: sitk.Image, transform: sitk.Transform) -> list[float]:
 def _execute(
     search: sitk.ImageRegistrationMethod, fixed: sitk.Image, moving: sitk.Image, on_iteration: Callable[[], None]
 ) -> None:
-    raised: list[BaseException] = []
-
-    def report() -> None:
-        # An exception cannot cross ITK's C++ frames: keep it, ask ITK to stop, raise it on this side.
-        try:
-            on_iteration()
-        except BaseException as error:  # noqa: BLE001
-            raised.append(error)
-            search.StopRegistration()
-
-    search.AddCommand(sitk.sitkIterationEvent, report)
+    watch = _Watch(on_iteration)
+    search.AddCommand(sitk.sitkIterationEvent, watch)
     try:
         search.Execute(fixed, moving)
     except RuntimeError as error:
-        if not raised:
-            raise RegistrationError(
-                "The search for the best alignment left the moving volume; check that both volumes show the same "
-                "anatomy, or align them roughly first."
-            ) from error
+        if watch.raised is not None:
+            raise watch.raised from None
+        raise RegistrationError(
+            "The search for the best alignment left the moving volume; check that both volumes show the same "
+            "anatomy, or align them roughly first."
+        ) from error
     finally:
         search.RemoveAllCommands()
-    if raised:
-        raise raised[0]
+
+
+class _Watch(sitk.Command):
+    """Calls back at each iteration and keeps what is raised there: through ITK it passes only as a RuntimeError.
+
+    Raising is also the one way to stop: Powell's method in ITK does not look at StopRegistration().
+    """
+
+    def __init__(self, on_iteration: Callable[[], None]) -> None:
+        super().__init__()
+        self._on_iteration = on_iteration
+        self.raised: BaseException | None = None
+
+    def Execute(self) -> None:
+        try:
+            self._on_iteration()
+        except BaseException as error:
+            self.raised = error
+            raise

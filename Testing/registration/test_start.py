@@ -1,0 +1,36 @@
+"""Tests of where a registration starts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from CSAFusionLib.registration.start import find_start
+from CSAFusionLib.registration.transforms import head_points, target_registration_error
+
+
+def _start(fixed: sitk.Image, moving: sitk.Image) -> sitk.Euler3DTransform:
+    return find_start(fixed, moving, seed=0, threads=1, on_iteration=lambda: None)
+
+
+@pytest.mark.parametrize("shift", [(2.0, 1.0, 0.0), (0.0, 70.0, -40.0)])
+def test_the_start_is_near_whether_or_not_the_headers_are(a_head, moved, shift) -> None:
+    truth = sitk.TranslationTransform(3, shift)
+    fixed = a_head("T1")
+    found = _start(fixed, moved(a_head("T2"), truth))
+    assert target_registration_error(found, truth, head_points(fixed)).mean() < 4
+
+
+def test_a_head_off_the_centre_of_its_field_of_view_is_found(a_head, moved) -> None:
+    truth = sitk.TranslationTransform(3, (0.0, 0.0, 45.0))
+    fixed = a_head("T1")
+    moving = moved(a_head("T2"), truth)
+    off_centre = sitk.ConstantPad(moving, [0, 0, 0], [0, 0, 30], 0.0)
+    assert target_registration_error(_start(fixed, off_centre), truth, head_points(fixed)).mean() < 4
+
+
+def test_the_rotation_turns_about_the_head(a_head) -> None:
+    fixed = a_head("T1", middle=(400.0, 0.0, 0.0))
+    found = _start(fixed, fixed)
+    np.testing.assert_allclose(found.GetCenter(), (400.0, 0.0, 0.0), atol=5.0)

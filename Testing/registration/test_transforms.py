@@ -1,0 +1,115 @@
+"""Tests of reading, writing and judging transforms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.registration.transforms import (
+    check_transform_path,
+    head_points,
+    nearest_rigid,
+    read_transform,
+    target_registration_error,
+    write_transform,
+)
+
+POINT = (11.0, -7.0, 33.0)
+
+
+def _deformable() -> sitk.Transform:
+    field = sitk.GetImageFromArray(np.full((4, 4, 4, 3), 2.5), isVector=True)
+    field.SetSpacing((40.0, 40.0, 40.0))
+    return sitk.CompositeTransform([sitk.AffineTransform(3), sitk.DisplacementFieldTransform(field)])
+
+
+@pytest.mark.parametrize("extension", [".tfm", ".txt", ".mat", ".h5"])
+def test_a_rigid_transform_survives_every_format(tmp_path: Path, a_rigid_motion, extension: str) -> None:
+    path = tmp_path / f"found{extension}"
+    write_transform(a_rigid_motion, path)
+    np.testing.assert_allclose(read_transform(path).TransformPoint(POINT), a_rigid_motion.TransformPoint(POINT))
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_deformable_transform_survives_h5(tmp_path: Path) -> None:
+    write_transform(_deformable(), tmp_path / "warp.h5")
+    np.testing.assert_allclose(read_transform(tmp_path / "warp.h5").TransformPoint((40.0, 40.0, 40.0)), (42.5,) * 3)
+
+
+def test_a_deformable_transform_is_refused_other_formats(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"end it in \.h5"):
+        write_transform(_deformable(), tmp_path / "warp.tfm")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["found.nii.gz", "found", "missing/found.tfm"])
+def test_a_path_that_cannot_be_written_is_refused_early(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match="found"):
+        check_transform_path(tmp_path / name)
+
+
+def test_a_folder_is_no_place_for_a_transform(tmp_path: Path) -> None:
+    (tmp_path / "a.tfm").mkdir()
+    with pytest.raises(InputError, match="is a folder"):
+        check_transform_path(tmp_path / "a.tfm")
+
+
+def test_an_old_file_stays_when_writing_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, a_rigid_motion) -> None:
+    path = tmp_path / "found.tfm"
+    path.write_text("old")
+
+    def full(*_: object) -> None:
+        raise RuntimeError("disk full")
+
+    monkeypatch.setattr(sitk, "WriteTransform", full)
+    with pytest.raises(InputError, match="could not be written"):
+        write_transform(a_rigid_motion, path)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_reading_says_what_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / "junk.tfm").write_text("no transform")
+    sitk.WriteTransform(sitk.Euler2DTransform(), str(tmp_path / "flat.tfm"))
+    with pytest.raises(InputError, match="no transform file"):
+        read_transform(tmp_path / "none.tfm")
+    with pytest.raises(InputError, match="cannot be read"):
+        read_transform(tmp_path / "junk.tfm")
+    with pytest.raises(InputError, match="2-D"):
+        read_transform(tmp_path / "flat.tfm")
+
+
+def test_the_error_is_the_distance_between_where_points_land(a_rigid_motion) -> None:
+    points = np.array([[0.0, 0.0, 0.0], [100.0, 0.0, 0.0]])
+    truth = sitk.TranslationTransform(3, (3.0, 4.0, 0.0))
+    np.testing.assert_allclose(target_registration_error(sitk.Euler3DTransform(), truth, points), [5.0, 5.0])
+    quarter = sitk.Euler3DTransform((0.0, 0.0, 0.0), 0.0, 0.0, np.pi / 2)
+    expected = [0.0, 100 * np.sqrt(2)]
+    np.testing.assert_allclose(target_registration_error(quarter, sitk.Euler3DTransform(), points), expected, atol=1e-9)
+
+
+def test_the_nearest_rigid_transform_drops_scaling_and_keeps_the_motion(a_rigid_motion) -> None:
+    affine = sitk.AffineTransform(3)
+    affine.SetCenter((5.0, 6.0, 7.0))
+    affine.SetMatrix((np.reshape(a_rigid_motion.GetMatrix(), (3, 3)) * 1.02).ravel().tolist())
+    affine.SetTranslation(a_rigid_motion.GetTranslation())
+    rigid = nearest_rigid(affine)
+    np.testing.assert_allclose(rigid.GetMatrix(), a_rigid_motion.GetMatrix(), atol=1e-12)
+    np.testing.assert_allclose(rigid.TransformPoint((5.0, 6.0, 7.0)), affine.TransformPoint((5.0, 6.0, 7.0)))
+
+
+def test_head_points_lie_in_the_bright_part_of_an_oblique_volume() -> None:
+    voxels = np.zeros((20, 30, 40), np.float32)
+    voxels[5:15, 5:25, 10:30] = 1
+    image = sitk.GetImageFromArray(voxels)
+    image.SetOrigin((100.0, 50.0, -20.0))
+    image.SetSpacing((1.0, 2.0, 3.0))
+    image.SetDirection(sitk.Euler3DTransform((0.0, 0.0, 0.0), 0.3, 0.2, -0.4).GetMatrix())
+    points = head_points(image, count=50)
+    assert points.shape == (50, 3)
+    assert all(image[image.TransformPhysicalPointToIndex(point)] == 1 for point in points.tolist())
+    assert len(np.unique(points, axis=0)) == 50
