@@ -67,7 +67,12 @@ def _run_child(folder: Path, model: TransformModel, environment: dict[str, str],
     log = folder / "log.txt"
     with log.open("w") as output:
         child = subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
         try:
             while child.poll() is None:
