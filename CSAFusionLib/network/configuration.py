@@ -21,6 +21,9 @@ class NetworkConfiguration:
     """SE channel attention and CM spatial attention; False: neither (ablation 2)."""
     adaptive: bool = True
     """Adaptive convolution and Swin blocks; False: standard convolution and transformer blocks (ablation 3)."""
+    gains: bool = True
+    """The last 1x1 convolution gives a gain for each source, and the image is the sum of the sources times their gains;
+    False: it gives the image itself, through a sigmoid, as the article has it."""
 
     def __post_init__(self) -> None:
         if self.channels < 8 or self.channels % 8:
@@ -48,5 +51,6 @@ CONFIGURATIONS: dict[str, NetworkConfiguration] = {
     "no-dual-fusion": replace(FULL, dual_fusion=False),
     "no-attention": replace(FULL, attention=False),
     "no-adaptive": replace(FULL, adaptive=False),
+    "direct-output": replace(FULL, gains=False),
 }
-"""The full network and the three ablations of the article's Table 2, by the names the command line uses."""
+"""The full network, the three ablations of the article's Table 2 and its output layer, by the command line's names."""

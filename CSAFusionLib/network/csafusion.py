@@ -30,9 +30,10 @@ class CSAFusion(nn.Module):
         self.decoder2 = DecoderStage(2 * channels, configuration)
         self.decoder1 = DecoderStage(channels, configuration)
         self.spatial_attention = SpatialAttention(channels) if attention else nn.Identity()
-        self.output = nn.Conv2d(channels, 2, 1)
+        self.output = nn.Conv2d(channels, 2 if configuration.gains else 1, 1)
         assert self.output.bias is not None
-        nn.init.constant_(self.output.bias, -math.log(3))  # both gains start at one half: plain averaging
+        # Both gains start at one half: plain averaging.
+        nn.init.constant_(self.output.bias, -math.log(3) if configuration.gains else 0)
 
     def forward(self, x: Tensor) -> Tensor:
         """Fuse two aligned images.
@@ -41,7 +42,7 @@ class CSAFusion(nn.Module):
             x: (B, 2, H, W) in [0, 1], H and W at least 16; channel 0 is CT, PET, SPECT or T1, channel 1 MR or T2.
 
         Returns:
-            (B, 1, H, W) in [0, 1]; exactly 0 where both sources are 0.
+            (B, 1, H, W) in [0, 1]; with gains, exactly 0 where both sources are 0.
         """
         height, width = x.shape[2:]
         padded = self._pad(x)
@@ -49,9 +50,10 @@ class CSAFusion(nn.Module):
         skip2 = self.level2(self.down(skip1))
         bottom = self.level3(self.down(skip2))
         features = self.decoder1(self.decoder2(bottom, skip2), skip1)
-        gains = 2 * torch.sigmoid(self.output(self.spatial_attention(features)))
-        fused = (gains[:, :, :height, :width] * x).sum(dim=1, keepdim=True)
-        return fused.clamp(0, 1)
+        output = torch.sigmoid(self.output(self.spatial_attention(features)))[:, :, :height, :width]
+        if not self.configuration.gains:
+            return output
+        return (2 * output * x).sum(dim=1, keepdim=True).clamp(0, 1)
 
     def _pad(self, x: Tensor) -> Tensor:
         # The window grid must fit at full and at half resolution. Mirrored content gives border windows real tokens.
