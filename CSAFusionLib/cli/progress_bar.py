@@ -6,7 +6,6 @@ import signal
 import sys
 from types import FrameType, TracebackType
 
-import typer
 from tqdm import tqdm
 
 from CSAFusionLib.errors import Cancelled
@@ -45,9 +44,9 @@ class ProgressBar:
         self._bar.update(done - self._bar.n)
 
     def _request_stop(self, signal_number: int, frame: FrameType | None) -> None:
+        # Nothing is printed here: the signal may have interrupted the bar in the middle of its own printing.
         self._cancelled = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        typer.echo("\nStopping...", err=True)
 
     def _close(self) -> None:
         if self._bar is not None:
