@@ -5,7 +5,6 @@ What is computed and what is done to nodes is in the package CSAFusionLib; here 
 
 import logging
 import sys
-from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -30,7 +29,7 @@ if (_SOURCES / "CSAFusionLib").is_dir() and str(_SOURCES) not in sys.path:
     sys.path.append(str(_SOURCES))
 
 from CSAFusionLib.intensity.colour_tables import COLOUR_TABLES  # noqa: E402
-from CSAFusionLib.registration.methods import Method, TransformModel  # noqa: E402
+from CSAFusionLib.registration.methods import MenuChoice, Method, TransformModel  # noqa: E402
 
 GREY = "grey"
 POLL_INTERVAL_MS = 100
@@ -53,19 +52,7 @@ class CSAFusion(ScriptedLoadableModule):
         self.parent.acknowledgementText = ""
 
 
-class _MenuChoice(Enum):
-    """A choice of a menu; each value is (title, tooltip)."""
-
-    @property
-    def title(self):
-        return self.value[0]
-
-    @property
-    def tooltip(self):
-        return self.value[1]
-
-
-class ModalityChoice(_MenuChoice):
+class ModalityChoice(MenuChoice):
     """What kind of image a volume is, or that it is guessed; the names are those of the backend's modalities."""
 
     AUTOMATIC = (_("Automatic"), _("Guessed from the DICOM header or from the values of the voxels."))
@@ -75,7 +62,7 @@ class ModalityChoice(_MenuChoice):
     SPECT = (_("SPECT"), _("Single photon emission tomography, in any unit that starts at zero."))
 
 
-class DeviceChoice(_MenuChoice):
+class DeviceChoice(MenuChoice):
     """What computes the fusion; the names, in small letters, are those of the backend's devices."""
 
     AUTO = (_("Automatic"), _("A graphics card that works, otherwise the processor."))

@@ -5,41 +5,35 @@ from __future__ import annotations
 from enum import Enum
 
 
-class TransformModel(Enum):
+class MenuChoice(Enum):
+    """A choice of a menu; each value is (title, tooltip)."""
+
+    @property
+    def title(self) -> str:
+        """The name a menu shows."""
+        return self.value[0]
+
+    @property
+    def tooltip(self) -> str:
+        """One sentence that helps to choose."""
+        return self.value[1]
+
+
+class TransformModel(MenuChoice):
     """How freely the moving volume may move; each value is what a menu shows: (title, tooltip)."""
 
     RIGID = ("Rigid", "Rotation and translation (6 parameters): two scans of one patient's head.")
     AFFINE = ("Affine", "Rigid, with scaling and shearing (12 parameters): scanners whose scales differ.")
     SYN = ("Deformable (SyN)", "Affine, then a smooth deformation that can be undone: anatomy that changed shape.")
 
-    @property
-    def title(self) -> str:
-        """The name a menu shows."""
-        return self.value[0]
 
-    @property
-    def tooltip(self) -> str:
-        """One sentence that helps to choose."""
-        return self.value[1]
-
-
-class Method(Enum):
+class Method(MenuChoice):
     """What does the registration; each value is what a menu shows: (title, tooltip)."""
 
     NONE = ("Header geometry", "No registration: the volumes are already aligned by what their headers say.")
     SITK = ("SimpleITK", "Mattes mutual information, multi-resolution; rigid or affine; needs no extra package.")
     ANTS = ("ANTs", "ANTs through the package antspyx; rigid, affine or deformable; slower, installed apart.")
     BRAINS = ("BRAINSFit", "Slicer's own registration module; rigid or affine; only inside 3D Slicer.")
-
-    @property
-    def title(self) -> str:
-        """The name a menu shows."""
-        return self.value[0]
-
-    @property
-    def tooltip(self) -> str:
-        """One sentence that helps to choose."""
-        return self.value[1]
 
     @property
     def models(self) -> tuple[TransformModel, ...]:
