@@ -1,1 +1,1 @@
-"""How good a fused image is: metrics of (a, b, fused), each (H, W) from 0 to 255."""
+"""How good a fused image is: metrics of the images, tests of what clinicians need, and tables of both."""

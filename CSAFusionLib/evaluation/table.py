@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from CSAFusionLib.evaluation.methods import FusionMethod
-from CSAFusionLib.evaluation.metrics import measure
+from CSAFusionLib.evaluation.metrics.measure import measure
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.training.pairs import ImagePair
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from CSAFusionLib.evaluation.methods import average, maximum
-from CSAFusionLib.evaluation.metrics import measure
+from CSAFusionLib.evaluation.metrics.measure import measure
 from CSAFusionLib.evaluation.table import evaluate, summarise, to_markdown
 from CSAFusionLib.training.pairs import ImagePair, PairKind
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from CSAFusionLib.evaluation.edge_preservation import epi
+from CSAFusionLib.evaluation.metrics.edge_preservation import epi
 from CSAFusionLib.losses.edge_correlation import edge_loss
 
 

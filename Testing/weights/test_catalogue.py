@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.evaluation.structural_similarity import ssim
-from CSAFusionLib.evaluation.visual_information import vif
+from CSAFusionLib.evaluation.metrics.structural_similarity import ssim
+from CSAFusionLib.evaluation.metrics.visual_information import vif
 from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.training.pairs import PairKind, read_slice_pairs
 from CSAFusionLib.training.validation import as_batch

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from CSAFusionLib.evaluation.edge_preservation import epi
+from CSAFusionLib.evaluation.metrics.edge_preservation import epi
 
 
 def test_it_is_the_correlation_of_four_neighbour_laplacians() -> None:

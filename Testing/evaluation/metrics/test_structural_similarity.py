@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from CSAFusionLib.evaluation.structural_similarity import ssim
+from CSAFusionLib.evaluation.metrics.structural_similarity import ssim
 
 
 def by_definition(a: np.ndarray, b: np.ndarray) -> float:

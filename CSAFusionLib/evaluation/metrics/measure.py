@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from CSAFusionLib.evaluation.edge_preservation import epi
-from CSAFusionLib.evaluation.structural_similarity import ssim
-from CSAFusionLib.evaluation.visual_information import vif
+from CSAFusionLib.evaluation.metrics.edge_preservation import epi
+from CSAFusionLib.evaluation.metrics.structural_similarity import ssim
+from CSAFusionLib.evaluation.metrics.visual_information import vif
 
 
 def measure(a: np.ndarray, b: np.ndarray, fused: np.ndarray) -> dict[str, float]:

@@ -5,7 +5,7 @@ import pytest
 import sewar
 from scipy import ndimage
 
-from CSAFusionLib.evaluation.visual_information import vif
+from CSAFusionLib.evaluation.metrics.visual_information import vif
 
 
 def textured(seed: int) -> np.ndarray:

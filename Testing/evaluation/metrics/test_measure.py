@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from CSAFusionLib.evaluation.metrics import measure
+from CSAFusionLib.evaluation.metrics.measure import measure
 
 
 def test_each_metric_is_measured_against_its_own_source() -> None:
