@@ -25,16 +25,18 @@ def evaluate(
     registered: options.Registered = options.REGISTERED,
 ) -> None:
     """Compare fused images with their sources, and print the means as a Markdown table."""
-    from CSAFusionLib.evaluation import methods, table
+    from CSAFusionLib.evaluation import table
+    from CSAFusionLib.evaluation.methods.catalogue import PLAIN_METHODS
+    from CSAFusionLib.evaluation.methods.network import by_network
     from CSAFusionLib.training.data import read_pairs
     from CSAFusionLib.training.pairs import Split
     from CSAFusionLib.weights.catalogue import bundled_checksums, load_network
 
     if split not in ("train", "val"):
         raise InputError(f"The split must be 'train' or 'val', not '{split}'.")
-    compared: dict[str, methods.FusionMethod] = {"average": methods.average, "maximum": methods.maximum}
+    compared = dict(PLAIN_METHODS)
     for name in weights or bundled_checksums():
-        compared[name] = methods.by_network(load_network(name)[0])
+        compared[name] = by_network(load_network(name)[0])
     with ProgressBar() as progress:
         part: Split = "train" if split == "train" else "val"
         pairs = read_pairs(data, options.parse_kinds(kinds), part, registered=registered, progress=progress)

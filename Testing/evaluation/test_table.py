@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from CSAFusionLib.evaluation.methods import average, maximum
+from CSAFusionLib.evaluation.methods.average import average
+from CSAFusionLib.evaluation.methods.maximum import maximum
 from CSAFusionLib.evaluation.metrics.measure import measure
 from CSAFusionLib.evaluation.table import evaluate, summarise, to_markdown
 from CSAFusionLib.training.pairs import ImagePair, PairKind

@@ -3,15 +3,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from CSAFusionLib.evaluation.methods import average, by_network, maximum
+from CSAFusionLib.evaluation.methods.network import by_network
 from CSAFusionLib.network.csafusion import CSAFusion
-
-A, B = np.array([[0.2, 1.0]], np.float32), np.array([[0.6, 0.0]], np.float32)
-
-
-def test_average_and_maximum_are_what_they_are_called() -> None:
-    assert np.allclose(average(A, B), [[0.4, 0.5]])
-    assert np.allclose(maximum(A, B), [[0.6, 1.0]])
 
 
 def test_the_network_gets_a_as_its_first_channel() -> None:

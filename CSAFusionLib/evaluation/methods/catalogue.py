@@ -1,0 +1,33 @@
+"""The plain methods by the names the tables use."""
+
+from __future__ import annotations
+
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.evaluation.methods import FusionMethod
+from CSAFusionLib.evaluation.methods.average import average
+from CSAFusionLib.evaluation.methods.guided_filter import guided_filter
+from CSAFusionLib.evaluation.methods.joint_bilateral import joint_bilateral
+from CSAFusionLib.evaluation.methods.laplacian_pyramid import laplacian_pyramid
+from CSAFusionLib.evaluation.methods.maximum import maximum
+from CSAFusionLib.evaluation.methods.wavelet import wavelet
+
+PLAIN_METHODS: dict[str, FusionMethod] = {
+    "average": average,
+    "maximum": maximum,
+    "Laplacian pyramid": laplacian_pyramid,
+    "DWT": wavelet,
+    "guided filter": guided_filter,
+    "INS": joint_bilateral,
+}
+
+
+def plain_methods(names: list[str]) -> dict[str, FusionMethod]:
+    """Return the plain methods of these names.
+
+    Raises:
+        InputError: naming the first that there is none of.
+    """
+    for name in names:
+        if name not in PLAIN_METHODS:
+            raise InputError(f"There is no plain method named '{name}'; choose from {', '.join(PLAIN_METHODS)}.")
+    return {name: PLAIN_METHODS[name] for name in names}

@@ -1,0 +1,49 @@
+"""CSAFusionLib.evaluation.methods.catalogue, and what every plain method must do."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.evaluation.methods import FusionMethod
+from CSAFusionLib.evaluation.methods.catalogue import PLAIN_METHODS, plain_methods
+
+every_method = pytest.mark.parametrize("fuse", PLAIN_METHODS.values(), ids=PLAIN_METHODS)
+
+
+def noise(seed: int, shape: tuple[int, int] = (61, 48)) -> np.ndarray:
+    return np.random.default_rng(seed).random(shape, dtype=np.float32)
+
+
+@every_method
+@pytest.mark.parametrize("shape", [(61, 48), (16, 16), (130, 33)])
+def test_the_result_is_like_the_sources(fuse: FusionMethod, shape: tuple[int, int]) -> None:
+    fused = fuse(noise(0, shape), noise(1, shape))
+    assert (fused.shape, fused.dtype) == (shape, np.float32)
+    assert 0 <= fused.min() < fused.max() <= 1
+
+
+@every_method
+def test_a_source_fused_with_itself_stays_as_it_is(fuse: FusionMethod) -> None:
+    np.testing.assert_allclose(fuse(noise(0), noise(0)), noise(0), atol=1e-5)
+
+
+@every_method
+def test_no_source_is_preferred_for_its_place(fuse: FusionMethod) -> None:
+    np.testing.assert_allclose(fuse(noise(0), noise(1)), fuse(noise(1), noise(0)), atol=1e-5)
+
+
+@every_method
+def test_black_stays_black(fuse: FusionMethod) -> None:
+    black = np.zeros((32, 32), np.float32)
+    np.testing.assert_array_equal(fuse(black, black), black)
+
+
+def test_methods_are_found_by_name() -> None:
+    assert plain_methods(["INS", "average"]) == {"INS": PLAIN_METHODS["INS"], "average": PLAIN_METHODS["average"]}
+
+
+def test_a_name_that_is_none_is_refused_with_the_names_there_are() -> None:
+    with pytest.raises(InputError, match="no plain method named 'median'; choose from average, maximum, "):
+        plain_methods(["average", "median"])
