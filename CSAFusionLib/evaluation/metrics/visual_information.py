@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
-from scipy import signal
+
+from CSAFusionLib.evaluation.metrics.windows import gaussian_means
 
 _SCALES = 4
 _NOISE_VARIANCE = 2.0
@@ -25,45 +28,25 @@ def vif(source: np.ndarray, fused: np.ndarray) -> float:
     reference, distorted = source.astype(np.float64), fused.astype(np.float64)
     preserved = available = 0.0
     for scale in range(_SCALES):
-        window = _gaussian(2 ** (_SCALES - scale) + 1)
+        size = 2 ** (_SCALES - scale) + 1
         if scale > 0:
-            reference = _filter(reference, window)[::2, ::2]
-            distorted = _filter(distorted, window)[::2, ::2]
-        gain, noise, variance = _channel(reference, distorted, window)
-        preserved += np.log10(1 + gain**2 * variance / (noise + _NOISE_VARIANCE)).sum()
-        available += np.log10(1 + variance / _NOISE_VARIANCE).sum()
+            reference, distorted = (gaussian_means(x, size, size / 5, step=2) for x in (reference, distorted))
+        gain, noise, variance = _channel(reference, distorted, size)
+        preserved += np.log(1 + gain**2 * variance / (noise + _NOISE_VARIANCE)).sum()
+        available += np.log(1 + variance / _NOISE_VARIANCE).sum()
     return float(preserved / available) if available > 0 else 1.0
 
 
-def _channel(
-    reference: np.ndarray, distorted: np.ndarray, window: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return gain and noise of the distortion channel, and the reference's variance, locally."""
-    mean_reference, mean_distorted = _filter(reference, window), _filter(distorted, window)
-    variance = np.maximum(_filter(reference**2, window) - mean_reference**2, 0)
-    variance_distorted = np.maximum(_filter(distorted**2, window) - mean_distorted**2, 0)
-    covariance = _filter(reference * distorted, window) - mean_reference * mean_distorted
-    gain = covariance / (variance + _EPSILON)
-    noise = variance_distorted - gain * covariance
-    flat_reference = variance < _EPSILON
-    gain[flat_reference] = 0
-    noise[flat_reference] = variance_distorted[flat_reference]
-    variance[flat_reference] = 0
-    flat_distorted = variance_distorted < _EPSILON
-    gain[flat_distorted] = 0
-    noise[flat_distorted] = 0
-    inverted = gain < 0
-    noise[inverted] = variance_distorted[inverted]
-    gain[inverted] = 0
-    return gain, np.maximum(noise, _EPSILON), variance
+def _channel(reference: np.ndarray, distorted: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return gain and noise of the distortion channel, and the reference's variance, in each window.
 
-
-def _gaussian(size: int) -> np.ndarray:
-    """Return the one-dimensional Gaussian of ``size`` taps and sigma size / 5; the window is its outer product."""
-    taps = signal.windows.gaussian(size, size / 5)
-    return taps / taps.sum()
-
-
-def _filter(image: np.ndarray, window: np.ndarray) -> np.ndarray:
-    rows = signal.convolve(image, window[:, None], mode="valid", method="direct")
-    return signal.convolve(rows, window[None, :], mode="valid", method="direct")
+    Where one of them is flat, or they run against each other, nothing comes through and all there is is noise.
+    """
+    mean = partial(gaussian_means, size=size, sigma=size / 5)
+    mean_reference, mean_distorted = mean(reference), mean(distorted)
+    variance = np.maximum(mean(reference**2) - mean_reference**2, 0)
+    variance_distorted = np.maximum(mean(distorted**2) - mean_distorted**2, 0)
+    covariance = mean(reference * distorted) - mean_reference * mean_distorted
+    gain = np.maximum(covariance, 0) / (variance + _EPSILON)
+    gain[(variance < _EPSILON) | (variance_distorted < _EPSILON)] = 0
+    return gain, np.maximum(variance_distorted - gain * covariance, _EPSILON), variance

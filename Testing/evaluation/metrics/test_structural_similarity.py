@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import ndimage
+from skimage.metrics import structural_similarity
 
 from CSAFusionLib.evaluation.metrics.structural_similarity import ssim
 
@@ -22,6 +23,14 @@ def by_definition(a: np.ndarray, b: np.ndarray) -> float:
 def test_it_follows_the_definition_on_the_valid_region() -> None:
     a, b = np.random.default_rng(0).integers(0, 256, (2, 40, 33)).astype(float)
     assert ssim(a, b) == pytest.approx(by_definition(a, b), abs=1e-9)
+
+
+def test_it_equals_scikit_image_on_the_valid_region() -> None:
+    a, b = np.random.default_rng(2).integers(0, 256, (2, 50, 37)).astype(float)
+    _, similarity = structural_similarity(
+        a, b, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=255, full=True
+    )
+    assert ssim(a, b) == pytest.approx(similarity[5:-5, 5:-5].mean(), abs=1e-12)
 
 
 def test_a_copy_is_one() -> None:
