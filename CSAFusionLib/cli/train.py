@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -14,8 +14,7 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.device import choose_device
 from CSAFusionLib.network.configuration import CONFIGURATIONS, NetworkConfiguration
 
-if TYPE_CHECKING:
-    from CSAFusionLib.losses.fusion_loss import LossWeights
+ARTICLE_WEIGHTS = "ssim=1,rmi=1:2.5,contrast=1"
 
 
 def train(
@@ -29,15 +28,17 @@ def train(
     loss_weights: Annotated[
         str,
         typer.Option(
-            help="Weights of SSIM, RMI, contrast and edges, each for A, then B; those of edges may be left out."
+            metavar="TERM=WEIGHT[:WEIGHT_B],...",
+            help="Weights of the terms ssim, rmi, contrast, edge, vif and balance; a term that is not named has none.",
         ),
-    ] = "1,1,1,2.5,1,1",
+    ] = ARTICLE_WEIGHTS,
     epochs: Annotated[int, typer.Option(help="Epochs in all, those before a resume counted in.")] = 200,
     samples_per_epoch: Annotated[int, typer.Option(help="Patches drawn in an epoch.")] = 800,
     batch_size: Annotated[int, typer.Option(help="Patches in a step of one process.")] = 8,
     patch_size: Annotated[int, typer.Option(help="Side of a patch in pixels.")] = 120,
     learning_rate: Annotated[float, typer.Option(help="The initial learning rate.")] = 1e-3,
     patience: Annotated[int, typer.Option(help="Epochs without a better validation loss before it is halved.")] = 4,
+    averaging: Annotated[float, typer.Option(help="Decay of the moving average of the weights, 0 for none.")] = 0.98,
     seed: Annotated[int, typer.Option(help="Seed of the weights, the patches and their augmentation.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     start_from: Annotated[Path | None, typer.Option(help="Take the first weights from this file.")] = None,
@@ -45,19 +46,21 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's checkpoint.")] = False,
 ) -> None:
     """Train the network without labels; run it under torchrun to use several processes or GPUs."""
+    from CSAFusionLib.losses.fusion_loss import parse_loss_weights
     from CSAFusionLib.training.configuration import TrainingConfiguration
     from CSAFusionLib.training.run import train_in_folder
 
     configuration = TrainingConfiguration(
         kinds=options.parse_kinds(kinds),
         network=replace(_configuration_named(network), channels=channels),
-        loss_weights=_parse_loss_weights(loss_weights),
+        loss_weights=parse_loss_weights(loss_weights),
         epochs=epochs,
         samples_per_epoch=samples_per_epoch,
         batch_size=batch_size,
         patch_size=patch_size,
         learning_rate=learning_rate,
         patience=patience,
+        averaging=averaging,
         seed=seed,
     )
     chosen = choose_device(device)
@@ -79,15 +82,3 @@ def _configuration_named(name: str) -> NetworkConfiguration:
     if name not in CONFIGURATIONS:
         raise InputError(f"There is no network named '{name}'; choose one of {', '.join(CONFIGURATIONS)}.")
     return CONFIGURATIONS[name]
-
-
-def _parse_loss_weights(text: str) -> LossWeights:
-    from CSAFusionLib.losses.fusion_loss import LossWeights
-
-    try:
-        values = [float(value) for value in text.split(",")]
-    except ValueError:
-        values = []
-    if len(values) not in (6, 8):
-        raise InputError(f"The loss weights must be six or eight numbers with commas between them, not '{text}'.")
-    return LossWeights(*values)

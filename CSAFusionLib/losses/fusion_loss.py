@@ -1,4 +1,4 @@
-"""The weighted terms together: the article's six, and two for edges."""
+"""The weighted terms together: the article's six, and five for edges, visual information and balance."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from dataclasses import asdict, dataclass
 
 from torch import Tensor
 
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.losses.balance import balance_loss
 from CSAFusionLib.losses.contrast import contrast_loss
 from CSAFusionLib.losses.edge_correlation import edge_loss
 from CSAFusionLib.losses.regional_mutual_information import rmi_loss
 from CSAFusionLib.losses.structural_similarity import ssim_loss
+from CSAFusionLib.losses.visual_information import vif_loss
 
 
 @dataclass(frozen=True)
@@ -24,17 +27,41 @@ class LossWeights:
     contrast_b: float = 1.0
     edge_a: float = 0.0
     edge_b: float = 0.0
+    vif_a: float = 0.0
+    vif_b: float = 0.0
+    balance: float = 0.0
 
     def to_dict(self) -> dict[str, float]:
         """Return the weights by name."""
         return asdict(self)
 
 
+def parse_loss_weights(text: str) -> LossWeights:
+    """Return the weights that ``text`` names, such as ``ssim=1,rmi=1:2.5``; a term that is not named has none.
+
+    One number is for both sources, two are for a and b. Raises InputError for a term or a number that is none.
+    """
+    weights = dict.fromkeys(LossWeights().to_dict(), 0.0)
+    for entry in text.split(","):
+        term, _, values = entry.strip().partition("=")
+        names = [name for name in (term, f"{term}_a", f"{term}_b") if name in weights]
+        if not names:
+            raise InputError(f"The loss has no term '{term}'; it has ssim, rmi, contrast, edge, vif and balance.")
+        try:
+            numbers = [float(value) for value in values.split(":")]
+        except ValueError:
+            numbers = []
+        if len(numbers) not in (1, len(names)):
+            raise InputError(f"The weight of {term} must be a number, or two like 1:2.5 for A and B, not '{values}'.")
+        weights.update(zip(names, numbers * len(names), strict=False))
+    return LossWeights(**weights)
+
+
 def fusion_loss_terms(fused: Tensor, a: Tensor, b: Tensor) -> dict[str, Tensor]:
     """Return the unweighted terms, scalars, under the names of :class:`LossWeights`.
 
     Args:
-        fused: the fused images, (B, 1, H, W) in [0, 1].
+        fused: the fused images, (B, 1, H, W) in [0, 1], at least 41x41.
         a: the first sources, (B, 1, H, W) in [0, 1].
         b: the second sources, (B, 1, H, W) in [0, 1].
     """
@@ -47,6 +74,9 @@ def fusion_loss_terms(fused: Tensor, a: Tensor, b: Tensor) -> dict[str, Tensor]:
         "contrast_b": contrast_loss(fused, b, a),
         "edge_a": edge_loss(fused, a),
         "edge_b": edge_loss(fused, b),
+        "vif_a": vif_loss(fused, a),
+        "vif_b": vif_loss(fused, b),
+        "balance": balance_loss(fused, a, b),
     }
 
 

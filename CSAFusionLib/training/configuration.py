@@ -28,6 +28,8 @@ class TrainingConfiguration:
     """Validation slices of each kind, evenly spaced, that the loss is measured on after every epoch."""
     patience: int = 4
     """Epochs without a better validation loss before ReduceLROnPlateau halves the learning rate."""
+    averaging: float = 0.98
+    """Decay, per step, of the moving average of the weights that is validated and saved; 0 keeps the last step's."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -36,8 +38,10 @@ class TrainingConfiguration:
         for name in ("epochs", "samples_per_epoch", "batch_size", "validation_slices"):
             if getattr(self, name) < 1:
                 raise InputError(f"The training's {name.replace('_', ' ')} must be at least 1.")
-        if self.patch_size < 16:
-            raise InputError(f"The patch size must be at least 16 pixels, not {self.patch_size}.")
+        if self.patch_size < 48:
+            raise InputError(f"The patch size must be at least 48 pixels, not {self.patch_size}.")
+        if not 0 <= self.averaging < 1:
+            raise InputError(f"The averaging of the weights must be at least 0 and below 1, not {self.averaging}.")
         if not self.learning_rate > 0:
             raise InputError(f"The learning rate must be above 0, not {self.learning_rate}.")
 

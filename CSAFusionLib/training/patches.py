@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 from torch.utils.data import Dataset
 
+from CSAFusionLib.training.augmentation import augment
 from CSAFusionLib.training.pairs import ImagePair, PairKind
 
 _LEAST_CONTENT = 0.25
@@ -18,7 +20,7 @@ _BACKGROUND = 0.04
 
 
 class PatchDataset(Dataset[Tensor]):
-    """Patches (2, size, size) in [0, 1] cut from pairs, turned, mirrored and changed in gamma at random.
+    """Patches (2, size, size) in [0, 1] cut from pairs at random, at random scale, and augmented.
 
     Sample ``i`` of epoch ``e`` depends only on the seed, ``e`` and ``i``, so a resumed training sees what an
     uninterrupted one would have seen, on any number of processes.
@@ -45,20 +47,10 @@ class PatchDataset(Dataset[Tensor]):
         return torch.from_numpy(np.ascontiguousarray(augment(patch, pair.kind, random)))
 
 
-def augment(patch: np.ndarray, kind: PairKind, random: np.random.Generator) -> np.ndarray:
-    """Turn, mirror and change the gamma of ``patch`` (2, size, size); T1 and T2 also change places."""
-    patch = np.rot90(patch, int(random.integers(4)), axes=(1, 2))
-    if random.random() < 0.5:
-        patch = patch[:, :, ::-1]
-    if kind is PairKind.T1_T2 and random.random() < 0.5:
-        patch = patch[::-1]
-    gamma = np.exp(random.uniform(-0.35, 0.35, size=(2, 1, 1)))
-    return (patch**gamma).astype(np.float32)
-
-
 def _with_content(pair: ImagePair, size: int, random: np.random.Generator) -> np.ndarray:
+    scale = float(np.exp2(random.uniform(-0.5, 0.5))) if random.random() < 0.5 else 1.0
     for _ in range(_DRAWS):
-        patch = random_patch(pair, size, random)
+        patch = rescale(random_patch(pair, max(16, round(size * scale)), random), size)
         if (patch.max(axis=0) > _BACKGROUND).mean() >= _LEAST_CONTENT:
             break
     return patch
@@ -72,3 +64,13 @@ def random_patch(pair: ImagePair, size: int, random: np.random.Generator) -> np.
         both = np.pad(both, [(0, 0), *((m // 2, m - m // 2) for m in missing)])
     row, column = (random.integers(length - size + 1) for length in both.shape[1:])
     return both[:, row : row + size, column : column + size]
+
+
+def rescale(patch: np.ndarray, size: int) -> np.ndarray:
+    """Return ``patch`` (2, N, N) as (2, size, size): other pixel sizes than the data set's."""
+    if patch.shape[1] == size:
+        return patch
+    scaled = functional.interpolate(
+        torch.from_numpy(patch)[None], size=(size, size), mode="bilinear", align_corners=False, antialias=True
+    )
+    return scaled[0].clamp(0, 1).numpy()

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.lr_scheduler import ReduceLROnPlateau
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Sampler
 
 from CSAFusionLib.errors import InputError
@@ -56,6 +57,10 @@ class Trainer:
         )
         self.network = CSAFusion(configuration.network).to(processes.device)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        # The loss swings between the two sources from step to step; the average of the weights does not.
+        self.averaged = AveragedModel(
+            self.network, multi_avg_fn=get_ema_multi_avg_fn(configuration.averaging), use_buffers=True
+        )
         self.optimiser = torch.optim.Adam(self.network.parameters(), lr=configuration.learning_rate)
         self.scheduler = ReduceLROnPlateau(self.optimiser, factor=0.5, patience=configuration.patience)
         self.epoch = 0
@@ -65,6 +70,7 @@ class Trainer:
         """Go on from the folder's checkpoint; raise InputError if there is none or its settings differ."""
         state = load_checkpoint(self.folder / "checkpoint.pt", fingerprint=self.configuration.fingerprint())
         self.network.load_state_dict(state["network"])
+        self.averaged.load_state_dict(state["averaged"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.scheduler.load_state_dict(state["scheduler"])
         self.epoch, self.best = state["epoch"], state["best"]
@@ -75,6 +81,7 @@ class Trainer:
         if configuration != self.configuration.network:
             raise InputError(f"{weights.name} holds another network than the one to train; train the same one.")
         self.network.load_state_dict(network.state_dict())
+        self.averaged.module.load_state_dict(network.state_dict())
 
     def run(self, progress: Progress = silent) -> None:
         """Train until the configured number of epochs is reached."""
@@ -85,7 +92,7 @@ class Trainer:
             started = time.monotonic()
             training_loss = self._train_epoch(model, progress)
             figures = validation_loss(
-                self.network, self.validation, self.configuration.loss_weights, self.processes.device
+                self.averaged.module, self.validation, self.configuration.loss_weights, self.processes.device
             )
             # Every process validates: the scheduler then takes the same decision everywhere without a message.
             self.scheduler.step(figures["loss"])
@@ -117,6 +124,7 @@ class Trainer:
             self.optimiser.zero_grad()
             loss.backward()
             self.optimiser.step()
+            self.averaged.update_parameters(self.network)
             total += loss.item()
         progress(stage, len(loader), len(loader))
         return total / len(loader)
@@ -125,12 +133,14 @@ class Trainer:
         if loss < self.best:
             self.best = loss
             about = {"epoch": str(self.epoch), "training": self.configuration.fingerprint()}
-            save_weights(self.network, self.folder / "best.safetensors", about=about)
+            assert isinstance(self.averaged.module, CSAFusion)
+            save_weights(self.averaged.module, self.folder / "best.safetensors", about=about)
         save_checkpoint(
             self.folder / "checkpoint.pt",
             {
                 "fingerprint": self.configuration.fingerprint(),
                 "network": self.network.state_dict(),
+                "averaged": self.averaged.state_dict(),
                 "optimiser": self.optimiser.state_dict(),
                 "scheduler": self.scheduler.state_dict(),
                 "epoch": self.epoch,

@@ -3,20 +3,25 @@ from __future__ import annotations
 import pytest
 import torch
 
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.losses.balance import balance_loss
 from CSAFusionLib.losses.contrast import contrast_loss
 from CSAFusionLib.losses.edge_correlation import edge_loss
-from CSAFusionLib.losses.fusion_loss import LossWeights, fusion_loss_terms, weighted_sum
+from CSAFusionLib.losses.fusion_loss import LossWeights, fusion_loss_terms, parse_loss_weights, weighted_sum
 from CSAFusionLib.losses.regional_mutual_information import rmi_loss
 from CSAFusionLib.losses.structural_similarity import ssim_loss
+from CSAFusionLib.losses.visual_information import vif_loss
 
 
 def test_each_term_compares_the_fused_image_with_its_own_source() -> None:
     torch.manual_seed(0)
-    fused, a, b = torch.rand(3, 2, 1, 24, 24)
+    fused, a, b = torch.rand(3, 2, 1, 44, 44)
     terms = fusion_loss_terms(fused, a, b)
     assert float(terms["ssim_a"]) == float(ssim_loss(fused, a)) != float(terms["ssim_b"]) == float(ssim_loss(fused, b))
     assert float(terms["rmi_a"]) == float(rmi_loss(fused, a)) != float(terms["rmi_b"]) == float(rmi_loss(fused, b))
     assert float(terms["edge_a"]) == float(edge_loss(fused, a)) != float(terms["edge_b"]) == float(edge_loss(fused, b))
+    assert float(terms["vif_a"]) == float(vif_loss(fused, a)) != float(terms["vif_b"]) == float(vif_loss(fused, b))
+    assert float(terms["balance"]) == float(balance_loss(fused, a, b))
     assert float(terms["contrast_a"]) == float(contrast_loss(fused, a, b))
     assert float(terms["contrast_b"]) == float(contrast_loss(fused, b, a))
 
@@ -24,17 +29,17 @@ def test_each_term_compares_the_fused_image_with_its_own_source() -> None:
 def test_the_sum_takes_each_weight_for_its_own_term() -> None:
     names = LossWeights().to_dict()
     terms = {name: torch.tensor(10.0**place).double() for place, name in enumerate(names)}
-    assert float(weighted_sum(terms, LossWeights(1, 2, 3, 4, 5, 6, 7, 8))) == 87654321
+    assert float(weighted_sum(terms, LossWeights(1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2))) == 21987654321
 
 
 def test_the_weights_of_the_article_are_the_default() -> None:
-    assert list(LossWeights().to_dict().values()) == [1, 1, 1, 2.5, 1, 1, 0, 0]
+    assert list(LossWeights().to_dict().values()) == [1, 1, 1, 2.5, 1, 1, 0, 0, 0, 0, 0]
 
 
 def test_descending_the_loss_makes_an_image_like_both_sources() -> None:
     torch.manual_seed(0)
-    a, b = torch.rand(2, 1, 1, 24, 24)
-    fused = torch.rand(1, 1, 24, 24, requires_grad=True)
+    a, b = torch.rand(2, 1, 1, 44, 44)
+    fused = torch.rand(1, 1, 44, 44, requires_grad=True)
     before = [ssim_loss(fused, source).item() for source in (a, b)]
     optimiser = torch.optim.Adam([fused], 0.05)
     for _ in range(40):
@@ -49,6 +54,17 @@ def test_descending_the_loss_makes_an_image_like_both_sources() -> None:
 @pytest.mark.parametrize("name", LossWeights().to_dict())
 def test_every_term_pulls_on_the_fused_image(name: str) -> None:
     torch.manual_seed(0)
-    fused = torch.rand(1, 1, 24, 24, requires_grad=True)
-    fusion_loss_terms(fused, *torch.rand(2, 1, 1, 24, 24))[name].backward()
+    fused = torch.rand(1, 1, 44, 44, requires_grad=True)
+    fusion_loss_terms(fused, *torch.rand(2, 1, 1, 44, 44))[name].backward()
     assert fused.grad.abs().max() > 0
+
+
+def test_weights_are_read_from_text() -> None:
+    assert parse_loss_weights("ssim=1,rmi=1:2.5,contrast=1") == LossWeights()
+    assert parse_loss_weights("ssim=2, edge=0.5:0, balance=3") == LossWeights(2, 2, 0, 0, 0, 0, 0.5, 0, balance=3)
+
+
+@pytest.mark.parametrize("text", ["sharpness=1", "ssim", "ssim=1:2:3", "balance=1:2", "ssim=a", ""])
+def test_text_that_names_no_weights_is_refused(text: str) -> None:
+    with pytest.raises(InputError):
+        parse_loss_weights(text)

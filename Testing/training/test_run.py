@@ -36,7 +36,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def small(**changes: object) -> TrainingConfiguration:
-    settings = {"kinds": (PairKind.CT_MRI,), "epochs": 1, "samples_per_epoch": 4, "batch_size": 2, "patch_size": 32}
+    settings = {"kinds": (PairKind.CT_MRI,), "epochs": 1, "samples_per_epoch": 4, "batch_size": 2, "patch_size": 48}
     return TrainingConfiguration(**{**settings, **changes})
 
 
@@ -60,7 +60,7 @@ def test_two_processes_under_torchrun_train_one_network(data: Path, tmp_path: Pa
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     command += ["-m", "CSAFusionLib.cli", "train", str(data), "-o", str(tmp_path / "run"), "--kinds", "CT-MRI"]
     command += ["--channels", "8", "--epochs", "1", "--samples-per-epoch", "4", "--batch-size", "1"]
-    command += ["--patch-size", "32", "--device", "cpu"]
+    command += ["--patch-size", "48", "--device", "cpu"]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr[-2000:]

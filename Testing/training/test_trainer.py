@@ -27,7 +27,7 @@ SMALL = TrainingConfiguration(
     epochs=2,
     samples_per_epoch=8,
     batch_size=4,
-    patch_size=32,
+    patch_size=48,
     validation_slices=1,
     learning_rate=5e-3,
 )
@@ -35,7 +35,7 @@ SMALL = TrainingConfiguration(
 
 def pairs(count: int) -> list[ImagePair]:
     random = np.random.default_rng(0)
-    images = ndimage.gaussian_filter(random.random((count, 2, 40, 40)), (0, 0, 2, 2)).astype(np.float32)
+    images = ndimage.gaussian_filter(random.random((count, 2, 56, 56)), (0, 0, 2, 2)).astype(np.float32)
     images = (images - images.min()) / np.ptp(images)
     return [ImagePair(a=a, b=b, kind=PairKind.CT_MRI, name=str(i)) for i, (a, b) in enumerate(images)]
 
@@ -46,7 +46,11 @@ def trainer(folder: Path, configuration: TrainingConfiguration = SMALL) -> Train
 
 
 def state(trainer: Trainer) -> torch.Tensor:
-    return torch.cat([value.flatten().double() for value in trainer.network.state_dict().values()])
+    return flat(trainer.network)
+
+
+def flat(network: torch.nn.Module) -> torch.Tensor:
+    return torch.cat([value.flatten().double() for value in network.state_dict().values()])
 
 
 def test_a_resumed_training_ends_where_an_uninterrupted_one_does(tmp_path: Path) -> None:
@@ -71,6 +75,21 @@ def test_training_lowers_the_validation_loss_and_keeps_the_best_weights(tmp_path
     assert read_weights(tmp_path / "run" / "best.safetensors")[1] == SMALL.network
 
 
+def test_what_is_saved_is_the_moving_average_of_the_weights(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    run = trainer(folder, replace(SMALL, epochs=1))
+    run.run()
+    saved = flat(read_weights(folder / "best.safetensors")[0])
+    torch.testing.assert_close(saved, flat(run.averaged.module))
+    assert (saved - state(run)).abs().max() > 1e-3
+
+
+def test_without_averaging_the_last_weights_are_saved(tmp_path: Path) -> None:
+    run = trainer(tmp_path / "run", replace(SMALL, epochs=1, averaging=0))
+    run.run()
+    torch.testing.assert_close(flat(run.averaged.module), state(run))
+
+
 def test_another_seed_gives_other_weights(tmp_path: Path) -> None:
     one, other = trainer(tmp_path / "one"), trainer(tmp_path / "other", replace(SMALL, seed=1))
     assert (state(one) - state(other)).abs().max() > 1e-3
@@ -92,7 +111,7 @@ def test_it_starts_from_a_weights_file_of_the_same_network_only(tmp_path: Path) 
     first.run()
     second = trainer(tmp_path / "second", replace(SMALL, seed=5))
     second.start_from(tmp_path / "first" / "best.safetensors")
-    torch.testing.assert_close(state(second), state(first))
+    torch.testing.assert_close(state(second), flat(first.averaged.module))
     other = trainer(tmp_path / "third", replace(SMALL, network=NetworkConfiguration(channels=16)))
     with pytest.raises(InputError, match="another network"):
         other.start_from(tmp_path / "first" / "best.safetensors")
