@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from CSAFusionLib.evaluation.clinical.lesions import LesionRetention, lesion_retention, summarise_retention
+from CSAFusionLib.evaluation.methods import FusionMethod
+from CSAFusionLib.evaluation.methods.laplacian_pyramid import laplacian_pyramid
+
+
+def tissue(seed: int, spread: float, level: float = 0.5) -> np.ndarray:
+    """A square head of textured tissue."""
+    texture = ndimage.gaussian_filter(np.random.default_rng(seed).normal(size=(160, 160)), 1)
+    head = np.zeros((200, 200))
+    head[20:180, 20:180] = (level + spread * texture / texture.std()).clip(0.11, 0.99)
+    return head.astype(np.float32)
+
+
+SMOOTH, ROUGH = tissue(0, 0.03), tissue(1, 0.12)
+
+
+def retention(fuse: FusionMethod, a: np.ndarray, b: np.ndarray) -> dict[str, np.ndarray]:
+    found = lesion_retention(fuse, a, b)
+    return {source: np.array([lesion.retention for lesion in found if lesion.source == source]) for source in "AB"}
+
+
+def average(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return (a + b) / 2
+
+
+def test_a_copy_of_one_source_keeps_all_of_its_lesions_and_none_of_the_others() -> None:
+    of = retention(lambda a, b: a, SMOOTH, ROUGH)
+    assert of["A"] == pytest.approx(1, abs=1e-4)
+    assert of["B"] == pytest.approx(0, abs=1e-4)
+    assert of["A"].size >= 18
+
+
+def test_the_average_keeps_half_or_less_where_the_other_source_is_rougher() -> None:
+    of = retention(average, SMOOTH, ROUGH)
+    assert of["B"] == pytest.approx(0.5, abs=1e-3)
+    assert (of["A"] < 0.4).all()
+    assert (of["A"] > 0.15).all()
+
+
+def test_contrast_is_counted_apart_from_noise() -> None:
+    kept = [lesion.contrast for lesion in lesion_retention(average, SMOOTH, ROUGH)]
+    assert kept == pytest.approx([0.5] * len(kept), abs=1e-4)
+
+
+def test_the_maximum_loses_dark_lesions_under_bright_tissue_and_keeps_bright_ones_over_dark() -> None:
+    found = lesion_retention(np.maximum, tissue(2, 0.02, level=0.45), tissue(3, 0.02, level=0.55))
+    lost = [lesion.retention for lesion in found if lesion.source == "A" and lesion.sign < 0]
+    kept = [lesion.retention for lesion in found if lesion.source == "B" and lesion.sign > 0]
+    assert len(lost) == len(kept) == 9
+    assert max(lost) < 0.05
+    assert min(kept) > 0.9
+
+
+def test_an_inverted_lesion_counts_below_zero() -> None:
+    of = retention(lambda a, b: 0.5 - a / 4 + b / 2, ROUGH, ROUGH[::-1])
+    assert (of["A"] < 0).all()
+    assert (of["B"] > 0).all()
+
+
+def test_dimming_everything_is_not_free() -> None:
+    of = retention(lambda a, b: a / 4, ROUGH, SMOOTH)
+    assert of["A"] == pytest.approx(0.25, abs=1e-3)
+
+
+def test_noise_that_the_method_adds_hides_lesions() -> None:
+    noise = np.random.default_rng(5).normal(0, 0.2, SMOOTH.shape).astype(np.float32)
+    found = lesion_retention(lambda a, b: a + noise, SMOOTH, ROUGH)
+    of_a = [lesion for lesion in found if lesion.source == "A"]
+    assert [lesion.contrast for lesion in of_a] == pytest.approx([1] * len(of_a), abs=1e-4)
+    assert max(lesion.retention for lesion in of_a) < 0.25
+
+
+def test_a_flat_surrounding_does_not_make_every_trace_of_a_lesion_stand_out() -> None:
+    flat = tissue(0, 0)
+    assert retention(lambda a, b: a / 100, flat, SMOOTH)["A"] == pytest.approx(0.01, abs=1e-3)
+
+
+def test_lesions_do_not_matter_to_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    from CSAFusionLib.evaluation.clinical import lesions
+
+    together = {
+        (found.source, found.sign, found.row): found for found in lesion_retention(laplacian_pyramid, SMOOTH, ROUGH)
+    }
+    place_all = lesions.place_lesions
+    monkeypatch.setattr(lesions, "place_lesions", lambda source, sign: place_all(source, sign)[-1:])
+    for alone in lesion_retention(laplacian_pyramid, SMOOTH, ROUGH):
+        assert together[alone.source, alone.sign, alone.row].retention == pytest.approx(alone.retention, abs=0.05)
+
+
+def test_a_pair_takes_five_fusions_of_single_precision_images() -> None:
+    calls = []
+
+    def fuse(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        calls.append((a.dtype, b.dtype))
+        return a
+
+    lesion_retention(fuse, SMOOTH, ROUGH)
+    assert calls == [(np.float32, np.float32)] * 5
+
+
+def test_a_source_without_a_head_has_no_lesions_and_needs_no_fusion_for_them() -> None:
+    of = retention(average, np.zeros_like(ROUGH), ROUGH)
+    assert of["A"].size == 0
+    assert of["B"].size > 0
+
+
+def test_the_summary_is_the_mean_and_the_tenth_percentile_of_each_source() -> None:
+    lesions = [LesionRetention("A", 1, 6, 9, 9, 1, value / 10) for value in range(11)]
+    summary = summarise_retention(lesions)
+    assert summary["retention(A)"] == pytest.approx(0.5)
+    assert summary["worst decile(A)"] == pytest.approx(0.1)
+    assert np.isnan(summary["retention(B)"])
+    assert np.isnan(summary["worst decile(B)"])
