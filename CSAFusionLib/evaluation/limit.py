@@ -1,0 +1,65 @@
+"""The attainable limit: how good a fused image of two given sources can be at all.
+
+No method is asked: the pixels of the fused image themselves are optimised for what is measured. A table of methods can
+then say how far from the possible each of them is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+OBJECTIVES: dict[str, tuple[float, float, float]] = {
+    "SSIM sum": (1.0, 0.0, 0.0),
+    "EPI sum": (0.0, 1.0, 0.0),
+    "VIF": (0.0, 0.0, 1.0),
+    "balanced": (1.0, 0.5, 1.0),
+}
+"""What is optimised: the weights of SSIM sum, EPI sum and VIF."""
+
+_STEPS = 300
+_LEARNING_RATE = 0.02
+
+
+def attainable(a: np.ndarray, b: np.ndarray, objective: str) -> np.ndarray:
+    """Return the fused image, (H, W) float32 in [0, 1], whose pixels were optimised for ``objective``.
+
+    Adam with a cosine schedule, from the mean of both sources; a local optimum, so the limit is at least this high. A
+    256x256 pair takes about 10 s.
+
+    Args:
+        a: the first source, (H, W) float32 in [0, 1], at least 41x41.
+        b: the second source, (H, W) float32 in [0, 1].
+        objective: a key of :data:`OBJECTIVES`.
+    """
+    import torch
+
+    first, second = (torch.from_numpy(np.ascontiguousarray(source))[None, None] for source in (a, b))
+    fused = ((first + second) / 2).requires_grad_()
+    optimiser = torch.optim.Adam([fused], lr=_LEARNING_RATE)
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, _STEPS)
+    for _ in range(_STEPS):
+        optimiser.zero_grad()
+        _loss(fused, first, second, OBJECTIVES[objective]).backward()
+        optimiser.step()
+        scheduler.step()
+        with torch.no_grad():
+            fused.clamp_(0, 1)
+    return fused.detach()[0, 0].numpy()
+
+
+def _loss(fused: Tensor, a: Tensor, b: Tensor, weights: tuple[float, float, float]) -> Tensor:
+    from CSAFusionLib.losses.edge_correlation import edge_loss
+    from CSAFusionLib.losses.structural_similarity import ssim_loss
+    from CSAFusionLib.losses.visual_information import vif_loss
+
+    terms = ((ssim_loss, 1.0), (edge_loss, 1.0), (vif_loss, 0.5))  # SSIM and EPI are sums of both sources, VIF the mean
+    return sum(  # type: ignore[return-value]
+        weight * share * (term(fused, a) + term(fused, b))
+        for weight, (term, share) in zip(weights, terms, strict=True)
+        if weight > 0
+    )

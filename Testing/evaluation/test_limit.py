@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from CSAFusionLib.evaluation.limit import attainable
+from CSAFusionLib.evaluation.methods.average import average
+from CSAFusionLib.evaluation.methods.maximum import maximum
+from CSAFusionLib.evaluation.metrics.measure import measure
+
+
+def sources() -> tuple[np.ndarray, np.ndarray]:
+    noise = ndimage.gaussian_filter(np.random.default_rng(0).random((2, 52, 56)), (0, 2, 2))
+    a, b = ((noise - noise.min()) / np.ptp(noise)).astype(np.float32)
+    return a, b
+
+
+def figures(a: np.ndarray, b: np.ndarray, fused: np.ndarray) -> dict[str, float]:
+    return measure(255 * a, 255 * b, 255 * fused)
+
+
+@pytest.mark.parametrize("objective", ["SSIM sum", "EPI sum"])
+def test_no_plain_method_and_no_copy_reaches_it(objective: str) -> None:
+    a, b = sources()
+    best = figures(a, b, attainable(a, b, objective))[objective]
+    for fused in (average(a, b), maximum(a, b), a, b):
+        assert best > figures(a, b, fused)[objective]
+
+
+def test_the_balanced_limit_is_above_plain_averaging_in_ssim_and_vif_at_once() -> None:
+    a, b = sources()
+    balanced, plain = figures(a, b, attainable(a, b, "balanced")), figures(a, b, average(a, b))
+    assert balanced["SSIM sum"] > plain["SSIM sum"]
+    assert balanced["VIF"] > plain["VIF"]
+
+
+def test_it_is_an_image_in_range_and_the_same_every_time() -> None:
+    a, b = (source[:48, :44] for source in sources())
+    fused = attainable(a, b, "EPI sum")
+    assert fused.shape == a.shape
+    assert fused.dtype == np.float32
+    assert 0 <= fused.min() <= fused.max() <= 1
+    np.testing.assert_array_equal(fused, attainable(a, b, "EPI sum"))
