@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.losses.fusion_loss import LossWeights
@@ -44,6 +46,25 @@ class TrainingConfiguration:
             raise InputError(f"The averaging of the weights must be at least 0 and below 1, not {self.averaging}.")
         if not self.learning_rate > 0:
             raise InputError(f"The learning rate must be above 0, not {self.learning_rate}.")
+
+    def write(self, path: Path) -> None:
+        """Write all settings to ``path`` as JSON."""
+        settings = {**asdict(self), "kinds": [kind.value for kind in self.kinds]}
+        path.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> TrainingConfiguration:
+        """Read what :meth:`write` wrote; raise InputError if there is no such file or it holds other settings."""
+        if not path.is_file():
+            raise InputError(f"There is no {path}; give the folder of a training.")
+        try:
+            settings = json.loads(path.read_text(encoding="utf-8"))
+            settings["kinds"] = tuple(PairKind(kind) for kind in settings["kinds"])
+            settings["network"] = NetworkConfiguration.from_dict(settings["network"])
+            settings["loss_weights"] = LossWeights(**settings["loss_weights"])
+            return cls(**settings)
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path} does not hold the settings of a training: {error}.") from error
 
     def fingerprint(self) -> str:
         """Return all settings but the number of epochs as text: a resumed run must not differ in any of them."""

@@ -13,6 +13,9 @@ from CSAFusionLib.training.data import read_pairs
 from CSAFusionLib.training.distributed import join_processes
 from CSAFusionLib.training.trainer import Trainer
 
+CONFIGURATION_FILE = "configuration.json"
+"""What a training's folder keeps its settings in."""
+
 
 def train_in_folder(
     configuration: TrainingConfiguration,
@@ -49,6 +52,8 @@ def train_in_folder(
             for split in ("train", "val")
         )
         folder.mkdir(parents=True, exist_ok=True)
+        if processes.is_first:
+            configuration.write(folder / CONFIGURATION_FILE)
         trainer = Trainer(configuration, train, validation, folder, processes)
         if resume:
             trainer.resume()

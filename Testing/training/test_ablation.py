@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from CSAFusionLib.losses.fusion_loss import LossWeights
+from CSAFusionLib.network.configuration import NetworkConfiguration
+from CSAFusionLib.training import ablation
+from CSAFusionLib.training.ablation import loss_variants, network_variants, train_variants
+from CSAFusionLib.training.configuration import TrainingConfiguration
+
+REFERENCE = TrainingConfiguration(
+    network=NetworkConfiguration(channels=8, window=4), loss_weights=LossWeights(1, 1, 2, 3, 0, 0, balance=4), epochs=3
+)
+
+
+def test_each_network_variant_differs_from_the_reference_in_its_network_alone() -> None:
+    variants = network_variants(REFERENCE)
+    assert set(variants) == {"no-dual-fusion", "no-attention", "no-adaptive", "direct-output"}
+    for variant in variants.values():
+        assert replace(variant, network=REFERENCE.network) == REFERENCE
+        assert (variant.network.channels, variant.network.window) == (8, 4)
+    assert not variants["no-attention"].network.attention
+
+
+def test_each_loss_variant_changes_one_term_that_the_reference_has() -> None:
+    variants = loss_variants(REFERENCE, 2)
+    assert {name: variant.loss_weights for name, variant in variants.items()} == {
+        "2x-ssim": LossWeights(2, 2, 2, 3, 0, 0, balance=4),
+        "2x-rmi": LossWeights(1, 1, 4, 6, 0, 0, balance=4),
+        "2x-balance": LossWeights(1, 1, 2, 3, 0, 0, balance=8),
+    }
+    assert loss_variants(REFERENCE)["0x-rmi"].loss_weights == LossWeights(1, 1, 0, 0, 0, 0, balance=4)
+
+
+def test_variants_are_trained_apart_and_begun_ones_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def train(configuration: TrainingConfiguration, data: Path, folder: Path, **options: object) -> Path:
+        calls.append((folder.name, configuration.network, options["resume"]))
+        return folder / "best.safetensors"
+
+    monkeypatch.setattr(ablation, "train_in_folder", train)
+    (tmp_path / "no-attention").mkdir()
+    (tmp_path / "no-attention" / "checkpoint.pt").touch()
+    variants = {name: network_variants(REFERENCE)[name] for name in ("no-attention", "no-adaptive")}
+    weights = train_variants(variants, tmp_path, tmp_path, registered=tmp_path)
+    assert weights == {name: tmp_path / name / "best.safetensors" for name in variants}
+    assert calls == [(name, variants[name].network, name == "no-attention") for name in variants]
