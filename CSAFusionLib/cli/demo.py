@@ -8,12 +8,11 @@ from typing import Annotated
 
 import typer
 
-from CSAFusionLib.cli.outputs import check_folder, write_together
+from CSAFusionLib.cli.outputs import check_output_folder, write_together
 from CSAFusionLib.cli.progress_bar import ProgressBar
 from CSAFusionLib.cli.summary import print_fusion_summary, print_written
 from CSAFusionLib.demo.brain import read_t1, read_tissue
 from CSAFusionLib.demo.simulated_pet import known_movement, simulate_pet
-from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.registration.transforms import head_points, target_registration_error
@@ -35,7 +34,7 @@ def demo(
     from CSAFusionLib.cli.volume_job import VolumeOutputs
     from CSAFusionLib.fusion.pipeline import fuse_volumes
 
-    _check_output_folder(output)
+    check_output_folder(output)
     typer.echo(_EXPLANATION)
     settings = FusionSettings(fixed_modality=Modality.MR, moving_modality=Modality.PET, colour_table="hot-iron")
     with ProgressBar() as progress:
@@ -60,9 +59,3 @@ def demo(
     errors = target_registration_error(result.registration.transform, known_movement(), head_points(t1))
     typer.echo(f"Registration error over the brain: mean {errors.mean():.2f} mm, largest {errors.max():.2f} mm")
     print_written(writers)
-
-
-def _check_output_folder(folder: Path) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"'{folder}' is not a folder; give another name with -o.")
-    check_folder(folder if folder.is_dir() else folder.parent)

@@ -1,46 +1,138 @@
-"""``csafusion evaluate``: metrics of the network and of plain methods, on the data set."""
+"""``csafusion evaluate``: fusion methods side by side, on the data set."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from CSAFusionLib.cli import options
+from CSAFusionLib.cli.outputs import check_output_folder, write_together
 from CSAFusionLib.cli.progress_bar import ProgressBar
+from CSAFusionLib.cli.summary import print_written
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.fusion.device import choose_device
+
+if TYPE_CHECKING:
+    from CSAFusionLib.evaluation.contenders import Contender
+    from CSAFusionLib.training.pairs import ImagePair, Split
+
+_PACKAGES = ("jinja2", "matplotlib", "pandas", "pywt", "scipy", "skimage", "statsmodels")
+
+Output = Annotated[
+    Path | None, typer.Option("-o", "--output", metavar="FOLDER", help="Also save tables and a page with figures.")
+]
+Few = Annotated[int | None, typer.Option(min=1, help="Only so many pairs of each kind, evenly spaced; a quick look.")]
+Weights = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="[NAME=]WEIGHTS",
+        help="A network, once for each: bundled weights by name, a file, or CSAFusion, which takes the bundled weights "
+        "that fit the kind. All others are compared with the first.  [default: CSAFusion]",
+        show_default=False,
+    ),
+]
+Methods = Annotated[str | None, typer.Option(help="Plain methods, with commas between them; all when left out.")]
+Results = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=FOLDER", help="Another's fused pictures: KIND/PAIR.png, or PAIR.png for one kind."),
+]
+Clinical = Annotated[
+    bool, typer.Option(help="Test lesion retention and the steadiness of volumes too; it takes longer.")
+]
+Limit = Annotated[
+    bool, typer.Option("--limit", help="Find what is attainable at all by optimising pixels; it takes a minute a pair.")
+]
 
 
 def evaluate(
     data: options.Data,
+    output: Output = None,
     kinds: options.Kinds = options.ALL_KINDS,
     split: Annotated[str, typer.Option(metavar="train|val", help="Which patients.")] = "val",
-    weights: Annotated[
-        list[str] | None, typer.Option(help="Weights by name or file, once for each; the bundled ones when left out.")
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Also save every pair's figures (.csv).")
-    ] = None,
+    pairs: Few = None,
+    weights: Weights = None,
+    methods: Methods = None,
+    results: Results = None,
+    clinical: Clinical = True,
+    limit: Limit = False,
+    device: Annotated[str, typer.Option(help="Where networks run: auto, cpu, cuda, cuda:N or mps.")] = "auto",
     registered: options.Registered = options.REGISTERED,
 ) -> None:
-    """Compare fused images with their sources, and print the means as a Markdown table."""
-    from CSAFusionLib.evaluation import table
-    from CSAFusionLib.evaluation.methods.catalogue import PLAIN_METHODS
-    from CSAFusionLib.evaluation.methods.network import by_network
+    """Compare fusion methods on pairs of images, and print tables as Markdown."""
+    check_packages()
+    from CSAFusionLib.evaluation.comparison import add_clinical_tests, add_limits, compare_methods
+    from CSAFusionLib.evaluation.contenders import BUNDLED, check_names
+    from CSAFusionLib.evaluation.report.files import report_files
+    from CSAFusionLib.evaluation.report.markdown import to_markdown
+    from CSAFusionLib.evaluation.report.tables import tables_of
+    from CSAFusionLib.evaluation.selection import evenly_spaced
     from CSAFusionLib.training.data import read_pairs
-    from CSAFusionLib.training.pairs import Split
-    from CSAFusionLib.weights.catalogue import bundled_checksums, load_network
 
-    if split not in ("train", "val"):
-        raise InputError(f"The split must be 'train' or 'val', not '{split}'.")
-    compared = dict(PLAIN_METHODS)
-    for name in weights or bundled_checksums():
-        compared[name] = by_network(load_network(name)[0])
-    with ProgressBar() as progress:
-        part: Split = "train" if split == "train" else "val"
-        pairs = read_pairs(data, options.parse_kinds(kinds), part, registered=registered, progress=progress)
-        results = table.evaluate(compared, pairs, progress)
     if output is not None:
-        results.to_csv(output, index=False)
-    typer.echo(table.to_markdown(table.summarise(results)))
+        check_output_folder(output)
+    chosen_kinds, part = options.parse_kinds(kinds), options.parse_split(split)
+    plain, networks = _plain(methods), _networks(weights or [BUNDLED], choose_device(device).torch_device)
+    with ProgressBar() as progress:
+        chosen = read_pairs(data, chosen_kinds, part, registered=registered, progress=progress)
+        chosen = chosen if pairs is None else evenly_spaced(chosen, pairs)
+        contenders = [*plain, *networks, *_saved(results or [], chosen)]
+        check_names(contenders)
+        comparison = compare_methods(contenders, networks[0].name, chosen, progress)
+        if clinical:
+            comparison = add_clinical_tests(comparison, contenders, data, registered=registered, progress=progress)
+        if limit:
+            comparison = add_limits(comparison, progress)
+        about = _about(chosen, part, contenders)
+        files: dict[str, str] = {}
+        if output is not None:
+            progress("Writing the report", 0, 0)
+            files = report_files(comparison, about, data / "slices")
+            output.mkdir(exist_ok=True)
+            write_together({output / name: _writer(content) for name, content in files.items()})
+    typer.echo(to_markdown(tables_of(comparison), about, comparison.ours), nl=False)
+    if output is not None:
+        print_written(output / name for name in files)
+
+
+def check_packages() -> None:
+    missing = [package for package in _PACKAGES if find_spec(package) is None]
+    if missing:
+        raise InputError(f"The evaluation needs {', '.join(missing)}; install with pip install 'csafusion[evaluate]'.")
+
+
+def _plain(names: str | None) -> list[Contender]:
+    from CSAFusionLib.evaluation.contenders import by_method
+    from CSAFusionLib.evaluation.methods.catalogue import PLAIN_METHODS, plain_methods
+
+    chosen = PLAIN_METHODS if names is None else plain_methods(names.split(","))
+    return [by_method(name, method) for name, method in chosen.items()]
+
+
+def _networks(texts: Sequence[str], device: str) -> list[Contender]:
+    from CSAFusionLib.evaluation.contenders import by_weights
+
+    named = [options.parse_named(text, "weights") if "=" in text else (Path(text).stem, text) for text in texts]
+    return [by_weights(name, chosen, device) for name, chosen in named]
+
+
+def _saved(texts: Sequence[str], pairs: Sequence[ImagePair]) -> list[Contender]:
+    from CSAFusionLib.evaluation.contenders import by_results
+
+    named = [options.parse_named(text, "folder of results") for text in texts]
+    return [by_results(name, Path(folder), pairs) for name, folder in named]
+
+
+def _about(pairs: Sequence[ImagePair], part: Split, contenders: Sequence[Contender]) -> list[str]:
+    counts = Counter(pair.kind.value for pair in pairs)
+    measured = ", ".join(f"{count} of {kind}" for kind, count in counts.items())
+    told = [f"{contender.name}: {contender.about}." for contender in contenders if contender.about]
+    return [f"Pairs of images, patients of {part}: {measured}.", *told]
+
+
+def _writer(content: str) -> Callable[[Path], object]:
+    return lambda path: path.write_text(content, encoding="utf-8")

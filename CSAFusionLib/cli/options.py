@@ -13,7 +13,7 @@ from CSAFusionLib.fusion.settings import parse_choice
 from CSAFusionLib.intensity.colour_tables import COLOUR_TABLES
 from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.intensity.windows import CT_WINDOWS, Window, parse_window
-from CSAFusionLib.training.pairs import PairKind
+from CSAFusionLib.training.pairs import PairKind, Split
 
 AnEnum = TypeVar("AnEnum", bound=Enum)
 
@@ -61,3 +61,20 @@ def parse_kinds(text: str) -> tuple[PairKind, ...]:
     if unknown:
         raise InputError(f"There is no kind of pair named '{unknown[0]}'; choose from {ALL_KINDS}.")
     return tuple(known[name] for name in text.split(","))
+
+
+def parse_split(text: str) -> Split:
+    """The part of the data set that ``text`` names; InputError for a name that is none."""
+    if text == "train":
+        return "train"
+    if text == "val":
+        return "val"
+    raise InputError(f"The split must be 'train' or 'val', not '{text}'.")
+
+
+def parse_named(text: str, what: str) -> tuple[str, str]:
+    """The name and the value in ``NAME=VALUE``; InputError, which tells ``what`` was expected, where one is missing."""
+    name, _, value = text.partition("=")
+    if not name or not value:
+        raise InputError(f"'{text}' is no {what}; give it as NAME=VALUE.")
+    return name, value

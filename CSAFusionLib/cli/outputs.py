@@ -52,6 +52,17 @@ def check_folder(folder: Path) -> None:
         raise InputError(f"The folder '{folder}' cannot be written to; choose another.")
 
 
+def check_output_folder(folder: Path) -> None:
+    """Refuse a folder that outputs are to fill, made if need be, when it is a file or its place cannot be written to.
+
+    Raises:
+        InputError: naming the folder.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"'{folder}' is not a folder; give another name with -o.")
+    check_folder(folder if folder.is_dir() else folder.parent)
+
+
 def write_together(writers: Mapping[Path, Writer]) -> None:
     """Write every file beside its place, then move them all into place; a failure leaves no trace.
 

@@ -1,44 +1,84 @@
-"""Methods by metrics: measured pair by pair, summed up by kind of pair."""
+"""Methods by metrics: measured pair by pair, then averaged within a patient, then over patients."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
-from CSAFusionLib.evaluation.methods import FusionMethod
+from CSAFusionLib.evaluation.clinical.invention import invention
+from CSAFusionLib.evaluation.contenders import Contender
 from CSAFusionLib.evaluation.metrics.measure import measure
 from CSAFusionLib.progress import Progress, silent
-from CSAFusionLib.training.pairs import ImagePair
+from CSAFusionLib.training.pairs import ImagePair, PairKind
+
+FusedPictures = dict[str, np.ndarray]
+"""One pair's fused pictures by method, (H, W) uint8."""
 
 
-def evaluate(
-    methods: Mapping[str, FusionMethod], pairs: Sequence[ImagePair], progress: Progress = silent
-) -> pd.DataFrame:
-    """Return one row for each pair and method: the pair's kind and name, the method, and its metrics.
-
-    Images are rounded to whole grey values from 0 to 255 first, as a saved picture would be.
-    """
-    rows = []
+def fuse_all(
+    contenders: Sequence[Contender], pairs: Sequence[ImagePair], progress: Progress = silent
+) -> list[FusedPictures]:
+    """Fuse every pair with every contender, in whole grey values as a saved picture has them."""
+    fused: list[FusedPictures] = []
     for done, pair in enumerate(pairs):
-        progress("Evaluating", done, len(pairs))
-        for name, fuse in methods.items():
-            images = [(255 * image).round() for image in (pair.a, pair.b, fuse(pair.a, pair.b))]
-            rows.append({"kind": pair.kind.value, "pair": pair.name, "method": name, **measure(*images)})
-    progress("Evaluating", len(pairs), len(pairs))
-    return pd.DataFrame(rows)
+        pictures: FusedPictures = {}
+        for index, contender in enumerate(contenders):
+            progress("Fusing", done * len(contenders) + index, len(pairs) * len(contenders))
+            pictures[contender.name] = to_picture(contender.fuse(pair))
+        fused.append(pictures)
+    progress("Fusing", len(pairs) * len(contenders), len(pairs) * len(contenders))
+    return fused
 
 
-def summarise(results: pd.DataFrame) -> pd.DataFrame:
-    """Return the number of pairs and the mean of each metric, one row for each kind and method."""
-    groups = results.drop(columns="pair").groupby(["kind", "method"], sort=False)
-    summary = groups.mean()
-    summary.insert(0, "pairs", groups.size())
-    return summary.reset_index()
+def measure_all(
+    pairs: Sequence[ImagePair], fused: Sequence[FusedPictures], progress: Progress = silent
+) -> pd.DataFrame:
+    """Return a row for each pair and method: kind, patient and name of the pair, the method, metrics and invention.
+
+    The index is the pair's place in ``pairs``.
+    """
+    rows: list[dict[str, object]] = []
+    places: list[int] = []
+    total = sum(map(len, fused))
+    for place, (pair, pictures) in enumerate(zip(pairs, fused, strict=True)):
+        a, b = (to_picture(image).astype(np.float64) for image in (pair.a, pair.b))
+        about = {"kind": pair.kind.value, "patient": patient_of(pair), "pair": pair.name}
+        for method, picture in pictures.items():
+            progress("Measuring", len(rows), total)
+            image = picture.astype(np.float64)
+            rows.append({**about, "method": method, **measure(a, b, image), **invention(a, b, image)})
+            places.append(place)
+    progress("Measuring", total, total)
+    return pd.DataFrame(rows, index=places)
 
 
-def to_markdown(summary: pd.DataFrame) -> str:
-    """Return a summary as a Markdown table, metrics with three decimals."""
-    cells = [[f"{value:.3f}" if isinstance(value, float) else str(value) for value in row] for row in summary.values]
-    lines = [list(summary.columns), ["---"] * len(summary.columns), *cells]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+def average_by_patient(results: pd.DataFrame) -> pd.DataFrame:
+    """Return the number of pairs and the mean of each metric, a row for each kind, method and patient."""
+    groups = results.groupby(["kind", "method", "patient"], sort=False)
+    means = groups.mean(numeric_only=True)
+    means.insert(0, "pairs", groups.size())
+    return means.reset_index()
+
+
+def summarise(by_patient: pd.DataFrame) -> pd.DataFrame:
+    """Return the mean over patients of :func:`average_by_patient`, a row for each kind and method.
+
+    A patient with many slices counts no more than one with few.
+    """
+    groups = by_patient.groupby(["kind", "method"], sort=False)
+    means = groups.mean(numeric_only=True)
+    means["pairs"] = groups["pairs"].sum()
+    means.insert(0, "patients", groups.size())
+    return means.reset_index()
+
+
+def patient_of(pair: ImagePair) -> str:
+    """Return the patient in a pair's name: before the last hyphen for volumes, else before the slice's three digits."""
+    return pair.name.rpartition("-")[0] if pair.kind is PairKind.T1_T2 else pair.name[:-3]
+
+
+def to_picture(image: np.ndarray) -> np.ndarray:
+    """Round an image to grey values, uint8; what leaves [0, 1] is clipped, as in every result that is written."""
+    return (255 * np.clip(image, 0, 1)).round().astype(np.uint8)

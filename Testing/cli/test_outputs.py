@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from CSAFusionLib.cli.outputs import check_extension, check_folder, check_outputs, write_together
+from CSAFusionLib.cli.outputs import check_extension, check_folder, check_output_folder, check_outputs, write_together
 from CSAFusionLib.errors import InputError
 
 
@@ -72,3 +72,16 @@ def test_when_one_file_cannot_be_written_no_file_changes(tmp_path: Path) -> None
         write_together({one: lambda path: path.write_text("new"), tmp_path / "two.txt": fails})
     assert one.read_text() == "old"
     assert list(tmp_path.iterdir()) == [one]
+
+
+def test_a_folder_for_outputs_may_be_there_or_be_made_in_a_folder_that_is(tmp_path: Path) -> None:
+    check_output_folder(tmp_path)
+    check_output_folder(tmp_path / "new")
+    with pytest.raises(InputError, match="'.*missing' does not exist"):
+        check_output_folder(tmp_path / "missing" / "new")
+
+
+def test_a_file_is_refused_as_a_folder_for_outputs(tmp_path: Path) -> None:
+    (tmp_path / "taken").touch()
+    with pytest.raises(InputError, match="taken' is not a folder; give another name with -o"):
+        check_output_folder(tmp_path / "taken")

@@ -3,42 +3,68 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from CSAFusionLib.errors import Cancelled
+from CSAFusionLib.evaluation.contenders import Contender, by_method
 from CSAFusionLib.evaluation.methods.average import average
 from CSAFusionLib.evaluation.methods.maximum import maximum
 from CSAFusionLib.evaluation.metrics.measure import measure
-from CSAFusionLib.evaluation.table import evaluate, summarise, to_markdown
-from CSAFusionLib.training.pairs import ImagePair, PairKind
+from CSAFusionLib.evaluation.table import average_by_patient, fuse_all, measure_all, summarise, to_picture
+from CSAFusionLib.training.pairs import ImagePair
+
+CONTENDERS = [by_method("average", average), by_method("maximum", maximum)]
 
 
-@pytest.fixture
-def pairs() -> list[ImagePair]:
-    images = np.random.default_rng(0).random((3, 2, 48, 48)).astype(np.float32)
-    kinds = (PairKind.CT_MRI, PairKind.CT_MRI, PairKind.PET_MRI)
-    return [
-        ImagePair(a=a, b=b, kind=kind, name=f"{i}") for i, ((a, b), kind) in enumerate(zip(images, kinds, strict=True))
-    ]
+def test_every_contender_fuses_every_pair_once(pairs: list[ImagePair]) -> None:
+    asked: list[str] = []
+
+    def fuse(pair: ImagePair) -> np.ndarray:
+        asked.append(pair.name)
+        return pair.a
+
+    fused = fuse_all([Contender("a", fuse), *CONTENDERS], pairs)
+    assert asked == [pair.name for pair in pairs]
+    assert [list(pictures) for pictures in fused] == [["a", "average", "maximum"]] * 4
+    np.testing.assert_array_equal(fused[1]["a"], (255 * pairs[1].a).round())
+
+
+def test_fusing_can_be_cancelled_between_contenders(pairs: list[ImagePair]) -> None:
+    def cancel(stage: str, done: int, total: int) -> None:
+        assert (stage, total) == ("Fusing", 8)
+        if done == 3:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        fuse_all(CONTENDERS, pairs, cancel)
 
 
 def test_every_pair_is_measured_with_every_method_on_whole_grey_values(pairs: list[ImagePair]) -> None:
-    results = evaluate({"average": average, "maximum": maximum}, pairs)
-    assert list(zip(results["pair"], results["method"], strict=True)) == [
-        (str(i), method) for i in range(3) for method in ("average", "maximum")
+    results = measure_all(pairs, fuse_all(CONTENDERS, pairs))
+    assert list(zip(results.index, results["pair"], results["method"], strict=True)) == [
+        (place, pair.name, method) for place, pair in enumerate(pairs) for method in ("average", "maximum")
     ]
     a, b = (255 * pairs[1].a).round(), (255 * pairs[1].b).round()
     expected = measure(a, b, np.maximum(a, b))
     assert results.iloc[3][list(expected)].to_dict() == pytest.approx(expected)
 
 
-def test_the_summary_is_the_mean_over_the_pairs_of_a_kind(pairs: list[ImagePair]) -> None:
-    results = evaluate({"average": average}, pairs)
-    summary = summarise(results)
-    assert list(summary["kind"]) == ["CT-MRI", "PET-MRI"]
-    assert list(summary["pairs"]) == [2, 1]
-    assert summary["VIF"][0] == pytest.approx(results["VIF"][:2].mean())
+def test_the_patient_is_in_the_name_of_a_slice_and_of_a_volume(pairs: list[ImagePair]) -> None:
+    results = measure_all(pairs, fuse_all(CONTENDERS[:1], pairs))
+    assert list(results["patient"]) == ["9", "9", "33", "ms-1"]
 
 
-def test_the_markdown_has_a_row_for_each_kind_and_method(pairs: list[ImagePair]) -> None:
-    lines = to_markdown(summarise(evaluate({"average": average, "maximum": maximum}, pairs))).splitlines()
-    assert lines[0].startswith("| kind | method | pairs | SSIM(A) |")
-    assert len(lines) == 2 + 4
-    assert lines[3].startswith("| CT-MRI | maximum | 2 | 0.")
+def test_a_patient_with_many_slices_counts_no_more_than_one_with_few(pairs: list[ImagePair]) -> None:
+    results = measure_all(pairs, fuse_all(CONTENDERS[:1], pairs))
+    by_patient = average_by_patient(results)
+    assert list(zip(by_patient["kind"], by_patient["patient"], by_patient["pairs"], strict=True)) == [
+        ("CT-MRI", "9", 2),
+        ("CT-MRI", "33", 1),
+        ("T1-T2", "ms-1", 1),
+    ]
+    summary = summarise(by_patient)
+    first, second, third, _ = results["VIF"]
+    assert summary["VIF"][0] == pytest.approx(((first + second) / 2 + third) / 2)
+    assert (list(summary["patients"]), list(summary["pairs"])) == ([2, 1], [3, 1])
+
+
+def test_a_picture_has_whole_grey_values_within_its_range() -> None:
+    np.testing.assert_array_equal(to_picture(np.array([-0.1, 0.5, 1.2])), np.array([0, 128, 255], np.uint8))

@@ -1,0 +1,103 @@
+"""All that a comparison measured, and the tables that follow from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path
+
+import pandas as pd
+
+from CSAFusionLib.evaluation.clinical.flicker import flicker_table
+from CSAFusionLib.evaluation.contenders import Contender, by_method
+from CSAFusionLib.evaluation.lesion_table import measure_lesions
+from CSAFusionLib.evaluation.limit import OBJECTIVES, attainable
+from CSAFusionLib.evaluation.ranks import rank
+from CSAFusionLib.evaluation.statistics import compare
+from CSAFusionLib.evaluation.table import FusedPictures, average_by_patient, fuse_all, measure_all, summarise
+from CSAFusionLib.progress import Progress, silent
+from CSAFusionLib.training.pairs import ImagePair
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Our method's name, the pairs, what each method made of them, and the measured values; None was not asked for."""
+
+    ours: str
+    pairs: Sequence[ImagePair]
+    fused: Sequence[FusedPictures]
+    results: pd.DataFrame
+    lesions: pd.DataFrame | None = None
+    flicker: pd.DataFrame | None = None
+    limits: pd.DataFrame | None = None
+
+    @cached_property
+    def by_patient(self) -> pd.DataFrame:
+        """Each patient's means."""
+        return average_by_patient(self.results)
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """The means over patients."""
+        return summarise(self.by_patient)
+
+    @cached_property
+    def ranks(self) -> pd.DataFrame:
+        """The methods' ranks within each kind."""
+        return rank(self.summary)
+
+    @cached_property
+    def statistics(self) -> pd.DataFrame:
+        """Our method against each of the others."""
+        return compare(self.results, self.ours)
+
+
+def compare_methods(
+    contenders: Sequence[Contender], ours: str, pairs: Sequence[ImagePair], progress: Progress = silent
+) -> Comparison:
+    """Fuse every pair with every contender, and measure the results; clinical tests and limits can be added.
+
+    Args:
+        ours: the contender that the others are tested against.
+
+    Raises:
+        Cancelled: from ``progress``.
+    """
+    fused = fuse_all(contenders, pairs, progress)
+    return Comparison(ours, pairs, fused, measure_all(pairs, fused, progress))
+
+
+def add_clinical_tests(
+    comparison: Comparison,
+    contenders: Sequence[Contender],
+    data: Path,
+    *,
+    registered: Path,
+    progress: Progress = silent,
+) -> Comparison:
+    """Return the comparison with lesion retention, and with flicker on volumes of its kinds; saved results have none.
+
+    Args:
+        data: the folder that holds ``volumes``.
+        registered: a folder that keeps registered volumes, so that they are registered once.
+
+    Raises:
+        InputError: a volume is missing.
+        Cancelled: from ``progress``.
+    """
+    methods = {contender.name: contender.method_for for contender in contenders if contender.method_for is not None}
+    lesions = measure_lesions(methods, comparison.pairs, progress)
+    flicker = flicker_table(methods, data, registered=registered, progress=progress)
+    return replace(comparison, lesions=lesions, flicker=flicker[flicker["kind"].isin(comparison.results["kind"])])
+
+
+def add_limits(comparison: Comparison, progress: Progress = silent) -> Comparison:
+    """Return the comparison with what is attainable on its pairs, measured as the methods are; this takes long.
+
+    Raises:
+        Cancelled: from ``progress``, between objectives.
+    """
+    optimised = [by_method(objective, partial(attainable, objective=objective)) for objective in OBJECTIVES]
+    fused = fuse_all(optimised, comparison.pairs, progress)
+    return replace(comparison, limits=measure_all(comparison.pairs, fused, progress))

@@ -1,0 +1,89 @@
+"""What takes part in a comparison: plain methods, networks, saved results and the attainable limit, all alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from CSAFusionLib import __version__
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.evaluation.methods import FusionMethod
+from CSAFusionLib.evaluation.methods.network import by_network
+from CSAFusionLib.evaluation.methods.saved_results import read_results
+from CSAFusionLib.intensity.modality import Modality
+from CSAFusionLib.training.pairs import ImagePair, PairKind
+from CSAFusionLib.weights.catalogue import choose_weights, load_network
+
+BUNDLED = "CSAFusion"
+"""The name under which each kind of pair is fused with the bundled weights that CSAFusion itself would choose."""
+
+_MODALITIES = {
+    PairKind.CT_MRI: (Modality.CT, Modality.MR),
+    PairKind.SPECT_MRI: (Modality.SPECT, Modality.MR),
+    PairKind.PET_MRI: (Modality.PET, Modality.MR),
+    PairKind.T1_T2: (Modality.MR, Modality.MR),
+}
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A name for the tables, and how it fuses a pair; ``method_for`` a kind fuses any other two slices as well.
+
+    Saved results have no ``method_for``: they know no other pairs than those they were made from. ``about`` says where
+    weights or results come from.
+    """
+
+    name: str
+    fuse: Callable[[ImagePair], np.ndarray]
+    method_for: Callable[[PairKind], FusionMethod] | None = None
+    about: str = ""
+
+
+def by_method(name: str, method: FusionMethod) -> Contender:
+    """Return the contender that fuses every kind of pair with one method."""
+    return _by_kind(name, lambda kind: method)
+
+
+def by_weights(name: str, weights: str | Path, device: str = "cpu") -> Contender:
+    """Return the contender that fuses with bundled weights or a file's; :data:`BUNDLED` chooses them by the kind.
+
+    Raises:
+        InputError: there are no such weights.
+    """
+    if weights == BUNDLED:
+        load = cache(lambda chosen: by_network(load_network(chosen)[0], device))
+        about = f"the weights of CSAFusion {__version__} that fit the kind"
+        return _by_kind(name, lambda kind: load(choose_weights(*_MODALITIES[kind])), about)
+    network, info = load_network(weights)
+    method = by_network(network, device)
+    return _by_kind(name, lambda kind: method, f"weights {info.name}, SHA-256 {info.sha256}")
+
+
+def by_results(name: str, folder: Path, pairs: Sequence[ImagePair]) -> Contender:
+    """Return the contender whose fused pictures of ``pairs`` lie in a folder.
+
+    Raises:
+        InputError: as :func:`CSAFusionLib.evaluation.methods.saved_results.read_results` does.
+    """
+    results = read_results(folder, pairs)
+    return Contender(name, lambda pair: results[pair.kind, pair.name], about=f"pictures in {folder}")
+
+
+def check_names(contenders: Sequence[Contender]) -> None:
+    """Refuse two contenders of one name.
+
+    Raises:
+        InputError: naming it.
+    """
+    names = [contender.name for contender in contenders]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"Two methods are named '{name}'; give each a name of its own.")
+
+
+def _by_kind(name: str, method_for: Callable[[PairKind], FusionMethod], about: str = "") -> Contender:
+    return Contender(name, lambda pair: method_for(pair.kind)(pair.a, pair.b), method_for, about)

@@ -1,0 +1,40 @@
+"""The files of a report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from CSAFusionLib.evaluation.comparison import Comparison
+from CSAFusionLib.evaluation.report.markdown import to_markdown
+from CSAFusionLib.evaluation.report.page import to_html
+from CSAFusionLib.evaluation.report.tables import tables_of
+
+
+def report_files(comparison: Comparison, about: Sequence[str], slices: Path) -> dict[str, str]:
+    """Return the content of each file by its name: what was measured as CSV, all tables as Markdown, and the page.
+
+    Args:
+        about: what was compared on what, a sentence each.
+        slices: the folder of the slices data set, for the colours of PET and SPECT.
+    """
+    tables = tables_of(comparison)
+    measured = {
+        "pairs.csv": comparison.results,
+        "summary.csv": comparison.summary,
+        "statistics.csv": comparison.statistics,
+        "lesions.csv": comparison.lesions,
+        "flicker.csv": comparison.flicker,
+        "limits.csv": comparison.limits,
+    }
+    return {
+        **{name: _csv(rows) for name, rows in measured.items() if rows is not None},
+        "summary.md": to_markdown(tables, about, comparison.ours),
+        "report.html": to_html(comparison, tables, about, slices),
+    }
+
+
+def _csv(rows: pd.DataFrame) -> str:
+    return rows.to_csv(index=False, float_format="%.6g", lineterminator="\n")

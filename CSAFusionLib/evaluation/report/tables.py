@@ -1,0 +1,166 @@
+"""The tables of a report, in their order, with what each of them means."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from CSAFusionLib.evaluation.comparison import Comparison
+from CSAFusionLib.evaluation.distance import share_of_limit
+from CSAFusionLib.evaluation.indicators import INDICATORS
+from CSAFusionLib.evaluation.lesion_table import summarise_lesions
+from CSAFusionLib.evaluation.limit import OBJECTIVES
+from CSAFusionLib.evaluation.report.layout import Table
+from CSAFusionLib.evaluation.table import average_by_patient, summarise
+
+MAIN = ("SSIM(A)", "SSIM(B)", "SSIM sum", "EPI(A)", "EPI(B)", "EPI sum", "QNCIE", "FMI", "VIF", "QABF")
+_FURTHER = ("SSIM balance", "EPI balance", "EPIg(A)", "EPIg(B)", "QNCIE_r", "SF", "AG")
+_NEITHER_GOOD_NOR_BAD = ("SF", "AG")
+_MARKS = {"better": "▲", "worse": "▼", "no difference": "="}
+
+
+def tables_of(comparison: Comparison) -> list[Table]:
+    """Return the tables of what a comparison measured."""
+    tables = [_means(comparison), _ranks(comparison), _paired(comparison), _all(comparison)]
+    if comparison.lesions is not None:
+        tables.append(_lesions(comparison.lesions))
+    tables.append(_invention(comparison))
+    if comparison.flicker is not None:
+        tables.append(_flicker(comparison.flicker))
+    if comparison.limits is not None:
+        tables += _limits(comparison.summary, summarise(average_by_patient(comparison.limits)))
+    return [*tables, _further(comparison), _patients(comparison)]
+
+
+def _means(comparison: Comparison) -> Table:
+    return Table(
+        "Means",
+        "A is CT, PET, SPECT or T1, B is MR or T2. Means within each patient, then over patients. The best value of "
+        "each kind is bold; that of a single column can be had by copying one source, so read them together.",
+        comparison.summary[["kind", "method", "patients", "pairs", *MAIN]],
+        dict.fromkeys(MAIN, "highest"),
+    )
+
+
+def _further(comparison: Comparison) -> Table:
+    return Table(
+        "Balance and further metrics",
+        "Balance is the smaller over the larger of the values for A and B. EPIg: EPI on Sobel gradients. QNCIE_r: with "
+        "Pearson's correlation. SF and AG measure activity, which noise and halos raise too, so no value is the best.",
+        comparison.summary[["kind", "method", *_FURTHER]],
+        {column: "highest" for column in _FURTHER if column not in _NEITHER_GOOD_NOR_BAD},
+    )
+
+
+def _ranks(comparison: Comparison) -> Table:
+    return Table(
+        "Ranks",
+        "The place of each method by the means of each kind, 1 the best, and the mean of the six places.",
+        comparison.ranks,
+        {"mean rank": "lowest"},
+        decimals=2,
+    )
+
+
+def _paired(comparison: Comparison) -> Table:
+    rows = comparison.statistics.assign(cell=[_compared(row) for _, row in comparison.statistics.iterrows()])
+    cells = rows.set_index(["kind", "method", "indicator"])["cell"].unstack()
+    order = rows[["kind", "method"]].drop_duplicates()
+    return Table(
+        f"{comparison.ours} against each other method",
+        f"▲ {comparison.ours} is better, ▼ worse, = no difference beyond chance; then the mean difference over "
+        "pairs and p, two-sided, after Bonferroni. Neighbouring slices of a patient are alike, so p is too small for "
+        "a claim about new patients.",
+        cells.loc[list(order.itertuples(index=False, name=None)), list(INDICATORS)].reset_index(),
+    )
+
+
+def _compared(row: pd.Series) -> str:
+    if pd.isna(row.get("adjusted p")):
+        return f"{row['difference']:+.3f}"
+    return f"{_MARKS[row['verdict']]} {row['difference']:+.3f}, p {_show_p(row['adjusted p'])}"
+
+
+def _all(comparison: Comparison) -> Table:
+    columns = ["kind", "indicator", "pairs", "Shapiro-Wilk p", "test", "statistic", "p", "paired test"]
+    rows = comparison.statistics.drop_duplicates(["kind", "indicator"]).reindex(columns=columns)
+    for column in ("Shapiro-Wilk p", "p"):
+        rows[column] = [_show_p(p) for p in rows[column]]
+    return Table(
+        "All methods at once",
+        "Do the methods differ at all? Repeated-measures ANOVA (Greenhouse-Geisser) and paired t tests where the "
+        "differences pass Shapiro-Wilk, else Friedman and Wilcoxon's signed-rank test; by pair, two-sided, 0.05.",
+        rows,
+    )
+
+
+def _lesions(lesions: pd.DataFrame) -> Table:
+    rows = summarise_lesions(lesions)
+    return Table(
+        "Lesion retention",
+        "Discs of known contrast, brighter or darker, of 6, 10 and 16 pixels are put into one source. Retention is the "
+        "contrast-to-noise ratio in the fused image over that in the source: 1 when nothing is lost, 0 when the lesion "
+        "is gone. Mean and worst decile over all lesions, for those in A and those in B.",
+        rows,
+        dict.fromkeys(rows.columns.drop(["kind", "method"]), "highest"),
+    )
+
+
+def _invention(comparison: Comparison) -> Table:
+    columns = ["invention", "invention 99.9 %"]
+    return Table(
+        "Invention",
+        "Structure that neither source explains, in grey values of 255: the largest residual of a linear regression on "
+        "both sources in a window of 7 pixels, and its 99.9th percentile. Less is better; a change from one source to "
+        "the other counts too.",
+        comparison.summary[["kind", "method", *columns]],
+        dict.fromkeys(columns, "lowest"),
+        decimals=1,
+    )
+
+
+def _flicker(flicker: pd.DataFrame) -> Table:
+    rows = flicker.groupby(["kind", "method"], sort=False)["flicker"].mean().to_frame()
+    average = flicker[flicker["method"] == "average"].set_index("volume")["flicker"]
+    if not average.empty:
+        ratio = flicker["flicker"] / flicker["volume"].map(average)
+        rows["highest, over average's"] = ratio.groupby([flicker["kind"], flicker["method"]]).max()
+    return Table(
+        "Flicker",
+        "The fused volume's second difference from slice to slice over the mean of its sources'; mean over volumes. "
+        "Then the same over that of the average, for the volume where this is the highest.",
+        rows.reset_index(),
+        {"flicker": "lowest"},
+    )
+
+
+def _limits(summary: pd.DataFrame, limits: pd.DataFrame) -> list[Table]:
+    return [
+        Table(
+            "Share of the attainable limit",
+            "What each method has of the value that direct optimisation of the fused image's pixels reaches, in "
+            "percent; balanced is SSIM sum + EPI sum / 2 + VIF, all at once. The limit is one of these metrics, not of "
+            "use.",
+            share_of_limit(summary, limits),
+            dict.fromkeys(OBJECTIVES, "highest"),
+            decimals=1,
+        ),
+        Table(
+            "The attainable limit",
+            "The images that were optimised, each for the objective in its row, measured as all others are.",
+            limits[["kind", "method", *MAIN]].rename(columns={"method": "objective"}),
+        ),
+    ]
+
+
+def _patients(comparison: Comparison) -> Table:
+    return Table(
+        "By patient",
+        "Means within each patient.",
+        comparison.by_patient[["kind", "method", "patient", "pairs", *MAIN]],
+    )
+
+
+def _show_p(p: object) -> str:
+    if not isinstance(p, float) or pd.isna(p):
+        return ""
+    return "<0.001" if p < 0.001 else f"{p:.3f}"

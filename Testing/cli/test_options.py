@@ -1,0 +1,34 @@
+"""CSAFusionLib.cli.options"""
+
+from __future__ import annotations
+
+import pytest
+
+from CSAFusionLib.cli.options import parse_kinds, parse_named, parse_split
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.training.pairs import PairKind
+
+
+def test_kinds_are_named_with_commas_between_them() -> None:
+    assert parse_kinds("T1-T2,CT-MRI") == (PairKind.T1_T2, PairKind.CT_MRI)
+
+
+def test_an_unknown_kind_is_refused_with_those_there_are() -> None:
+    with pytest.raises(InputError, match="no kind of pair named 'MR-US'; choose from CT-MRI,"):
+        parse_kinds("CT-MRI,MR-US")
+
+
+def test_the_split_is_train_or_val() -> None:
+    assert (parse_split("train"), parse_split("val")) == ("train", "val")
+    with pytest.raises(InputError, match="must be 'train' or 'val', not 'test'"):
+        parse_split("test")
+
+
+def test_a_name_ends_at_the_first_equals_sign() -> None:
+    assert parse_named("no attention=runs/a=b.safetensors", "weights") == ("no attention", "runs/a=b.safetensors")
+
+
+@pytest.mark.parametrize("text", ["runs", "=runs", "name="])
+def test_what_is_no_name_with_a_value_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match=f"'{text}' is no folder of results; give it as NAME=VALUE"):
+        parse_named(text, "folder of results")

@@ -1,0 +1,25 @@
+"""Pairs that stand for the data set."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from CSAFusionLib.training.pairs import ImagePair, PairKind
+
+
+def a_pair(kind: PairKind, name: str, seed: int) -> ImagePair:
+    a, b = np.random.default_rng(seed).random((2, 48, 52), dtype=np.float32)
+    return ImagePair(a=a, b=b, kind=kind, name=name)
+
+
+@pytest.fixture
+def pairs() -> list[ImagePair]:
+    """Two slices of one CT-MRI patient and one of another, and one slice of a T1-T2 volume."""
+    names = (
+        (PairKind.CT_MRI, "9004"),
+        (PairKind.CT_MRI, "9005"),
+        (PairKind.CT_MRI, "33005"),
+        (PairKind.T1_T2, "ms-1-004"),
+    )
+    return [a_pair(kind, name, seed) for seed, (kind, name) in enumerate(names)]

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from CSAFusionLib.evaluation.comparison import Comparison
+from CSAFusionLib.evaluation.report.layout import Table
+from CSAFusionLib.evaluation.report.tables import tables_of
+
+
+@pytest.fixture(scope="module")
+def tables(comparison: Comparison) -> dict[str, Table]:
+    return {table.title: table for table in tables_of(comparison)}
+
+
+def column(table: Table, name: str, kind: str = "CT-MRI") -> dict[str, str]:
+    """A column's texts by method."""
+    place = table.rows.columns.get_loc(name)
+    return {row[1].text: row[place].text for row in table.cells() if row[0].text == kind}
+
+
+def test_every_part_of_the_comparison_has_a_table(tables: dict[str, Table]) -> None:
+    assert list(tables) == [
+        "Means", "Ranks", "ours against each other method", "All methods at once", "Lesion retention", "Invention",
+        "Flicker", "Share of the attainable limit", "The attainable limit", "Balance and further metrics", "By patient",
+    ]  # fmt: skip
+
+
+def test_what_was_not_tested_has_none(comparison: Comparison) -> None:
+    titles = [table.title for table in tables_of(replace(comparison, lesions=None, flicker=None, limits=None))]
+    assert not {"Lesion retention", "Flicker", "The attainable limit"} & set(titles)
+    assert "Invention" in titles
+
+
+def test_the_means_mark_the_highest_values_and_invention_the_lowest(tables: dict[str, Table]) -> None:
+    def best(table: Table) -> set[str]:
+        return {row[1].text for row in table.cells() if any(cell.best for cell in row)}
+
+    assert best(tables["Means"]) == {"ours"}
+    assert best(tables["Invention"]) == {"average"}
+
+
+def test_activity_has_no_best_value(tables: dict[str, Table]) -> None:
+    assert not {"SF", "AG"} & set(tables["Balance and further metrics"].best)
+
+
+def test_our_method_stands_against_each_other_with_difference_and_p(tables: dict[str, Table]) -> None:
+    against = column(tables["ours against each other method"], "VIF")
+    assert list(against) == ["average", "maximum"]
+    assert against["average"].startswith("▲ +0.4")
+    assert ", p <0.001" in against["average"]
+
+
+def test_with_too_few_pairs_only_the_difference_is_told(tables: dict[str, Table]) -> None:
+    assert column(tables["ours against each other method"], "VIF", "T1-T2")["maximum"].startswith("+0.2")
+    assert set(column(tables["All methods at once"], "test", "T1-T2").values()) == {"too few pairs"}
+
+
+def test_lesions_are_summed_up_for_each_source(tables: dict[str, Table]) -> None:
+    assert column(tables["Lesion retention"], "retention(A)") == dict.fromkeys(("average", "maximum", "ours"), "0.500")
+    assert column(tables["Lesion retention"], "worst decile(B)")["ours"] == "0.260"
+
+
+def test_flicker_is_told_against_the_average_where_it_is_highest(tables: dict[str, Table]) -> None:
+    assert column(tables["Flicker"], "flicker", "T1-T2") == {"average": "0.550", "maximum": "0.800", "ours": "0.600"}
+    highest = column(tables["Flicker"], "highest, over average's", "T1-T2")
+    assert highest == {"average": "1.000", "maximum": "1.800", "ours": "1.333"}
+
+
+def test_without_the_average_flicker_is_told_alone(comparison: Comparison) -> None:
+    flicker = comparison.flicker[comparison.flicker["method"] != "average"]
+    (table,) = (table for table in tables_of(replace(comparison, flicker=flicker)) if table.title == "Flicker")
+    assert list(table.rows.columns) == ["kind", "method", "flicker"]
+
+
+def test_methods_are_held_against_the_limit(tables: dict[str, Table]) -> None:
+    shares = column(tables["Share of the attainable limit"], "VIF")
+    assert shares["ours"] == "50.0"
+    assert float(shares["average"]) < float(shares["maximum"]) < 50
+    assert list(column(tables["The attainable limit"], "VIF")) == ["SSIM sum", "EPI sum", "VIF", "balanced"]

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.evaluation import contenders as module
+from CSAFusionLib.evaluation.contenders import BUNDLED, by_method, by_results, by_weights, check_names
+from CSAFusionLib.evaluation.methods.maximum import maximum
+from CSAFusionLib.training.pairs import ImagePair, PairKind
+from CSAFusionLib.volumes.pictures import write_picture
+
+
+def test_a_method_fuses_every_kind_of_pair(pairs: list[ImagePair]) -> None:
+    contender = by_method("maximum", maximum)
+    for pair in pairs:
+        np.testing.assert_array_equal(contender.fuse(pair), np.maximum(pair.a, pair.b))
+    assert contender.method_for(PairKind.PET_MRI) is maximum
+
+
+def test_the_bundled_weights_follow_the_kind_of_the_pair(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[str] = []
+
+    def load(name: str) -> tuple[str, None]:
+        loaded.append(name)
+        return name, None
+
+    monkeypatch.setattr(module, "load_network", load)
+    monkeypatch.setattr(module, "by_network", lambda network, device: (network, device))
+    contender = by_weights("CSAFusion", BUNDLED, "cuda")
+    kinds = (PairKind.CT_MRI, PairKind.SPECT_MRI, PairKind.PET_MRI, PairKind.T1_T2, PairKind.CT_MRI)
+    chosen = ["ct-mr", "functional-mr", "functional-mr", "t1-t2", "ct-mr"]
+    assert [contender.method_for(kind) for kind in kinds] == [(name, "cuda") for name in chosen]
+    assert loaded == ["ct-mr", "functional-mr", "t1-t2"]
+
+
+def test_a_weights_file_fuses_every_kind(weights_file: Path, pairs: list[ImagePair]) -> None:
+    contender = by_weights("mine", weights_file)
+    fused = contender.fuse(pairs[0])
+    assert fused.shape == pairs[0].a.shape
+    assert not np.array_equal(fused, contender.fuse(pairs[1]))
+
+
+def test_weights_that_are_not_there_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not exist"):
+        by_weights("mine", tmp_path / "no.safetensors")
+
+
+def test_saved_results_are_looked_up_by_their_pair_and_fuse_nothing_else(
+    pairs: list[ImagePair], tmp_path: Path
+) -> None:
+    for pair in pairs:
+        (tmp_path / pair.kind.value).mkdir(exist_ok=True)
+        write_picture((255 * pair.b).round().astype(np.uint8), tmp_path / pair.kind.value / f"{pair.name}.png")
+    contender = by_results("theirs", tmp_path, pairs)
+    np.testing.assert_allclose(contender.fuse(pairs[3]), pairs[3].b, atol=0.002)
+    assert contender.method_for is None
+
+
+def test_two_contenders_of_one_name_are_refused() -> None:
+    names = ("average", "mine", "mine")
+    with pytest.raises(InputError, match="Two methods are named 'mine'"):
+        check_names([by_method(name, maximum) for name in names])
+    check_names([by_method(name, maximum) for name in names[:2]])
