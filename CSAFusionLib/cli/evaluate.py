@@ -88,18 +88,20 @@ def evaluate(
         if limit:
             comparison = add_limits(comparison, progress)
         about = _about(chosen, part, contenders)
-        files: dict[str, str] = {}
+        summary = to_markdown(tables_of(comparison), about, comparison.ours)
         if output is not None:
             progress("Writing the report", 0, 0)
-            files = report_files(comparison, about, data / "slices")
+            contents = report_files(comparison, about, data / "slices")
             output.mkdir(exist_ok=True)
-            write_together({output / name: _writer(content) for name, content in files.items()})
-    typer.echo(to_markdown(tables_of(comparison), about, comparison.ours), nl=False)
+            written = {output / name: _writer(content) for name, content in contents.items()}
+            write_together(written)
+    typer.echo(summary, nl=False)
     if output is not None:
-        print_written(output / name for name in files)
+        print_written(written)
 
 
 def check_packages() -> None:
+    """Refuse to evaluate where a package that only an evaluation needs is not installed; InputError, naming it."""
     missing = [package for package in _PACKAGES if find_spec(package) is None]
     if missing:
         raise InputError(f"The evaluation needs {', '.join(missing)}; install with pip install 'csafusion[evaluate]'.")
