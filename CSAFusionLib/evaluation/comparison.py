@@ -88,8 +88,9 @@ def add_clinical_tests(
     """
     methods = {contender.name: contender.method_for for contender in contenders if contender.method_for is not None}
     lesions = measure_lesions(methods, comparison.pairs, progress)
-    flicker = flicker_table(methods, data, registered=registered, progress=progress)
-    return replace(comparison, lesions=lesions, flicker=flicker[flicker["kind"].isin(comparison.results["kind"])])
+    kinds = {pair.kind for pair in comparison.pairs}
+    flicker = flicker_table(methods, kinds, data, registered=registered, progress=progress)
+    return replace(comparison, lesions=lesions, flicker=flicker)
 
 
 def add_limits(comparison: Comparison, progress: Progress = silent) -> Comparison:

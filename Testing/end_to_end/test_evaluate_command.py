@@ -113,8 +113,9 @@ def test_clinical_tests_and_limits_join_the_report(
 ) -> None:
     from CSAFusionLib.evaluation import comparison
 
-    flicker = [{"kind": "CT-MRI", "volume": "v", "method": method, "flicker": 0.7} for method in ("average", "mine")]
-    monkeypatch.setattr(comparison, "flicker_table", lambda *_, **__: pd.DataFrame(flicker))
+    about = {"kind": "CT-MRI", "volume": "v", "flicker": 0.7, "flicker for detail": 1.0}
+    flicker = pd.DataFrame([about | {"method": method} for method in ("average", "mine")])
+    monkeypatch.setattr(comparison, "flicker_table", lambda *_, **__: flicker)
     monkeypatch.setattr(comparison, "attainable", lambda a, b, objective: (a + b) / 2)
     result = evaluated("--clinical", "--limit", "--pairs", 1, "-o", tmp_path / "report")
     assert result.exit_code == 0, result.stderr

@@ -12,7 +12,7 @@ from CSAFusionLib.evaluation.contenders import Contender, by_method
 from CSAFusionLib.evaluation.limit import OBJECTIVES
 from CSAFusionLib.evaluation.methods.average import average
 from CSAFusionLib.evaluation.methods.maximum import maximum
-from CSAFusionLib.training.pairs import ImagePair
+from CSAFusionLib.training.pairs import ImagePair, PairKind
 
 
 @pytest.fixture
@@ -37,19 +37,20 @@ def test_the_tables_follow_from_what_was_measured(comparison: Comparison) -> Non
     pd.testing.assert_series_equal(of_t1_t2, pd.Series(expected, of_t1_t2.index), check_names=False)
 
 
-def test_clinical_tests_leave_out_saved_results_and_volumes_of_other_kinds(
+def test_clinical_tests_leave_out_saved_results_and_other_kinds(
     comparison: Comparison, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def flicker(methods: dict[str, object], data: Path, **options: object) -> pd.DataFrame:
-        assert (list(methods), data, options["registered"]) == (["average"], Path("data"), Path("registered"))
-        return pd.DataFrame({"kind": ["PET-MRI", "T1-T2"], "flicker": [0.1, 0.2]})
-
-    monkeypatch.setattr(module, "flicker_table", flicker)
     monkeypatch.setattr(module, "measure_lesions", lambda methods, pairs, progress: (list(methods), pairs))
+    monkeypatch.setattr(
+        module,
+        "flicker_table",
+        lambda methods, kinds, data, registered, progress: (list(methods), kinds, data, registered),
+    )
     contenders = [by_method("average", average), Contender("saved", lambda pair: pair.a)]
     tested = add_clinical_tests(comparison, contenders, Path("data"), registered=Path("registered"))
     assert tested.lesions == (["average"], comparison.pairs)
-    assert list(tested.flicker["kind"]) == ["T1-T2"]
+    kinds = {PairKind.CT_MRI, PairKind.T1_T2}
+    assert tested.flicker == (["average"], kinds, Path("data"), Path("registered"))
     assert tested.results is comparison.results
 
 

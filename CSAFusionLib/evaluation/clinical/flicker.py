@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -47,6 +47,7 @@ def flicker_for_detail(a: np.ndarray, b: np.ndarray, fused: np.ndarray) -> float
 
 def flicker_table(
     methods: Mapping[str, Callable[[PairKind], FusionMethod]],
+    kinds: Collection[PairKind],
     data: Path,
     *,
     registered: Path,
@@ -56,6 +57,7 @@ def flicker_table(
 
     Args:
         methods: by name, what fuses slices of a kind.
+        kinds: which volumes are fused.
         data: the folder that holds ``volumes``.
         registered: a folder that keeps registered volumes, so that they are registered once.
         progress: told of each volume and method.
@@ -65,7 +67,7 @@ def flicker_table(
         Cancelled: from ``progress``.
     """
     rows: list[dict[str, object]] = []
-    slabs = read_slabs(data / "volumes", registered=registered, progress=progress)
+    slabs = read_slabs(data / "volumes", kinds, registered=registered, progress=progress)
     for slab in slabs:
         for name, method_for in methods.items():
             progress("Fusing volumes", len(rows), len(slabs) * len(methods))

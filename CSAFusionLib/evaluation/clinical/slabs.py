@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -54,23 +55,27 @@ _ALIGNED = (
 )
 
 
-def read_slabs(volumes: Path, *, registered: Path, progress: Progress = silent) -> list[Slab]:
-    """Read the middle 24 slices, or as many as there are, of every volume that steadiness is measured on.
+def read_slabs(
+    volumes: Path, kinds: Collection[PairKind], *, registered: Path, progress: Progress = silent
+) -> list[Slab]:
+    """Read the middle 24 slices, or as many as there are, of every volume of ``kinds`` that steadiness is measured on.
 
     These are the T1-T2 patients of ``val``, and of CT, PET and SPECT what the data set has in three dimensions, which
     no network is trained on.
 
     Args:
         volumes: the folder of volumes.
+        kinds: the volumes of other kinds are neither read nor registered.
         registered: a folder that keeps registered volumes, so that they are registered once.
         progress: told of each volume that is registered.
 
     Raises:
         InputError: a volume is missing.
     """
-    aligned = [_read_aligned(pair, volumes) for pair in _ALIGNED]
-    pairs = read_volume_pairs(volumes, "val", registered=registered, progress=progress)
-    return [_middle(slab) for slab in (*aligned, *_stack(pairs))]
+    slabs = [_read_aligned(pair, volumes) for pair in _ALIGNED if pair.kind in kinds]
+    if PairKind.T1_T2 in kinds:
+        slabs += _stack(read_volume_pairs(volumes, "val", registered=registered, progress=progress))
+    return [_middle(slab) for slab in slabs]
 
 
 def _read_aligned(pair: _AlignedVolumes, volumes: Path) -> Slab:

@@ -119,17 +119,18 @@ def _invention(comparison: Comparison) -> Table:
 
 
 def _flicker(flicker: pd.DataFrame) -> Table:
-    rows = flicker.groupby(["kind", "method"], sort=False)["flicker"].mean().to_frame()
+    rows = flicker.groupby(["kind", "method"], sort=False)[["flicker", "flicker for detail"]].mean()
     average = flicker[flicker["method"] == "average"].set_index("volume")["flicker"]
     if not average.empty:
         ratio = flicker["flicker"] / flicker["volume"].map(average)
         rows["highest, over average's"] = ratio.groupby([flicker["kind"], flicker["method"]]).max()
     return Table(
         "Flicker",
-        "The fused volume's second difference from slice to slice over the mean of its sources'; mean over volumes. "
-        "Then the same over that of the average, for the volume where this is the highest.",
+        "The fused volume's second difference from slice to slice over the mean of its sources'; then each divided by "
+        "the second differences within slices, so that neither dimness nor contrast counts. Means over volumes. Last, "
+        "the first over that of the average, for the volume where it is the highest.",
         rows.reset_index(),
-        {"flicker": "lowest"},
+        {"flicker": "lowest", "flicker for detail": "lowest"},
     )
 
 

@@ -53,12 +53,12 @@ def test_the_table_has_a_row_for_each_volume_and_method_and_asks_for_the_method_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     slabs = [Slab(PairKind.CT_MRI, "one", A, B), Slab(PairKind.PET_MRI, "two", B, A)]
-    monkeypatch.setattr(flicker, "read_slabs", lambda volumes, registered, progress: slabs)
+    monkeypatch.setattr(flicker, "read_slabs", lambda volumes, kinds, registered, progress: slabs)
     methods = {
         "first": lambda kind: lambda a, b: a,
         "CT or second": lambda kind: np.minimum if kind is PairKind.CT_MRI else (lambda a, b: b),
     }
-    table = flicker_table(methods, Path("data"), registered=Path("registered"))
+    table = flicker_table(methods, list(PairKind), Path("data"), registered=Path("registered"))
     assert table[["kind", "volume", "method"]].values.tolist() == [
         ["CT-MRI", "one", "first"],
         ["CT-MRI", "one", "CT or second"],

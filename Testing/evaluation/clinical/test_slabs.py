@@ -20,7 +20,7 @@ def test_the_aligned_volumes_give_runs_of_slices_that_both_show_the_head(
     monkeypatch.setattr(slabs, "read_volume_pairs", no_registration)
     quick = [pair for pair in slabs._ALIGNED if not pair.other.startswith("pyapetnet")]
     monkeypatch.setattr(slabs, "_ALIGNED", quick)
-    read = read_slabs(shared_data / "volumes", registered=tmp_path)
+    read = read_slabs(shared_data / "volumes", list(PairKind), registered=tmp_path)
     assert {slab.kind for slab in read} == {PairKind.CT_MRI, PairKind.PET_MRI, PairKind.SPECT_MRI}
     assert [len(slab.a) for slab in read] == [24, 24, 24, 5]
     for slab in read:
@@ -47,7 +47,7 @@ def test_the_slices_of_a_registered_volume_are_stacked_and_the_middle_taken(
     ]
     monkeypatch.setattr(slabs, "_ALIGNED", ())
     monkeypatch.setattr(slabs, "read_volume_pairs", lambda *arguments, **options: pairs)
-    one, two = read_slabs(tmp_path, registered=tmp_path)
+    one, two = read_slabs(tmp_path, [PairKind.T1_T2], registered=tmp_path)
     assert (one.name, two.name) == ("open_ms-one", "open_ms-two")
     np.testing.assert_array_equal(one.a, [pair.a for pair in pairs[3:27]])
     np.testing.assert_array_equal(two.b, [pair.b for pair in pairs[30:]])
@@ -59,5 +59,16 @@ def test_only_patients_that_no_network_was_trained_on_are_registered(
     asked = []
     monkeypatch.setattr(slabs, "_ALIGNED", ())
     monkeypatch.setattr(slabs, "read_volume_pairs", lambda volumes, split, **options: asked.append(split) or [])
-    assert read_slabs(tmp_path, registered=tmp_path) == []
+    assert read_slabs(tmp_path, [PairKind.T1_T2], registered=tmp_path) == []
     assert asked == ["val"]
+
+
+def test_volumes_of_other_kinds_are_neither_read_nor_registered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = []
+    monkeypatch.setattr(slabs, "_read_aligned", lambda pair, volumes: read.append(pair.kind))
+    monkeypatch.setattr(slabs, "_middle", lambda slab: slab)
+    monkeypatch.setattr(slabs, "read_volume_pairs", lambda *arguments, **options: pytest.fail("registered"))
+    read_slabs(tmp_path, [PairKind.CT_MRI], registered=tmp_path)
+    assert read == [PairKind.CT_MRI, PairKind.CT_MRI]

@@ -71,7 +71,7 @@ def test_flicker_is_told_against_the_average_where_it_is_highest(tables: dict[st
 def test_without_the_average_flicker_is_told_alone(comparison: Comparison) -> None:
     flicker = comparison.flicker[comparison.flicker["method"] != "average"]
     (table,) = (table for table in tables_of(replace(comparison, flicker=flicker)) if table.title == "Flicker")
-    assert list(table.rows.columns) == ["kind", "method", "flicker"]
+    assert list(table.rows.columns) == ["kind", "method", "flicker", "flicker for detail"]
 
 
 def test_methods_are_held_against_the_limit(tables: dict[str, Table]) -> None:
