@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from CSAFusionLib.cli.ablate import ablate
 from CSAFusionLib.cli.demo import demo
 from CSAFusionLib.cli.evaluate import evaluate
 from CSAFusionLib.cli.fuse import fuse
@@ -19,5 +20,5 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-for _command in (fuse, register, train, evaluate, demo):
+for _command in (fuse, register, train, evaluate, ablate, demo):
     app.command()(explains_errors(_command))

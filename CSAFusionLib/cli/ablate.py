@@ -1,0 +1,77 @@
+"""``csafusion ablate``: what each part of the network, or each term of the loss, is worth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from CSAFusionLib.cli import options
+from CSAFusionLib.cli.evaluate import check_packages
+from CSAFusionLib.cli.outputs import check_output_folder
+from CSAFusionLib.cli.progress_bar import ProgressBar
+from CSAFusionLib.cli.summary import print_written
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.fusion.device import choose_device
+
+if TYPE_CHECKING:
+    from CSAFusionLib.training.ablation import Variants
+
+
+def ablate(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of the training to compare with.")],
+    data: options.Data,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FOLDER", help="For trainings and their table.")],
+    what: Annotated[
+        str, typer.Option(metavar="networks|losses", help="Change the network, or one term of the loss at a time.")
+    ] = "networks",
+    factor: Annotated[float, typer.Option(help="Losses: what the term's weights are multiplied by.")] = 0.0,
+    only: Annotated[str | None, typer.Option(help="Only these variants, with commas between them.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    registered: options.Registered = options.REGISTERED,
+) -> None:
+    """Train variants of a training with its own settings, and compare them on the val patients.
+
+    What is already trained in the output folder is kept, so the command can be stopped and run again.
+    """
+    check_packages()
+    from CSAFusionLib.evaluation.comparison import compare_methods
+    from CSAFusionLib.evaluation.contenders import by_weights
+    from CSAFusionLib.evaluation.report.markdown import to_markdown
+    from CSAFusionLib.evaluation.report.tables import tables_of
+    from CSAFusionLib.training.ablation import loss_variants, network_variants, train_variants
+    from CSAFusionLib.training.configuration import TrainingConfiguration
+    from CSAFusionLib.training.data import read_pairs
+    from CSAFusionLib.training.run import CONFIGURATION_FILE
+
+    check_output_folder(output)
+    reference = TrainingConfiguration.read(run / CONFIGURATION_FILE)
+    if what == "networks":
+        variants = network_variants(reference)
+    elif what == "losses":
+        variants = loss_variants(reference, factor)
+    else:
+        raise InputError(f"Ablate 'networks' or 'losses', not '{what}'.")
+    variants = _chosen(variants, only)
+    torch_device = choose_device(device).torch_device
+    contenders = [by_weights("reference", run / "best.safetensors", torch_device)]
+    with ProgressBar() as progress:
+        weights = train_variants(variants, data, output, registered=registered, device=torch_device, progress=progress)
+        contenders += [by_weights(name, path, torch_device) for name, path in weights.items()]
+        pairs = read_pairs(data, reference.kinds, "val", registered=registered, progress=progress)
+        comparison = compare_methods(contenders, "reference", pairs, progress)
+    about = [f"Every network is trained as {run} was, for {reference.epochs} epochs; what is named is changed."]
+    text = to_markdown(tables_of(comparison), about, "reference")
+    table = output / f"{what}.md"
+    table.write_text(text, encoding="utf-8")
+    typer.echo(text, nl=False)
+    print_written([table])
+
+
+def _chosen(variants: Variants, only: str | None) -> Variants:
+    names = list(variants) if only is None else only.split(",")
+    for name in names:
+        if name not in variants:
+            raise InputError(f"There is no variant named '{name}'; choose from {', '.join(variants)}.")
+    return {name: variants[name] for name in names}
