@@ -18,7 +18,7 @@ from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.registration.result import RegistrationResult
 
 
-def negate(fixed, moving, settings, *, registration, progress):
+def negate(fixed, moving, settings, *, registration, region, progress):
     """A result that shows that the inputs arrived: the fixed image with its sign turned."""
     for done in range(3):
         progress("negation", done + 1, 3)
