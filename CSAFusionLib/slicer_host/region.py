@@ -82,7 +82,7 @@ def _as_labels(mask: slicer.vtkMRMLNode) -> Iterator[slicer.vtkMRMLLabelMapVolum
     labels.HideFromEditorsOn()
     try:
         exported = slicer.modules.segmentations.logic().ExportVisibleSegmentsToLabelmapNode(mask, labels)
-        if not exported or labels.GetImageData() is None:
+        if not exported or labels.GetImageData() is None or not labels.GetImageData().GetNumberOfPoints():
             raise InputError(f"The segmentation '{mask.GetName()}' shows no segment; show one or choose no mask.")
         yield labels
     finally:

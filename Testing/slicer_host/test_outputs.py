@@ -66,6 +66,7 @@ def test_a_node_that_has_left_the_scene_is_made_anew_where_it_was_wanted(nodes, 
 
 
 def test_the_registered_volume_is_shown_as_the_moving_one_is(nodes, result):
+    nodes[1].GetDisplayNode().AutoWindowLevelOff()
     nodes[1].GetDisplayNode().SetWindowLevel(33, 44)
     placed = place_result(result, FusionSettings(), *nodes, Outputs(make=OPTIONAL))
     display = placed.registered.GetDisplayNode()
