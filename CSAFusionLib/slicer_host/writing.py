@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import SimpleITK as sitk
 import slicer
 import slicer.util
 
+from CSAFusionLib.slicer_host.provenance import write_provenance
 from CSAFusionLib.slicer_host.subject_hierarchy import place_beside
 
-ATTRIBUTE_PREFIX = "CSAFusion."
+FIXED_ROLE = "CSAFusion.fixed"
+"""Under which a fused node refers to the volume whose grid it has."""
 _BLUE_TO_RED = "vtkMRMLColorTableNodeFileDivergingBlueRed.txt"
 
 
@@ -34,7 +35,8 @@ def write_fused(
         The node that now holds the image.
     """
     node = _write(image, fixed, f"{fixed.GetName()} + {moving_name} fused", output)
-    _set_provenance(node, provenance)
+    write_provenance(node, provenance)
+    node.SetNodeReferenceID(FIXED_ROLE, fixed.GetID())
     _show_range(node, 0.0, 255.0 if node.IsA("vtkMRMLVectorVolumeNode") else 1.0)
     return node
 
@@ -81,20 +83,6 @@ def _write(
     output.CreateDefaultDisplayNodes()
     place_beside(output, fixed)
     return output
-
-
-def _set_provenance(node: slicer.vtkMRMLNode, provenance: dict[str, Any]) -> None:
-    """One attribute for each item; the settings stay whole, so that a run can be repeated from them."""
-    for old in [name for name in node.GetAttributeNames() if name.startswith(ATTRIBUTE_PREFIX)]:
-        node.RemoveAttribute(old)
-    for key, value in provenance.items():
-        parts = {f"{key}.{name}": part for name, part in value.items()} if _is_group(key, value) else {key: value}
-        for name, part in parts.items():
-            node.SetAttribute(ATTRIBUTE_PREFIX + name, part if isinstance(part, str) else json.dumps(part))
-
-
-def _is_group(key: str, value: Any) -> bool:
-    return isinstance(value, dict) and key != "settings"
 
 
 def _show_range(node: slicer.vtkMRMLVolumeNode, black: float, white: float) -> None:

@@ -36,6 +36,7 @@ class Application:
         self.answers: list[bool] = []
         self.questions: list[str] = []
         self.errors: list[str] = []
+        self.cursors: list[int] = []
         self.settings: dict[str, str] = {}
         self.save_file_name = ""
         self.at_startup: list = []
@@ -44,11 +45,22 @@ class Application:
         self._logic.SetMRMLScene(slicer.mrmlScene)
         self._layout_manager = LayoutManager(self._logic)
 
+    def end(self) -> None:
+        """Let go of the scene, which the layout's logic does not outlive well."""
+        self._layout_manager.end()
+        self._logic.SetMRMLScene(None)
+
     def testingEnabled(self) -> bool:
         return self._testing
 
     def processEvents(self) -> None:
         pythonqt.application().processEvents()
+
+    def setOverrideCursor(self, cursor: int) -> None:
+        self.cursors.append(cursor)
+
+    def restoreOverrideCursor(self) -> None:
+        self.cursors.pop()
 
     def applicationLogic(self):
         return self._logic
@@ -230,6 +242,7 @@ def _qt(application: Application) -> dict[str, object]:
     widgets = (QtWidgets.QCheckBox, QtWidgets.QComboBox, QtWidgets.QDoubleSpinBox, QtWidgets.QLabel)
     widgets += (QtWidgets.QProgressBar, QtWidgets.QPushButton, QtWidgets.QSpinBox, QtWidgets.QWidget)
     return {kind.__name__: wrapper_class(kind) for kind in widgets} | {
+        "QApplication": SimpleNamespace(overrideCursor=lambda: None),
         "QTimer": timer,
         "QFile": QFile,
         "QUiLoader": QUiLoader,

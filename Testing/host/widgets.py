@@ -1,0 +1,304 @@
+"""Stand-ins for the ``ctk`` and ``qMRML`` widgets that ``CSAFusion.ui`` uses: real Qt widgets with their properties,
+signals and behaviour. Names and signatures are those of CTK's and Slicer's headers."""
+
+from __future__ import annotations
+
+import slicer
+
+from Testing.host.pythonqt import QtCore, QtWidgets
+
+Property, PySignal = QtCore.Property, QtCore.Signal
+
+
+class ctkCollapsibleButton(QtWidgets.QAbstractButton):
+    """A head that is clicked to show or hide the children below it."""
+
+    HEAD = 24
+    CPP_SIGNALS = ("contentsCollapsed(bool)",)
+    contentsCollapsed = PySignal(bool)
+
+    def __init__(self, parent=None) -> None:
+        super().__init__(parent)
+        self._collapsed = False
+        self.setCheckable(True)
+        self.setChecked(True)
+        self.setContentsMargins(0, self.HEAD, 0, 0)
+        self.setSizePolicy(QtWidgets.QSizePolicy.Policy.Preferred, QtWidgets.QSizePolicy.Policy.Fixed)
+        self.toggled.connect(lambda checked: self._set_collapsed(not checked))
+
+    def sizeHint(self) -> QtCore.QSize:
+        inside = self.layout().sizeHint() if self.layout() and not self._collapsed else QtCore.QSize(0, self.HEAD)
+        return inside.expandedTo(QtCore.QSize(0, self.HEAD))
+
+    def minimumSizeHint(self) -> QtCore.QSize:
+        return self.sizeHint()
+
+    def hasHeightForWidth(self) -> bool:
+        return bool(self.layout()) and self.layout().hasHeightForWidth() and not self._collapsed
+
+    def heightForWidth(self, width: int) -> int:
+        return self.layout().totalHeightForWidth(width) if self.hasHeightForWidth() else self.sizeHint().height()
+
+    def hitButton(self, position: QtCore.QPoint) -> bool:
+        return position.y() < self.HEAD
+
+    def paintEvent(self, event) -> None:
+        painter = QtWidgets.QStylePainter(self)
+        option = QtWidgets.QStyleOptionButton()
+        option.initFrom(self)
+        option.rect = QtCore.QRect(0, 0, self.width(), self.HEAD)
+        option.text = ""
+        painter.drawControl(QtWidgets.QStyle.ControlElement.CE_PushButtonBevel, option)
+        if self.hasFocus():
+            painter.drawRect(option.rect.adjusted(2, 2, -3, -3))
+        arrow = (
+            "\N{BLACK RIGHT-POINTING SMALL TRIANGLE}" if self._collapsed else "\N{BLACK DOWN-POINTING SMALL TRIANGLE}"
+        )
+        painter.drawText(
+            option.rect.adjusted(8, 0, 0, 0), int(QtCore.Qt.AlignmentFlag.AlignVCenter), f"{arrow}  {self.text()}"
+        )
+
+    def _set_collapsed(self, collapsed: bool) -> None:
+        if collapsed == self._collapsed:
+            return
+        self._collapsed = collapsed
+        self.setChecked(not collapsed)
+        for child in self.findChildren(QtWidgets.QWidget, options=QtCore.Qt.FindChildOption.FindDirectChildrenOnly):
+            self._show(child, not collapsed)
+        self.updateGeometry()
+        self.contentsCollapsed.emit(collapsed)
+
+    def _show(self, child: QtWidgets.QWidget, shown: bool) -> None:
+        """What was hidden before the section was collapsed stays hidden when it is opened."""
+        if not shown:
+            child.setProperty("hidden_by_itself", child.isHidden())
+        child.setVisible(shown and not child.property("hidden_by_itself"))
+
+    collapsed = Property(bool, lambda self: self._collapsed, _set_collapsed)
+
+
+class ctkSliderWidget(QtWidgets.QWidget):
+    """A slider and a spin box with one value."""
+
+    CPP_SIGNALS = ("valueChanged(double)", "valueIsChanging(double)")
+    STEPS = 1000
+    valueChanged = PySignal(float)
+    valueIsChanging = PySignal(float)
+
+    def __init__(self, parent=None) -> None:
+        super().__init__(parent)
+        self._slider = QtWidgets.QSlider(QtCore.Qt.Orientation.Horizontal)
+        self._slider.setRange(0, self.STEPS)
+        self._box = QtWidgets.QDoubleSpinBox()
+        self._box.setMaximum(99)
+        layout = QtWidgets.QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._slider)
+        layout.addWidget(self._box)
+        self.setFocusProxy(self._slider)
+        self._box.valueChanged.connect(self._follow)
+        self._slider.sliderMoved.connect(lambda step: self._box.setValue(self._at(step)))
+
+    def setRange(self, minimum: float, maximum: float) -> None:
+        self._box.setRange(minimum, maximum)
+        self._follow(self._box.value(), tell=False)
+
+    def _at(self, step: int) -> float:
+        return self._box.minimum() + (self._box.maximum() - self._box.minimum()) * step / self.STEPS
+
+    def _follow(self, value: float, tell: bool = True) -> None:
+        extent = self._box.maximum() - self._box.minimum()
+        self._slider.setValue(round((value - self._box.minimum()) / extent * self.STEPS) if extent else 0)
+        if tell:
+            self.valueChanged.emit(value)
+
+    value = Property(float, lambda self: self._box.value(), lambda self, value: self._box.setValue(value))
+    minimum = Property(
+        float, lambda self: self._box.minimum(), lambda self, value: self.setRange(value, self._box.maximum())
+    )
+    maximum = Property(
+        float, lambda self: self._box.maximum(), lambda self, value: self.setRange(self._box.minimum(), value)
+    )
+    decimals = Property(int, lambda self: self._box.decimals(), lambda self, value: self._box.setDecimals(value))
+    singleStep = Property(
+        float, lambda self: self._box.singleStep(), lambda self, value: self._box.setSingleStep(value)
+    )
+    pageStep = Property(float, lambda self: 0.1, lambda self, value: None)
+    suffix = Property(str, lambda self: self._box.suffix(), lambda self, text: self._box.setSuffix(text))
+    spinBoxVisible = Property(
+        bool, lambda self: not self._box.isHidden(), lambda self, visible: self._box.setVisible(visible)
+    )
+    tracking = Property(
+        bool, lambda self: self._slider.hasTracking(), lambda self, tracks: self._slider.setTracking(tracks)
+    )
+
+
+class ctkPathLineEdit(QtWidgets.QWidget):
+    """A line for a path, with a button that opens a file dialog."""
+
+    CPP_SIGNALS = ("currentPathChanged(QString)", "validInputChanged(bool)")
+    currentPathChanged = PySignal(str)
+    validInputChanged = PySignal(bool)
+
+    def __init__(self, parent=None) -> None:
+        super().__init__(parent)
+        self._line = QtWidgets.QLineEdit()
+        self._name_filters: list[str] = []
+        layout = QtWidgets.QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._line)
+        button = QtWidgets.QToolButton()
+        button.setText("...")
+        layout.addWidget(button)
+        self.setFocusProxy(self._line)
+        self._line.textChanged.connect(self.currentPathChanged)
+
+    def _set_filters(self, filters: list[str]) -> None:
+        self._name_filters = filters
+
+    currentPath = Property(str, lambda self: self._line.text(), lambda self, path: self._line.setText(path))
+    nameFilters = Property("QStringList", lambda self: self._name_filters, _set_filters)
+    showHistoryButton = Property(bool, lambda self: False, lambda self, shown: None)
+
+
+class qMRMLWidget(QtWidgets.QWidget):
+    """The top of a panel: it hands the scene on to the widgets connected to it."""
+
+    CPP_SIGNALS = ("mrmlSceneChanged(vtkMRMLScene*)",)
+    mrmlSceneChanged = PySignal(object)
+
+    def setMRMLScene(self, scene) -> None:
+        self.mrmlSceneChanged.emit(scene)
+
+
+class qMRMLNodeComboBox(QtWidgets.QWidget):
+    """Lists the scene's nodes of some classes; without a scene it is disabled and empty."""
+
+    CPP_SIGNALS = ("currentNodeChanged(vtkMRMLNode*)", "currentNodeChanged(bool)", "nodeAddedByUser(vtkMRMLNode*)")
+    currentNodeChanged = PySignal(object)
+    nodeAddedByUser = PySignal(object)
+
+    def __init__(self, parent=None) -> None:
+        super().__init__(parent)
+        self._scene = None
+        self._tags: list[int] = []
+        self._listed: list = []
+        self._current = None
+        self._filling = False
+        self._values = {
+            "nodeTypes": [],
+            "hideChildNodeTypes": [],
+            "showChildNodeTypes": True,
+            "noneEnabled": False,
+            "noneDisplay": "None",
+            "addEnabled": True,
+            "removeEnabled": True,
+            "renameEnabled": False,
+            "editEnabled": False,
+            "selectNodeUponCreation": True,
+            "baseName": "",
+        }
+        self._box = QtWidgets.QComboBox()
+        self._box.setSizeAdjustPolicy(QtWidgets.QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self._box.setMinimumContentsLength(12)
+        layout = QtWidgets.QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._box)
+        self.setFocusProxy(self._box)
+        self._box.setEnabled(False)
+        self._box.currentIndexChanged.connect(self._on_index)
+
+    def setMRMLScene(self, scene) -> None:
+        for tag in self._tags:
+            self._scene.RemoveObserver(tag)
+        self._scene = scene
+        events = (slicer.vtkMRMLScene.NodeAddedEvent, slicer.vtkMRMLScene.NodeRemovedEvent)
+        events += (slicer.vtkMRMLScene.EndCloseEvent, slicer.vtkMRMLScene.EndImportEvent)
+        self._tags = [scene.AddObserver(event, lambda *_: self._fill()) for event in events] if scene else []
+        self._box.setEnabled(scene is not None)
+        self._fill()
+
+    def mrmlScene(self):
+        return self._scene
+
+    def currentNode(self):
+        return self._current
+
+    def setCurrentNode(self, node) -> None:
+        if node is not None and node not in self._listed:
+            node = None
+        self._select(node)
+
+    def nodeCount(self) -> int:
+        return len(self._listed)
+
+    def _select(self, node) -> None:
+        if node is None and not self._values["noneEnabled"] and self._listed:
+            node = self._listed[0]
+        changed = node is not self._current
+        self._current = node
+        self._show_current()
+        if changed:
+            self.currentNodeChanged.emit(node)
+
+    def _show_current(self) -> None:
+        self._filling = True
+        first = 1 if self._values["noneEnabled"] else 0
+        self._box.setCurrentIndex(self._listed.index(self._current) + first if self._current is not None else first - 1)
+        self._filling = False
+
+    def _on_index(self, index: int) -> None:
+        if not self._filling:
+            first = 1 if self._values["noneEnabled"] else 0
+            self._select(self._listed[index - first] if index >= first else None)
+
+    def _fill(self) -> None:
+        self._filling = True
+        self._listed = [node for node in self._nodes() if self._is_offered(node)]
+        self._box.clear()
+        if self._values["noneEnabled"]:
+            self._box.addItem(self._values["noneDisplay"])
+        self._box.addItems([node.GetName() or "" for node in self._listed])
+        self._filling = False
+        self._select(self._current if self._current in self._listed else None)
+
+    def _nodes(self) -> list:
+        scene = self._scene
+        return [scene.GetNthNode(index) for index in range(scene.GetNumberOfNodes())] if scene else []
+
+    def _is_offered(self, node) -> bool:
+        if node.GetHideFromEditors() or any(node.IsA(kind) for kind in self._values["hideChildNodeTypes"]):
+            return False
+        if self._values["showChildNodeTypes"]:
+            return any(node.IsA(kind) for kind in self._values["nodeTypes"])
+        return node.GetClassName() in self._values["nodeTypes"]
+
+    def _set(self, name: str, value) -> None:
+        self._values[name] = value
+        self._fill()
+
+    for _name, _type in (
+        ("nodeTypes", "QStringList"),
+        ("hideChildNodeTypes", "QStringList"),
+        ("showChildNodeTypes", bool),
+        ("noneEnabled", bool),
+        ("noneDisplay", str),
+        ("addEnabled", bool),
+        ("removeEnabled", bool),
+        ("renameEnabled", bool),
+        ("editEnabled", bool),
+        ("selectNodeUponCreation", bool),
+        ("baseName", str),
+    ):
+        locals()[_name] = Property(
+            _type,
+            lambda self, name=_name: self._values[name],
+            lambda self, value, name=_name: self._set(name, value),
+        )
+    del _name, _type
+
+
+STAND_INS = {
+    kind.__name__: kind
+    for kind in (ctkCollapsibleButton, ctkSliderWidget, ctkPathLineEdit, qMRMLWidget, qMRMLNodeComboBox)
+}
