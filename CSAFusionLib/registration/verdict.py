@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 # Of the fixed field of view; a slab of some slices covers a twentieth of a head.
 _LITTLE_OVERLAP = 0.05
+_NO_CHANGE_NATS = 0.005
 
 
 def verdict(figures: Mapping[str, float]) -> str:
@@ -19,10 +20,10 @@ def verdict(figures: Mapping[str, float]) -> str:
     overlap = figures["overlap_after"]
     if overlap < _LITTLE_OVERLAP:
         judged = "The volumes hardly overlap: look at the overlay before you trust the result."
-    elif after > before:
+    elif after > before + _NO_CHANGE_NATS:
         judged = "The volumes agree better than before; confirm it in the overlay."
-    elif after == before:
-        judged = "The volumes were left where they lie; check in the overlay that they are aligned."
+    elif after >= before - _NO_CHANGE_NATS:
+        judged = "The volumes agree as well as before; check in the overlay that they are aligned."
     else:
         judged = "The volumes agree no better than before: look at the overlay before you trust the result."
     return f"{judged} Mutual information {before:.2f} before, {after:.2f} after; overlap {overlap:.0%}."

@@ -20,7 +20,7 @@ def write_provenance(node: slicer.vtkMRMLNode, provenance: dict[str, Any]) -> No
         is_group = isinstance(value, dict) and key != _WHOLE
         parts = {f"{key}.{name}": part for name, part in value.items()} if is_group else {key: value}
         for name, part in parts.items():
-            node.SetAttribute(PREFIX + name, part if isinstance(part, str) else json.dumps(part))
+            node.SetAttribute(PREFIX + name, part if _reads_as_text(part) else json.dumps(part))
 
 
 def provenance_of(node: slicer.vtkMRMLNode) -> dict[str, Any]:
@@ -38,6 +38,11 @@ def provenance_of(node: slicer.vtkMRMLNode) -> dict[str, Any]:
 
 def _names(node: slicer.vtkMRMLNode) -> list[str]:
     return [name for name in node.GetAttributeNames() if name.startswith(PREFIX)]
+
+
+def _reads_as_text(part: Any) -> bool:
+    """Whether it is a text that cannot be taken for anything else, as most are; it is then kept as it is."""
+    return isinstance(part, str) and _parsed(part) == part and not part.startswith('"')
 
 
 def _parsed(text: str) -> Any:

@@ -17,8 +17,9 @@ import slicer
 import slicer.util
 
 from Testing.host import pythonqt
+from Testing.host.modules import module_of
 from Testing.host.parameter_nodes import Choice, WithinRange, parameterNodeWrapper
-from Testing.host.pythonqt import QtCore, QtGui, QtWidgets, module_of, names_of, wrap, wrapper_class
+from Testing.host.pythonqt import QtCore, QtGui, QtWidgets, names_of, wrap, wrapper_class
 from Testing.host.ui_file import QFile, QUiLoader
 from Testing.host.views import LayoutManager
 from Testing.host.widgets import STAND_INS, qMRMLWidget
@@ -83,11 +84,6 @@ def load_module(monkeypatch: pytest.MonkeyPatch, application: Application | None
     monkeypatch.setattr(slicer, "modules", _modules(), raising=False)
     for name in ("qMRMLNodeComboBox", "qMRMLWidget"):
         monkeypatch.setattr(slicer, name, wrapper_class(STAND_INS[name]), raising=False)
-    for name, contents in _packages(application).items():
-        module = module_of(name, contents)
-        monkeypatch.setitem(sys.modules, name, module)
-        if name.startswith("slicer."):
-            monkeypatch.setattr(slicer, name.split(".")[1], module, raising=False)
     pythonqt.errors.clear()
     return _execute(monkeypatch)
 
@@ -189,17 +185,12 @@ class ScriptedLoadableModuleTest(unittest.TestCase):
         raise NotImplementedError
 
 
-def _translate(context: str, text: str) -> str:
-    return text
-
-
-def _packages(application: Application) -> dict[str, dict[str, object]]:
+def _packages() -> dict[str, dict[str, object]]:
     """What each package that is imported in Slicer holds here."""
     return {
-        "qt": _qt(application),
+        "qt": _qt(),
         "ctk": {name: wrapper_class(kind) for name, kind in STAND_INS.items() if name.startswith("ctk")}
-        | {"ctkMessageBox": lambda parent: _MessageBox(application)},
-        "slicer.i18n": {"tr": lambda text: text, "translate": _translate},
+        | {"ctkMessageBox": lambda parent: _MessageBox()},
         "slicer.parameterNodeWrapper": {
             "parameterNodeWrapper": parameterNodeWrapper,
             "Choice": Choice,
@@ -214,7 +205,7 @@ def _packages(application: Application) -> dict[str, dict[str, object]]:
     }
 
 
-def _qt(application: Application) -> dict[str, object]:
+def _qt() -> dict[str, object]:
     timer = wrapper_class(QtCore.QTimer)
     timer.singleShot = staticmethod(
         lambda milliseconds, slot: QtCore.QTimer.singleShot(milliseconds, pythonqt.guarded(slot))
@@ -224,20 +215,20 @@ def _qt(application: Application) -> dict[str, object]:
         """The application's settings, which keep texts."""
 
         def value(self, key: str, default=None):
-            return application.settings.get(key, default)
+            return slicer.app.settings.get(key, default)
 
         def setValue(self, key: str, value) -> None:
-            application.settings[key] = str(value)
+            slicer.app.settings[key] = str(value)
 
         def contains(self, key: str) -> bool:
-            return key in application.settings
+            return key in slicer.app.settings
 
     class QFileDialog:
         """Returns the name alone, as PythonQt does."""
 
         @staticmethod
         def getSaveFileName(parent, caption: str, directory: str, name_filter: str) -> str:
-            return application.save_file_name
+            return slicer.app.save_file_name
 
     widgets = (QtWidgets.QCheckBox, QtWidgets.QComboBox, QtWidgets.QDoubleSpinBox, QtWidgets.QLabel)
     widgets += (QtWidgets.QProgressBar, QtWidgets.QPushButton, QtWidgets.QSpinBox, QtWidgets.QWidget)
@@ -257,9 +248,8 @@ def _qt(application: Application) -> dict[str, object]:
 class _MessageBox:
     """A modal box: noted, and answered with what the test has set; one that is not expected is an error."""
 
-    def __init__(self, application: Application) -> None:
+    def __init__(self) -> None:
         self.text, self.icon, self.standardButtons, self.windowTitle, self.detailedText = "", 0, 0, "", ""
-        self._application = application
 
     def deleteLater(self) -> None:
         pass
@@ -267,11 +257,17 @@ class _MessageBox:
     def exec_(self) -> int:
         answers = names_of(QtWidgets.QMessageBox, "Ok Cancel Critical")
         if self.icon == answers["Critical"]:
-            self._application.errors.append(self.text)
+            slicer.app.errors.append(self.text)
             return answers["Ok"]
-        self._application.questions.append(self.text)
-        assert self._application.answers, f"a question nobody expects: {self.text}"
-        return answers["Ok" if self._application.answers.pop(0) else "Cancel"]
+        slicer.app.questions.append(self.text)
+        assert slicer.app.answers, f"a question nobody expects: {self.text}"
+        return answers["Ok" if slicer.app.answers.pop(0) else "Cancel"]
 
+
+# Once for the process, as modules that have imported them keep them; what differs between tests is in ``slicer.app``.
+for _name, _contents in _packages().items():
+    sys.modules[_name] = module_of(_name, _contents)
+    if _name.startswith("slicer."):
+        setattr(slicer, _name.split(".")[1], sys.modules[_name])
 
 __all__ = ["MODULE", "ROOT", "Application", "load_module", "open_panel", "raise_errors"]

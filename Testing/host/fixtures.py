@@ -11,6 +11,8 @@ import pytest
 
 # Slicer's MRML libraries (slicer-core) are on PyPI for some systems only; elsewhere these tests cannot be collected.
 WITHOUT_SLICER = [] if importlib.util.find_spec("slicer") else ["test_*.py"]
+if not WITHOUT_SLICER:
+    import Testing.host.translation  # noqa: F401 (what the tests import needs it)
 CHILD_TASKS = Path(__file__).resolve().parents[1] / "worker"
 
 

@@ -15,7 +15,7 @@ def take_picture(panel, path: Path, *, dark: bool = False) -> QtGui.QImage:
     widget = panel.parent.layout().parentWidget()._qt
     widget.show()
     for _ in range(3):
-        widget.resize(WIDTH, max(widget.layout().totalHeightForWidth(WIDTH), widget.layout().sizeHint().height()))
+        widget.resize(WIDTH, widget.layout().totalHeightForWidth(WIDTH))
         application().processEvents()
     picture = widget.grab().toImage()
     picture.save(str(path))
@@ -27,9 +27,10 @@ def cut_off(panel) -> list[str]:
     widget = panel.parent.layout().parentWidget()._qt
     found = []
     for child in widget.findChildren(QtWidgets.QWidget):
-        if not child.isVisible() or not isinstance(child, QtWidgets.QLabel | QtWidgets.QPushButton):
+        in_collapsed = child.property("hidden_by_collapse")
+        if in_collapsed or not child.isVisible() or not isinstance(child, QtWidgets.QLabel | QtWidgets.QPushButton):
             continue
-        needed = child.sizeHint()
+        needed = child.minimumSizeHint()
         wraps = isinstance(child, QtWidgets.QLabel) and child.wordWrap()
         height = child.heightForWidth(child.width()) if wraps else needed.height()
         if child.height() < height or (not wraps and child.width() < needed.width()):

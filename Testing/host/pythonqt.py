@@ -12,7 +12,6 @@ from __future__ import annotations
 import enum
 import inspect
 import os
-from types import ModuleType
 
 import PySide6  # noqa: F401 (its absence is an error; only system libraries that are missing skip the tests)
 import pytest
@@ -29,6 +28,7 @@ errors: list[BaseException] = []
 """What slots have raised since the list was last emptied."""
 
 _KINDS: dict[str, type] = {}
+_KNOWN_SIGNALS: dict[type, dict[str, str]] = {}
 _EXACT = (bool, int, str)
 
 
@@ -159,37 +159,25 @@ def wrapper_class(qt_class: type) -> type:
     return _KINDS[qt_class.__name__]
 
 
-def module_of(name: str, contents: dict[str, object]) -> ModuleType:
-    """A module with nothing but the contents given: another name is an AttributeError."""
-    module = ModuleType(name)
-    vars(module).update(contents)
-    return module
-
-
 def _signals(qt_object) -> dict[str, str]:
     """Every signal by its C++ signature, with the key that picks it among overloads ('' for the only one).
 
     A stand-in written in Python says in ``CPP_SIGNALS`` what its signals are called in C++.
     """
-    found = dict.fromkeys(getattr(qt_object, "CPP_SIGNALS", ()), "")
-    meta = qt_object.metaObject()
-    for index in range(meta.methodCount()):
-        method = meta.method(index)
-        signature = bytes(method.methodSignature().data()).decode()
-        if method.methodType() == QtCore.QMetaMethod.MethodType.Signal and "PyObject" not in signature:
-            found.setdefault(signature, _overload(meta, signature))
-    return found
-
-
-def _overload(meta, signature: str) -> str:
-    name, arguments = signature.rstrip(")").split("(")
-    same = [
-        index
-        for index in range(meta.methodCount())
-        if bytes(meta.method(index).name().data()).decode() == name
-        and meta.method(index).methodType() == QtCore.QMetaMethod.MethodType.Signal
-    ]
-    return arguments if len(same) > 1 else ""
+    kind = type(qt_object)
+    if kind not in _KNOWN_SIGNALS:
+        meta = qt_object.metaObject()
+        methods = [meta.method(index) for index in range(meta.methodCount())]
+        signals = [one for one in methods if one.methodType() == QtCore.QMetaMethod.MethodType.Signal]
+        signatures = [bytes(one.methodSignature().data()).decode() for one in signals]
+        names = [signature.split("(")[0] for signature in signatures]
+        found = dict.fromkeys(getattr(qt_object, "CPP_SIGNALS", ()), "")
+        for signature, name in zip(signatures, names, strict=True):
+            if "PyObject" not in signature:
+                overload = signature.rstrip(")").split("(")[1] if names.count(name) > 1 else ""
+                found.setdefault(signature, overload)
+        _KNOWN_SIGNALS[kind] = found
+    return _KNOWN_SIGNALS[kind]
 
 
 def guarded(slot):
@@ -236,6 +224,6 @@ def names_of(namespace, names: str) -> dict[str, int]:
 
 
 __all__ = [
-    "PythonQtObject", "QtCore", "QtGui", "QtWidgets", "Signal", "application", "errors", "guarded", "module_of",
+    "PythonQtObject", "QtCore", "QtGui", "QtWidgets", "Signal", "application", "errors", "guarded",
     "names_of", "unwrap", "wrap", "wrapper_class",
 ]  # fmt: skip

@@ -23,21 +23,23 @@ class ctkCollapsibleButton(QtWidgets.QAbstractButton):
         self.setCheckable(True)
         self.setChecked(True)
         self.setContentsMargins(0, self.HEAD, 0, 0)
-        self.setSizePolicy(QtWidgets.QSizePolicy.Policy.Preferred, QtWidgets.QSizePolicy.Policy.Fixed)
+        self.setSizePolicy(QtWidgets.QSizePolicy.Policy.Preferred, QtWidgets.QSizePolicy.Policy.Preferred)
         self.toggled.connect(lambda checked: self._set_collapsed(not checked))
 
     def sizeHint(self) -> QtCore.QSize:
-        inside = self.layout().sizeHint() if self.layout() and not self._collapsed else QtCore.QSize(0, self.HEAD)
-        return inside.expandedTo(QtCore.QSize(0, self.HEAD))
+        return self.layout().totalSizeHint() if self._is_open() else QtCore.QSize(0, self.HEAD)
 
     def minimumSizeHint(self) -> QtCore.QSize:
-        return self.sizeHint()
+        return self.layout().totalMinimumSize() if self._is_open() else QtCore.QSize(0, self.HEAD)
 
     def hasHeightForWidth(self) -> bool:
-        return bool(self.layout()) and self.layout().hasHeightForWidth() and not self._collapsed
+        return self._is_open() and self.layout().hasHeightForWidth()
 
     def heightForWidth(self, width: int) -> int:
-        return self.layout().totalHeightForWidth(width) if self.hasHeightForWidth() else self.sizeHint().height()
+        return self.layout().totalHeightForWidth(width) if self.hasHeightForWidth() else -1
+
+    def _is_open(self) -> bool:
+        return self.layout() is not None and not self._collapsed
 
     def hitButton(self, position: QtCore.QPoint) -> bool:
         return position.y() < self.HEAD
@@ -63,16 +65,24 @@ class ctkCollapsibleButton(QtWidgets.QAbstractButton):
             return
         self._collapsed = collapsed
         self.setChecked(not collapsed)
-        for child in self.findChildren(QtWidgets.QWidget, options=QtCore.Qt.FindChildOption.FindDirectChildrenOnly):
-            self._show(child, not collapsed)
+        self._show_children()
         self.updateGeometry()
         self.contentsCollapsed.emit(collapsed)
 
-    def _show(self, child: QtWidgets.QWidget, shown: bool) -> None:
-        """What was hidden before the section was collapsed stays hidden when it is opened."""
-        if not shown:
-            child.setProperty("hidden_by_itself", child.isHidden())
-        child.setVisible(shown and not child.property("hidden_by_itself"))
+    def showEvent(self, event) -> None:
+        if self._collapsed:
+            self._show_children()
+
+    def _show_children(self) -> None:
+        """Hide the children or show them; what had been hidden on its own before stays so."""
+        for child in self.findChildren(QtWidgets.QWidget, options=QtCore.Qt.FindChildOption.FindDirectChildrenOnly):
+            if self._collapsed:
+                child.setProperty("hidden_by_itself", child.isHidden() and not child.property("hidden_by_collapse"))
+                child.setProperty("hidden_by_collapse", True)
+                child.hide()
+            elif child.property("hidden_by_collapse"):
+                child.setProperty("hidden_by_collapse", False)
+                child.setVisible(not child.property("hidden_by_itself") or not child.isHidden())
 
     collapsed = Property(bool, lambda self: self._collapsed, _set_collapsed)
 

@@ -12,7 +12,7 @@ from CSAFusionLib.registration.verdict import verdict
     [
         (0.2, 0.5, 0.9, "agree better"),
         (0.5, 0.2, 0.9, "no better"),
-        (0.5, 0.5, 0.9, "left where they lie"),
+        (0.5, 0.503, 0.9, "as well as before"),
         (0.2, 0.5, 0.01, "hardly overlap"),
     ],
 )

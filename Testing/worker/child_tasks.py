@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -87,3 +88,10 @@ def show_environment(*arguments, progress, **others):
     progress(str(Path.cwd()), 0, 0)
     progress(tempfile.mkdtemp(), 0, 0)
     return negate(*arguments, progress=progress, **others)
+
+
+def negate_after_memory_ran_out(*arguments, **others):
+    """A result that was made on the CPU in the end, and says so."""
+    result = negate(*arguments, **others)
+    said = ["Memory ran out on cuda; went on with the CPU, which is slower."]
+    return dataclasses.replace(result, provenance=result.provenance | {"warnings": said}, warnings=said)

@@ -106,7 +106,7 @@ class InputsSection:
             return ""
         if getattr(self._parameters, f"intensities{side}") is not Intensities.DISPLAYED:
             self._preview.show(volume, *limits)
-        return _("{side}: {low:g} is black, {high:g} is white.").format(side=side, low=limits[0], high=limits[1])
+        return _("{side}: {low:.4g} is black, {high:.4g} is white.").format(side=side, low=limits[0], high=limits[1])
 
     def _menu(self, what: str, side: str) -> Any:
         return getattr(self._ui, f"{what}{side}ComboBox")

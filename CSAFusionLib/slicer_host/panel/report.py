@@ -47,5 +47,5 @@ def _input_line(provenance: Mapping[str, Any], role: str, title: str) -> str:
     if described["modality_is_guessed"]:
         text += _(" (guessed)")
     if "black" in described:
-        text += _(", {black:g} to {white:g}").format(black=described["black"], white=described["white"])
+        text += _(", {black:.4g} to {white:.4g}").format(black=described["black"], white=described["white"])
     return text
