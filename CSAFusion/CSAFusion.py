@@ -215,7 +215,16 @@ class CSAFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         chosen = self._parameterNode
         with slicer.util.tryWithErrorDisplay(_("The fusion could not be started."), waitCursor=True):
             try:
-                self.logic.startRequest(self._panel.request(), onEvent=lambda event: self.onEvent(event, chosen))
+                request = self._panel.request()
+                self.logic.start(
+                    request.fixed,
+                    request.moving,
+                    request.settings,
+                    request.outputs,
+                    roi=request.roi,
+                    mask=request.mask,
+                    onEvent=lambda event: self.onEvent(event, chosen),
+                )
             except CSAFusionError as error:
                 self._panel.run.show_end(str(error))
                 return
@@ -239,9 +248,10 @@ class CSAFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onEvent(self, event, parameterNode):
         """Show what the running fusion tells; a result is kept in the parameters it was started from."""
         from CSAFusionLib.slicer_host.job import FusedEvent
+        from CSAFusionLib.slicer_host.panel.request import keep_outputs
 
         if isinstance(event, FusedEvent) and slicer.mrmlScene.IsNodePresent(parameterNode.parameterNode):
-            _keepOutputs(event.outputs, parameterNode)
+            keep_outputs(event.outputs, parameterNode)
         self._panel.show_event(event)
 
     def _onModified(self, caller=None, event=None):
@@ -259,14 +269,6 @@ def _parameterOf(widget):
 def _isInput(node):
     """Whether a volume can be what a user means to fuse: neither labels nor hidden."""
     return not node.IsA("vtkMRMLLabelMapVolumeNode") and not node.GetHideFromEditors()
-
-
-def _keepOutputs(outputs, parameterNode):
-    with slicer.util.NodeModify(parameterNode):
-        parameterNode.fusedVolume = outputs.fused
-        parameterNode.registeredVolume = outputs.registered
-        parameterNode.contributionVolume = outputs.contribution
-        parameterNode.figuresTable = outputs.figures
 
 
 class CSAFusionLogic(ScriptedLoadableModuleLogic):
@@ -318,18 +320,6 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
         job.start()
         self._job, self._onEvent = job, onEvent
         self._timer.start()
-
-    def startRequest(self, request, *, onEvent):
-        """Start what the panel asks for."""
-        self.start(
-            request.fixed,
-            request.moving,
-            request.settings,
-            request.outputs,
-            roi=request.roi,
-            mask=request.mask,
-            onEvent=onEvent,
-        )
 
     @property
     def isRunning(self):

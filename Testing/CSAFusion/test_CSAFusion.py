@@ -91,12 +91,12 @@ def test_apply_says_what_is_missing(panel, volumes):
 
 def test_a_transform_that_a_method_cannot_find_is_refused_and_greyed_out(panel):
     menu = panel.ui.transformModelComboBox
-    assert not menu._qt.model().item(2).isEnabled()
+    assert not menu.model().item(2).isEnabled()
     panel._parameterNode.transformModel = type(panel._parameterNode.transformModel).SYN
     assert not panel.ui.applyButton.enabled
     assert "SimpleITK cannot find a 'Deformable (SyN)' transform" in panel.ui.applyButton.toolTip
     choose(panel.ui.methodComboBox, Method.ANTS)
-    assert panel.ui.applyButton.enabled and menu.enabled and menu._qt.model().item(2).isEnabled()
+    assert panel.ui.applyButton.enabled and menu.enabled and menu.model().item(2).isEnabled()
     choose(panel.ui.methodComboBox, Method.NONE)
     assert panel.ui.applyButton.enabled and not menu.enabled
 

@@ -36,12 +36,12 @@ def opened(module, shared_data, monkeypatch):
 
 
 def a_slab(volume) -> slicer.vtkMRMLMarkupsROINode:
-    """A ROI of some slices in the middle: the whole way, in a part of the time."""
+    """A small ROI in the middle: the whole way, in a part of the time."""
     bounds = [0.0] * 6
     volume.GetRASBounds(bounds)
     roi = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsROINode", "slab")
     roi.SetCenter(*[(low + high) / 2 for low, high in zip(bounds[::2], bounds[1::2], strict=True)])
-    roi.SetSize(400, 400, 8)
+    roi.SetSize(60, 60, 4)
     return roi
 
 

@@ -16,6 +16,7 @@ import pytest
 import slicer
 import slicer.util
 
+import Testing.host.translation  # noqa: F401 (makes slicer.i18n)
 from Testing.host import pythonqt
 from Testing.host.modules import module_of
 from Testing.host.parameter_nodes import Choice, WithinRange, parameterNodeWrapper

@@ -106,6 +106,33 @@ class PythonQtObject:
         return signature.replace(" ", "")
 
 
+class StandardItemModel(PythonQtObject):
+    """The model of a menu. PySide would go on knowing items that the menu has deleted, and mistake others for them."""
+
+    qt_class = QtGui.QStandardItemModel
+
+    def item(self, row: int) -> StandardItem:
+        return StandardItem(self._qt, row)
+
+
+class StandardItem:
+    """An item of a menu's model: the part that is called."""
+
+    _FLAGS = QtCore.Qt.ItemDataRole.UserRole - 1
+
+    def __init__(self, model, row: int) -> None:
+        self._model, self._index = model, model.index(row, 0)
+
+    def setEnabled(self, enabled: bool) -> None:
+        self._model.setData(self._index, None if enabled else 0, self._FLAGS)
+
+    def isEnabled(self) -> bool:
+        return bool(self._model.flags(self._index) & QtCore.Qt.ItemFlag.ItemIsEnabled)
+
+
+_KINDS["QStandardItemModel"] = StandardItemModel
+
+
 class Signal:
     """One signal of one object."""
 

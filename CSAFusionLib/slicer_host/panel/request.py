@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import slicer
+import slicer.util
 from slicer.i18n import tr as _
 
 from CSAFusionLib.errors import InputError
@@ -88,6 +89,15 @@ def window_of(parameters: Any, side: str) -> Window | None:
         shown = getattr(parameters, f"volume{side}").GetDisplayNode()
         return Window(shown.GetLevel(), shown.GetWindow()) if shown is not None else None
     return CT_WINDOWS[backend_name(choice)]
+
+
+def keep_outputs(outputs: Outputs, parameters: Any) -> None:
+    """Keep the nodes of a result in a parameter node, where the next run overwrites them; what it did not make goes."""
+    with slicer.util.NodeModify(parameters):
+        parameters.fusedVolume = outputs.fused
+        parameters.registeredVolume = outputs.registered
+        parameters.contributionVolume = outputs.contribution
+        parameters.figuresTable = outputs.figures
 
 
 def _check_volumes(a: slicer.vtkMRMLVolumeNode | None, b: slicer.vtkMRMLVolumeNode | None) -> None:

@@ -63,13 +63,13 @@ def test_what_is_not_installed_is_greyed_out_with_the_reason_and_an_offer(module
     )
     panel = open_panel(module)
     menu, ants, brains = panel.ui.methodComboBox, list(Method).index(Method.ANTS), list(Method).index(Method.BRAINS)
-    assert not menu._qt.model().item(ants).isEnabled() and not menu._qt.model().item(brains).isEnabled()
+    assert not menu.model().item(ants).isEnabled() and not menu.model().item(brains).isEnabled()
     assert menu.itemData(ants, 3) == "Not installed: press Install ANTs." and "no BRAINSFit" in menu.itemData(brains, 3)
     assert not panel.ui.installButton._qt.isHidden()
     panel.ui.installButton.click()
     raise_errors()
     assert asked == [Method.ANTS] and panel.ui.installButton._qt.isHidden()
-    assert menu._qt.model().item(ants).isEnabled() and menu.itemData(ants, 3) == Method.ANTS.tooltip
+    assert menu.model().item(ants).isEnabled() and menu.itemData(ants, 3) == Method.ANTS.tooltip
     panel.cleanup()
 
 
@@ -77,7 +77,7 @@ def test_brainsfit_can_be_chosen_where_slicer_has_it(module, volumes, monkeypatc
     monkeypatch.setattr("CSAFusionLib.worker.devices.DeviceQuestion.start", lambda question: None)
     install_brainsfit(monkeypatch)
     panel = open_panel(module)
-    assert panel.ui.methodComboBox._qt.model().item(list(Method).index(Method.BRAINS)).isEnabled()
+    assert panel.ui.methodComboBox.model().item(list(Method).index(Method.BRAINS)).isEnabled()
     panel.cleanup()
 
 
@@ -108,3 +108,13 @@ def test_nothing_is_cut_off_in_either_theme(panel, tmp_path):
     panel.ui.resultCollapsibleButton.collapsed = False
     take_picture(panel, tmp_path / "panel.png")
     assert cut_off(panel) == []
+
+
+def test_volumes_in_colour_can_be_chosen_and_labels_cannot(panel, scene):
+    colour = scene.AddNewNodeByClass("vtkMRMLVectorVolumeNode", "RGB")
+    labels = scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "labels")
+    for selector in (panel.ui.volumeASelector, panel.ui.volumeBSelector, panel.ui.fusedSelector):
+        selector.setCurrentNode(colour)
+        assert selector.currentNode() is colour
+        selector.setCurrentNode(labels)
+        assert selector.currentNode() is not labels
