@@ -13,7 +13,7 @@ from Testing.host.application import open_panel, raise_errors
 from Testing.host.fixtures import pump
 from Testing.host.scene import LEFT_HANDED, OBLIQUE, a_blob, a_volume_node
 
-ACTIONS_EACH = 10
+ACTIONS_EACH = 8
 
 
 class User:

@@ -11,6 +11,7 @@ from CSAFusionLib.slicer_host.comparison import LAYOUT, Comparison
 from CSAFusionLib.slicer_host.figures import write_figures
 from CSAFusionLib.slicer_host.figures_view import FiguresView
 from CSAFusionLib.slicer_host.rendering import can_render, render_fused
+from Testing.host.pythonqt import QtGui
 from Testing.host.scene import OBLIQUE, a_blob, a_volume_node
 
 FIGURES_LAYOUT = slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpPlotTableView
@@ -87,8 +88,6 @@ def test_a_click_on_a_point_of_the_plot_goes_to_its_slice(manager, table):
 
 
 def test_a_click_on_a_row_of_the_table_goes_to_its_slice_however_it_is_sorted(manager, table):
-    from PySide6 import QtGui
-
     view = FiguresView()
     view.show(table)
     shown = manager.tableWidget(0).tableView()
