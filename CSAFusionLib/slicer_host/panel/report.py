@@ -18,7 +18,7 @@ def report_of(fused: slicer.vtkMRMLVolumeNode, provenance: Mapping[str, Any]) ->
     lines += [_input_line(provenance, role, name) for role, name in (("fixed", _("Fixed")), ("moving", _("Moving")))]
     if "weights" in provenance:
         lines.append(
-            _("Weights {weights} on {device} ({reason}).").format(
+            _("Weights {weights} on {device}: {reason}.").format(
                 weights=escape(str(provenance["weights"]["name"])),
                 device=provenance["device"]["name"],
                 reason=escape(provenance["device"]["reason"]),

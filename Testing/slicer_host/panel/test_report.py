@@ -22,7 +22,7 @@ PROVENANCE = {
 
 def test_the_report_says_what_went_in_and_what_did_it():
     text = report_of(a_volume_node("<F>", a_blob(), OBLIQUE), PROVENANCE)
-    for part in ("&lt;F&gt;", "Fixed: CT (guessed), -50 to 250", "Moving: MR<br/>", "ct-mr on cpu (asked for)"):
+    for part in ("&lt;F&gt;", "Fixed: CT (guessed), -50 to 250", "Moving: MR<br/>", "ct-mr on cpu: asked for."):
         assert part in text
     assert "Note: &lt;b&gt;beware&lt;/b&gt;" in text and "not for diagnosis" in text
 
