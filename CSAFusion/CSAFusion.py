@@ -1,20 +1,27 @@
 """CSAFusion in 3D Slicer: the module, its parameters, its panel, its logic and its test.
 
-What is computed and what is done to nodes is in the package CSAFusionLib; here it meets the user.
+What is computed, what is done to nodes and what the panel shows is in the package CSAFusionLib; here it meets Slicer.
 """
 
 import logging
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Union
 
 import qt
 import slicer
 import vtk
-from slicer import vtkMRMLScalarVolumeNode, vtkMRMLTransformNode
+from slicer import (
+    vtkMRMLLabelMapVolumeNode,
+    vtkMRMLMarkupsROINode,
+    vtkMRMLScalarVolumeNode,
+    vtkMRMLSegmentationNode,
+    vtkMRMLTableNode,
+    vtkMRMLTransformNode,
+)
 from slicer.i18n import tr as _
 from slicer.i18n import translate
-from slicer.parameterNodeWrapper import Choice, parameterNodeWrapper
+from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrapper
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
@@ -29,10 +36,18 @@ if (_SOURCES / "CSAFusionLib").is_dir() and str(_SOURCES) not in sys.path:
     sys.path.append(str(_SOURCES))
 
 from CSAFusionLib.intensity.colour_tables import COLOUR_TABLES  # noqa: E402
-from CSAFusionLib.registration.methods import MenuChoice, Method, TransformModel  # noqa: E402
+from CSAFusionLib.registration.methods import Method, TransformModel  # noqa: E402
+from CSAFusionLib.slicer_host.panel.choices import (  # noqa: E402
+    GREY,
+    Intensities,
+    ModalityChoice,
+    PlaneChoice,
+    Reference,
+    WeightsChoice,
+)
 
-GREY = "grey"
 POLL_INTERVAL_MS = 100
+_ANY_INTENSITY = WithinRange(-1e6, 1e6)
 
 
 class CSAFusion(ScriptedLoadableModule):
@@ -50,64 +65,79 @@ class CSAFusion(ScriptedLoadableModule):
             'See the <a href="https://github.com/CSAFusion/SlicerCSAFusion">documentation</a>.'
         )
         self.parent.acknowledgementText = ""
+        slicer.app.connect("startupCompleted()", registerSampleData)
 
 
-class ModalityChoice(MenuChoice):
-    """What kind of image a volume is, or that it is guessed; the names are those of the backend's modalities."""
+def registerSampleData():
+    """Offer the volumes of the tutorial in the module Sample Data."""
+    from CSAFusionLib.slicer_host.sample_data import register_sample_data
 
-    AUTOMATIC = (_("Automatic"), _("Guessed from the DICOM header or from the values of the voxels."))
-    CT = (_("CT"), _("Computed tomography, in Hounsfield units."))
-    MR = (_("MR"), _("Magnetic resonance, of any weighting."))
-    PET = (_("PET"), _("Positron emission tomography, in any unit that starts at zero."))
-    SPECT = (_("SPECT"), _("Single photon emission tomography, in any unit that starts at zero."))
-
-
-class DeviceChoice(MenuChoice):
-    """What computes the fusion; the names, in small letters, are those of the backend's devices."""
-
-    AUTO = (_("Automatic"), _("A graphics card that works, otherwise the processor."))
-    CPU = (_("CPU"), _("The processor: slower, and always there."))
-    CUDA = (_("GPU (CUDA)"), _("An NVIDIA graphics card."))
-    MPS = (_("GPU (Apple)"), _("The graphics of an Apple computer."))
+    register_sample_data(Path(__file__).resolve().parent / "Resources" / "Icons" / "CSAFusion.png")
 
 
 @parameterNodeWrapper
 class CSAFusionParameterNode:
-    """Everything chosen in the panel; saved with the scene."""
+    """Everything chosen in the panel, and the nodes of the last result; saved with the scene."""
 
-    fixedVolume: vtkMRMLScalarVolumeNode
-    movingVolume: vtkMRMLScalarVolumeNode
-    fixedModality: ModalityChoice = ModalityChoice.AUTOMATIC
-    movingModality: ModalityChoice = ModalityChoice.AUTOMATIC
+    volumeA: vtkMRMLScalarVolumeNode
+    volumeB: vtkMRMLScalarVolumeNode
+    modalityA: ModalityChoice = ModalityChoice.AUTOMATIC
+    modalityB: ModalityChoice = ModalityChoice.AUTOMATIC
+    intensitiesA: Intensities = Intensities.AUTOMATIC
+    intensitiesB: Intensities = Intensities.AUTOMATIC
+    levelA: Annotated[float, _ANY_INTENSITY] = 100.0
+    widthA: Annotated[float, _ANY_INTENSITY] = 300.0
+    levelB: Annotated[float, _ANY_INTENSITY] = 100.0
+    widthB: Annotated[float, _ANY_INTENSITY] = 300.0
+    reference: Reference = Reference.FINER
+    colourTable: Annotated[str, Choice([GREY, *COLOUR_TABLES])] = GREY
+    region: vtkMRMLMarkupsROINode
+    mask: Union[vtkMRMLSegmentationNode, vtkMRMLLabelMapVolumeNode, None]  # noqa: UP007 (the only spelling Slicer reads)
     method: Method = Method.SITK
     transformModel: TransformModel = TransformModel.RIGID
-    colourTable: Annotated[str, Choice([GREY, *COLOUR_TABLES])] = GREY
-    device: DeviceChoice = DeviceChoice.AUTO
-    fusedVolume: vtkMRMLScalarVolumeNode
     transform: vtkMRMLTransformNode
+    weights: WeightsChoice = WeightsChoice.AUTOMATIC
+    weightsFile: Path
+    balance: Annotated[float, WithinRange(-1, 1)] = 0.0
+    plane: PlaneChoice = PlaneChoice.AXIAL
+    fusedVolume: vtkMRMLScalarVolumeNode
+    makeContribution: bool = False
+    makeFigures: bool = True
+    registeredVolume: vtkMRMLScalarVolumeNode
+    contributionVolume: vtkMRMLScalarVolumeNode
+    figuresTable: vtkMRMLTableNode
 
 
 class CSAFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
-    """The panel: wires the widgets to the parameter node and to the logic."""
+    """The life of the panel in Slicer; what it shows is in ``CSAFusionLib.slicer_host.panel``."""
 
     def __init__(self, parent=None):
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
         self.logic = None
+        self._panel = None
         self._parameterNode = None
         self._parameterNodeGuiTag = None
+        self._deviceTimer = None
 
     def setup(self):
         """Called when the module is first opened."""
+        from CSAFusionLib.slicer_host.panel.panel import Panel
+
         ScriptedLoadableModuleWidget.setup(self)
         uiWidget = slicer.util.loadUI(self.resourcePath("UI/CSAFusion.ui"))
         self.layout.addWidget(uiWidget)
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         uiWidget.setMRMLScene(slicer.mrmlScene)
         self.logic = CSAFusionLogic()
+        self._panel = Panel(self.ui, lambda: self.logic.isRunning, self.onInstallAnts)
+        self._deviceTimer = qt.QTimer()
+        self._deviceTimer.setInterval(POLL_INTERVAL_MS)
+        self._deviceTimer.connect("timeout()", self._pollDevices)
 
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
         self.ui.applyButton.connect("clicked(bool)", self.onApplyButton)
         self.ui.cancelButton.connect("clicked(bool)", self.onCancelButton)
         self.initializeParameterNode()
@@ -116,12 +146,18 @@ class CSAFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Called when the application closes and the panel is destroyed."""
         if self.logic:
             self.logic.cancel()
+        if self._deviceTimer:
+            self._deviceTimer.stop()
         self.setParameterNode(None)
+        if self._panel:
+            self._panel.end()
         self.removeObservers()
 
     def enter(self):
         """Called each time the module is opened."""
         self.initializeParameterNode()
+        self._panel.ask_for_devices()
+        self._deviceTimer.start()
 
     def exit(self):
         """Called each time another module is opened; what runs goes on."""
@@ -144,102 +180,95 @@ class CSAFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self.parent.isEntered:
             self.initializeParameterNode()
 
+    def onSceneEndImport(self, caller, event):
+        """Called just after a scene was loaded, which may have brought other parameters."""
+        if self.parent.isEntered:
+            self.initializeParameterNode()
+
     def initializeParameterNode(self):
         """Show the scene's parameter node, with volumes chosen where that takes no guess."""
         parameterNode = self.logic.getParameterNode()
-        if parameterNode.fixedVolume is None and parameterNode.movingVolume is None:
-            volumes = list(slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode"))
-            if len(volumes) == 2:
-                parameterNode.fixedVolume, parameterNode.movingVolume = volumes
+        if parameterNode.volumeA is None and parameterNode.volumeB is None:
+            shown = [node for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode") if _isInput(node)]
+            if len(shown) == 2:
+                parameterNode.volumeA, parameterNode.volumeB = shown
         self.setParameterNode(parameterNode)
 
     def setParameterNode(self, parameterNode):
         """Show a parameter node, or none."""
         if self._parameterNode:
+            self._panel.release()
             self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
-            self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self._checkCanApply)
+            self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self._onModified)
         self._parameterNode = parameterNode
         if self._parameterNode:
-            self._parameterNodeGuiTag = self._parameterNode.connectGui(self.ui)
-            self._describeChoices()
-            self.addObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self._checkCanApply)
-            self._checkCanApply()
+            # connectGui returns no tag, so that nothing it connects could be disconnected again.
+            widgets = {name: widget for widget in vars(self.ui).values() if (name := _parameterOf(widget))}
+            self._parameterNodeGuiTag = self._parameterNode.connectParametersToGui(widgets)
+            self.addObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self._onModified)
+            self._panel.show(self._parameterNode)
 
     def onApplyButton(self, checked=False):
         """Start the fusion, after what is missing for it was installed."""
         from CSAFusionLib.errors import CSAFusionError
 
         chosen = self._parameterNode
-        with slicer.util.tryWithErrorDisplay(_("The fusion could not be started.")):
+        with slicer.util.tryWithErrorDisplay(_("The fusion could not be started."), waitCursor=True):
             try:
+                request = self._panel.request()
                 self.logic.start(
-                    chosen.fixedVolume,
-                    chosen.movingVolume,
-                    self.logic.settingsFrom(chosen),
-                    chosen.fusedVolume,
-                    chosen.transform,
-                    onEvent=self.onEvent,
+                    request.fixed,
+                    request.moving,
+                    request.settings,
+                    request.outputs,
+                    roi=request.roi,
+                    mask=request.mask,
+                    onEvent=lambda event: self.onEvent(event, chosen),
                 )
             except CSAFusionError as error:
-                self._showStatus(str(error))
+                self._panel.run.show_end(str(error))
                 return
-        self._showStatus(_("Starting..."))
-        self._showProgress(0, 0)
-        self._checkCanApply()
+            self._panel.run.show_start()
+            self._panel.update()
 
     def onCancelButton(self, checked=False):
         """Stop the fusion; the panel is ready again with the event that says that it has ended."""
-        self._showStatus(_("Cancelling..."))
         self.logic.cancel()
 
-    def onEvent(self, event):
-        """Show what the running fusion tells."""
-        from CSAFusionLib.slicer_host.job import ErrorEvent, FusedEvent, ProgressEvent
+    def onInstallAnts(self):
+        """Have ANTs installed, after asking."""
+        from CSAFusionLib.errors import CSAFusionError
 
-        if isinstance(event, ProgressEvent):
-            self._showStatus(_("Running: {stage}").format(stage=event.stage))
-            self._showProgress(event.done, event.total)
-            return
-        if isinstance(event, FusedEvent):
-            warnings = " ".join(event.warnings)
-            self._showStatus(_("Done: '{name}'. {warnings}").format(name=event.node.GetName(), warnings=warnings))
-            slicer.util.setSliceViewerLayers(background=event.node, fit=True)
-        elif isinstance(event, ErrorEvent):
-            self._showStatus(event.message)
-        else:
-            self._showStatus(_("Cancelled."))
-        self.ui.progressBar.visible = False
-        self._checkCanApply()
+        with slicer.util.tryWithErrorDisplay(_("ANTs could not be installed."), waitCursor=True):
+            try:
+                self.logic.ensureDependencies(Method.ANTS)
+            except CSAFusionError as error:
+                self._panel.run.show_end(str(error))
 
-    def _checkCanApply(self, caller=None, event=None):
-        if self._parameterNode is None:
-            return
-        missing = self.logic.whyNot(self._parameterNode)
-        self.ui.applyButton.enabled = not missing
-        self.ui.applyButton.toolTip = missing or _("Align the moving volume to the fixed one and fuse the two.")
-        self.ui.cancelButton.enabled = self.logic.isRunning
-        self.ui.transformModelComboBox.enabled = bool(self._parameterNode.method.models)
+    def onEvent(self, event, parameterNode):
+        """Show what the running fusion tells; a result is kept in the parameters it was started from."""
+        from CSAFusionLib.slicer_host.job import FusedEvent
+        from CSAFusionLib.slicer_host.panel.request import keep_outputs
 
-    def _describeChoices(self):
-        """Titles and tooltips for the menus, which connectGui fills with the names of the choices."""
-        for comboBox, choices in (
-            (self.ui.fixedModalityComboBox, ModalityChoice),
-            (self.ui.movingModalityComboBox, ModalityChoice),
-            (self.ui.methodComboBox, Method),
-            (self.ui.transformModelComboBox, TransformModel),
-            (self.ui.deviceComboBox, DeviceChoice),
-        ):
-            for index, choice in enumerate(choices):
-                comboBox.setItemText(index, _(choice.title))
-                comboBox.setItemData(index, _(choice.tooltip), qt.Qt.ToolTipRole)
+        if isinstance(event, FusedEvent) and slicer.mrmlScene.IsNodePresent(parameterNode.parameterNode):
+            keep_outputs(event.outputs, parameterNode)
+        self._panel.show_event(event)
 
-    def _showStatus(self, text):
-        self.ui.statusLabel.text = text
+    def _onModified(self, caller=None, event=None):
+        self._panel.update()
 
-    def _showProgress(self, done, total):
-        self.ui.progressBar.visible = True
-        self.ui.progressBar.maximum = total
-        self.ui.progressBar.value = done
+    def _pollDevices(self):
+        if not self._panel.poll_devices():
+            self._deviceTimer.stop()
+
+
+def _parameterOf(widget):
+    return widget.property("SlicerParameterName")
+
+
+def _isInput(node):
+    """Whether a volume can be what a user means to fuse: neither labels nor hidden."""
+    return not node.IsA("vtkMRMLLabelMapVolumeNode") and not node.GetHideFromEditors()
 
 
 class CSAFusionLogic(ScriptedLoadableModuleLogic):
@@ -262,41 +291,32 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
         """The parameter node of this scene."""
         return CSAFusionParameterNode(super().getParameterNode())
 
-    def fuse(self, fixedNode, movingNode, settings=None, outputNode=None, outputTransformNode=None, *, progress=None):
-        """Fuse two volume nodes and return the fused node; Slicer waits meanwhile.
+    def fuse(self, fixedNode, movingNode, settings=None, outputs=None, *, roi=None, mask=None, progress=None):
+        """Fuse two volume nodes and return the fused node; Slicer stays alive meanwhile.
 
         :param fixedNode: scalar or RGB volume; the result lies exactly on its grid, under its parent transform.
         :param movingNode: scalar or RGB volume; neither input is changed.
         :param settings: ``CSAFusionLib.fusion.settings.FusionSettings``; None takes its defaults.
-        :param outputNode: volume to overwrite; None creates one.
-        :param outputTransformNode: transform that gets the registration; None keeps it out of the scene.
+        :param outputs: ``CSAFusionLib.slicer_host.outputs.Outputs``: nodes to overwrite and what to make beside the
+          fused volume; None makes a new fused volume and nothing else.
+        :param roi: markups ROI to fuse in; outside, the result is the fixed volume.
+        :param mask: segmentation or label volume to fuse in.
         :param progress: called as ``progress(stage, done, total)``; it may raise ``CSAFusionLib.errors.Cancelled``.
         :raises CSAFusionLib.errors.CSAFusionError: one sentence; the scene is then as it was.
         """
-        from CSAFusionLib.fusion.settings import FusionSettings
         from CSAFusionLib.progress import silent
-        from CSAFusionLib.slicer_host.fusion import fuse_nodes
 
-        settings = settings or FusionSettings()
-        self.ensureDependencies(settings)
-        return fuse_nodes(fixedNode, movingNode, settings, outputNode, outputTransformNode, progress=progress or silent)
+        job = self._newJob(fixedNode, movingNode, settings, outputs, roi, mask)
+        return job.run(progress or silent, between=slicer.app.processEvents).fused
 
-    def start(self, fixedNode, movingNode, settings=None, outputNode=None, outputTransformNode=None, *, onEvent):
-        """Start a fusion in a process of its own and return at once; the arguments are those of :meth:`fuse`.
+    def start(self, fixedNode, movingNode, settings=None, outputs=None, *, roi=None, mask=None, onEvent):
+        """Start a fusion and return at once; the arguments are those of :meth:`fuse`.
 
         :param onEvent: called from Slicer's event loop with the events of ``CSAFusionLib.slicer_host.job``: any number
           of ``ProgressEvent``, then one ``FusedEvent``, ``ErrorEvent`` or ``CancelledEvent``.
         :raises CSAFusionLib.errors.CSAFusionError: it cannot be started; the scene is then as it was.
         """
-        from CSAFusionLib.errors import InputError
-        from CSAFusionLib.fusion.settings import FusionSettings
-        from CSAFusionLib.slicer_host.job import FusionJob
-
-        if self.isRunning:
-            raise InputError(_("A fusion is running; wait for it or cancel it."))
-        settings = settings or FusionSettings()
-        self.ensureDependencies(settings)
-        job = FusionJob(fixedNode, movingNode, settings, outputNode, outputTransformNode)
+        job = self._newJob(fixedNode, movingNode, settings, outputs, roi, mask)
         job.start()
         self._job, self._onEvent = job, onEvent
         self._timer.start()
@@ -312,56 +332,27 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
             self._job.cancel()
             self._poll()
 
-    def whyNot(self, parameterNode):
-        """The sentence that says why a fusion cannot be started with these parameters, or an empty text."""
-        from CSAFusionLib.errors import InputError
-        from CSAFusionLib.slicer_host.checking import check_nodes, check_registration
+    def ensureDependencies(self, method=None):
+        """Have the Python packages installed that a fusion needs, after asking the user once.
 
-        if self.isRunning:
-            return _("A fusion is running; wait for it or cancel it.")
-        try:
-            check_nodes(
-                parameterNode.fixedVolume,
-                parameterNode.movingVolume,
-                parameterNode.fusedVolume,
-                parameterNode.transform,
-            )
-            check_registration(parameterNode.method, parameterNode.transformModel)
-        except InputError as error:
-            return str(error)
-        return ""
-
-    def settingsFrom(self, parameterNode):
-        """The backend's settings for what a parameter node holds."""
-        from CSAFusionLib.fusion.settings import FusionSettings
-
-        return FusionSettings(
-            registration=parameterNode.method,
-            transform_model=parameterNode.transformModel,
-            fixed_modality=self._modality(parameterNode.fixedModality),
-            moving_modality=self._modality(parameterNode.movingModality),
-            colour_table=None if parameterNode.colourTable == GREY else parameterNode.colourTable,
-            device=parameterNode.device.name.lower(),
-        )
-
-    def ensureDependencies(self, settings):
-        """Have the Python packages installed that a fusion with these settings needs, after asking the user.
-
+        :param method: registration whose packages are needed too.
         :raises CSAFusionLib.errors.InputError: something is missing and was not installed.
         """
-        from CSAFusionLib.slicer_host.dependencies import ensure_packages, ensure_torch
+        from CSAFusionLib.slicer_host.dependencies import ensure_installed
 
-        resources = Path(__file__).resolve().parent / "Resources"
-        ensure_torch()
-        ensure_packages(resources / "requirements.txt")
-        if settings.registration is Method.ANTS:
-            ensure_packages(resources / "requirements-ants.txt")
+        names = ["requirements.txt", *(["requirements-ants.txt"] if method is Method.ANTS else [])]
+        ensure_installed([Path(__file__).resolve().parent / "Resources" / name for name in names])
 
-    @staticmethod
-    def _modality(choice):
-        from CSAFusionLib.intensity.modality import Modality
+    def _newJob(self, fixedNode, movingNode, settings, outputs, roi, mask):
+        from CSAFusionLib.errors import InputError
+        from CSAFusionLib.fusion.settings import FusionSettings
+        from CSAFusionLib.slicer_host.job import FusionJob
 
-        return None if choice is ModalityChoice.AUTOMATIC else Modality[choice.name]
+        if self.isRunning:
+            raise InputError(_("A fusion is running; wait for it or cancel it."))
+        settings = settings or FusionSettings()
+        self.ensureDependencies(settings.registration)
+        return FusionJob(fixedNode, movingNode, settings, outputs, roi=roi, mask=mask)
 
     def _poll(self):
         from CSAFusionLib.slicer_host.job import ErrorEvent
@@ -396,8 +387,8 @@ class CSAFusionTest(ScriptedLoadableModuleTest):
     def runTest(self):
         for test in (
             self.test_inputs_are_seen_where_their_transforms_put_them,
-            self.test_the_panel_says_what_is_missing,
-            self.test_parameters_become_settings,
+            self.test_what_is_missing_is_said,
+            self.test_parameters_become_a_request,
             self.test_a_result_lies_on_the_fixed_volume,
         ):
             self.setUp()
@@ -415,23 +406,28 @@ class CSAFusionTest(ScriptedLoadableModuleTest):
         node.SetAndObserveTransformNodeID(transform.GetID())
         self.assertEqual(volume_from_node(node).image.GetOrigin()[0], -10)
 
-    def test_the_panel_says_what_is_missing(self):
-        logic = CSAFusionLogic()
-        parameterNode = logic.getParameterNode()
-        self.assertIn("fixed", logic.whyNot(parameterNode))
-        parameterNode.fixedVolume = self._addVolume("A")
-        self.assertIn("moving", logic.whyNot(parameterNode))
-        parameterNode.movingVolume = self._addVolume("B")
-        self.assertEqual(logic.whyNot(parameterNode), "")
+    def test_what_is_missing_is_said(self):
+        from CSAFusionLib.errors import InputError
+        from CSAFusionLib.slicer_host.panel.request import request_from
 
-    def test_parameters_become_settings(self):
-        logic = CSAFusionLogic()
-        parameterNode = logic.getParameterNode()
-        parameterNode.fixedModality = ModalityChoice.CT
-        parameterNode.device = DeviceChoice.CPU
-        settings = logic.settingsFrom(parameterNode)
-        self.assertEqual((settings.fixed_modality.name, settings.moving_modality), ("CT", None))
-        self.assertEqual((settings.device, settings.colour_table), ("cpu", None))
+        parameterNode = CSAFusionLogic().getParameterNode()
+        with self.assertRaisesRegex(InputError, "volume A and volume B"):
+            request_from(parameterNode, "cpu")
+        parameterNode.volumeA = self._addVolume("A")
+        with self.assertRaisesRegex(InputError, "volume B too"):
+            request_from(parameterNode, "cpu")
+
+    def test_parameters_become_a_request(self):
+        from CSAFusionLib.slicer_host.panel.request import request_from
+
+        parameterNode = CSAFusionLogic().getParameterNode()
+        parameterNode.volumeA, parameterNode.volumeB = self._addVolume("A"), self._addVolume("B")
+        parameterNode.volumeB.SetSpacing(0.5, 0.5, 0.5)
+        parameterNode.modalityA = ModalityChoice.CT
+        request = request_from(parameterNode, "cpu")
+        self.assertIs(request.fixed, parameterNode.volumeB)
+        self.assertEqual(request.settings.moving_modality.name, "CT")
+        self.assertEqual(request.settings.device, "cpu")
 
     def test_a_result_lies_on_the_fixed_volume(self):
         from CSAFusionLib.slicer_host.reading import volume_from_node

@@ -23,11 +23,15 @@ _SMALLEST_SIDE = 16  # pixels; the network's own lower limit
 
 @dataclass(frozen=True)
 class FusedSlices:
-    """The fused slices (S, H, W) float32 in [0, 1], the device that finished them, and what the user should know."""
+    """The fused slices (S, H, W) float32 in [0, 1], the device that finished them, and what the user should know.
+
+    ``share`` (S, H, W) in [0, 1] is what of them comes from A, where the network says so.
+    """
 
     slices: np.ndarray
     device: Device
     warnings: list[str] = field(default_factory=list)
+    share: np.ndarray | None = None
 
 
 def fuse_slices(
@@ -44,7 +48,8 @@ def fuse_slices(
     and when a single slice is too much for an accelerator the rest runs on the CPU.
 
     Args:
-        network: takes (B, 2, H, W) and gives (B, 1, H, W), both in [0, 1]; in evaluation mode.
+        network: takes (B, 2, H, W) and gives (B, 1, H, W), both in [0, 1]; in evaluation mode. A second channel of
+          its result is the share of A.
         a, b: (S, H, W) in [0, 1].
         batch_size: slices at a time; None chooses by the device and the size of a slice.
 
@@ -53,7 +58,7 @@ def fuse_slices(
         Cancelled: from ``progress``, between batches.
     """
     run = _Run(network, device, batch_size or _default_batch_size(device, a.shape[1:]))
-    fused = np.zeros(a.shape, dtype=np.float32)
+    fused: np.ndarray | None = None
     filled = np.flatnonzero(a.any(axis=(1, 2)) | b.any(axis=(1, 2)))
     done = 0
     progress(STAGE, 0, len(filled))
@@ -62,10 +67,19 @@ def fuse_slices(
         result = run.fuse(a[batch], b[batch])
         if result is None:
             continue
-        fused[batch] = result
+        fused = _all_empty(a.shape, result.shape[1]) if fused is None else fused
+        fused[:, batch] = result.swapaxes(0, 1)
         done += len(batch)
         progress(STAGE, done, len(filled))
-    return FusedSlices(fused, run.device, run.warnings)
+    slices, *share = _all_empty(a.shape, 1) if fused is None else fused
+    return FusedSlices(slices, run.device, run.warnings, *share)
+
+
+def _all_empty(shape: tuple[int, ...], channels: int) -> np.ndarray:
+    """(C, S, H, W): black slices, to which both sources contribute the same."""
+    empty = np.zeros((channels, *shape), dtype=np.float32)
+    empty[1:] = 0.5
+    return empty
 
 
 class _Run:
@@ -78,7 +92,7 @@ class _Run:
         self.warnings: list[str] = []
 
     def fuse(self, a: np.ndarray, b: np.ndarray) -> np.ndarray | None:
-        """The fused batch, or None when it did not fit and must be tried again, smaller or elsewhere."""
+        """The fused batch (B, C, H, W), or None when it did not fit and must be tried again, smaller or elsewhere."""
         try:
             return _forward(self.network, a, b, self.device.torch_device)
         except (RuntimeError, MemoryError) as error:
@@ -115,7 +129,7 @@ def _forward(network: torch.nn.Module, a: np.ndarray, b: np.ndarray, device: str
     pair = _padded(np.stack([a, b], axis=1).astype(np.float32, copy=False))
     with torch.inference_mode():
         fused = network(torch.from_numpy(pair).to(device))
-        return fused[:, 0, :height, :width].clamp(0, 1).cpu().numpy()
+        return fused[:, :, :height, :width].clamp(0, 1).cpu().numpy()
 
 
 def _padded(pair: np.ndarray) -> np.ndarray:

@@ -44,9 +44,12 @@ def fuse_pictures(
         InputError: two pictures of a pair differ in size, or the weights or the device cannot be used.
         Cancelled: from ``progress``, between pictures.
     """
+    from CSAFusionLib.fusion.weighting import weighted
+
     modalities = (settings.fixed_modality or _modality_of(fixed), settings.moving_modality or _modality_of(moving))
     a_first = fixed_is_a(*modalities)
-    network, weights = load_network(settings.weights or choose_weights(*(modalities if a_first else modalities[::-1])))
+    loaded, weights = load_network(settings.weights or choose_weights(*(modalities if a_first else modalities[::-1])))
+    network = weighted(loaded, a_first, settings.balance)
     device = choose_device(settings.device)
     pictures: list[np.ndarray] = []
     warnings: list[str] = []

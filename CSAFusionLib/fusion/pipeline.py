@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -13,8 +13,17 @@ from CSAFusionLib.fusion.device import choose_device
 from CSAFusionLib.fusion.inference import fuse_slices
 from CSAFusionLib.fusion.provenance import describe_registration, describe_run
 from CSAFusionLib.fusion.settings import FusionSettings
-from CSAFusionLib.fusion.sources import Source, blend, fixed_is_a, join_chrominance, seen_by_network, to_rgb
-from CSAFusionLib.geometry.planes import from_slices
+from CSAFusionLib.fusion.slice_figures import slice_figures
+from CSAFusionLib.fusion.sources import (
+    Source,
+    blend,
+    fade_colour,
+    fixed_is_a,
+    join_chrominance,
+    seen_by_network,
+    to_rgb,
+)
+from CSAFusionLib.geometry.planes import from_slices, to_slices
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.register import register
 from CSAFusionLib.registration.result import RegistrationResult
@@ -31,6 +40,8 @@ class FusionResult:
 
     ``fused``, ``fixed_mapped`` and ``moving_mapped`` (the two inputs as they were fused) are scalar float32 in [0, 1],
     or uint8 RGB vectors where they have colour. ``moving_on_grid`` keeps the moving volume's own intensities.
+    ``contribution`` is the share of the fused value that comes from the fixed volume, float32 in [0, 1]; None for
+    weights that predict pixels. ``figures`` are those of :func:`CSAFusionLib.fusion.slice_figures.slice_figures`.
     """
 
     fused: sitk.Image
@@ -40,6 +51,8 @@ class FusionResult:
     registration: RegistrationResult
     provenance: dict[str, Any]
     warnings: list[str]
+    contribution: sitk.Image | None = None
+    figures: dict[str, list[float]] = field(default_factory=dict)
 
 
 def fuse_volumes(
@@ -48,32 +61,46 @@ def fuse_volumes(
     settings: FusionSettings,
     *,
     registration: RegistrationResult | None = None,
+    region: sitk.Image | None = None,
     progress: Progress = silent,
 ) -> FusionResult:
     """Register the moving volume to the fixed one, and fuse the two slice by slice on the fixed volume's grid.
 
-    Where the moving volume does not reach, the result is the fixed volume as it was mapped to [0, 1].
+    Where the moving volume does not reach, and outside the region, the result is the fixed volume as it was mapped to
+    [0, 1].
 
     Args:
         registration: an alignment already known; ``settings.registration`` is then not run.
+        region: where to fuse, uint8 1 inside and 0 outside, on the fixed volume's grid; None fuses everywhere.
 
     Raises:
         InputError: a volume, a setting or the weights cannot be used, or the volumes do not overlap.
         RegistrationError: the registration engine failed or is not installed.
         Cancelled: from ``progress``.
     """
+    from CSAFusionLib.fusion.weighting import weighted
+
     check_volume(fixed)
     check_volume(moving)
     roles = find_roles(fixed, moving, settings)
     a_and_b = _in_order(roles, *(role.modality for role in roles))
-    network, weights = load_network(settings.weights or choose_weights(*a_and_b))
+    loaded, weights = load_network(settings.weights or choose_weights(*a_and_b))
+    network = weighted(loaded, fixed_is_a(*(role.modality for role in roles)), settings.balance)
     device = choose_device(settings.device)
 
     registration = registration or _register(fixed, moving, settings, progress)
     progress("Resampling", 0, 0)
     pair = align(*roles, settings, registration.transform)
     seen = seen_by_network(pair.fixed.luminance, pair.moving.luminance, pair.coverage)
-    fused = fuse_slices(network, *_in_order(roles, pair.fixed.luminance, seen), device, settings.batch_size, progress)
+    pair = _limited(pair, region, settings)
+    wanted = (pair.coverage > 0).any(axis=(1, 2), keepdims=True)
+    fused = fuse_slices(
+        network,
+        *_in_order(roles, pair.fixed.luminance * wanted, seen * wanted),
+        device,
+        settings.batch_size,
+        progress,
+    )
     warnings = [role.mapping.note for role in roles if role.mapping.note] + fused.warnings
     provenance = describe_run(settings, weights, fused.device) | {
         "fixed": roles[0].describe(),
@@ -82,14 +109,17 @@ def fuse_volumes(
         "warnings": warnings,
     }
     progress("Writing colour and geometry", 0, 0)
+    joined = _joined(fused.slices, pair, settings)
     return FusionResult(
-        fused=_to_image(_joined(fused.slices, pair), fixed, settings),
+        fused=_to_image(joined, fixed, settings),
         fixed_mapped=_to_image(pair.fixed, fixed, settings),
         moving_mapped=_to_image(pair.moving, fixed, settings),
         moving_on_grid=pair.moving_on_grid,
         registration=registration,
         provenance=provenance,
         warnings=warnings,
+        contribution=_contribution(fused.share, pair, roles, settings),
+        figures=slice_figures(joined.luminance, pair.fixed.luminance, pair.moving.luminance),
     )
 
 
@@ -105,10 +135,31 @@ def _in_order(roles: tuple[Role, Role], of_fixed: T, of_moving: T) -> tuple[T, T
     return of_moving, of_fixed
 
 
-def _joined(fused: np.ndarray, pair: AlignedPair) -> Source:
+def _limited(pair: AlignedPair, region: sitk.Image | None, settings: FusionSettings) -> AlignedPair:
+    """The pair with nothing taken from the moving volume outside the region."""
+    if region is None:
+        return pair
+    return replace(pair, coverage=pair.coverage * to_slices(region, settings.plane))
+
+
+def _joined(fused: np.ndarray, pair: AlignedPair, settings: FusionSettings) -> Source:
     """The network's slices with what lies outside the moving field of view, and the sources' colour."""
+    fixed, moving = (
+        fade_colour(source, 1 + sign * settings.balance) for source, sign in ((pair.fixed, -1), (pair.moving, 1))
+    )
     luminance = blend(fused, pair.fixed.luminance, pair.coverage)
-    return Source(luminance, join_chrominance(pair.fixed, pair.moving, pair.coverage))
+    return Source(luminance, join_chrominance(fixed, moving, pair.coverage))
+
+
+def _contribution(
+    share_of_a: np.ndarray | None, pair: AlignedPair, roles: tuple[Role, Role], settings: FusionSettings
+) -> sitk.Image | None:
+    """The share of the fixed volume, which is everything where the moving one does not reach."""
+    if share_of_a is None:
+        return None
+    share, _ = _in_order(roles, share_of_a, 1 - share_of_a)
+    share = blend(share, np.ones_like(share), pair.coverage)
+    return from_slices(share, roles[0].volume.image, settings.plane)
 
 
 def _to_image(source: Source, fixed: Volume, settings: FusionSettings) -> sitk.Image:

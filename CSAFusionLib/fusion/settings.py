@@ -26,6 +26,8 @@ class FusionSettings:
         fixed_modality, moving_modality: None guesses them from the data.
         fixed_window, moving_window: intensities shown from black to white; None finds them from the modality.
         colour_table: shows the scalar PET or SPECT volume through this table, in colour; None fuses it in grey.
+        balance: strength of the two sources, from -1 (the fixed one alone) over 0 (as the network balances them) to 1
+          (the moving one alone).
         plane: plane of the slices the network sees.
         weights: name of bundled weights or path of a safetensors file; None chooses by the modalities.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:0``..., ``mps``.
@@ -40,6 +42,7 @@ class FusionSettings:
     fixed_window: Window | None = None
     moving_window: Window | None = None
     colour_table: str | None = None
+    balance: float = 0.0
     plane: Plane = Plane.AXIAL
     weights: str | None = None
     device: str = "auto"
@@ -49,6 +52,8 @@ class FusionSettings:
     def __post_init__(self) -> None:
         if self.batch_size is not None and self.batch_size < 1:
             raise InputError(f"The batch size is {self.batch_size}; give 1 or more slices at a time.")
+        if not -1 <= self.balance <= 1:
+            raise InputError(f"The balance is {self.balance}; give -1 (fixed volume) to 1 (moving volume).")
         if self.seed < 0:
             raise InputError(f"The seed is {self.seed}; give 0 or a positive whole number.")
         models = self.registration.models

@@ -63,6 +63,13 @@ def join_chrominance(fixed: Source, moving: Source, coverage: np.ndarray) -> np.
     return np.divide(weighted, total, out=np.zeros_like(total), where=total > 0)
 
 
+def fade_colour(source: Source, strength: float) -> Source:
+    """The source with its colour as weak as it counts; a strength of 1 or more leaves it alone."""
+    if source.chrominance is None or strength >= 1:
+        return source
+    return Source(source.luminance, source.chrominance * np.float32(strength))
+
+
 def to_rgb(luminance: np.ndarray, chrominance: np.ndarray) -> np.ndarray:
     """Colour slices (S, H, W, 3) uint8 from Y (S, H, W) in [0, 1] and U, V (S, H, W, 2)."""
     rgb = yuv_to_rgb(np.concatenate([luminance[..., None], chrominance], axis=-1))

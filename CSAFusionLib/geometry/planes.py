@@ -82,6 +82,15 @@ def slice_spacing(image: sitk.Image, plane: Plane) -> tuple[float, float, float]
     return sides[order[0]], sides[order[1]], sides[order[2]]
 
 
+def slice_centres(image: sitk.Image, plane: Plane) -> np.ndarray:
+    """Return the middle of each slice that :func:`to_slices` gives, (S, 3) in LPS mm."""
+    order, flips = _storage_to_slices(image, plane)
+    axis, size = 2 - order[0], np.array(image.GetSize())
+    middles = np.repeat([(size - 1) / 2], size[axis], axis=0)
+    middles[:, axis] = np.arange(size[axis])[:: -1 if 0 in flips else 1]
+    return np.array([image.TransformContinuousIndexToPhysicalPoint(middle.tolist()) for middle in middles])
+
+
 def _storage_to_slices(image: sitk.Image, plane: Plane) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Order and flips that take the stored array [k, j, i] to [slice, row, column]."""
     if plane is Plane.ACQUIRED:

@@ -44,16 +44,29 @@ class CSAFusion(nn.Module):
         Returns:
             (B, 1, H, W) in [0, 1]; with gains, exactly 0 where both sources are 0.
         """
+        if not self.configuration.gains:
+            return self._output(x)
+        return (self.gains(x) * x).sum(dim=1, keepdim=True).clamp(0, 1)
+
+    def gains(self, x: Tensor) -> Tensor:
+        """The factor each source is multiplied by before the two are added; only for a configuration with gains.
+
+        Args:
+            x: as :meth:`forward` takes it.
+
+        Returns:
+            (B, 2, H, W) in [0, 2].
+        """
+        return 2 * self._output(x)
+
+    def _output(self, x: Tensor) -> Tensor:
         height, width = x.shape[2:]
         padded = self._pad(x)
         skip1 = self.level1(self.inc(padded))
         skip2 = self.level2(self.down(skip1))
         bottom = self.level3(self.down(skip2))
         features = self.decoder1(self.decoder2(bottom, skip2), skip1)
-        output = torch.sigmoid(self.output(self.spatial_attention(features)))[:, :, :height, :width]
-        if not self.configuration.gains:
-            return output
-        return (2 * output * x).sum(dim=1, keepdim=True).clamp(0, 1)
+        return torch.sigmoid(self.output(self.spatial_attention(features)))[:, :, :height, :width]
 
     def _pad(self, x: Tensor) -> Tensor:
         # The window grid must fit at full and at half resolution. Mirrored content gives border windows real tokens.

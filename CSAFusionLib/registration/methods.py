@@ -18,6 +18,10 @@ class MenuChoice(Enum):
         """One sentence that helps to choose."""
         return self.value[1]
 
+    def label(self) -> str:
+        """The title, under the name by which Slicer asks for it when it fills a menu."""
+        return self.title
+
 
 class TransformModel(MenuChoice):
     """How freely the moving volume may move; each value is what a menu shows: (title, tooltip)."""
@@ -30,7 +34,7 @@ class TransformModel(MenuChoice):
 class Method(MenuChoice):
     """What does the registration; each value is what a menu shows: (title, tooltip)."""
 
-    NONE = ("Header geometry", "No registration: the volumes are already aligned by what their headers say.")
+    NONE = ("Already aligned", "No registration: the volumes lie where their headers and transforms say.")
     SITK = ("SimpleITK", "Mattes mutual information, multi-resolution; rigid or affine; needs no extra package.")
     ANTS = ("ANTs", "ANTs through the package antspyx; rigid, affine or deformable; slower, installed apart.")
     BRAINS = ("BRAINSFit", "Slicer's own registration module; rigid or affine; only inside 3D Slicer.")

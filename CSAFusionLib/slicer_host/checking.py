@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import slicer
 
 from CSAFusionLib.errors import InputError
@@ -11,8 +13,8 @@ from CSAFusionLib.registration.methods import Method, TransformModel
 def check_nodes(
     fixed: slicer.vtkMRMLVolumeNode | None,
     moving: slicer.vtkMRMLVolumeNode | None,
-    output: slicer.vtkMRMLVolumeNode | None = None,
-    output_transform: slicer.vtkMRMLTransformNode | None = None,
+    outputs: Iterable[slicer.vtkMRMLNode] = (),
+    mask: slicer.vtkMRMLNode | None = None,
 ) -> None:
     """Check that the inputs are there and that no output would change an input.
 
@@ -25,14 +27,15 @@ def check_nodes(
         raise InputError("Select the moving volume: it is aligned to the fixed one.")
     if fixed is moving:
         raise InputError(f"'{fixed.GetName()}' is selected twice; select two different volumes.")
-    if output is not None and output in (fixed, moving):
-        raise InputError(f"'{output.GetName()}' is an input; select another node for the fused volume, or a new one.")
-    for node in (fixed, moving):
-        if output_transform is not None and _is_moved_by(node, output_transform):
-            raise InputError(
-                f"The transform '{output_transform.GetName()}' already moves '{node.GetName()}'; select another one, "
-                "or a new one."
-            )
+    for output in outputs:
+        if output in (fixed, moving, mask):
+            raise InputError(f"'{output.GetName()}' is an input; select another node for the result, or a new one.")
+        for node in (fixed, moving):
+            if _is_moved_by(node, output):
+                raise InputError(
+                    f"The transform '{output.GetName()}' already moves '{node.GetName()}'; select another one, or a "
+                    "new one."
+                )
 
 
 def check_registration(method: Method, model: TransformModel) -> None:
@@ -46,6 +49,6 @@ def check_registration(method: Method, model: TransformModel) -> None:
         raise InputError(f"{method.title} cannot find a '{model.title}' transform; choose {able}, or another method.")
 
 
-def _is_moved_by(node: slicer.vtkMRMLTransformableNode, transform: slicer.vtkMRMLTransformNode) -> bool:
+def _is_moved_by(node: slicer.vtkMRMLTransformableNode, transform: slicer.vtkMRMLNode) -> bool:
     parent = node.GetParentTransformNode()
     return parent is not None and (parent is transform or _is_moved_by(parent, transform))

@@ -1,4 +1,4 @@
-"""Python packages the fusion needs beside what Slicer brings: asked for when first needed, never at start-up."""
+"""Python packages the fusion needs beside what Slicer brings: asked for once, when first needed, never at start-up."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 import slicer
@@ -17,37 +18,45 @@ TORCH = ">=2.1"
 # antspyx pins numpy and scipy below what Slicer ships; replacing Slicer's own would break other modules.
 NEVER_REPLACED = ["numpy", "scipy", "simpleitk"]
 WITHOUT_ITS_PINS = ["antspyx"]
+# What is downloaded, roughly; of a package that is not named here, less than a megabyte.
+_SIZES = {
+    "torch": "200 MB, with an NVIDIA card 3 GB",
+    "antspyx": "20 MB",
+    "matplotlib": "10 MB",
+    "pandas": "12 MB",
+    "pillow": "7 MB",
+    "scikit-learn": "13 MB",
+    "statsmodels": "10 MB",
+}
 
 
-def ensure_torch() -> None:
-    """Have PyTorch installed by the extension PyTorch, which asks the user and knows which build fits the computer.
+def ensure_installed(requirements: Iterable[Path]) -> None:
+    """Have PyTorch and the packages of some requirements files installed, after one question to the user.
+
+    PyTorch comes through the extension PyTorch, which knows which build fits the computer. Packages of Slicer's own are
+    never replaced.
 
     Raises:
-        InputError: the extension is missing, or the user declined.
+        InputError: the extension is missing, the user declined, or the installation failed.
     """
-    if is_installed("torch"):
+    requirements = list(requirements)
+    without_torch = not is_installed("torch")
+    missing = [line for path in requirements for line in _lines(path) if not is_installed(_name_in(line))]
+    if not without_torch and not missing:
         return
-    if importlib.util.find_spec("PyTorchUtils") is None:
+    if without_torch and importlib.util.find_spec("PyTorchUtils") is None:
         raise InputError("PyTorch is missing; install the extension 'PyTorch' with the Extensions Manager and restart.")
-    logic = importlib.import_module("PyTorchUtils").PyTorchUtilsLogic()
-    if logic.installTorch(askConfirmation=True, torchVersionRequirement=TORCH) is None:
-        raise InputError("PyTorch was not installed; the fusion cannot run without it.")
-
-
-def ensure_packages(requirements: Path) -> None:
-    """Have the packages of a requirements file installed, after asking the user; Slicer's own packages are kept.
-
-    Raises:
-        InputError: the user declined, or the installation failed.
-    """
+    wanted = [f"torch{TORCH}"] * without_torch + missing
+    if not slicer.util.confirmOkCancelDisplay(_question(wanted)):
+        raise InputError(f"The fusion cannot run without {', '.join(wanted)}; press Apply again to install it.")
     try:
-        if importlib.util.find_spec("slicer.packaging") is not None:
-            _ensure_with_packaging(requirements)
-        else:
-            _ensure_with_pip(requirements)
+        if without_torch:
+            _install_torch()
+        _install_packages(missing)
     except subprocess.CalledProcessError as error:
         raise InputError(
-            "A package could not be installed; the Python console says why (is there a network?)."
+            "A package could not be installed; the Python console says why. Without a network, install it from a file "
+            "as the README of CSAFusion says."
         ) from error
 
 
@@ -60,34 +69,39 @@ def is_installed(name: str) -> bool:
     return True
 
 
-def _ensure_with_packaging(requirements: Path) -> None:
-    """The way of Slicer 5.12 and later; it looks itself whether anything is missing."""
-    import slicer.packaging
-
-    wanted = slicer.packaging.load_requirements(requirements)
-    try:
-        slicer.packaging.pip_ensure(wanted, requester="CSAFusion", skip_packages=NEVER_REPLACED)
-    except RuntimeError as error:
-        raise InputError(_declined([str(requirement) for requirement in wanted])) from error
+def _question(wanted: list[str]) -> str:
+    sized = [f"{one} (about {_SIZES.get(_name_in(one), '1 MB')})" for one in wanted]
+    return (
+        "CSAFusion needs Python packages that are not installed yet:\n\n"
+        + "\n".join(sized)
+        + "\n\nDownload them and install them into this Slicer now? This may take some minutes."
+    )
 
 
-def _ensure_with_pip(requirements: Path) -> None:
-    lines = (line.strip() for line in requirements.read_text(encoding="utf-8").splitlines())
-    missing = [line for line in lines if line and not line.startswith("#") and not is_installed(_name_in(line))]
+def _install_torch() -> None:
+    logic = importlib.import_module("PyTorchUtils").PyTorchUtilsLogic()
+    if logic.installTorch(askConfirmation=False, torchVersionRequirement=TORCH) is None:
+        raise InputError("PyTorch was not installed; the fusion cannot run without it.")
+
+
+def _install_packages(missing: list[str]) -> None:
     if not missing:
         return
-    question = "CSAFusion needs Python packages that are not installed: {names}. Download and install them now?"
-    if not slicer.util.confirmOkCancelDisplay(question.format(names=", ".join(missing))):
-        raise InputError(_declined(missing))
+    if importlib.util.find_spec("slicer.packaging") is not None:
+        # The way of Slicer 5.12 and later. The question has been asked.
+        packaging = importlib.import_module("slicer.packaging")
+        packaging.pip_ensure(missing, requester="CSAFusion", skip_packages=NEVER_REPLACED, prompt_install=False)
+        return
     for requirement in missing:
         without_pins = ["--no-deps"] if _name_in(requirement) in WITHOUT_ITS_PINS else []
         slicer.util.pip_install([*without_pins, "--prefer-binary", requirement])
 
 
+def _lines(requirements: Path) -> list[str]:
+    lines = [line.strip() for line in requirements.read_text(encoding="utf-8").splitlines()]
+    return [line for line in lines if line and not line.startswith("#")]
+
+
 def _name_in(requirement: str) -> str:
     """The name in a requirement; our files use ``>=`` only."""
     return requirement.split(">=")[0].strip()
-
-
-def _declined(requirements: list[str]) -> str:
-    return f"The fusion cannot run without {', '.join(requirements)}; press Apply again to install what is missing."

@@ -7,30 +7,44 @@ from __future__ import annotations
 
 import shutil
 import sys
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import slicer
 
-from CSAFusionLib.errors import CSAFusionError, InputError
+from CSAFusionLib.errors import Cancelled, CSAFusionError, InputError
 from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.slicer_host.brains import STAGE, BrainsRegistration
 from CSAFusionLib.slicer_host.checking import check_nodes
 from CSAFusionLib.slicer_host.frames import ijk_to_ras_of
-from CSAFusionLib.slicer_host.fusion import place_result, read_pair
+from CSAFusionLib.slicer_host.outputs import Outputs, place_result
+from CSAFusionLib.slicer_host.reading import volume_from_node
+from CSAFusionLib.slicer_host.region import region_on_grid
+from CSAFusionLib.volumes.volume import Volume
 from CSAFusionLib.worker.events import CancelledEvent, ErrorEvent, ProgressEvent, ResultEvent
 from CSAFusionLib.worker.events import Event as WorkerEvent
 from CSAFusionLib.worker.job import Job
 from CSAFusionLib.worker.launch import WorkerProcess
 
+_POLL_SECONDS = 0.05
+
 
 @dataclass(frozen=True)
 class FusedEvent:
-    """The result is in the scene; nothing follows."""
+    """The result is in the scene; nothing follows. ``outputs`` are the nodes that hold it."""
 
-    node: slicer.vtkMRMLVolumeNode
+    outputs: Outputs
+    provenance: dict[str, Any]
     warnings: list[str]
+
+    @property
+    def node(self) -> slicer.vtkMRMLVolumeNode:
+        """The fused volume."""
+        return self.outputs.fused
 
 
 Event = ProgressEvent | FusedEvent | ErrorEvent | CancelledEvent
@@ -43,6 +57,12 @@ def start_worker(job: Job) -> WorkerProcess:
     return worker
 
 
+def read_pair(fixed: slicer.vtkMRMLVolumeNode, moving: slicer.vtkMRMLVolumeNode) -> tuple[Volume, Volume]:
+    """Both volumes in the reference frame: the fixed node's, before its parent transform."""
+    frame = fixed.GetParentTransformNode()
+    return volume_from_node(fixed, frame), volume_from_node(moving, frame)
+
+
 class FusionJob:
     """One fusion of two nodes: start it, poll it until an event ends it, or cancel it.
 
@@ -51,7 +71,8 @@ class FusionJob:
     Args:
         fixed, moving: volume nodes; neither is changed.
         settings: the fusion's settings.
-        output, output_transform: as in :func:`CSAFusionLib.slicer_host.fusion.fuse_nodes`.
+        outputs: nodes that get the results.
+        roi, mask: where to fuse, as in :func:`CSAFusionLib.slicer_host.region.region_on_grid`.
     """
 
     def __init__(
@@ -59,11 +80,14 @@ class FusionJob:
         fixed: slicer.vtkMRMLVolumeNode,
         moving: slicer.vtkMRMLVolumeNode,
         settings: FusionSettings,
-        output: slicer.vtkMRMLVolumeNode | None = None,
-        output_transform: slicer.vtkMRMLTransformNode | None = None,
+        outputs: Outputs | None = None,
+        *,
+        roi: slicer.vtkMRMLMarkupsROINode | None = None,
+        mask: slicer.vtkMRMLNode | None = None,
     ) -> None:
         self._inputs = (fixed, moving)
-        self._outputs = (output, output_transform)
+        self._outputs = outputs or Outputs()
+        self._region = (roi, mask)
         self._settings = settings
         self._states: list[Any] = []
         self._job: Job | None = None
@@ -77,10 +101,10 @@ class FusionJob:
         Raises:
             InputError, RegistrationError: an input cannot be used, or the stage cannot be started.
         """
-        check_nodes(*self._inputs, *self._outputs)
+        check_nodes(*self._inputs, self._outputs.nodes().values(), self._region[1])
         fixed, moving = read_pair(*self._inputs)
         self._states = [_state(node) for node in self._inputs]
-        self._job = Job(fixed, moving, self._settings)
+        self._job = Job(fixed, moving, self._settings, region=region_on_grid(self._inputs[0], *self._region))
         if self._settings.registration is Method.BRAINS:
             self._brains = BrainsRegistration(fixed, moving, self._settings.transform_model)
             self._brains.start()
@@ -101,6 +125,43 @@ class FusionJob:
         if self._brains:
             self._brains.cancel()
 
+    def run(self, progress: Progress = silent, *, between: Callable[[], None] = lambda: None) -> Outputs:
+        """Do the job and return when its result is in the scene.
+
+        Args:
+            progress: may raise :class:`CSAFusionLib.errors.Cancelled`, which ends the job.
+            between: called over and over, to keep Slicer alive meanwhile.
+
+        Raises:
+            CSAFusionError: one sentence; the scene is then as it was.
+        """
+        self.start()
+        try:
+            return self._until_done(progress, between)
+        finally:
+            # Whatever a callback may have raised, nothing goes on running.
+            self.cancel()
+            self.poll()
+
+    def _until_done(self, progress: Progress, between: Callable[[], None]) -> Outputs:
+        while True:
+            for event in self.poll():
+                if isinstance(event, FusedEvent):
+                    return event.outputs
+                if isinstance(event, ErrorEvent):
+                    raise InputError(event.message)
+                if isinstance(event, CancelledEvent):
+                    raise Cancelled
+                self._report(event, progress)
+            between()
+            time.sleep(_POLL_SECONDS)
+
+    def _report(self, event: ProgressEvent, progress: Progress) -> None:
+        try:
+            progress(event.stage, event.done, event.total)
+        except Cancelled:
+            self.cancel()
+
     def _poll_brains(self) -> list[Event]:
         assert self._brains is not None and self._job is not None
         registration = self._brains.poll()
@@ -109,7 +170,7 @@ class FusionJob:
         self._brains = None
         if self._cancelled:
             return [CancelledEvent()]
-        self._worker = start_worker(Job(self._job.fixed, self._job.moving, self._settings, registration))
+        self._worker = start_worker(replace(self._job, registration=registration))
         return []
 
     def _poll_worker(self) -> list[Event]:
@@ -124,19 +185,15 @@ class FusionJob:
         if not isinstance(event, ResultEvent):
             return event
         self._check_unchanged()
-        output, transform = (node if _is_in_scene(node) else None for node in self._outputs)
-        return FusedEvent(place_result(event.result, *self._inputs, output, transform), event.result.warnings)
+        placed = place_result(event.result, self._settings, *self._inputs, self._outputs.without_removed())
+        return FusedEvent(placed, event.result.provenance, event.result.warnings)
 
     def _check_unchanged(self) -> None:
         for node, state in zip(self._inputs, self._states, strict=True):
-            if not _is_in_scene(node):
+            if not slicer.mrmlScene.IsNodePresent(node):
                 raise InputError(f"'{node.GetName()}' was removed while the fusion ran; its result is dropped.")
             if _state(node) != state:
                 raise InputError(f"'{node.GetName()}' was changed while the fusion ran; run it again.")
-
-
-def _is_in_scene(node: slicer.vtkMRMLNode | None) -> bool:
-    return node is not None and bool(slicer.mrmlScene.IsNodePresent(node))
 
 
 def _state(node: slicer.vtkMRMLVolumeNode) -> tuple[Any, ...]:

@@ -1,17 +1,19 @@
-"""Results out: a fused image in a volume node that lies exactly on the fixed node."""
+"""Results out: images in volume nodes that lie exactly on the fixed node."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import SimpleITK as sitk
 import slicer
 import slicer.util
 
+from CSAFusionLib.slicer_host.provenance import write_provenance
 from CSAFusionLib.slicer_host.subject_hierarchy import place_beside
 
-ATTRIBUTE_PREFIX = "CSAFusion."
+FIXED_ROLE = "CSAFusion.fixed"
+"""Under which a fused node refers to the volume whose grid it has."""
+_BLUE_TO_RED = "vtkMRMLColorTableNodeFileDivergingBlueRed.txt"
 
 
 def write_fused(
@@ -32,9 +34,44 @@ def write_fused(
     Returns:
         The node that now holds the image.
     """
+    node = _write(image, fixed, f"{fixed.GetName()} + {moving_name} fused", output)
+    write_provenance(node, provenance)
+    node.SetNodeReferenceID(FIXED_ROLE, fixed.GetID())
+    _show_range(node, 0.0, 255.0 if node.IsA("vtkMRMLVectorVolumeNode") else 1.0)
+    return node
+
+
+def write_registered(
+    image: sitk.Image,
+    fixed: slicer.vtkMRMLVolumeNode,
+    moving: slicer.vtkMRMLVolumeNode,
+    output: slicer.vtkMRMLVolumeNode | None = None,
+) -> slicer.vtkMRMLVolumeNode:
+    """Put the moving volume, resampled on the fixed grid, into a node that is shown as the moving one is."""
+    node = _write(image, fixed, f"{moving.GetName()} on {fixed.GetName()}", output)
+    shown = moving.GetDisplayNode()
+    if shown is not None:
+        node.GetDisplayNode().CopyContent(shown)
+        _show_range(node, *(shown.GetLevel() + sign * shown.GetWindow() / 2 for sign in (-1, 1)))
+    return node
+
+
+def write_contribution(
+    image: sitk.Image, fixed: slicer.vtkMRMLVolumeNode, output: slicer.vtkMRMLVolumeNode | None = None
+) -> slicer.vtkMRMLVolumeNode:
+    """Put the fixed volume's share, in [0, 1], into a node shown from blue (moving) over white to red (fixed)."""
+    node = _write(image, fixed, f"Share of {fixed.GetName()}", output)
+    _show_range(node, 0.0, 1.0)
+    if fixed.GetScene().GetNodeByID(_BLUE_TO_RED) is not None:
+        node.GetDisplayNode().SetAndObserveColorNodeID(_BLUE_TO_RED)
+    return node
+
+
+def _write(
+    image: sitk.Image, fixed: slicer.vtkMRMLVolumeNode, name: str, output: slicer.vtkMRMLVolumeNode | None
+) -> slicer.vtkMRMLVolumeNode:
     wanted = "vtkMRMLVectorVolumeNode" if image.GetNumberOfComponentsPerPixel() == 3 else "vtkMRMLScalarVolumeNode"
     if output is None or output.GetClassName() != wanted:
-        name = f"{fixed.GetName()} + {moving_name} fused"
         output = fixed.GetScene().AddNewNodeByClass(wanted, fixed.GetScene().GenerateUniqueName(name))
     with slicer.util.NodeModify(output):
         slicer.util.updateVolumeFromArray(output, sitk.GetArrayViewFromImage(image))
@@ -43,29 +80,12 @@ def write_fused(
         # Spacing, origin and directions one by one: a matrix would be taken apart again, and rounded.
         output.CopyOrientation(fixed)
         output.SetAndObserveTransformNodeID(fixed.GetTransformNodeID())
-        _set_provenance(output, provenance)
-    _set_display(output)
+    output.CreateDefaultDisplayNodes()
     place_beside(output, fixed)
     return output
 
 
-def _set_provenance(node: slicer.vtkMRMLNode, provenance: dict[str, Any]) -> None:
-    """One attribute for each item; the settings stay whole, so that a run can be repeated from them."""
-    for old in [name for name in node.GetAttributeNames() if name.startswith(ATTRIBUTE_PREFIX)]:
-        node.RemoveAttribute(old)
-    for key, value in provenance.items():
-        parts = {f"{key}.{name}": part for name, part in value.items()} if _is_group(key, value) else {key: value}
-        for name, part in parts.items():
-            node.SetAttribute(ATTRIBUTE_PREFIX + name, part if isinstance(part, str) else json.dumps(part))
-
-
-def _is_group(key: str, value: Any) -> bool:
-    return isinstance(value, dict) and key != "settings"
-
-
-def _set_display(node: slicer.vtkMRMLVolumeNode) -> None:
-    node.CreateDefaultDisplayNodes()
+def _show_range(node: slicer.vtkMRMLVolumeNode, black: float, white: float) -> None:
     display = node.GetDisplayNode()
     display.AutoWindowLevelOff()
-    white = 255.0 if node.IsA("vtkMRMLVectorVolumeNode") else 1.0
-    display.SetWindowLevel(white, white / 2)
+    display.SetWindowLevel(white - black, (white + black) / 2)

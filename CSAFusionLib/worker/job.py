@@ -24,6 +24,7 @@ class Job:
     moving: Volume
     settings: FusionSettings
     registration: RegistrationResult | None = None
+    region: sitk.Image | None = None
 
 
 def save_job(job: Job, folder: Path) -> None:
@@ -34,6 +35,7 @@ def save_job(job: Job, folder: Path) -> None:
         "settings": job.settings.to_dict(),
         "registration": job.registration and _save_registration(job.registration, folder / "given_transform.h5"),
     }
+    _save_image(job.region, folder / "region.nrrd")
     _write_json(folder / "job.json", description)
 
 
@@ -46,17 +48,19 @@ def load_job(folder: Path) -> Job:
         moving=_load_volume(folder, description["moving"]),
         settings=FusionSettings.from_dict(description["settings"]),
         registration=given and _load_registration(folder, given),
+        region=_load_image(folder / "region.nrrd"),
     )
 
 
 def save_result(result: FusionResult, folder: Path) -> None:
     """Write a result into a folder, for :func:`load_result`."""
     for name in _IMAGES:
-        sitk.WriteImage(getattr(result, name), str(folder / f"{name}.nrrd"))
+        _save_image(getattr(result, name), folder / f"{name}.nrrd")
     description = {
         "registration": _save_registration(result.registration, folder / "found_transform.h5"),
         "provenance": result.provenance,
         "warnings": result.warnings,
+        "figures": result.figures,
     }
     _write_json(folder / "result.json", description)
 
@@ -65,14 +69,25 @@ def load_result(folder: Path) -> FusionResult:
     """Read the result that :func:`save_result` wrote."""
     description = _read_json(folder / "result.json")
     return FusionResult(
-        **{name: sitk.ReadImage(str(folder / f"{name}.nrrd")) for name in _IMAGES},
+        **{name: _load_image(folder / f"{name}.nrrd") for name in _IMAGES},
         registration=_load_registration(folder, description["registration"]),
         provenance=description["provenance"],
         warnings=description["warnings"],
+        figures=description["figures"],
     )
 
 
-_IMAGES = ("fused", "fixed_mapped", "moving_mapped", "moving_on_grid")
+_IMAGES = ("fused", "fixed_mapped", "moving_mapped", "moving_on_grid", "contribution")
+
+
+def _save_image(image: sitk.Image | None, path: Path) -> None:
+    if image is not None:
+        sitk.WriteImage(image, str(path))
+
+
+def _load_image(path: Path) -> sitk.Image | None:
+    """The image, or None where none was saved."""
+    return sitk.ReadImage(str(path)) if path.exists() else None
 
 
 def _save_volume(volume: Volume, path: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from queue import SimpleQueue
@@ -63,6 +64,8 @@ class WorkerProcess:
         child = self._child
         if child is None:
             return []
+        # The listener runs only while Python is not held here, which an application between two polls may do all along.
+        time.sleep(0.001)
         # Looked at before the lines are taken: a child that is through has put down every line there will be.
         ended = child.has_ended()
         events = [child.event_of(line) for line in child.taken_lines()]

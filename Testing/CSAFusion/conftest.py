@@ -1,5 +1,14 @@
-"""A fresh MRML scene for every test, and a place for the worker's files."""
+"""The module in the test host, with a fresh MRML scene for every test."""
 
-from Testing.host.fixtures import WITHOUT_SLICER, scene, temporary_folder  # noqa: F401
+from Testing.host.fixtures import (  # noqa: F401
+    WITHOUT_SLICER,
+    application,
+    child_does,
+    module,
+    panel,
+    scene,
+    temporary_folder,
+    volumes,
+)
 
 collect_ignore_glob = WITHOUT_SLICER

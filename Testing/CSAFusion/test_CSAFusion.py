@@ -13,67 +13,31 @@ import slicer.util
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.registration.methods import Method
-from CSAFusionLib.slicer_host import job as fusion_job
-from CSAFusionLib.worker.launch import WorkerProcess
-from Testing.host.application import load_module, open_panel
-from Testing.host.scene import LEFT_HANDED, OBLIQUE, a_blob, a_linear_transform_node, a_volume_node, rotation, snapshot
-from Testing.host.widgets import QTimer
-from Testing.worker.child_tasks import negate
+from CSAFusionLib.slicer_host.outputs import Outputs
+from Testing.host.application import open_panel, raise_errors
+from Testing.host.fixtures import pump
+from Testing.host.scene import OBLIQUE, a_blob, a_linear_transform_node, a_volume_node, rotation, snapshot
 
-pytestmark = pytest.mark.usefixtures("temporary_folder")
 TOOL_TIP_ROLE = 3
+MENUS = ("modalityA", "modalityB", "intensitiesA", "intensitiesB", "reference", "method", "transformModel", "weights")
 
 
-@pytest.fixture
-def module(monkeypatch):
-    return load_module(monkeypatch)
+def choose(menu, choice) -> None:
+    """What a user does to a menu."""
+    menu.currentIndex = list(type(choice)).index(choice)
+    raise_errors()
 
 
-@pytest.fixture
-def nodes():
-    return a_volume_node("F", a_blob(), OBLIQUE), a_volume_node("M", a_blob(seed=1), LEFT_HANDED)
-
-
-@pytest.fixture
-def panel(module, nodes, monkeypatch):
-    """The open panel, with two volumes in the scene, and every package there."""
-    monkeypatch.setattr(module.CSAFusionLogic, "ensureDependencies", lambda self, settings: None)
-    panel = open_panel(module)
-    yield panel
-    panel.cleanup()
-    assert QTimer.running == []
-
-
-@pytest.fixture
-def child_does(monkeypatch):
-    """Choose what the child process does in place of the fusion."""
-
-    def choose(task: str) -> None:
-        def start(job):
-            worker = WorkerProcess(job, task=f"child_tasks:{task}")
-            worker.start()
-            return worker
-
-        monkeypatch.setattr(fusion_job, "start_worker", start)
-
-    return choose
-
-
-def pump(until, seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not until():
-        assert time.monotonic() < end, "it takes too long"
-        slicer.app.processEvents()
-        time.sleep(0.01)
-
-
-def new_nodes(before: dict) -> list:
-    return [slicer.mrmlScene.GetNodeByID(key) for key in sorted(set(snapshot()) - set(before))]
+def apply_and_wait(panel) -> None:
+    panel.ui.applyButton.click()
+    raise_errors()
+    pump(lambda: not panel.logic.isRunning)
+    raise_errors()
 
 
 def assert_ready(panel) -> None:
     assert panel.ui.applyButton.enabled and not panel.ui.cancelButton.enabled
-    assert not panel.ui.progressBar.visible and not panel.logic.isRunning
+    assert panel.ui.progressBar._qt.isHidden() and not panel.logic.isRunning
 
 
 def test_the_module_tells_what_it_is(module):
@@ -85,105 +49,109 @@ def test_the_module_tells_what_it_is(module):
     assert parent.dependencies == [] and "not for diagnosis" in parent.helpText
 
 
-def test_two_volumes_in_the_scene_are_chosen(panel, nodes):
-    assert (panel.ui.fixedSelector.currentNode(), panel.ui.movingSelector.currentNode()) == nodes
+def test_two_volumes_in_the_scene_are_chosen(panel, volumes):
+    assert (panel.ui.volumeASelector.currentNode(), panel.ui.volumeBSelector.currentNode()) == volumes
     assert_ready(panel)
 
 
 def test_menus_show_titles_and_explain_themselves(panel):
     method = panel.ui.methodComboBox
     assert [method.itemText(index) for index in range(method.count)] == [choice.title for choice in Method]
-    assert method.currentText == Method.SITK.title
-    for name in ("methodComboBox", "transformModelComboBox", "fixedModalityComboBox", "deviceComboBox"):
-        menu = getattr(panel.ui, name)
-        assert all(menu.itemData(index, TOOL_TIP_ROLE) for index in range(menu.count))
-    colours = panel.ui.colourTableComboBox
-    assert colours.currentText == "grey" and colours.count > 2
+    for name in (*MENUS, "plane"):
+        menu = getattr(panel.ui, f"{name}ComboBox")
+        assert all(menu.itemData(index, TOOL_TIP_ROLE) for index in range(menu.count)), name
 
 
-def test_every_widget_a_user_touches_has_a_tooltip(panel):
-    touched = [w for w in vars(panel.ui).values() if type(w).__name__ not in ("QLabel", "ctkCollapsibleButton")]
-    assert len(touched) > 10 and all(widget.toolTip for widget in touched)
+def test_every_widget_a_user_touches_has_a_tooltip_and_a_place_in_the_keyboard_order(panel):
+    labels = ("QLabel", "ctkCollapsibleButton", "QProgressBar")
+    touched = [w for w in vars(panel.ui).values() if "toolTip" in dir_of(w) and type(w).__name__ not in labels]
+    touched = [w for w in touched if w.name != "CSAFusion" and not w.name.startswith("qt_") and "Widget" not in w.name]
+    assert len(touched) > 25 and [w.name for w in touched if not w.toolTip] == []
 
 
-def test_apply_says_what_is_missing(panel, nodes):
+def dir_of(widget) -> list[str]:
+    meta = widget._qt.metaObject()
+    return [meta.property(index).name() for index in range(meta.propertyCount())]
+
+
+def test_apply_says_what_is_missing(panel, volumes):
     apply = panel.ui.applyButton
-    panel.ui.fixedSelector.setCurrentNode(None)
-    assert not apply.enabled and "fixed volume" in apply.toolTip
-    panel.ui.fixedSelector.setCurrentNode(nodes[0])
-    panel.ui.movingSelector.setCurrentNode(None)
-    assert not apply.enabled and "moving volume" in apply.toolTip
-    panel.ui.movingSelector.setCurrentNode(nodes[0])
+    panel.ui.volumeASelector.setCurrentNode(None)
+    assert not apply.enabled and apply.toolTip == panel.ui.missingLabel.text == "Select volume A too."
+    panel.ui.volumeBSelector.setCurrentNode(None)
+    assert apply.toolTip == "Select volume A and volume B."
+    panel.ui.volumeASelector.setCurrentNode(volumes[0])
+    panel.ui.volumeBSelector.setCurrentNode(volumes[0])
     assert not apply.enabled and "'F' is selected twice" in apply.toolTip
-    panel.ui.movingSelector.setCurrentNode(nodes[1])
+    panel.ui.volumeBSelector.setCurrentNode(volumes[1])
     assert apply.enabled
-    panel.ui.fusedSelector.setCurrentNode(nodes[0])
+    panel.ui.fusedSelector.setCurrentNode(volumes[0])
     assert not apply.enabled and "'F' is an input" in apply.toolTip
 
 
-def test_a_transform_that_a_method_cannot_find_is_refused(panel):
+def test_a_transform_that_a_method_cannot_find_is_refused_and_greyed_out(panel):
     menu = panel.ui.transformModelComboBox
-    menu.currentIndex = 2
+    assert not menu.model().item(2).isEnabled()
+    panel._parameterNode.transformModel = type(panel._parameterNode.transformModel).SYN
     assert not panel.ui.applyButton.enabled
     assert "SimpleITK cannot find a 'Deformable (SyN)' transform" in panel.ui.applyButton.toolTip
-    panel.ui.methodComboBox.currentIndex = list(Method).index(Method.ANTS)
-    assert panel.ui.applyButton.enabled and menu.enabled
-    panel.ui.methodComboBox.currentIndex = list(Method).index(Method.NONE)
+    choose(panel.ui.methodComboBox, Method.ANTS)
+    assert panel.ui.applyButton.enabled and menu.enabled and menu.model().item(2).isEnabled()
+    choose(panel.ui.methodComboBox, Method.NONE)
     assert panel.ui.applyButton.enabled and not menu.enabled
 
 
-def test_choices_become_settings(panel, module):
-    parameters = panel._parameterNode
-    parameters.fixedModality = module.ModalityChoice.MR
-    parameters.colourTable = "hot-iron"
-    parameters.device = module.DeviceChoice.CPU
-    settings = panel.logic.settingsFrom(parameters)
-    assert settings.fixed_modality.name == "MR" and settings.moving_modality is None
-    assert (settings.colour_table, settings.device, settings.registration) == ("hot-iron", "cpu", Method.SITK)
-    assert panel.ui.fixedModalityComboBox.currentText == "MR"
-
-
-def test_every_choice_of_the_panel_is_known_to_the_backend(panel, module):
-    parameters = panel._parameterNode
-    for modality in module.ModalityChoice:
-        for device in module.DeviceChoice:
-            parameters.fixedModality, parameters.device = modality, device
-            panel.logic.settingsFrom(parameters)
-
-
-def test_from_apply_to_the_fused_volume(panel, nodes, child_does):
+def test_from_apply_to_the_fused_volume(panel, volumes, child_does):
     child_does("negate")
     before = snapshot()
     panel.ui.applyButton.click()
-    assert panel.logic.isRunning and panel.ui.progressBar.visible
+    assert panel.logic.isRunning and not panel.ui.progressBar._qt.isHidden()
     assert not panel.ui.applyButton.enabled and panel.ui.cancelButton.enabled
     assert "is running" in panel.ui.applyButton.toolTip
     pump(lambda: not panel.logic.isRunning)
-    fused, *others = (node for node in new_nodes(before) if node.IsA("vtkMRMLVolumeNode"))
-    assert not others
+    raise_errors()
+    after = snapshot()
+    assert {key: after[key] for key in before if "ScriptedModule" not in key and "Slice" not in key} == {
+        key: state for key, state in before.items() if "ScriptedModule" not in key and "Slice" not in key
+    }
+    fused = panel._parameterNode.fusedVolume
     np.testing.assert_array_equal(slicer.util.arrayFromVolume(fused), -a_blob())
-    assert fused.GetName() == "F + M fused"
-    assert panel.ui.statusLabel.text == "Done: 'F + M fused'. a warning"
-    assert slicer.app.shown_in_slice_viewers == [{"background": fused, "fit": True}]
+    assert fused.GetName() == "F + M fused" and panel.ui.fusedSelector.currentNode() is fused
+    assert panel.ui.statusLabel.text == "Done: 'F + M fused'."
+    assert not panel.ui.resultCollapsibleButton.collapsed
+    composite = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSliceCompositeNode")
+    assert composite.GetForegroundVolumeID() == fused.GetID()
     assert slicer.app.errors == []
     assert_ready(panel)
 
 
-def test_progress_is_shown_in_the_panel(panel, child_does):
+def test_a_second_run_overwrites_the_first_result(panel, child_does):
+    child_does("negate")
+    apply_and_wait(panel)
+    nodes = set(snapshot())
+    apply_and_wait(panel)
+    assert set(snapshot()) == nodes
+
+
+def test_progress_is_shown_in_the_panel_with_the_time_left(panel, child_does):
+    from CSAFusionLib.worker.events import ProgressEvent
+
     child_does("work_for_long")
     panel.ui.applyButton.click()
-    pump(lambda: panel.ui.statusLabel.text == "Running: work")
+    pump(lambda: panel.ui.statusLabel.text == "work")
     assert panel.ui.progressBar.maximum == 0
-    events = fusion_job.ProgressEvent("fusion", 3, 8)
-    panel.onEvent(events)
+    panel._panel.show_event(ProgressEvent("Fusing slices", 0, 8))
+    time.sleep(0.05)
+    panel._panel.show_event(ProgressEvent("Fusing slices", 3, 8))
     assert (panel.ui.progressBar.value, panel.ui.progressBar.maximum) == (3, 8)
+    assert panel.ui.statusLabel.text == "Fusing slices: 3 of 8, about 1 s left"
 
 
 def test_cancel_leaves_the_scene_as_it_was(panel, child_does, temporary_folder):
     child_does("work_for_long")
     before = snapshot()
     panel.ui.applyButton.click()
-    pump(lambda: panel.ui.statusLabel.text == "Running: work")
+    pump(lambda: panel.ui.statusLabel.text == "work")
     start = time.monotonic()
     panel.ui.cancelButton.click()
     pump(lambda: not panel.logic.isRunning)
@@ -193,39 +161,31 @@ def test_cancel_leaves_the_scene_as_it_was(panel, child_does, temporary_folder):
     assert_ready(panel)
 
 
-@pytest.mark.parametrize(("task", "said"), [("refuse", "'F' cannot be fused"), ("fail", "the disk is full")])
-def test_an_error_is_one_sentence_in_the_panel_and_the_next_run_works(panel, child_does, task, said):
-    before = snapshot()
-    child_does(task)
-    panel.ui.applyButton.click()
-    pump(lambda: not panel.logic.isRunning)
-    assert said in panel.ui.statusLabel.text and "\n" not in panel.ui.statusLabel.text
-    assert snapshot() == before
-    assert_ready(panel)
-    child_does("negate")
-    panel.ui.applyButton.click()
-    pump(lambda: not panel.logic.isRunning)
-    assert panel.ui.statusLabel.text.startswith("Done")
+def test_what_was_declined_is_told_and_nothing_starts(panel, application, monkeypatch):
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
 
-
-def test_what_was_declined_is_told_and_nothing_starts(panel, monkeypatch):
-    def decline(self, settings):
-        raise InputError("PyTorch was not installed; the fusion cannot run without it.")
-
-    monkeypatch.setattr(type(panel.logic), "ensureDependencies", decline)
+    utils = ModuleType("PyTorchUtils")
+    utils.__spec__ = ModuleSpec("PyTorchUtils", None)
+    monkeypatch.setitem(sys.modules, "PyTorchUtils", utils)
+    monkeypatch.setattr("CSAFusionLib.slicer_host.dependencies.is_installed", lambda name: False)
+    application.answers = [False]
     panel.ui.applyButton.click()
-    assert panel.ui.statusLabel.text.startswith("PyTorch was not installed")
+    assert panel.ui.statusLabel.text.startswith("The fusion cannot run without torch>=2.1, safetensors>=0.4")
+    assert len(application.questions) == 1 and "200 MB" in application.questions[0]
     assert_ready(panel)
 
 
 def test_an_error_nobody_foresaw_ends_the_run_and_reaches_the_console(panel, child_does, monkeypatch):
     child_does("work_for_long")
     panel.ui.applyButton.click()
-    monkeypatch.setattr(panel.logic._job, "poll", lambda: 1 / 0)
+    job = panel.logic._job
+    monkeypatch.setattr(job, "poll", lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        slicer.app.processEvents()
+        pump(lambda: False)
     assert "error it does not know" in panel.ui.statusLabel.text
     assert_ready(panel)
+    job._worker.cancel()
 
 
 def test_closing_the_scene_ends_the_run_and_the_panel_goes_on(panel, child_does, scene, temporary_folder):
@@ -233,77 +193,93 @@ def test_closing_the_scene_ends_the_run_and_the_panel_goes_on(panel, child_does,
     panel.ui.applyButton.click()
     scene.Clear(False)
     assert not panel.logic.isRunning and list(temporary_folder.iterdir()) == []
-    assert not panel.ui.applyButton.enabled and panel.ui.fixedSelector.currentNode() is None
+    assert not panel.ui.applyButton.enabled and panel.ui.volumeASelector.currentNode() is None
 
 
-def test_leaving_the_panel_lets_the_run_go_on(panel, child_does):
+def test_leaving_the_panel_lets_the_run_go_on_and_its_result_is_kept(panel, child_does):
     child_does("negate")
-    before = snapshot()
     panel.ui.applyButton.click()
     panel.exit()
     pump(lambda: not panel.logic.isRunning)
-    assert any(node.IsA("vtkMRMLVolumeNode") for node in new_nodes(before))
     panel.enter()
+    assert panel.ui.fusedSelector.currentNode().GetName() == "F + M fused"
     assert_ready(panel)
 
 
-def test_closing_the_application_leaves_no_process_and_no_file(
-    module, nodes, child_does, temporary_folder, monkeypatch
-):
-    monkeypatch.setattr(module.CSAFusionLogic, "ensureDependencies", lambda self, settings: None)
+def test_closing_the_application_leaves_no_process_and_no_file(panel, child_does, temporary_folder):
     child_does("work_for_long")
-    panel = open_panel(module)
     panel.ui.applyButton.click()
     panel.cleanup()
-    assert QTimer.running == [] and list(temporary_folder.iterdir()) == []
+    assert not panel.logic.isRunning and list(temporary_folder.iterdir()) == []
 
 
 def test_choices_survive_leaving_and_another_panel(panel, module):
-    panel.ui.methodComboBox.currentIndex = list(Method).index(Method.ANTS)
+    choose(panel.ui.methodComboBox, Method.ANTS)
+    choose(panel.ui.planeComboBox, module.PlaneChoice.CORONAL)
+    panel.ui.balanceSlider.value = 0.25
     panel.exit()
     panel.enter()
     assert panel.ui.methodComboBox.currentText == Method.ANTS.title
     assert panel.logic.getParameterNode().method is Method.ANTS
+    assert panel.ui.planeComboBox.currentText == "Coronal" and panel.ui.balanceSlider.value == 0.25
+    other = open_panel(module)
+    assert other.ui.methodComboBox.currentText == Method.ANTS.title
+    other.cleanup()
 
 
-def test_choices_survive_saving_and_loading_the_scene(panel, scene, tmp_path, nodes):
-    panel.ui.methodComboBox.currentIndex = list(Method).index(Method.NONE)
+def test_choices_survive_saving_and_loading_the_scene(panel, module, scene, tmp_path):
+    choose(panel.ui.methodComboBox, Method.NONE)
+    panel._parameterNode.mask = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "S")
     scene.SetURL(str(tmp_path / "scene.mrml"))
-    for node in nodes:
-        node.SetSaveWithScene(True)
     assert scene.Commit()
     scene.Clear(False)
     assert panel._parameterNode.method is Method.SITK
     scene.Import()
-    panel.enter()
+    raise_errors()
     assert panel._parameterNode.method is Method.NONE
+    assert panel.ui.methodComboBox.currentText == Method.NONE.title
+    assert panel.ui.volumeASelector.currentNode().GetName() == "F"
+    assert panel.ui.maskSelector.currentNode().GetName() == "S"
 
 
-def test_reloading_forgets_the_package(panel, child_does, monkeypatch):
+def test_several_parameter_nodes_can_be_shown_in_turn(panel, module, scene):
+    logic = panel.logic
+    logic.isSingletonParameterNode = False
+    other = module.CSAFusionParameterNode(scene.AddNode(logic.createParameterNode()))
+    choose(panel.ui.methodComboBox, Method.NONE)
+    first = panel._parameterNode
+    panel.setParameterNode(other)
+    assert panel.ui.methodComboBox.currentText == Method.SITK.title
+    choose(panel.ui.methodComboBox, Method.ANTS)
+    assert (first.method, other.method) == (Method.NONE, Method.ANTS)
+    panel.setParameterNode(first)
+    assert panel.ui.methodComboBox.currentText == Method.NONE.title
+
+
+def test_reloading_forgets_the_package(panel, monkeypatch):
     monkeypatch.setattr(sys, "modules", dict(sys.modules))
     panel.onReload()
     assert panel.reloads == 1
     assert not [name for name in sys.modules if name.split(".")[0] == "CSAFusionLib"]
 
 
-def test_a_second_run_is_refused_while_one_runs(panel, nodes, child_does):
+def test_a_second_run_is_refused_while_one_runs(panel, volumes, child_does):
     child_does("work_for_long")
     panel.ui.applyButton.click()
     with pytest.raises(InputError, match="is running"):
-        panel.logic.start(*nodes, onEvent=print)
+        panel.logic.start(*volumes, onEvent=print)
     panel.ui.cancelButton.click()
 
 
-def test_one_line_from_the_console(module, nodes, monkeypatch):
-    monkeypatch.setattr("CSAFusionLib.slicer_host.fusion.fuse_volumes", negate)
+def test_one_line_from_the_console(module, volumes, child_does):
+    child_does("negate")
     stages = []
     logic = module.CSAFusionLogic()
-    fused = logic.fuse(*nodes, FusionSettings(seed=5), progress=lambda *report: stages.append(report))
+    fused = logic.fuse(*volumes, FusionSettings(seed=5), progress=lambda *report: stages.append(report))
     np.testing.assert_array_equal(slicer.util.arrayFromVolume(fused), -a_blob())
     assert '"seed": 5' in fused.GetAttribute("CSAFusion.settings")
     assert stages[-1] == ("negation", 3, 3)
-    again = logic.fuse(*nodes, outputNode=fused)
-    assert again is fused
+    assert logic.fuse(*volumes, outputs=Outputs(fused=fused)) is fused
 
 
 def test_both_ways_refuse_an_output_that_would_change_an_input(module):
@@ -316,9 +292,9 @@ def test_both_ways_refuse_an_output_that_would_change_an_input(module):
     logic = module.CSAFusionLogic()
     for run in (logic.fuse, lambda *arguments: logic.start(*arguments, onEvent=print)):
         with pytest.raises(InputError, match="'M' is an input"):
-            run(fixed, moving, None, moving)
+            run(fixed, moving, None, Outputs(fused=moving))
         with pytest.raises(InputError, match="already moves 'M'"):
-            run(fixed, moving, None, None, outer)
+            run(fixed, moving, None, Outputs(transform=outer))
         with pytest.raises(InputError, match="Select the moving volume"):
             run(fixed, None)
     assert snapshot() == before
@@ -328,12 +304,29 @@ def test_the_modules_own_test_passes(module):
     module.CSAFusionTest().runTest()
 
 
-def test_the_panel_asks_for_torch_and_for_antspyx_only_where_ants_is_chosen(module, monkeypatch):
+def test_antspyx_is_asked_for_only_where_ants_is_chosen(module, monkeypatch):
     asked = []
-    monkeypatch.setattr("CSAFusionLib.slicer_host.dependencies.ensure_torch", lambda: asked.append("torch"))
-    monkeypatch.setattr("CSAFusionLib.slicer_host.dependencies.ensure_packages", lambda path: asked.append(path.name))
+    monkeypatch.setattr("CSAFusionLib.slicer_host.dependencies.ensure_installed", asked.append)
     logic = module.CSAFusionLogic()
-    logic.ensureDependencies(FusionSettings())
-    assert asked == ["torch", "requirements.txt"]
-    logic.ensureDependencies(FusionSettings(registration=Method.ANTS))
-    assert asked[2:] == ["torch", "requirements.txt", "requirements-ants.txt"]
+    logic.ensureDependencies()
+    logic.ensureDependencies(Method.ANTS)
+    names = [[path.name for path in paths] for paths in asked]
+    assert names == [["requirements.txt"], ["requirements.txt", "requirements-ants.txt"]]
+
+
+def test_sample_data_is_registered_when_slicer_has_started(module, application, monkeypatch):
+    from types import SimpleNamespace
+
+    registered = []
+    logic = SimpleNamespace(registerCustomSampleDataSource=lambda **source: registered.append(source))
+    monkeypatch.setitem(sys.modules, "SampleData", SimpleNamespace(SampleDataLogic=logic))
+    module.CSAFusion(SimpleNamespace())
+    assert registered == []
+    for slot in application.at_startup:
+        slot()
+    (source,) = registered
+    assert source["nodeNames"] == ["CTBrain", "MRBrainT1"] and source["category"] == "CSAFusion"
+    assert {len(source[name]) for name in ("uris", "fileNames", "nodeNames", "checksums")} == {2}
+    assert all(
+        digest.removeprefix("SHA256:") in uri for digest, uri in zip(source["checksums"], source["uris"], strict=True)
+    )

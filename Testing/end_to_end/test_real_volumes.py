@@ -44,6 +44,7 @@ def a_quick_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """One convolution in the network's place: quick, and lopsided, so that a slice turned or mirrored gives it away."""
     torch.manual_seed(0)
     network = torch.nn.Conv2d(2, 1, 5, padding=2).requires_grad_(False)
+    network.configuration = SimpleNamespace(gains=False)
     weights = SimpleNamespace(name="lopsided", sha256="0" * 64)
     monkeypatch.setattr("CSAFusionLib.fusion.pipeline.load_network", lambda name: (network, weights))
 

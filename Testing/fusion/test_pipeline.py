@@ -104,6 +104,8 @@ def test_the_network_is_shown_the_fixed_volume_where_the_moving_one_does_not_rea
     shown: list[torch.Tensor] = []
 
     class Recorder(torch.nn.Module):
+        configuration = SimpleNamespace(gains=False)
+
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             shown.append(x)
             return x[:, :1]
@@ -196,3 +198,60 @@ def test_a_run_can_be_cancelled_between_batches(an_mr: Volume, a_ct: Volume, set
 
     with pytest.raises(Cancelled):
         fuse_volumes(an_mr, a_ct, replace(settings, batch_size=1), progress=cancel)
+
+
+def test_in_the_middle_the_balance_is_the_networks_own_bit_for_bit(
+    an_mr: Volume, a_ct: Volume, settings: FusionSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weighted = fuse_volumes(an_mr, a_ct, settings).fused
+    monkeypatch.setattr("CSAFusionLib.fusion.weighting.weighted", lambda network, *_: network)
+    np.testing.assert_array_equal(voxels(weighted), voxels(fuse_volumes(an_mr, a_ct, settings).fused))
+
+
+@pytest.mark.parametrize("moving_modality", [Modality.MR, Modality.CT])
+def test_at_either_end_of_the_balance_one_volume_counts_alone(
+    an_mr: Volume, a_ct: Volume, settings: FusionSettings, moving_modality: Modality
+) -> None:
+    both = replace(settings, moving_modality=moving_modality)
+    for balance, share in ((-1, 1), (1, 0)):
+        result = fuse_volumes(an_mr, a_ct, replace(both, balance=balance))
+        seen = voxels(result.fused) > 0
+        np.testing.assert_allclose(voxels(result.contribution)[seen], share, atol=1e-6)
+
+
+def test_a_source_that_counts_for_nothing_gives_no_colour(
+    an_mr: Volume, an_rgb: Volume, settings: FusionSettings
+) -> None:
+    fused = voxels(fuse_volumes(an_mr, an_rgb, replace(settings, balance=-1)).fused).astype(int)
+    assert np.ptp(fused, axis=-1).max() <= 1
+
+
+def test_the_contribution_is_the_share_of_the_fixed_volume_in_the_fused_value(
+    an_mr: Volume, a_ct: Volume, settings: FusionSettings
+) -> None:
+    result = fuse_volumes(an_mr, a_ct, settings)
+    share = voxels(result.contribution)
+    assert same_grid(result.contribution, an_mr.image)
+    only_fixed = (voxels(result.fixed_mapped) > 0) & (voxels(result.moving_mapped) == 0)
+    only_moving = (voxels(result.fixed_mapped) == 0) & (voxels(result.moving_mapped) > 0)
+    np.testing.assert_allclose(share[only_fixed], 1)
+    np.testing.assert_allclose(share[only_moving], 0)
+    slab = fuse_volumes(an_mr, replace(a_ct, image=a_ct.image[:, :, 4:7]), settings)
+    assert (voxels(slab.contribution)[:4] == 1).all()
+
+
+def test_outside_the_region_the_result_is_the_fixed_volume(
+    an_mr: Volume, a_ct: Volume, settings: FusionSettings
+) -> None:
+    inside = np.zeros(voxels(an_mr.image).shape, np.uint8)
+    inside[3:6, 10:20, 12:30] = 1
+    region = sitk.GetImageFromArray(inside)
+    region.CopyInformation(an_mr.image)
+    limited, whole = fuse_volumes(an_mr, a_ct, settings, region=region), fuse_volumes(an_mr, a_ct, settings)
+    np.testing.assert_array_equal(voxels(limited.fused)[inside == 0], voxels(whole.fixed_mapped)[inside == 0])
+    np.testing.assert_allclose(voxels(limited.fused)[inside == 1], voxels(whole.fused)[inside == 1], atol=1e-6)
+
+
+def test_there_are_figures_for_every_slice(an_mr: Volume, a_ct: Volume, settings: FusionSettings) -> None:
+    figures = fuse_volumes(an_mr, a_ct, settings).figures
+    assert {len(values) for values in figures.values()} == {12}

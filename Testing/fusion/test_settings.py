@@ -24,6 +24,7 @@ def test_settings_come_back_from_json_as_they_were() -> None:
         plane=Plane.CORONAL,
         weights="ct-mr",
         batch_size=3,
+        balance=-0.25,
     )
     assert FusionSettings.from_dict(json.loads(json.dumps(settings.to_dict()))) == settings
 
@@ -42,6 +43,8 @@ def test_an_unknown_setting_is_named() -> None:
     [
         ({"batch_size": 0}, "batch size is 0"),
         ({"seed": -1}, "seed is -1"),
+        ({"balance": 1.5}, "balance is 1.5"),
+        ({"balance": float("nan")}, "balance is nan"),
         ({"colour_table": "mauve"}, "'mauve'"),
         ({"registration": Method.SITK, "transform_model": TransformModel.SYN}, "'sitk' cannot be syn"),
     ],

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CSAFusionLib.geometry.planes import Plane, acquired_plane, from_slices, slice_spacing, to_slices
+from CSAFusionLib.geometry.planes import Plane, acquired_plane, from_slices, slice_centres, slice_spacing, to_slices
 
 PLANES = [Plane.AXIAL, Plane.SAGITTAL, Plane.CORONAL, Plane.ACQUIRED]
 ORIENTATIONS = ["LPS", "RAS", "LAS", "RPI", "SRP", "AIL", "PSR", "IPR", "ASL", "RAI"]
@@ -166,3 +166,14 @@ def test_slice_spacing_follows_the_axes_of_the_slices() -> None:
         assert slice_spacing(stored, Plane.AXIAL) == (3.0, 2.0, 1.0)
         assert slice_spacing(stored, Plane.CORONAL) == (2.0, 3.0, 1.0)
         assert slice_spacing(stored, Plane.SAGITTAL) == (1.0, 3.0, 2.0)
+
+
+@pytest.mark.parametrize("plane", PLANES)
+def test_the_centre_of_a_slice_lies_in_the_slice(plane: Plane) -> None:
+    for stored in _every_storage(_an_image()):
+        for index, centre in enumerate(slice_centres(stored, plane)):
+            marked = np.zeros_like(to_slices(stored, plane))
+            marked[index] = 1
+            image = from_slices(marked, stored, plane)
+            middle = np.array(stored.TransformPhysicalPointToContinuousIndex(centre.tolist()))
+            assert image[[int(np.floor(one + 0.25)) for one in middle]] == 1

@@ -1,16 +1,13 @@
-"""Stand-ins for what of Slicer's application and Python packages ``CSAFusion.py`` imports and calls, and its loading.
+"""Stand-ins for what of Slicer's application and Python packages ``CSAFusion.py`` meets, and the loading of the module.
 
-The parameter node wrapper follows the rules of Slicer's own for the types used here: typed values on a real
-``vtkMRMLScriptedModuleNode``, enums by their name, nodes as node references, and ``connectGui`` by the dynamic property
-``SlicerParameterName``.
+``slicer.util`` is Slicer's own. What a user would see beside the panel (message boxes, layouts) is noted here, and what
+a user would answer is set here.
 """
 
 from __future__ import annotations
 
-import enum
 import importlib.util
 import sys
-import typing
 import unittest
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -18,48 +15,100 @@ from types import ModuleType, SimpleNamespace
 import pytest
 import slicer
 import slicer.util
-import vtk
 
-from Testing.host.widgets import QComboBox, QTimer, QWidget, load_ui, qMRMLNodeComboBox, qMRMLWidget
+import Testing.host.translation  # noqa: F401 (makes slicer.i18n)
+from Testing.host import pythonqt
+from Testing.host.modules import module_of
+from Testing.host.parameter_nodes import Choice, WithinRange, parameterNodeWrapper
+from Testing.host.pythonqt import QtCore, QtGui, QtWidgets, names_of, wrap, wrapper_class
+from Testing.host.ui_file import QFile, QUiLoader
+from Testing.host.views import LayoutManager
+from Testing.host.widgets import STAND_INS, qMRMLWidget
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULE = ROOT / "CSAFusion" / "CSAFusion.py"
 
 
 class Application:
-    """The part of ``slicer.app`` that is called; it notes what a user would see."""
+    """The part of ``slicer.app`` that is called."""
 
-    def __init__(self) -> None:
-        self.shown_in_slice_viewers: list = []
+    applicationName = "host"
+
+    def __init__(self, *, testing: bool = False) -> None:
+        self.answers: list[bool] = []
+        self.questions: list[str] = []
         self.errors: list[str] = []
+        self.cursors: list[int] = []
+        self.settings: dict[str, str] = {}
+        self.save_file_name = ""
+        self.at_startup: list = []
+        self._testing = testing
+        self._logic = slicer.vtkMRMLApplicationLogic()
+        self._logic.SetMRMLScene(slicer.mrmlScene)
+        self._layout_manager = LayoutManager(self._logic)
+
+    def end(self) -> None:
+        """Let go of the scene, which the layout's logic does not outlive well."""
+        self._layout_manager.end()
+        self._logic.SetMRMLScene(None)
 
     def testingEnabled(self) -> bool:
-        return False
+        return self._testing
 
     def processEvents(self) -> None:
-        for timer in list(QTimer.running):
-            timer.timeout()
+        pythonqt.application().processEvents()
+
+    def setOverrideCursor(self, cursor: int) -> None:
+        self.cursors.append(cursor)
+
+    def restoreOverrideCursor(self) -> None:
+        self.cursors.pop()
+
+    def applicationLogic(self):
+        return self._logic
+
+    def layoutManager(self) -> LayoutManager:
+        return self._layout_manager
+
+    def connect(self, signature: str, slot) -> None:
+        assert signature == "startupCompleted()", f"no signal {signature}"
+        self.at_startup.append(slot)
+
+    def topLevelWidgets(self) -> list:
+        return []
 
 
-def load_module(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+def load_module(monkeypatch: pytest.MonkeyPatch, application: Application | None = None) -> ModuleType:
     """Execute ``CSAFusion.py`` as Slicer does, with the stand-ins in place until the end of the test."""
-    application = Application()
+    application = application or Application()
     monkeypatch.setattr(slicer, "app", application, raising=False)
-    monkeypatch.setattr(slicer.util, "loadUI", _load_ui)
-    monkeypatch.setattr(slicer.util, "childWidgetVariables", lambda widget: SimpleNamespace(**widget._children))
-    monkeypatch.setattr(
-        slicer.util, "setSliceViewerLayers", lambda **layers: application.shown_in_slice_viewers.append(layers)
-    )
-    monkeypatch.setattr(slicer.util, "errorDisplay", lambda text, **_: application.errors.append(text))
-    monkeypatch.setattr(slicer, "qMRMLNodeComboBox", qMRMLNodeComboBox, raising=False)
-    for name, contents in _PACKAGES.items():
-        module = ModuleType(name)
-        vars(module).update(contents)
-        monkeypatch.setitem(sys.modules, name, module)
-        if name.startswith("slicer."):
-            monkeypatch.setattr(slicer, name.split(".")[1], module, raising=False)
-    QTimer.running.clear()
+    monkeypatch.setattr(slicer, "modules", _modules(), raising=False)
+    for name in ("qMRMLNodeComboBox", "qMRMLWidget"):
+        monkeypatch.setattr(slicer, name, wrapper_class(STAND_INS[name]), raising=False)
+    pythonqt.errors.clear()
+    return _execute(monkeypatch)
 
+
+def open_panel(module: ModuleType):
+    """The module's panel as it is after the user opened it."""
+    parent = wrapper_class(qMRMLWidget)()
+    parent._qt.setLayout(QtWidgets.QVBoxLayout())
+    parent._qt.layout().setContentsMargins(0, 0, 0, 0)
+    panel = module.CSAFusionWidget(_Representation(parent))
+    panel.setup()
+    panel.enter()
+    return panel
+
+
+def raise_errors() -> None:
+    """Raise what slots have raised."""
+    if pythonqt.errors:
+        error = pythonqt.errors[0]
+        pythonqt.errors.clear()
+        raise error
+
+
+def _execute(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     spec = importlib.util.spec_from_file_location("CSAFusion", MODULE)
     module = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, "CSAFusion", module)
@@ -67,40 +116,32 @@ def load_module(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return module
 
 
-def open_panel(module: ModuleType):
-    """The module's panel as it is after the user opened it."""
-    widget = module.CSAFusionWidget(_Parent())
-    widget.setup()
-    widget.enter()
-    return widget
+def _modules() -> SimpleNamespace:
+    segmentations, rendering = slicer.vtkSlicerSegmentationsModuleLogic(), slicer.vtkSlicerVolumeRenderingLogic()
+    for logic in (segmentations, rendering):
+        logic.SetMRMLScene(slicer.mrmlScene)
+    return SimpleNamespace(
+        segmentations=SimpleNamespace(logic=lambda: segmentations),
+        volumerendering=SimpleNamespace(logic=lambda: rendering),
+        csafusion=SimpleNamespace(path=str(MODULE)),
+    )
 
 
-class _Layout:
-    def addWidget(self, widget: QWidget) -> None:
-        assert isinstance(widget, qMRMLWidget)
+class _Representation:
+    """What Slicer gives a panel to live in (qSlicerScriptedLoadableModuleWidget)."""
 
+    def __init__(self, widget) -> None:
+        self.isEntered = True
+        self._widget = widget
 
-class _Parent:
-    """What Slicer gives a panel to live in."""
-
-    path = str(MODULE)
-    isEntered = True
-
-    def layout(self) -> _Layout:
-        return _Layout()
-
-
-def _load_ui(path: str) -> QWidget:
-    widgets = load_ui(path)
-    top = widgets["CSAFusion"]
-    assert isinstance(top, qMRMLWidget)
-    top._children = {name: widget for name, widget in widgets.items() if widget is not top}
-    return top
+    def layout(self):
+        return wrap(self._widget._qt.layout())
 
 
 class ScriptedLoadableModule:
     def __init__(self, parent) -> None:
         self.parent = parent
+        self.moduleName = type(self).__name__
 
 
 class ScriptedLoadableModuleWidget:
@@ -117,20 +158,26 @@ class ScriptedLoadableModuleWidget:
 
     def onReload(self) -> None:
         self.reloads += 1
+        self.cleanup()
 
 
 class ScriptedLoadableModuleLogic:
     def __init__(self, parent=None) -> None:
         self.moduleName = type(self).__name__.removesuffix("Logic")
+        self.isSingletonParameterNode = True
 
     def getParameterNode(self):
         node = slicer.mrmlScene.GetSingletonNode(self.moduleName, "vtkMRMLScriptedModuleNode")
-        if node is None:
-            node = slicer.mrmlScene.CreateNodeByClass("vtkMRMLScriptedModuleNode")
-            node.UnRegister(None)
+        return node or slicer.mrmlScene.AddNode(self.createParameterNode())
+
+    def createParameterNode(self):
+        node = slicer.mrmlScene.CreateNodeByClass("vtkMRMLScriptedModuleNode")
+        node.UnRegister(None)
+        if self.isSingletonParameterNode:
             node.SetSingletonTag(self.moduleName)
-            node.SetModuleName(self.moduleName)
-            node = slicer.mrmlScene.AddNode(node)
+        node.SetAttribute("ModuleName", self.moduleName)
+        node.SetModuleName(self.moduleName)
+        node.SetName(slicer.mrmlScene.GenerateUniqueName(self.moduleName))
         return node
 
 
@@ -139,139 +186,89 @@ class ScriptedLoadableModuleTest(unittest.TestCase):
         raise NotImplementedError
 
 
-class Choice:
-    def __init__(self, choices) -> None:
-        self.choices = choices
-
-
-class _Parameter:
-    """One typed value of a parameter node."""
-
-    def __init__(self, name: str, annotation) -> None:
-        self.name = name
-        self.type, *extras = typing.get_args(annotation) or (annotation,)
-        self.choices = extras[0].choices if extras else None
-
-    def default(self, given):
-        if issubclass(self.type, slicer.vtkMRMLNode):
-            return None
-        return given if given is not None else next(iter(self.type))
-
-    def read(self, node):
-        if issubclass(self.type, slicer.vtkMRMLNode):
-            return node.GetNodeReference(self.name)
-        text = node.GetParameter(self.name)
-        return self.type[text] if issubclass(self.type, enum.Enum) else self.type(text)
-
-    def write(self, node, value) -> None:
-        if issubclass(self.type, slicer.vtkMRMLNode):
-            assert value is None or isinstance(value, self.type), f"{value} is no {self.type.__name__}"
-            node.SetParameter(self.name, "")
-            node.SetNodeReferenceID(self.name, value and value.GetID())
-            return
-        assert isinstance(value, self.type), f"{self.name} is a {self.type.__name__}, not {value!r}"
-        assert self.choices is None or value in self.choices, f"{value!r} is none of {self.choices}"
-        node.SetParameter(self.name, value.name if issubclass(self.type, enum.Enum) else str(value))
-
-
-class _Connection:
-    """One widget bound to one parameter."""
-
-    def __init__(self, wrapper, parameter: _Parameter, widget: QWidget) -> None:
-        self.parameter, self.widget, self.wrapper = parameter, widget, wrapper
-        if isinstance(widget, qMRMLNodeComboBox):
-            widget.nodeTypes = (parameter.type.__name__,)
-            self._signal = widget.currentNodeChanged
-        elif isinstance(widget, QComboBox):
-            self._values = list(parameter.choices or parameter.type)
-            widget.clear()
-            for value in self._values:
-                widget.addItem(value.name if isinstance(value, enum.Enum) else str(value))
-            self._signal = widget.currentIndexChanged
-        else:
-            raise RuntimeError(f"cannot connect {parameter.name} to {type(widget).__name__}")
-        self.show()
-        self._signal.connect(self._take)
-
-    def show(self) -> None:
-        value = self.parameter.read(self.wrapper.parameterNode)
-        if isinstance(self.widget, qMRMLNodeComboBox):
-            self.widget.setCurrentNode(value)
-        else:
-            self.widget.currentIndex = self._values.index(value)
-
-    def _take(self, *_) -> None:
-        widget = self.widget
-        is_node = isinstance(widget, qMRMLNodeComboBox)
-        value = widget.currentNode() if is_node else self._values[widget.currentIndex]
-        if value != self.parameter.read(self.wrapper.parameterNode):
-            self.parameter.write(self.wrapper.parameterNode, value)
-
-    def drop(self) -> None:
-        self._signal.disconnect(self._take)
-
-
-def parameterNodeWrapper(described: type) -> type:
-    """The class decorator: a wrapper of a scripted module node with a typed property for every annotation."""
-    hints = typing.get_type_hints(described, include_extras=True)
-    parameters = {name: _Parameter(name, annotation) for name, annotation in hints.items()}
-    defaults = {name: parameter.default(getattr(described, name, None)) for name, parameter in parameters.items()}
-
-    def initialize(self, node) -> None:
-        self.parameterNode = node
-        self._connections: dict[int, list[_Connection]] = {}
-        for name, parameter in parameters.items():
-            if not node.HasParameter(name):
-                parameter.write(node, defaults[name])
-        node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._show())
-
-    def show(self) -> None:
-        for connections in self._connections.values():
-            for connection in connections:
-                connection.show()
-
-    def connect(self, gui) -> int:
-        bound = {widget.property("SlicerParameterName"): widget for widget in vars(gui).values()}
-        bound.pop(None)
-        assert set(bound) <= set(parameters), f"no parameters for {set(bound) - set(parameters)}"
-        tag = len(self._connections)
-        self._connections[tag] = [_Connection(self, parameters[name], widget) for name, widget in bound.items()]
-        return tag
-
-    def disconnect(self, tag: int) -> None:
-        for connection in self._connections.pop(tag):
-            connection.drop()
-
-    members = {
-        "__init__": initialize,
-        "_show": show,
-        "connectGui": connect,
-        "disconnectGui": disconnect,
-        "AddObserver": lambda self, event, callback, priority=0.0: self.parameterNode.AddObserver(event, callback),
-        "RemoveObserver": lambda self, tag: self.parameterNode.RemoveObserver(tag),
+def _packages() -> dict[str, dict[str, object]]:
+    """What each package that is imported in Slicer holds here."""
+    return {
+        "qt": _qt(),
+        "ctk": {name: wrapper_class(kind) for name, kind in STAND_INS.items() if name.startswith("ctk")}
+        | {"ctkMessageBox": lambda parent: _MessageBox()},
+        "slicer.parameterNodeWrapper": {
+            "parameterNodeWrapper": parameterNodeWrapper,
+            "Choice": Choice,
+            "WithinRange": WithinRange,
+        },
+        "slicer.ScriptedLoadableModule": {
+            "ScriptedLoadableModule": ScriptedLoadableModule,
+            "ScriptedLoadableModuleWidget": ScriptedLoadableModuleWidget,
+            "ScriptedLoadableModuleLogic": ScriptedLoadableModuleLogic,
+            "ScriptedLoadableModuleTest": ScriptedLoadableModuleTest,
+        },
     }
-    for name, parameter in parameters.items():
-        members[name] = property(
-            lambda self, parameter=parameter: parameter.read(self.parameterNode),
-            lambda self, value, parameter=parameter: parameter.write(self.parameterNode, value),
-        )
-    # Slots make an unknown attribute an error.
-    slots = {"__slots__": ("parameterNode", "_connections", "__weakref__")}
-    return type(described.__name__, (), slots | members)
 
 
-def _translate(context: str, text: str) -> str:
-    return text
+def _qt() -> dict[str, object]:
+    timer = wrapper_class(QtCore.QTimer)
+    timer.singleShot = staticmethod(
+        lambda milliseconds, slot: QtCore.QTimer.singleShot(milliseconds, pythonqt.guarded(slot))
+    )
+
+    class QSettings:
+        """The application's settings, which keep texts."""
+
+        def value(self, key: str, default=None):
+            return slicer.app.settings.get(key, default)
+
+        def setValue(self, key: str, value) -> None:
+            slicer.app.settings[key] = str(value)
+
+        def contains(self, key: str) -> bool:
+            return key in slicer.app.settings
+
+    class QFileDialog:
+        """Returns the name alone, as PythonQt does."""
+
+        @staticmethod
+        def getSaveFileName(parent, caption: str, directory: str, name_filter: str) -> str:
+            return slicer.app.save_file_name
+
+    widgets = (QtWidgets.QCheckBox, QtWidgets.QComboBox, QtWidgets.QDoubleSpinBox, QtWidgets.QLabel)
+    widgets += (QtWidgets.QProgressBar, QtWidgets.QPushButton, QtWidgets.QSpinBox, QtWidgets.QWidget)
+    return {kind.__name__: wrapper_class(kind) for kind in widgets} | {
+        "QApplication": SimpleNamespace(overrideCursor=lambda: None),
+        "QTimer": timer,
+        "QFile": QFile,
+        "QUiLoader": QUiLoader,
+        "QSettings": QSettings,
+        "QFileDialog": QFileDialog,
+        "QIcon": QtGui.QIcon,
+        "QMessageBox": SimpleNamespace(**names_of(QtWidgets.QMessageBox, "Ok Cancel Question Critical Warning")),
+        "Qt": SimpleNamespace(**names_of(QtCore.Qt, "ToolTipRole Checked Unchecked WaitCursor")),
+    }
 
 
-_PACKAGES = {
-    "qt": {"QTimer": QTimer, "Qt": SimpleNamespace(ToolTipRole=3)},
-    "slicer.i18n": {"tr": lambda text: text, "translate": _translate},
-    "slicer.parameterNodeWrapper": {"parameterNodeWrapper": parameterNodeWrapper, "Choice": Choice},
-    "slicer.ScriptedLoadableModule": {
-        "ScriptedLoadableModule": ScriptedLoadableModule,
-        "ScriptedLoadableModuleWidget": ScriptedLoadableModuleWidget,
-        "ScriptedLoadableModuleLogic": ScriptedLoadableModuleLogic,
-        "ScriptedLoadableModuleTest": ScriptedLoadableModuleTest,
-    },
-}
+class _MessageBox:
+    """A modal box: noted, and answered with what the test has set; one that is not expected is an error."""
+
+    def __init__(self) -> None:
+        self.text, self.icon, self.standardButtons, self.windowTitle, self.detailedText = "", 0, 0, "", ""
+
+    def deleteLater(self) -> None:
+        pass
+
+    def exec_(self) -> int:
+        answers = names_of(QtWidgets.QMessageBox, "Ok Cancel Critical")
+        if self.icon == answers["Critical"]:
+            slicer.app.errors.append(self.text)
+            return answers["Ok"]
+        slicer.app.questions.append(self.text)
+        assert slicer.app.answers, f"a question nobody expects: {self.text}"
+        return answers["Ok" if slicer.app.answers.pop(0) else "Cancel"]
+
+
+# Once for the process, as modules that have imported them keep them; what differs between tests is in ``slicer.app``.
+for _name, _contents in _packages().items():
+    sys.modules[_name] = module_of(_name, _contents)
+    if _name.startswith("slicer."):
+        setattr(slicer, _name.split(".")[1], sys.modules[_name])
+
+__all__ = ["MODULE", "ROOT", "Application", "load_module", "open_panel", "raise_errors"]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
 
 # Slicer's MRML libraries (slicer-core) are on PyPI for some systems only; elsewhere these tests cannot be collected.
 WITHOUT_SLICER = [] if importlib.util.find_spec("slicer") else ["test_*.py"]
+if not WITHOUT_SLICER:
+    import Testing.host.translation  # noqa: F401 (what the tests import needs it)
 CHILD_TASKS = Path(__file__).resolve().parents[1] / "worker"
 
 
@@ -32,3 +35,72 @@ def temporary_folder(tmp_path, monkeypatch) -> Path:
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     monkeypatch.setenv("PYTHONPATH", str(CHILD_TASKS))
     return folder
+
+
+@pytest.fixture
+def application(scene):
+    """What the panel runs in; it notes what a user sees and answers as the test sets it."""
+    from Testing.host.application import Application
+
+    application = Application()
+    yield application
+    application.end()
+
+
+@pytest.fixture
+def module(monkeypatch, application, temporary_folder):
+    """The module file, executed as Slicer does; an exception that Qt would swallow fails the test."""
+    from Testing.host.application import load_module, raise_errors
+
+    yield load_module(monkeypatch, application)
+    raise_errors()
+
+
+@pytest.fixture
+def volumes(scene):
+    """Two volumes of the user's; the first has the finer grid."""
+    from Testing.host.scene import LEFT_HANDED, OBLIQUE, a_blob, a_volume_node
+
+    return a_volume_node("F", a_blob(), OBLIQUE), a_volume_node("M", a_blob(seed=1), LEFT_HANDED)
+
+
+@pytest.fixture
+def panel(module, volumes, monkeypatch):
+    """The open panel, with two volumes in the scene; it does not ask what devices there are."""
+    from Testing.host.application import open_panel
+
+    monkeypatch.setattr("CSAFusionLib.worker.devices.DeviceQuestion.start", lambda question: None)
+    panel = open_panel(module)
+    yield panel
+    panel.cleanup()
+
+
+@pytest.fixture
+def child_does(monkeypatch):
+    """Choose what the child process does in place of the fusion."""
+    from CSAFusionLib.slicer_host import job as fusion_job
+    from CSAFusionLib.worker.launch import WorkerProcess
+
+    def choose(task: str) -> None:
+        def start(job):
+            worker = WorkerProcess(job, task=f"child_tasks:{task}")
+            worker.start()
+            return worker
+
+        monkeypatch.setattr(fusion_job, "start_worker", start)
+
+    return choose
+
+
+def pump(until, seconds: float = 60) -> None:
+    """Let Slicer's event loop run until something has happened."""
+    import slicer
+
+    from Testing.host.application import raise_errors
+
+    end = time.monotonic() + seconds
+    while not until():
+        assert time.monotonic() < end, "it takes too long"
+        slicer.app.processEvents()
+        raise_errors()
+        time.sleep(0.01)

@@ -1,258 +1,314 @@
-"""Stand-ins for the parts of ``qt``, ``ctk`` and the ``qMRML`` widgets that the panel uses, as PythonQt shows them.
-
-Properties are attributes (``w.enabled = False``); what PythonQt would not know is an AttributeError; a signal is
-connected by its full signature or as an attribute, and calling it emits it.
-"""
+"""Stand-ins for the ``ctk`` and ``qMRML`` widgets that ``CSAFusion.ui`` uses: real Qt widgets with their properties,
+signals and behaviour. Names and signatures are those of CTK's and Slicer's headers."""
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ElementTree
-from pathlib import Path
+import slicer
+
+from Testing.host.pythonqt import QtCore, QtWidgets
+
+Property, PySignal = QtCore.Property, QtCore.Signal
 
 
-class Signal:
-    """One signal of one widget."""
+class ctkCollapsibleButton(QtWidgets.QAbstractButton):
+    """A head that is clicked to show or hide the children below it."""
 
-    def __init__(self) -> None:
-        self._slots: list = []
+    HEAD = 24
+    CPP_SIGNALS = ("contentsCollapsed(bool)",)
+    contentsCollapsed = PySignal(bool)
 
-    def connect(self, slot) -> None:
-        self._slots.append(slot)
+    def __init__(self, parent=None) -> None:
+        super().__init__(parent)
+        self._collapsed = False
+        self.setCheckable(True)
+        self.setChecked(True)
+        self.setContentsMargins(0, self.HEAD, 0, 0)
+        self.setSizePolicy(QtWidgets.QSizePolicy.Policy.Preferred, QtWidgets.QSizePolicy.Policy.Preferred)
+        self.toggled.connect(lambda checked: self._set_collapsed(not checked))
 
-    def disconnect(self, slot) -> None:
-        self._slots.remove(slot)
+    def sizeHint(self) -> QtCore.QSize:
+        return self.layout().totalSizeHint() if self._is_open() else QtCore.QSize(0, self.HEAD)
 
-    def __call__(self, *arguments) -> None:
-        for slot in list(self._slots):
-            slot(*arguments)
+    def minimumSizeHint(self) -> QtCore.QSize:
+        return self.layout().totalMinimumSize() if self._is_open() else QtCore.QSize(0, self.HEAD)
 
+    def hasHeightForWidth(self) -> bool:
+        return self._is_open() and self.layout().hasHeightForWidth()
 
-class QObject:
-    """A strict object: its class lists its properties with their defaults, and its signals."""
+    def heightForWidth(self, width: int) -> int:
+        return self.layout().totalHeightForWidth(width) if self.hasHeightForWidth() else -1
 
-    properties: dict[str, object] = {}
-    signals: tuple[str, ...] = ()
+    def _is_open(self) -> bool:
+        return self.layout() is not None and not self._collapsed
 
-    def __init__(self) -> None:
-        values: dict[str, object] = {}
-        signals: dict[str, Signal] = {}
-        for base in reversed(type(self).__mro__):
-            values |= base.__dict__.get("properties", {})
-            signals |= {signature: Signal() for signature in base.__dict__.get("signals", ())}
-        object.__setattr__(self, "_values", values)
-        object.__setattr__(self, "_signals", signals)
+    def hitButton(self, position: QtCore.QPoint) -> bool:
+        return position.y() < self.HEAD
 
-    def __getattr__(self, name: str):
-        if name.startswith("__"):
-            raise AttributeError(name)
-        if name in self._values:
-            return self._values[name]
-        for signature, signal in self._signals.items():
-            if signature.split("(")[0] == name:
-                return signal
-        raise AttributeError(f"{type(self).__name__} has no '{name}'")
+    def paintEvent(self, event) -> None:
+        painter = QtWidgets.QStylePainter(self)
+        option = QtWidgets.QStyleOptionButton()
+        option.initFrom(self)
+        option.rect = QtCore.QRect(0, 0, self.width(), self.HEAD)
+        option.text = ""
+        painter.drawControl(QtWidgets.QStyle.ControlElement.CE_PushButtonBevel, option)
+        if self.hasFocus():
+            painter.drawRect(option.rect.adjusted(2, 2, -3, -3))
+        arrow = (
+            "\N{BLACK RIGHT-POINTING SMALL TRIANGLE}" if self._collapsed else "\N{BLACK DOWN-POINTING SMALL TRIANGLE}"
+        )
+        painter.drawText(
+            option.rect.adjusted(8, 0, 0, 0), int(QtCore.Qt.AlignmentFlag.AlignVCenter), f"{arrow}  {self.text()}"
+        )
 
-    def __setattr__(self, name: str, value) -> None:
-        if name.startswith("_"):
-            object.__setattr__(self, name, value)
+    def _set_collapsed(self, collapsed: bool) -> None:
+        if collapsed == self._collapsed:
             return
-        if name not in self._values:
-            raise AttributeError(f"{type(self).__name__} has no property '{name}'")
-        expected = type(self._values[name])
-        if expected in (bool, int, str) and type(value) is not expected:
-            raise TypeError(f"{type(self).__name__}.{name} is a {expected.__name__}, not {value!r}")
-        self._values[name] = value
+        self._collapsed = collapsed
+        self.setChecked(not collapsed)
+        self._show_children()
+        self.updateGeometry()
+        self.contentsCollapsed.emit(collapsed)
 
-    def connect(self, signature: str, slot) -> None:
-        if signature not in self._signals:
-            raise AttributeError(f"{type(self).__name__} has no signal '{signature}'")
-        self._signals[signature].connect(slot)
+    def showEvent(self, event) -> None:
+        if self._collapsed:
+            self._show_children()
 
+    def _show_children(self) -> None:
+        """Hide the children or show them; what had been hidden on its own before stays so."""
+        for child in self.findChildren(QtWidgets.QWidget, options=QtCore.Qt.FindChildOption.FindDirectChildrenOnly):
+            if self._collapsed:
+                child.setProperty("hidden_by_itself", child.isHidden() and not child.property("hidden_by_collapse"))
+                child.setProperty("hidden_by_collapse", True)
+                child.hide()
+            elif child.property("hidden_by_collapse"):
+                child.setProperty("hidden_by_collapse", False)
+                child.setVisible(not child.property("hidden_by_itself") or not child.isHidden())
 
-class QTimer(QObject):
-    properties = {"active": False}
-    signals = ("timeout()",)
-    running: list[QTimer] = []
-
-    def setInterval(self, milliseconds: int) -> None:
-        assert milliseconds > 0
-
-    def start(self) -> None:
-        if not self.active:
-            QTimer.running.append(self)
-        self.active = True
-
-    def stop(self) -> None:
-        if self.active:
-            QTimer.running.remove(self)
-        self.active = False
+    collapsed = Property(bool, lambda self: self._collapsed, _set_collapsed)
 
 
-class QWidget(QObject):
-    properties = {"name": "", "enabled": True, "visible": True, "toolTip": ""}
+class ctkSliderWidget(QtWidgets.QWidget):
+    """A slider and a spin box with one value."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._dynamic: dict[str, str] = {}
+    CPP_SIGNALS = ("valueChanged(double)", "valueIsChanging(double)")
+    STEPS = 1000
+    valueChanged = PySignal(float)
+    valueIsChanging = PySignal(float)
 
-    def property(self, name: str):
-        return self._dynamic.get(name, self._values.get(name))
+    def __init__(self, parent=None) -> None:
+        super().__init__(parent)
+        self._slider = QtWidgets.QSlider(QtCore.Qt.Orientation.Horizontal)
+        self._slider.setRange(0, self.STEPS)
+        self._box = QtWidgets.QDoubleSpinBox()
+        self._box.setMaximum(99)
+        layout = QtWidgets.QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._slider)
+        layout.addWidget(self._box)
+        self.setFocusProxy(self._slider)
+        self._box.valueChanged.connect(self._follow)
+        self._slider.sliderMoved.connect(lambda step: self._box.setValue(self._at(step)))
 
-    def click(self) -> None:
-        """What a user does to a button; a disabled one does not answer."""
-        assert "clicked(bool)" in self._signals, "only a button can be clicked"
-        if self.enabled:
-            self.clicked(False)
+    def setRange(self, minimum: float, maximum: float) -> None:
+        self._box.setRange(minimum, maximum)
+        self._follow(self._box.value(), tell=False)
 
+    def _at(self, step: int) -> float:
+        return self._box.minimum() + (self._box.maximum() - self._box.minimum()) * step / self.STEPS
 
-class QLabel(QWidget):
-    properties = {"text": "", "wordWrap": False, "buddy": ""}
+    def _follow(self, value: float, tell: bool = True) -> None:
+        extent = self._box.maximum() - self._box.minimum()
+        self._slider.setValue(round((value - self._box.minimum()) / extent * self.STEPS) if extent else 0)
+        if tell:
+            self.valueChanged.emit(value)
 
-
-class QPushButton(QWidget):
-    properties = {"text": ""}
-    signals = ("clicked(bool)",)
-
-
-class QProgressBar(QWidget):
-    properties = {"maximum": 100, "minimum": 0, "value": 0}
-
-
-class QComboBox(QWidget):
-    signals = ("currentIndexChanged(int)",)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._items: list[dict] = []
-        self._index = -1
-
-    @property
-    def currentIndex(self) -> int:
-        return self._index
-
-    @property
-    def currentText(self) -> str:
-        return self._items[self._index]["text"] if self._items else ""
-
-    @property
-    def count(self) -> int:
-        return len(self._items)
-
-    def clear(self) -> None:
-        self._items.clear()
-        self.select(-1)
-
-    def addItem(self, text: str) -> None:
-        self._items.append({"text": text})
-        if len(self._items) == 1:
-            self.select(0)
-
-    def setItemText(self, index: int, text: str) -> None:
-        self._items[index]["text"] = text
-
-    def setItemData(self, index: int, value, role: int) -> None:
-        self._items[index][role] = value
-
-    def itemText(self, index: int) -> str:
-        return self._items[index]["text"]
-
-    def itemData(self, index: int, role: int):
-        return self._items[index].get(role)
-
-    def select(self, index: int) -> None:
-        """What writing ``currentIndex`` does."""
-        if index != self._index:
-            self._index = index
-            self.currentIndexChanged(index)
-
-    def __setattr__(self, name: str, value) -> None:
-        if name == "currentIndex":
-            self.select(value)
-        else:
-            super().__setattr__(name, value)
+    value = Property(float, lambda self: self._box.value(), lambda self, value: self._box.setValue(value))
+    minimum = Property(
+        float, lambda self: self._box.minimum(), lambda self, value: self.setRange(value, self._box.maximum())
+    )
+    maximum = Property(
+        float, lambda self: self._box.maximum(), lambda self, value: self.setRange(self._box.minimum(), value)
+    )
+    decimals = Property(int, lambda self: self._box.decimals(), lambda self, value: self._box.setDecimals(value))
+    singleStep = Property(
+        float, lambda self: self._box.singleStep(), lambda self, value: self._box.setSingleStep(value)
+    )
+    pageStep = Property(float, lambda self: 0.1, lambda self, value: None)
+    suffix = Property(str, lambda self: self._box.suffix(), lambda self, text: self._box.setSuffix(text))
+    spinBoxVisible = Property(
+        bool, lambda self: not self._box.isHidden(), lambda self, visible: self._box.setVisible(visible)
+    )
+    tracking = Property(
+        bool, lambda self: self._slider.hasTracking(), lambda self, tracks: self._slider.setTracking(tracks)
+    )
 
 
-class ctkCollapsibleButton(QWidget):
-    properties = {"text": "", "collapsed": False}
+class ctkPathLineEdit(QtWidgets.QWidget):
+    """A line for a path, with a button that opens a file dialog."""
+
+    CPP_SIGNALS = ("currentPathChanged(QString)", "validInputChanged(bool)")
+    currentPathChanged = PySignal(str)
+    validInputChanged = PySignal(bool)
+
+    def __init__(self, parent=None) -> None:
+        super().__init__(parent)
+        self._line = QtWidgets.QLineEdit()
+        self._name_filters: list[str] = []
+        layout = QtWidgets.QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._line)
+        button = QtWidgets.QToolButton()
+        button.setText("...")
+        layout.addWidget(button)
+        self.setFocusProxy(self._line)
+        self._line.textChanged.connect(self.currentPathChanged)
+
+    def _set_filters(self, filters: list[str]) -> None:
+        self._name_filters = filters
+
+    currentPath = Property(str, lambda self: self._line.text(), lambda self, path: self._line.setText(path))
+    nameFilters = Property("QStringList", lambda self: self._name_filters, _set_filters)
+    showHistoryButton = Property(bool, lambda self: False, lambda self, shown: None)
 
 
-class qMRMLWidget(QWidget):
-    signals = ("mrmlSceneChanged(vtkMRMLScene*)",)
+class qMRMLWidget(QtWidgets.QWidget):
+    """The top of a panel: it hands the scene on to the widgets connected to it."""
+
+    CPP_SIGNALS = ("mrmlSceneChanged(vtkMRMLScene*)",)
+    mrmlSceneChanged = PySignal(object)
 
     def setMRMLScene(self, scene) -> None:
-        self.mrmlSceneChanged(scene)
+        self.mrmlSceneChanged.emit(scene)
 
 
-class qMRMLNodeComboBox(QWidget):
-    properties = {
-        "nodeTypes": (),
-        "showChildNodeTypes": True,
-        "hideChildNodeTypes": (),
-        "noneEnabled": False,
-        "noneDisplay": "None",
-        "addEnabled": True,
-        "removeEnabled": True,
-        "renameEnabled": False,
-    }
-    signals = ("currentNodeChanged(vtkMRMLNode*)",)
+class qMRMLNodeComboBox(QtWidgets.QWidget):
+    """Lists the scene's nodes of some classes; without a scene it is disabled and empty."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    CPP_SIGNALS = ("currentNodeChanged(vtkMRMLNode*)", "currentNodeChanged(bool)", "nodeAddedByUser(vtkMRMLNode*)")
+    currentNodeChanged = PySignal(object)
+    nodeAddedByUser = PySignal(object)
+
+    def __init__(self, parent=None) -> None:
+        super().__init__(parent)
         self._scene = None
-        self._node = None
+        self._tags: list[int] = []
+        self._listed: list = []
+        self._current = None
+        self._filling = False
+        self._values = {
+            "nodeTypes": [],
+            "hideChildNodeTypes": [],
+            "showChildNodeTypes": True,
+            "noneEnabled": False,
+            "noneDisplay": "None",
+            "addEnabled": True,
+            "removeEnabled": True,
+            "renameEnabled": False,
+            "editEnabled": False,
+            "selectNodeUponCreation": True,
+            "baseName": "",
+        }
+        self._box = QtWidgets.QComboBox()
+        self._box.setSizeAdjustPolicy(QtWidgets.QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self._box.setMinimumContentsLength(12)
+        layout = QtWidgets.QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._box)
+        self.setFocusProxy(self._box)
+        self._box.setEnabled(False)
+        self._box.currentIndexChanged.connect(self._on_index)
 
     def setMRMLScene(self, scene) -> None:
+        for tag in self._tags:
+            self._scene.RemoveObserver(tag)
         self._scene = scene
+        events = (slicer.vtkMRMLScene.NodeAddedEvent, slicer.vtkMRMLScene.NodeRemovedEvent)
+        events += (slicer.vtkMRMLScene.EndCloseEvent, slicer.vtkMRMLScene.EndImportEvent)
+        self._tags = [scene.AddObserver(event, lambda *_: self._fill()) for event in events] if scene else []
+        self._box.setEnabled(scene is not None)
+        self._fill()
+
+    def mrmlScene(self):
+        return self._scene
 
     def currentNode(self):
-        return self._node
+        return self._current
 
     def setCurrentNode(self, node) -> None:
-        assert self._scene is not None, "without a scene the selector is empty"
-        assert node is None or any(node.IsA(kind) for kind in self.nodeTypes), "a node the selector does not offer"
-        if node is not self._node:
-            self._node = node
-            self.currentNodeChanged(node)
+        if node is not None and node not in self._listed:
+            node = None
+        self._select(node)
+
+    def nodeCount(self) -> int:
+        return len(self._listed)
+
+    def _select(self, node) -> None:
+        if node is None and not self._values["noneEnabled"] and self._listed:
+            node = self._listed[0]
+        changed = node is not self._current
+        self._current = node
+        self._show_current()
+        if changed:
+            self.currentNodeChanged.emit(node)
+
+    def _show_current(self) -> None:
+        self._filling = True
+        first = 1 if self._values["noneEnabled"] else 0
+        self._box.setCurrentIndex(self._listed.index(self._current) + first if self._current is not None else first - 1)
+        self._filling = False
+
+    def _on_index(self, index: int) -> None:
+        if not self._filling:
+            first = 1 if self._values["noneEnabled"] else 0
+            self._select(self._listed[index - first] if index >= first else None)
+
+    def _fill(self) -> None:
+        self._filling = True
+        self._listed = [node for node in self._nodes() if self._is_offered(node)]
+        self._box.clear()
+        if self._values["noneEnabled"]:
+            self._box.addItem(self._values["noneDisplay"])
+        self._box.addItems([node.GetName() or "" for node in self._listed])
+        self._filling = False
+        self._select(self._current if self._current in self._listed else None)
+
+    def _nodes(self) -> list:
+        scene = self._scene
+        return [scene.GetNthNode(index) for index in range(scene.GetNumberOfNodes())] if scene else []
+
+    def _is_offered(self, node) -> bool:
+        if node.GetHideFromEditors() or any(node.IsA(kind) for kind in self._values["hideChildNodeTypes"]):
+            return False
+        if self._values["showChildNodeTypes"]:
+            return any(node.IsA(kind) for kind in self._values["nodeTypes"])
+        return node.GetClassName() in self._values["nodeTypes"]
+
+    def _set(self, name: str, value) -> None:
+        self._values[name] = value
+        self._fill()
+
+    for _name, _type in (
+        ("nodeTypes", "QStringList"),
+        ("hideChildNodeTypes", "QStringList"),
+        ("showChildNodeTypes", bool),
+        ("noneEnabled", bool),
+        ("noneDisplay", str),
+        ("addEnabled", bool),
+        ("removeEnabled", bool),
+        ("renameEnabled", bool),
+        ("editEnabled", bool),
+        ("selectNodeUponCreation", bool),
+        ("baseName", str),
+    ):
+        locals()[_name] = Property(
+            _type,
+            lambda self, name=_name: self._values[name],
+            lambda self, value, name=_name: self._set(name, value),
+        )
+    del _name, _type
 
 
-_CLASSES = {
+STAND_INS = {
     kind.__name__: kind
-    for kind in (QLabel, QPushButton, QProgressBar, QComboBox, ctkCollapsibleButton, qMRMLWidget, qMRMLNodeComboBox)
+    for kind in (ctkCollapsibleButton, ctkSliderWidget, ctkPathLineEdit, qMRMLWidget, qMRMLNodeComboBox)
 }
-_LAYOUT_ONLY = {"geometry"}
-
-
-def load_ui(path: str | Path) -> dict[str, QWidget]:
-    """The widgets of a .ui file by name, with its properties set and its connections made; unknown ones are errors."""
-    document = ElementTree.parse(path).getroot()
-    widgets = {element.get("name"): _widget_of(element) for element in document.iter("widget")}
-    for connection in document.iter("connection"):
-        sender, signal, receiver, slot = (connection.findtext(tag) for tag in ("sender", "signal", "receiver", "slot"))
-        widgets[sender].connect(signal, getattr(widgets[receiver], slot.split("(")[0]))
-    for tab_stop in document.iter("tabstop"):
-        assert tab_stop.text in widgets
-    for widget in widgets.values():
-        assert widget.property("buddy") in (None, "", *widgets)
-    return widgets
-
-
-def _widget_of(element: ElementTree.Element) -> QWidget:
-    widget = _CLASSES[element.get("class")]()
-    widget.name = element.get("name")
-    for item in element.findall("property"):
-        name, value = item.get("name"), _value_of(item[0])
-        if item.get("stdset") == "0":
-            widget._dynamic[name] = value
-        elif name not in _LAYOUT_ONLY:
-            setattr(widget, name, value)
-    return widget
-
-
-def _value_of(element: ElementTree.Element):
-    if element.tag == "bool":
-        return element.text == "true"
-    if element.tag == "number":
-        return int(element.text)
-    if element.tag == "stringlist":
-        return tuple(child.text for child in element)
-    return element.text or ""

@@ -1,5 +1,13 @@
-"""A fresh MRML scene for every test, and a place for the worker's files."""
+"""A fresh MRML scene for every test, a place for the worker's files, and the module for what needs its surroundings."""
 
-from Testing.host.fixtures import WITHOUT_SLICER, scene, temporary_folder  # noqa: F401
+from Testing.host.fixtures import (  # noqa: F401
+    WITHOUT_SLICER,
+    application,
+    module,
+    panel,
+    scene,
+    temporary_folder,
+    volumes,
+)
 
 collect_ignore_glob = WITHOUT_SLICER

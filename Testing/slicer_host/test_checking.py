@@ -17,7 +17,7 @@ def nodes():
 
 def test_two_volumes_are_enough(nodes):
     check_nodes(*nodes)
-    check_nodes(*nodes, a_volume_node("O", a_blob(), OBLIQUE), a_linear_transform_node(OBLIQUE))
+    check_nodes(*nodes, [a_volume_node("O", a_blob(), OBLIQUE), a_linear_transform_node(OBLIQUE)])
 
 
 def test_what_is_missing_is_named(nodes):
@@ -32,7 +32,13 @@ def test_what_is_missing_is_named(nodes):
 @pytest.mark.parametrize("index", [0, 1])
 def test_an_input_is_never_overwritten(nodes, index):
     with pytest.raises(InputError, match="is an input"):
-        check_nodes(*nodes, nodes[index])
+        check_nodes(*nodes, [nodes[index]])
+
+
+def test_a_mask_is_never_overwritten(nodes):
+    mask = a_volume_node("mask", a_blob(), OBLIQUE)
+    with pytest.raises(InputError, match="'mask' is an input"):
+        check_nodes(*nodes, [mask], mask)
 
 
 @pytest.mark.parametrize("index", [0, 1])
@@ -42,7 +48,7 @@ def test_a_transform_above_an_input_is_never_overwritten(nodes, index):
     nodes[index].SetAndObserveTransformNodeID(inner.GetID())
     for transform in (inner, outer):
         with pytest.raises(InputError, match="already moves"):
-            check_nodes(*nodes, None, transform)
+            check_nodes(*nodes, [transform])
 
 
 @pytest.mark.parametrize("method", Method)

@@ -18,12 +18,17 @@ from CSAFusionLib.slicer_host import dependencies
 def requirements(tmp_path):
     path = tmp_path / "requirements.txt"
     path.write_text("# a comment\nnumpy>=1.26\nantspyx>=0.5\na-package-nobody-has>=1\n")
-    return path
+    return [path]
 
 
 @pytest.fixture
 def nothing_installed(monkeypatch):
     monkeypatch.setattr(dependencies, "is_installed", lambda name: name == "numpy")
+
+
+@pytest.fixture
+def only_torch_installed(monkeypatch):
+    monkeypatch.setattr(dependencies, "is_installed", lambda name: name in ("numpy", "torch"))
 
 
 def a_module(monkeypatch, name: str, **members) -> None:
@@ -52,57 +57,6 @@ def test_what_is_there_is_found_without_importing_it():
     assert not dependencies.is_installed("a-package-nobody-has")
 
 
-def test_torch_that_is_there_is_not_asked_for(monkeypatch):
-    monkeypatch.setattr(dependencies, "is_installed", lambda name: True)
-    asked = torch_extension(monkeypatch, None)
-    dependencies.ensure_torch()
-    assert asked == []
-
-
-def test_torch_comes_through_its_extension_which_asks(monkeypatch, nothing_installed):
-    asked = torch_extension(monkeypatch, object())
-    dependencies.ensure_torch()
-    assert asked == [(True, None, ">=2.1")]
-
-
-def test_declining_torch_is_told(monkeypatch, nothing_installed):
-    torch_extension(monkeypatch, None)
-    with pytest.raises(InputError, match="PyTorch was not installed"):
-        dependencies.ensure_torch()
-
-
-def test_without_the_extension_the_user_is_sent_there(nothing_installed):
-    with pytest.raises(InputError, match="install the extension 'PyTorch'"):
-        dependencies.ensure_torch()
-
-
-def test_slicers_packaging_is_used_where_it_is_and_keeps_slicers_packages(monkeypatch, requirements):
-    calls = []
-
-    def pip_ensure(wanted, *, requester, skip_packages):
-        calls.append((wanted, requester, skip_packages))
-
-    a_module(monkeypatch, "slicer.packaging", load_requirements=lambda path: [str(path)], pip_ensure=pip_ensure)
-    dependencies.ensure_packages(requirements)
-    assert calls == [([str(requirements)], "CSAFusion", ["numpy", "scipy", "simpleitk"])]
-
-
-@pytest.mark.parametrize(
-    ("error", "said"),
-    [
-        (RuntimeError("User declined"), "cannot run without x>=1"),
-        (subprocess.CalledProcessError(1, "pip"), "not be inst"),
-    ],
-)
-def test_a_refusal_or_failure_of_slicers_packaging_is_told(monkeypatch, requirements, error, said):
-    def pip_ensure(*_, **__):
-        raise error
-
-    a_module(monkeypatch, "slicer.packaging", load_requirements=lambda path: ["x>=1"], pip_ensure=pip_ensure)
-    with pytest.raises(InputError, match=said):
-        dependencies.ensure_packages(requirements)
-
-
 def pip(monkeypatch, agrees: bool) -> SimpleNamespace:
     said = SimpleNamespace(questions=[], installed=[])
 
@@ -115,10 +69,21 @@ def pip(monkeypatch, agrees: bool) -> SimpleNamespace:
     return said
 
 
-def test_an_older_slicer_is_asked_once_for_all_that_is_missing(monkeypatch, requirements, nothing_installed):
+def test_where_nothing_is_missing_nothing_is_asked(monkeypatch, requirements):
+    monkeypatch.setattr(dependencies, "is_installed", lambda name: True)
     said = pip(monkeypatch, agrees=True)
-    dependencies.ensure_packages(requirements)
-    assert len(said.questions) == 1 and "antspyx>=0.5, a-package-nobody-has>=1" in said.questions[0]
+    dependencies.ensure_installed(requirements)
+    assert said.questions == []
+
+
+def test_there_is_one_question_for_all_that_is_missing_with_sizes(monkeypatch, requirements, nothing_installed):
+    asked = torch_extension(monkeypatch, object())
+    said = pip(monkeypatch, agrees=True)
+    dependencies.ensure_installed(requirements)
+    (question,) = said.questions
+    for part in ("torch>=2.1 (about 200 MB", "antspyx>=0.5 (about 20 MB)", "a-package-nobody-has>=1 (about 1 MB)"):
+        assert part in question
+    assert asked == [(False, None, ">=2.1")]
     assert said.installed == [
         ["--no-deps", "--prefer-binary", "antspyx>=0.5"],
         ["--prefer-binary", "a-package-nobody-has>=1"],
@@ -126,14 +91,47 @@ def test_an_older_slicer_is_asked_once_for_all_that_is_missing(monkeypatch, requ
 
 
 def test_declining_installs_nothing(monkeypatch, requirements, nothing_installed):
+    asked = torch_extension(monkeypatch, object())
     said = pip(monkeypatch, agrees=False)
-    with pytest.raises(InputError, match="cannot run without antspyx>=0.5, a-package-nobody-has>=1"):
-        dependencies.ensure_packages(requirements)
-    assert said.installed == []
+    with pytest.raises(InputError, match="cannot run without torch>=2.1, antspyx>=0.5, a-package-nobody-has>=1"):
+        dependencies.ensure_installed(requirements)
+    assert said.installed == asked == []
 
 
-def test_where_nothing_is_missing_nothing_is_asked(monkeypatch, requirements):
-    monkeypatch.setattr(dependencies, "is_installed", lambda name: True)
+def test_an_installation_of_torch_that_gives_none_is_told(monkeypatch, requirements, nothing_installed):
+    torch_extension(monkeypatch, None)
+    pip(monkeypatch, agrees=True)
+    with pytest.raises(InputError, match="PyTorch was not installed"):
+        dependencies.ensure_installed(requirements)
+
+
+def test_without_the_extension_the_user_is_sent_there_and_not_asked(monkeypatch, requirements, nothing_installed):
     said = pip(monkeypatch, agrees=True)
-    dependencies.ensure_packages(requirements)
+    with pytest.raises(InputError, match="install the extension 'PyTorch'"):
+        dependencies.ensure_installed(requirements)
     assert said.questions == []
+
+
+def test_slicers_packaging_is_used_where_it_is_and_keeps_slicers_packages(
+    monkeypatch, requirements, only_torch_installed
+):
+    calls = []
+    pip(monkeypatch, agrees=True)
+    a_module(monkeypatch, "slicer.packaging", pip_ensure=lambda wanted, **options: calls.append((wanted, options)))
+    dependencies.ensure_installed(requirements)
+    assert calls == [
+        (
+            ["antspyx>=0.5", "a-package-nobody-has>=1"],
+            {"requester": "CSAFusion", "skip_packages": ["numpy", "scipy", "simpleitk"], "prompt_install": False},
+        )
+    ]
+
+
+def test_without_a_network_the_manual_way_is_told(monkeypatch, requirements, only_torch_installed):
+    def fail(*_, **__):
+        raise subprocess.CalledProcessError(1, "pip")
+
+    pip(monkeypatch, agrees=True)
+    monkeypatch.setattr(slicer.util, "pip_install", fail)
+    with pytest.raises(InputError, match="Without a network, install it from a file as the README"):
+        dependencies.ensure_installed(requirements)

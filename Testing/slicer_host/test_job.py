@@ -7,19 +7,24 @@ import time
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 import slicer
 
-from CSAFusionLib.errors import InputError, RegistrationError
+from CSAFusionLib.errors import Cancelled, InputError, RegistrationError
 from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.geometry.grid import ijk_to_ras
 from CSAFusionLib.registration.methods import Method
-from CSAFusionLib.slicer_host.job import FusedEvent, FusionJob
+from CSAFusionLib.slicer_host.job import FusedEvent, FusionJob, read_pair
+from CSAFusionLib.slicer_host.outputs import Outputs
 from CSAFusionLib.worker.events import CancelledEvent, ErrorEvent, ProgressEvent
 from CSAFusionLib.worker.launch import WorkerProcess
 from Testing.host.command_line_modules import install_brainsfit
 from Testing.host.scene import (
+    LEFT_HANDED,
     OBLIQUE,
     a_blob,
     a_linear_transform_node,
+    a_nonlinear_transform_node,
     a_volume_node,
     ijk_to_ras_of,
     rotation,
@@ -39,14 +44,14 @@ def nodes():
 def a_job(nodes, monkeypatch):
     """Makes jobs whose child does one of the tasks of Testing/worker in place of the fusion."""
 
-    def make(task: str = "negate", *, method: Method = Method.NONE, output=None, transform=None) -> FusionJob:
+    def make(task: str = "negate", *, method: Method = Method.NONE, **outputs) -> FusionJob:
         def start(job):
             worker = WorkerProcess(job, task=f"child_tasks:{task}")
             worker.start()
             return worker
 
         monkeypatch.setattr("CSAFusionLib.slicer_host.job.start_worker", start)
-        return FusionJob(*nodes, FusionSettings(registration=method), output, transform)
+        return FusionJob(*nodes, FusionSettings(registration=method), Outputs(**outputs))
 
     return make
 
@@ -86,7 +91,7 @@ def test_success_adds_the_fused_node_and_nothing_else(a_job, nodes, temporary_fo
 def test_given_output_nodes_are_filled(a_job, nodes, scene):
     output = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "O")
     transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "T")
-    job = a_job(output=output, transform=transform)
+    job = a_job(fused=output, transform=transform)
     job.start()
     assert all_events(job)[-1].node is output
     assert not np.allclose(slicer.util.arrayFromTransformMatrix(transform), np.eye(4))
@@ -210,8 +215,65 @@ def test_changing_only_how_an_input_is_shown_does_not_matter(a_job, nodes):
 
 def test_an_output_node_removed_meanwhile_is_replaced(a_job, nodes, scene):
     output = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "O")
-    job = a_job(output=output)
+    job = a_job(fused=output)
     job.start()
     scene.RemoveNode(output)
     node = all_events(job)[-1].node
     assert node is not output and scene.IsNodePresent(node)
+
+
+def test_both_volumes_are_given_in_the_frame_of_the_fixed_node():
+    of_fixed = a_linear_transform_node(rotation(20, (1, 2, 3)))
+    of_moving = a_linear_transform_node(rotation(-30, (4, 5, 6), axis=0), parent=of_fixed)
+    fixed = a_volume_node("F", a_blob(), OBLIQUE, parent=of_fixed)
+    moving = a_volume_node("M", a_blob(), LEFT_HANDED, parent=of_moving)
+    fixed_volume, moving_volume = read_pair(fixed, moving)
+    np.testing.assert_allclose(ijk_to_ras(fixed_volume.image), OBLIQUE, atol=1e-12)
+    expected = rotation(-30, (4, 5, 6), axis=0) @ LEFT_HANDED
+    np.testing.assert_allclose(ijk_to_ras(moving_volume.image), expected, atol=1e-9)
+
+
+def test_volumes_under_one_nonlinear_transform_keep_their_voxels():
+    parent = a_nonlinear_transform_node()
+    pair = read_pair(*(a_volume_node(name, a_blob(), OBLIQUE, parent=parent) for name in "FM"))
+    for volume in pair:
+        np.testing.assert_array_equal(sitk.GetArrayFromImage(volume.image), a_blob())
+
+
+def test_a_job_can_be_waited_for_with_slicer_kept_alive(a_job, nodes):
+    reports, calls = [], []
+    outputs = a_job().run(lambda *report: reports.append(report), between=lambda: calls.append(1))
+    np.testing.assert_array_equal(slicer.util.arrayFromVolume(outputs.fused), -a_blob())
+    assert reports == [("negation", done, 3) for done in (1, 2, 3)] and calls
+
+
+def test_waiting_ends_with_the_sentence_of_the_error(a_job, nodes):
+    before = snapshot()
+    with pytest.raises(InputError, match="'F' cannot be fused"):
+        a_job("refuse").run()
+    assert snapshot() == before
+
+
+@pytest.mark.parametrize("error", [Cancelled, KeyboardInterrupt])
+def test_an_exception_of_the_callback_ends_the_child_and_the_waiting(a_job, nodes, temporary_folder, error):
+    def stop(*_):
+        raise error
+
+    before = snapshot()
+    with pytest.raises(error):
+        a_job("work_for_long").run(stop)
+    assert snapshot() == before and list(temporary_folder.iterdir()) == []
+
+
+def test_the_region_goes_to_the_child_and_a_bad_one_starts_nothing(nodes, scene, monkeypatch):
+    started = []
+    monkeypatch.setattr("CSAFusionLib.slicer_host.job.start_worker", started.append)
+    roi = scene.AddNewNodeByClass("vtkMRMLMarkupsROINode", "R")
+    roi.SetSize(10, 10, 10)
+    roi.SetCenter(*OBLIQUE[:3, 3])
+    FusionJob(*nodes, FusionSettings(registration=Method.NONE), roi=roi).start()
+    assert 0 < sitk.GetArrayFromImage(started[0].region).sum() < a_blob().size
+    roi.SetCenter(1000, 0, 0)
+    with pytest.raises(InputError, match="lies in 'R'"):
+        FusionJob(*nodes, FusionSettings(registration=Method.NONE), roi=roi).start()
+    assert len(started) == 1

@@ -27,7 +27,7 @@ GREY = sitk.GetImageFromArray((a_blob() / 110).astype(np.float32))
 COLOUR = sitk.GetImageFromArray(np.stack([a_blob(seed=n) for n in range(3)], axis=-1).astype(np.uint8), isVector=True)
 PROVENANCE = {
     "notice": "Research use only, not for diagnosis.",
-    "versions": {"csafusion": "0.1.0", "torch": "2.8"},
+    "versions": {"csafusion": "0.1.0", "torch": "2.8.0"},
     "settings": {"plane": "AXIAL", "fixed_window": {"level": 40, "width": 80}},
     "weights": {"name": "ct-mri", "sha256": "ab12"},
     "registration": {"method": "SITK", "model": "RIGID", "metric": {"mutual information": 0.7}},
@@ -101,7 +101,7 @@ def test_provenance_is_one_attribute_for_each_item():
     assert node.GetAttribute("CSAFusion.notice") == PROVENANCE["notice"]
     assert node.GetAttribute("CSAFusion.weights.name") == "ct-mri"
     assert node.GetAttribute("CSAFusion.weights.sha256") == "ab12"
-    assert node.GetAttribute("CSAFusion.versions.torch") == "2.8"
+    assert node.GetAttribute("CSAFusion.versions.torch") == "2.8.0"
     assert node.GetAttribute("CSAFusion.registration.method") == "SITK"
     assert json.loads(node.GetAttribute("CSAFusion.registration.metric")) == {"mutual information": 0.7}
     assert json.loads(node.GetAttribute("CSAFusion.settings")) == PROVENANCE["settings"]

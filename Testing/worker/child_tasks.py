@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -18,7 +19,7 @@ from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.registration.result import RegistrationResult
 
 
-def negate(fixed, moving, settings, *, registration, progress):
+def negate(fixed, moving, settings, *, registration, region, progress):
     """A result that shows that the inputs arrived: the fixed image with its sign turned."""
     for done in range(3):
         progress("negation", done + 1, 3)
@@ -87,3 +88,10 @@ def show_environment(*arguments, progress, **others):
     progress(str(Path.cwd()), 0, 0)
     progress(tempfile.mkdtemp(), 0, 0)
     return negate(*arguments, progress=progress, **others)
+
+
+def negate_after_memory_ran_out(*arguments, **others):
+    """A result that was made on the CPU in the end, and says so."""
+    result = negate(*arguments, **others)
+    said = ["Memory ran out on cuda; went on with the CPU, which is slower."]
+    return dataclasses.replace(result, provenance=result.provenance | {"warnings": said}, warnings=said)

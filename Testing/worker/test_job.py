@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from CSAFusionLib.fusion.pipeline import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.intensity.windows import Window
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.result import RegistrationResult
 from CSAFusionLib.volumes.volume import Volume
-from CSAFusionLib.worker.job import Job, load_job, save_job
+from CSAFusionLib.worker.job import Job, load_job, load_result, save_job, save_result
 
 A_ROTATION = sitk.Euler3DTransform((1.0, 2.0, 3.0), 0.1, 0.2, 0.3, (4.0, 5.0, 6.0))
 
@@ -66,3 +67,27 @@ def test_a_given_registration_travels_with_its_transform(tmp_path, transform, mo
     assert (back.method, back.model, back.seconds, back.metric) == (given.method, model, 1.25, given.metric)
     for point in ((0.0, 0.0, 0.0), (1.2, 0.7, 2.9)):
         np.testing.assert_allclose(back.transform.TransformPoint(point), transform.TransformPoint(point), atol=1e-9)
+
+
+def test_a_region_travels_and_none_stays_none(tmp_path):
+    volume = Volume(an_oblique_image(), "A")
+    region = an_oblique_image() > 100
+    assert there_and_back(Job(volume, volume, FusionSettings()), tmp_path).region is None
+    back = there_and_back(Job(volume, volume, FusionSettings(), region=region), tmp_path).region
+    assert np.array_equal(sitk.GetArrayFromImage(back), sitk.GetArrayFromImage(region))
+
+
+def test_a_result_travels_with_its_contribution_and_figures(tmp_path):
+    image = sitk.Cast(an_oblique_image(), sitk.sitkFloat32)
+    registration = RegistrationResult(A_ROTATION, Method.NONE, None, 0.5)
+    for contribution in (None, image * 2):
+        result = FusionResult(
+            image, image, image, image, registration, {"a": 1}, ["w"], contribution, {"ssim_fixed": [0.5, float("nan")]}
+        )
+        folder = tmp_path / str(contribution is None)
+        folder.mkdir()
+        save_result(result, folder)
+        back = load_result(folder)
+        assert (back.contribution is None) == (contribution is None)
+        assert back.figures["ssim_fixed"][0] == 0.5 and np.isnan(back.figures["ssim_fixed"][1])
+        assert (back.provenance, back.warnings) == ({"a": 1}, ["w"])

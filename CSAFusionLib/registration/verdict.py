@@ -1,0 +1,29 @@
+"""What the figures of a registration mean, in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+# Of the fixed field of view; a slab of some slices covers a twentieth of a head.
+_LITTLE_OVERLAP = 0.05
+_NO_CHANGE_NATS = 0.005
+
+
+def verdict(figures: Mapping[str, float]) -> str:
+    """Judge the figures of :func:`CSAFusionLib.registration.quality.compare`; no figure proves that a result is right.
+
+    Returns an empty text where there are no figures.
+    """
+    if not figures:
+        return ""
+    before, after = figures["mutual_information_before"], figures["mutual_information_after"]
+    overlap = figures["overlap_after"]
+    if overlap < _LITTLE_OVERLAP:
+        judged = "The volumes hardly overlap: look at the overlay before you trust the result."
+    elif after > before + _NO_CHANGE_NATS:
+        judged = "The volumes agree better than before; confirm it in the overlay."
+    elif after >= before - _NO_CHANGE_NATS:
+        judged = "The volumes agree as well as before; check in the overlay that they are aligned."
+    else:
+        judged = "The volumes agree no better than before: look at the overlay before you trust the result."
+    return f"{judged} Mutual information {before:.2f} before, {after:.2f} after; overlap {overlap:.0%}."

@@ -1,0 +1,112 @@
+"""The figures of every slice, as a table and a plot of the scene, and the way from a row of them to its slice."""
+
+from __future__ import annotations
+
+import numpy as np
+import slicer
+import slicer.util
+import vtk
+from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+
+from CSAFusionLib.slicer_host.frames import RAS_TO_LPS, transform_between
+from CSAFusionLib.slicer_host.subject_hierarchy import place_beside
+
+SLICE = "Slice"
+_POSITION = ("R", "A", "S")
+_CHART = "CSAFusion.chart"
+_COLOURS = ((0.85, 0.37, 0.01), (0.11, 0.62, 0.47))
+_TITLES = {
+    "ssim_fixed": "Similarity to {fixed}",
+    "ssim_moving": "Similarity to {moving}",
+    "correlation_fixed": "Correlation with {fixed}",
+    "correlation_moving": "Correlation with {moving}",
+}
+
+
+def write_figures(
+    figures: dict[str, list[float]],
+    centres: np.ndarray,
+    fixed: slicer.vtkMRMLVolumeNode,
+    moving: slicer.vtkMRMLVolumeNode,
+    output: slicer.vtkMRMLTableNode | None = None,
+) -> slicer.vtkMRMLTableNode:
+    """Put the figures of every slice into a table, and the similarities into a plot; slices with none are left out.
+
+    Args:
+        figures: lists of S numbers, as :func:`CSAFusionLib.fusion.slice_figures.slice_figures` gives them.
+        centres: the middle of each slice, (S, 3) in LPS mm before the fixed node's parent transform.
+        output: table to overwrite, with its plot; None makes both.
+
+    Returns:
+        The table; :func:`chart_of` finds its plot.
+    """
+    scene = fixed.GetScene()
+    if output is None:
+        name = scene.GenerateUniqueName(f"{fixed.GetName()} + {moving.GetName()} per slice")
+        output = scene.AddNewNodeByClass("vtkMRMLTableNode", name)
+    titles = {key: _TITLES[key].format(fixed=fixed.GetName(), moving=moving.GetName()) for key in figures}
+    shown = ~np.isnan(np.array(list(figures.values()))).any(axis=0)
+    with slicer.util.NodeModify(output):
+        output.RemoveAllColumns()
+        _add_column(output, SLICE, np.flatnonzero(shown) + 1)
+        for key, values in figures.items():
+            _add_column(output, titles[key], np.array(values)[shown])
+        for name, values in zip(_POSITION, _to_world(centres[shown], fixed).T, strict=True):
+            _add_column(output, name, values)
+    _plot(output, [titles["ssim_fixed"], titles["ssim_moving"]])
+    place_beside(output, fixed)
+    return output
+
+
+def chart_of(table: slicer.vtkMRMLTableNode) -> slicer.vtkMRMLPlotChartNode | None:
+    """The plot of a table that :func:`write_figures` made."""
+    return table.GetNodeReference(_CHART)
+
+
+def slice_position(table: slicer.vtkMRMLTableNode, row: int) -> tuple[float, float, float]:
+    """The middle of the slice that a row of the table is about, RAS mm in the world."""
+    r, a, s = (float(_column(table, name)[row]) for name in _POSITION)
+    return r, a, s
+
+
+def row_of_slice(table: slicer.vtkMRMLTableNode, number: int) -> int | None:
+    """The row of the slice with a number, as the table shows it."""
+    rows = np.flatnonzero(_column(table, SLICE) == number)
+    return int(rows[0]) if rows.size else None
+
+
+def _column(table: slicer.vtkMRMLTableNode, name: str) -> np.ndarray:
+    return vtk_to_numpy(table.GetTable().GetColumnByName(name))
+
+
+def _add_column(table: slicer.vtkMRMLTableNode, name: str, values: np.ndarray) -> None:
+    kind = vtk.VTK_INT if np.issubdtype(values.dtype, np.integer) else vtk.VTK_DOUBLE
+    column = numpy_to_vtk(np.ascontiguousarray(values), deep=True, array_type=kind)
+    column.SetName(name)
+    table.AddColumn(column)
+
+
+def _to_world(lps: np.ndarray, fixed: slicer.vtkMRMLVolumeNode) -> np.ndarray:
+    to_world = transform_between(fixed.GetParentTransformNode(), None)
+    return np.array([to_world.TransformPoint(point) for point in lps @ RAS_TO_LPS[:3, :3]]).reshape(-1, 3)
+
+
+def _plot(table: slicer.vtkMRMLTableNode, columns: list[str]) -> None:
+    scene, chart = table.GetScene(), chart_of(table)
+    if chart is None:
+        chart = scene.AddNewNodeByClass("vtkMRMLPlotChartNode", table.GetName())
+        table.SetNodeReferenceID(_CHART, chart.GetID())
+    chart.SetXAxisTitle(SLICE)
+    chart.SetYAxisTitle("Structural similarity")
+    for index, (name, colour) in enumerate(zip(columns, _COLOURS, strict=True)):
+        series = chart.GetNthPlotSeriesNode(index)
+        if series is None:
+            series = scene.AddNewNodeByClass("vtkMRMLPlotSeriesNode")
+            chart.AddAndObservePlotSeriesNodeID(series.GetID())
+        series.SetName(name)
+        series.SetAndObserveTableNodeID(table.GetID())
+        series.SetXColumnName(SLICE)
+        series.SetYColumnName(name)
+        series.SetPlotType(series.PlotTypeScatter)
+        series.SetMarkerStyle(series.MarkerStyleCircle)
+        series.SetColor(*colour)

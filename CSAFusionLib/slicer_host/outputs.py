@@ -1,0 +1,72 @@
+"""Which nodes get the results of a fusion, and putting them there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import slicer
+
+from CSAFusionLib.fusion.pipeline import FusionResult
+from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.geometry.planes import slice_centres
+from CSAFusionLib.slicer_host.figures import write_figures
+from CSAFusionLib.slicer_host.transforms import write_transform
+from CSAFusionLib.slicer_host.writing import write_contribution, write_fused, write_registered
+
+OPTIONAL = frozenset({"transform", "registered", "contribution", "figures"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outputs:
+    """Nodes to overwrite; the fused volume is made where there is none, the others only where ``make`` names them.
+
+    fused: the fused volume.
+    transform: the registration.
+    registered: the moving volume on the fixed grid, with its own intensities.
+    contribution: the share of the fixed volume in every voxel.
+    figures: the table of the figures of every slice, with its plot.
+    make: names of the fields above to make a node for where none is given.
+    """
+
+    fused: slicer.vtkMRMLVolumeNode | None = None
+    transform: slicer.vtkMRMLTransformNode | None = None
+    registered: slicer.vtkMRMLVolumeNode | None = None
+    contribution: slicer.vtkMRMLVolumeNode | None = None
+    figures: slicer.vtkMRMLTableNode | None = None
+    make: frozenset[str] = frozenset()
+
+    def nodes(self) -> dict[str, slicer.vtkMRMLNode]:
+        """The nodes that are given, by the names of their fields."""
+        names = [field.name for field in fields(self) if field.name != "make"]
+        return {name: node for name in names if (node := getattr(self, name)) is not None}
+
+    def wants(self, name: str) -> bool:
+        """Whether an optional output is asked for."""
+        return name in self.make or getattr(self, name) is not None
+
+    def without_removed(self) -> Outputs:
+        """These outputs less the nodes that have left the scene; one that was wanted is made anew."""
+        present = {name: node for name, node in self.nodes().items() if slicer.mrmlScene.IsNodePresent(node)}
+        return Outputs(**present, make=self.make | (OPTIONAL & set(self.nodes())))
+
+
+def place_result(
+    result: FusionResult,
+    settings: FusionSettings,
+    fixed: slicer.vtkMRMLVolumeNode,
+    moving: slicer.vtkMRMLVolumeNode,
+    outputs: Outputs,
+) -> Outputs:
+    """Put a result into the scene; returns the nodes that hold it."""
+    placed: dict[str, slicer.vtkMRMLNode] = {}
+    if outputs.wants("transform"):
+        placed["transform"] = write_transform(result.registration.transform, fixed, moving, outputs.transform)
+    if outputs.wants("registered"):
+        placed["registered"] = write_registered(result.moving_on_grid, fixed, moving, outputs.registered)
+    if outputs.wants("contribution") and result.contribution is not None:
+        placed["contribution"] = write_contribution(result.contribution, fixed, outputs.contribution)
+    if outputs.wants("figures") and result.figures:
+        centres = slice_centres(result.fused, settings.plane)
+        placed["figures"] = write_figures(result.figures, centres, fixed, moving, outputs.figures)
+    placed["fused"] = write_fused(result.fused, result.provenance, fixed, moving.GetName(), outputs.fused)
+    return Outputs(**placed)

@@ -1,0 +1,73 @@
+"""What can be chosen in the panel's menus; the names are saved with the scene, the values are (title, tooltip).
+
+Loaded when Slicer starts, so it imports nothing that takes time.
+"""
+
+from __future__ import annotations
+
+from slicer.i18n import tr as _
+
+from CSAFusionLib.registration.methods import MenuChoice
+
+
+class ModalityChoice(MenuChoice):
+    """What kind of image a volume is, or that it is guessed; the names are those of the backend's modalities."""
+
+    AUTOMATIC = (_("Automatic"), _("Guessed from the DICOM header or from the values of the voxels."))
+    CT = (_("CT"), _("Computed tomography, in Hounsfield units."))
+    MR = (_("MR"), _("Magnetic resonance, of any weighting."))
+    PET = (_("PET"), _("Positron emission tomography, in any unit that starts at zero."))
+    SPECT = (_("SPECT"), _("Single photon emission tomography, in any unit that starts at zero."))
+
+
+class Intensities(MenuChoice):
+    """Which intensities of a volume go from black to white; the other names are those of the backend's CT windows."""
+
+    AUTOMATIC = (_("Automatic"), _("MR: percentiles of the tissue; PET and SPECT: from zero; CT: a window in HU."))
+    DISPLAYED = (_("As displayed"), _("The window and level of the slice views: drag in them to change it."))
+    GIVEN = (_("Level and width"), _("The two numbers below."))
+    SKULL_AND_BRAIN = (_("CT skull and brain"), _("-50 to 250 HU."))
+    BRAIN = (_("CT brain"), _("0 to 80 HU."))
+    STROKE = (_("CT stroke"), _("15 to 55 HU."))
+    SUBDURAL = (_("CT subdural"), _("-32 to 182 HU."))
+    SOFT_TISSUE = (_("CT soft tissue"), _("-150 to 250 HU."))
+    ABDOMEN = (_("CT abdomen"), _("-140 to 260 HU."))
+    LUNG = (_("CT lung"), _("-1350 to 150 HU."))
+    BONE = (_("CT bone"), _("-800 to 2000 HU."))
+    WIDE = (_("CT wide"), _("-1000 to 2000 HU."))
+
+
+class Reference(MenuChoice):
+    """Which volume's grid the result gets."""
+
+    FINER = (_("The finer grid"), _("The volume with the smaller voxels, so that no detail is lost."))
+    A = (_("Volume A"), _("The result gets the grid of volume A; volume B is resampled."))
+    B = (_("Volume B"), _("The result gets the grid of volume B; volume A is resampled."))
+
+
+class WeightsChoice(MenuChoice):
+    """Which weights the network gets; the other names are those of the bundled weights."""
+
+    AUTOMATIC = (_("Automatic"), _("The weights that fit the two modalities."))
+    CT_MR = (_("CT and MR"), _("Trained on pairs of CT and MR."))
+    FUNCTIONAL_MR = (_("PET or SPECT and MR"), _("Trained on pairs of PET or SPECT and MR."))
+    T1_T2 = (_("MR and MR"), _("Trained on pairs of T1 and T2."))
+    FILE = (_("A file of mine"), _("Weights that you have trained (.safetensors)."))
+
+
+class PlaneChoice(MenuChoice):
+    """The plane of the slices that are fused; the names are those of the backend's planes."""
+
+    AXIAL = (_("Axial"), _("The plane of the pictures the network was trained on."))
+    SAGITTAL = (_("Sagittal"), _("For volumes that show most detail in sagittal slices."))
+    CORONAL = (_("Coronal"), _("For volumes that show most detail in coronal slices."))
+    ACQUIRED = (_("As acquired"), _("Across the thickest side of the reference's voxels."))
+
+
+GREY = "grey"
+"""The choice of no colour table."""
+
+
+def backend_name(choice: MenuChoice) -> str:
+    """A choice as the backend spells it: ``SOFT_TISSUE`` is ``soft-tissue``."""
+    return choice.name.lower().replace("_", "-")

@@ -1,0 +1,68 @@
+"""The section Fusion: weights, strength of the sources, plane, device, outputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from CSAFusionLib.slicer_host.panel.choices import PlaneChoice, WeightsChoice
+from CSAFusionLib.slicer_host.panel.widgets import describe_items, say
+from CSAFusionLib.worker.devices import Devices
+
+DEVICE_SETTING = "CSAFusion/Device"
+
+
+class FusionSection:
+    """Shows how the two are fused; the device is kept in the settings of the application, not in the scene."""
+
+    def __init__(self, ui: Any) -> None:
+        self._ui = ui
+        self._found: Devices | None = None
+        self._fill_devices({})
+        ui.deviceComboBox.connect("activated(int)", self._on_device)
+
+    @property
+    def device(self) -> str:
+        """The device that is chosen, as the settings of a fusion name it."""
+        return self._ui.deviceComboBox.itemData(self._ui.deviceComboBox.currentIndex)
+
+    def describe(self) -> None:
+        """Tooltips for the menus, after they were filled."""
+        describe_items(self._ui.weightsComboBox, WeightsChoice)
+        describe_items(self._ui.planeComboBox, PlaneChoice)
+
+    def update(self, parameters: Any) -> None:
+        """Show a parameter node."""
+        own = parameters.weights is WeightsChoice.FILE
+        self._ui.weightsFileLabel.visible = own
+        self._ui.weightsFilePathLineEdit.visible = own
+
+    def show_devices(self, found: Devices) -> None:
+        """Offer the devices that were found, and say which one is used, and why."""
+        self._found = found
+        self._fill_devices(found.titles)
+
+    def _fill_devices(self, titles: dict[str, str]) -> None:
+        menu, wanted = self._ui.deviceComboBox, slicer.util.settingsValue(DEVICE_SETTING, "auto")
+        offered = {"auto": _("Automatic"), "cpu": _("Processor (CPU)")} | titles
+        menu.clear()
+        for name, title in offered.items():
+            menu.addItem(title, name)
+        menu.currentIndex = list(offered).index(wanted) if wanted in offered else 0
+        self._say_device()
+
+    def _on_device(self, index: int) -> None:
+        qt.QSettings().setValue(DEVICE_SETTING, self.device)
+        self._say_device()
+
+    def _say_device(self) -> None:
+        if self.device != "auto":
+            text = _("As many slices at a time as fit.")
+        elif self._found is None:
+            text = _("A graphics card that works, otherwise the processor.")
+        else:
+            text = _("Uses {device}: {reason}.").format(device=self._found.automatic, reason=self._found.reason)
+        say(self._ui.deviceLabel, text)

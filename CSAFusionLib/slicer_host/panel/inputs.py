@@ -1,0 +1,116 @@
+"""The section Inputs: two volumes, what they are, how they are shown, and where they are fused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import slicer
+from slicer.i18n import tr as _
+
+from CSAFusionLib.errors import CSAFusionError
+from CSAFusionLib.slicer_host.panel.choices import Intensities, ModalityChoice, Reference
+from CSAFusionLib.slicer_host.panel.presets import PRESETS, apply_preset
+from CSAFusionLib.slicer_host.panel.preview import IntensityPreview, Looks
+from CSAFusionLib.slicer_host.panel.request import a_is_reference, modality_of, voxel_volume, window_of
+from CSAFusionLib.slicer_host.panel.widgets import describe_items, say
+
+
+class InputsSection:
+    """Shows what is chosen of the inputs, with what is guessed of them."""
+
+    def __init__(self, ui: Any) -> None:
+        self._ui = ui
+        self._looks = Looks()
+        self._preview = IntensityPreview()
+        self._parameters: Any = None
+        ui.presetComboBox.addItem(_("Choose a preset"))
+        for preset in PRESETS:
+            ui.presetComboBox.addItem(preset.title)
+        ui.presetComboBox.connect("activated(int)", self._on_preset)
+        ui.previewCheckBox.connect("toggled(bool)", self._on_preview)
+
+    def describe(self) -> None:
+        """Tooltips for the menus, after they were filled."""
+        for side in ("A", "B"):
+            describe_items(self._menu("modality", side), ModalityChoice)
+            describe_items(self._menu("intensities", side), Intensities)
+        describe_items(self._ui.referenceComboBox, Reference)
+
+    def update(self, parameters: Any) -> None:
+        """Show a parameter node."""
+        self._parameters = parameters
+        for side in ("A", "B"):
+            self._update_side(side)
+        say(self._ui.referenceLabel, self._why_reference())
+        self._show_preview()
+
+    def release(self) -> None:
+        """Show the volumes as they were shown before the preview, and forget the scene."""
+        self._parameters = None
+        self._preview.end()
+        self._looks.forget()
+        self._ui.previewCheckBox.checked = False
+
+    def _update_side(self, side: str) -> None:
+        chosen = getattr(self._parameters, f"intensities{side}")
+        getattr(self._ui, f"window{side}Widget").visible = chosen is Intensities.GIVEN
+        guess = self._looks.guess(getattr(self._parameters, f"volume{side}"))
+        title = ModalityChoice.AUTOMATIC.title
+        text = title if guess is None else _("{automatic}: {modality}").format(automatic=title, modality=guess.name)
+        self._menu("modality", side).setItemText(0, text)
+
+    def _why_reference(self) -> str:
+        volumes = (self._parameters.volumeA, self._parameters.volumeB)
+        if any(volume is None or volume.GetImageData() is None for volume in volumes):
+            return ""
+        chosen, other = ("A", "B") if a_is_reference(self._parameters) else ("B", "A")
+        fixed, moving = volumes if chosen == "A" else volumes[::-1]
+        if self._parameters.reference is not Reference.FINER:
+            return _("The result gets the grid of '{name}'.").format(name=fixed.GetName())
+        if voxel_volume(fixed) == voxel_volume(moving):
+            return _("Volume A: both have voxels of {fixed} mm.").format(fixed=_voxels(fixed))
+        return _("Volume {chosen}: its voxels have {fixed} mm, those of {other} {moving} mm.").format(
+            chosen=chosen, fixed=_voxels(fixed), other=other, moving=_voxels(moving)
+        )
+
+    def _on_preset(self, index: int) -> None:
+        if index > 0 and self._parameters is not None:
+            with slicer.util.NodeModify(self._parameters):
+                apply_preset(PRESETS[index - 1], self._parameters)
+        self._ui.presetComboBox.currentIndex = 0
+
+    def _on_preview(self, checked: bool) -> None:
+        if not checked:
+            self._preview.end()
+        if self._parameters is not None:
+            self._show_preview()
+
+    def _show_preview(self) -> None:
+        if not self._ui.previewCheckBox.checked:
+            say(self._ui.previewLabel, "")
+            return
+        sentences = []
+        for side in ("A", "B"):
+            volume = getattr(self._parameters, f"volume{side}")
+            if volume is not None:
+                sentences.append(self._preview_side(side, volume))
+        say(self._ui.previewLabel, " ".join(sentences))
+
+    def _preview_side(self, side: str, volume: slicer.vtkMRMLVolumeNode) -> str:
+        try:
+            window = window_of(self._parameters, side)
+            limits = self._looks.limits(volume, modality_of(getattr(self._parameters, f"modality{side}")), window)
+        except CSAFusionError as error:
+            return str(error)
+        if limits is None:
+            return ""
+        if getattr(self._parameters, f"intensities{side}") is not Intensities.DISPLAYED:
+            self._preview.show(volume, *limits)
+        return _("{side}: {low:.4g} is black, {high:.4g} is white.").format(side=side, low=limits[0], high=limits[1])
+
+    def _menu(self, what: str, side: str) -> Any:
+        return getattr(self._ui, f"{what}{side}ComboBox")
+
+
+def _voxels(node: slicer.vtkMRMLVolumeNode) -> str:
+    return " x ".join(f"{length:.3g}" for length in node.GetSpacing())

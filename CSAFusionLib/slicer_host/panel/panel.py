@@ -1,0 +1,114 @@
+"""The sections of the panel, as one."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from slicer.i18n import tr as _
+
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.slicer_host.dependencies import is_installed
+from CSAFusionLib.slicer_host.job import Event, FusedEvent
+from CSAFusionLib.slicer_host.panel.fusion import FusionSection
+from CSAFusionLib.slicer_host.panel.inputs import InputsSection
+from CSAFusionLib.slicer_host.panel.registration import RegistrationSection
+from CSAFusionLib.slicer_host.panel.request import Request, request_from
+from CSAFusionLib.slicer_host.panel.result import ResultSection
+from CSAFusionLib.slicer_host.panel.run import RunSection
+from CSAFusionLib.worker.devices import DeviceQuestion
+from CSAFusionLib.worker.events import ErrorEvent, ProgressEvent
+
+
+class Panel:
+    """Shows a parameter node and the runs it starts; the file of the module keeps the life cycle.
+
+    Args:
+        ui: the widgets of ``CSAFusion.ui`` by their names.
+        is_running: whether a run is going on.
+        install: called to have ANTs installed.
+    """
+
+    def __init__(self, ui: Any, is_running: Callable[[], bool], install: Callable[[], None]) -> None:
+        self._is_running = is_running
+        self._parameters: Any = None
+        self.inputs = InputsSection(ui)
+        self.registration = RegistrationSection(ui, install)
+        self.fusion = FusionSection(ui)
+        self.run = RunSection(ui)
+        self.result = ResultSection(ui)
+        self._devices = DeviceQuestion(shutil.which("PythonSlicer") or sys.executable)
+        self._devices_known = False
+        ui.deviceComboBox.connect("activated(int)", self._on_device)
+
+    def show(self, parameters: Any) -> None:
+        """Show a parameter node whose widgets have just been connected."""
+        for section in (self.inputs, self.registration, self.fusion):
+            section.describe()
+        self._parameters = parameters
+        self.update()
+
+    def update(self) -> None:
+        """Show what has changed in the parameter node."""
+        if self._parameters is None:
+            return
+        for section in (self.inputs, self.registration, self.fusion, self.result):
+            section.update(self._parameters)
+        self.run.show_ready(self.missing(), self._is_running())
+
+    def release(self) -> None:
+        """Let go of the parameter node, and undo what was shown in the views."""
+        self._parameters = None
+        self.inputs.release()
+        self.result.release()
+
+    def end(self) -> None:
+        """The panel is destroyed: nothing of it goes on."""
+        self.release()
+        self._devices.end()
+
+    def missing(self) -> str:
+        """The sentence that says why no run can start, or an empty text."""
+        if self._is_running():
+            return _("A fusion is running; wait for it or cancel it.")
+        try:
+            self.request()
+        except InputError as error:
+            return str(error)
+        return ""
+
+    def request(self) -> Request:
+        """What is asked for. Raises InputError where something is missing."""
+        return request_from(self._parameters, self.fusion.device)
+
+    def show_event(self, event: Event) -> None:
+        """Show what a running fusion tells; a result is kept in the parameter node it was started from."""
+        if isinstance(event, ProgressEvent):
+            self.run.show_progress(event)
+            return
+        if isinstance(event, FusedEvent):
+            self.run.show_end(_("Done: '{name}'.").format(name=event.node.GetName()))
+            if self._parameters is not None:
+                self.result.show_new()
+        else:
+            self.run.show_end(event.message if isinstance(event, ErrorEvent) else _("Cancelled."))
+        self.update()
+
+    def ask_for_devices(self) -> None:
+        """Look for graphics cards in a child process, once, as soon as there is a PyTorch to look with."""
+        if not self._devices_known and not self._devices.is_open and is_installed("torch"):
+            self._devices.start()
+
+    def poll_devices(self) -> bool:
+        """Show the answer when it is there; returns whether it is still awaited."""
+        found = self._devices.poll()
+        if found is not None:
+            self._devices_known = True
+            self.fusion.show_devices(found)
+            self.update()
+        return self._devices.is_open
+
+    def _on_device(self, index: int) -> None:
+        self.update()

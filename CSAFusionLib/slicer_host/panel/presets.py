@@ -1,0 +1,48 @@
+"""The usual pairs of volumes, with one choice for all of their settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from slicer.i18n import tr as _
+
+from CSAFusionLib.slicer_host.panel.choices import GREY, Intensities, ModalityChoice, PlaneChoice, WeightsChoice
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What volume A and volume B are, and through which colour table the functional one is shown."""
+
+    title: str
+    tooltip: str
+    modality_a: ModalityChoice
+    modality_b: ModalityChoice
+    colour_table: str = GREY
+
+
+PRESETS = (
+    Preset(
+        _("A is CT, B is MR"),
+        _("CT with MR, in grey, with a window that shows brain and skull."),
+        ModalityChoice.CT,
+        ModalityChoice.MR,
+    ),
+    Preset(
+        _("A is MR, B is PET"), _("MR with PET in colour."), ModalityChoice.MR, ModalityChoice.PET, "hot-iron"
+    ),
+    Preset(
+        _("A is MR, B is SPECT"), _("MR with SPECT in colour."), ModalityChoice.MR, ModalityChoice.SPECT, "hot-iron"
+    ),
+    Preset(_("A is T1, B is T2"), _("Two weightings of MR, in grey."), ModalityChoice.MR, ModalityChoice.MR),
+)  # fmt: skip
+
+
+def apply_preset(preset: Preset, parameters: Any) -> None:
+    """Set a parameter node to a preset; what was chosen of nodes, region, registration and device stays."""
+    parameters.modalityA, parameters.modalityB = preset.modality_a, preset.modality_b
+    parameters.intensitiesA = parameters.intensitiesB = Intensities.AUTOMATIC
+    parameters.colourTable = preset.colour_table
+    parameters.weights = WeightsChoice.AUTOMATIC
+    parameters.balance = 0.0
+    parameters.plane = PlaneChoice.AXIAL

@@ -1,0 +1,51 @@
+"""A result in a few lines, from what its node keeps of how it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+import slicer
+from slicer.i18n import tr as _
+
+from CSAFusionLib.registration.verdict import verdict
+
+
+def report_of(fused: slicer.vtkMRMLVolumeNode, provenance: Mapping[str, Any]) -> str:
+    """Rich text: the name, what went in, what did it, and what the user should know."""
+    lines = [f"<b>{escape(fused.GetName())}</b>"]
+    lines += [_input_line(provenance, role, name) for role, name in (("fixed", _("Fixed")), ("moving", _("Moving")))]
+    if "weights" in provenance:
+        lines.append(
+            _("Weights {weights} on {device}: {reason}.").format(
+                weights=escape(str(provenance["weights"]["name"])),
+                device=provenance["device"]["name"],
+                reason=escape(provenance["device"]["reason"]),
+            )
+        )
+    lines += [_("Note: {warning}").format(warning=escape(warning)) for warning in provenance.get("warnings", [])]
+    lines.append(f"<i>{escape(provenance.get('notice', ''))}</i>")
+    return "<br/>".join(line for line in lines if line)
+
+
+def verdict_of(provenance: Mapping[str, Any]) -> str:
+    """What came of the registration, with the method and its time."""
+    if "registration" not in provenance:
+        return ""
+    registration = provenance["registration"]
+    return _("{verdict} ({method}, {seconds:.1f} s)").format(
+        verdict=verdict(registration["metric"]), method=registration["method"], seconds=registration["seconds"]
+    )
+
+
+def _input_line(provenance: Mapping[str, Any], role: str, title: str) -> str:
+    if role not in provenance:
+        return ""
+    described = provenance[role]
+    text = _("{role}: {modality}").format(role=title, modality=described["modality"])
+    if described["modality_is_guessed"]:
+        text += _(" (guessed)")
+    if "black" in described:
+        text += _(", {black:.4g} to {white:.4g}").format(black=described["black"], white=described["white"])
+    return text

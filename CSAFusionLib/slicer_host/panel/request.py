@@ -1,0 +1,149 @@
+"""What the panel's choices ask of the backend."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import slicer
+import slicer.util
+from slicer.i18n import tr as _
+
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.geometry.planes import Plane
+from CSAFusionLib.intensity.modality import Modality
+from CSAFusionLib.intensity.windows import CT_WINDOWS, Window
+from CSAFusionLib.slicer_host.checking import check_nodes, check_registration
+from CSAFusionLib.slicer_host.outputs import Outputs
+from CSAFusionLib.slicer_host.panel.choices import (
+    GREY,
+    Intensities,
+    ModalityChoice,
+    Reference,
+    WeightsChoice,
+    backend_name,
+)
+
+
+@dataclass(frozen=True)
+class Request:
+    """The arguments of :class:`CSAFusionLib.slicer_host.job.FusionJob`."""
+
+    fixed: slicer.vtkMRMLVolumeNode
+    moving: slicer.vtkMRMLVolumeNode
+    settings: FusionSettings
+    outputs: Outputs
+    roi: slicer.vtkMRMLMarkupsROINode | None
+    mask: slicer.vtkMRMLNode | None
+
+
+def request_from(parameters: Any, device: str) -> Request:
+    """Read a parameter node.
+
+    Args:
+        device: as in the settings; it belongs to the computer, not to the scene.
+
+    Raises:
+        InputError: what is chosen does not go together, or something is missing; one sentence.
+    """
+    _check_volumes(parameters.volumeA, parameters.volumeB)
+    sides = ("A", "B") if a_is_reference(parameters) else ("B", "A")
+    fixed, moving = (getattr(parameters, f"volume{side}") for side in sides)
+    outputs = _outputs(parameters)
+    check_nodes(fixed, moving, outputs.nodes().values(), parameters.mask)
+    check_registration(parameters.method, parameters.transformModel)
+    return Request(fixed, moving, _settings(parameters, sides, device), outputs, parameters.region, parameters.mask)
+
+
+def a_is_reference(parameters: Any) -> bool:
+    """Whether volume A gives the grid; both volumes are chosen."""
+    if parameters.reference is Reference.FINER:
+        return voxel_volume(parameters.volumeA) <= voxel_volume(parameters.volumeB)
+    return parameters.reference is Reference.A
+
+
+def voxel_volume(node: slicer.vtkMRMLVolumeNode) -> float:
+    """Cubic millimetres of one voxel, parent transforms left out."""
+    return float(np.prod(node.GetSpacing()))
+
+
+def modality_of(choice: ModalityChoice) -> Modality | None:
+    """The modality a choice stands for; None is to be guessed."""
+    return None if choice is ModalityChoice.AUTOMATIC else Modality[choice.name]
+
+
+def window_of(parameters: Any, side: str) -> Window | None:
+    """The window chosen for volume A or B; None is to be found.
+
+    Raises:
+        InputError: the width is not above 0.
+    """
+    choice = getattr(parameters, f"intensities{side}")
+    if choice is Intensities.AUTOMATIC:
+        return None
+    if choice is Intensities.GIVEN:
+        return Window(getattr(parameters, f"level{side}"), getattr(parameters, f"width{side}"))
+    if choice is Intensities.DISPLAYED:
+        shown = getattr(parameters, f"volume{side}").GetDisplayNode()
+        return Window(shown.GetLevel(), shown.GetWindow()) if shown is not None else None
+    return CT_WINDOWS[backend_name(choice)]
+
+
+def keep_outputs(outputs: Outputs, parameters: Any) -> None:
+    """Keep the nodes of a result in a parameter node, where the next run overwrites them; what it did not make goes."""
+    with slicer.util.NodeModify(parameters):
+        parameters.fusedVolume = outputs.fused
+        parameters.registeredVolume = outputs.registered
+        parameters.contributionVolume = outputs.contribution
+        parameters.figuresTable = outputs.figures
+
+
+def _check_volumes(a: slicer.vtkMRMLVolumeNode | None, b: slicer.vtkMRMLVolumeNode | None) -> None:
+    if a is None and b is None:
+        raise InputError(_("Select volume A and volume B."))
+    if a is None or b is None:
+        raise InputError(_("Select volume {side} too.").format(side="A" if a is None else "B"))
+
+
+def _settings(parameters: Any, sides: tuple[str, str], device: str) -> FusionSettings:
+    fixed, moving = sides
+    return FusionSettings(
+        registration=parameters.method,
+        transform_model=parameters.transformModel,
+        fixed_modality=modality_of(getattr(parameters, f"modality{fixed}")),
+        moving_modality=modality_of(getattr(parameters, f"modality{moving}")),
+        fixed_window=window_of(parameters, fixed),
+        moving_window=window_of(parameters, moving),
+        colour_table=None if parameters.colourTable == GREY else parameters.colourTable,
+        # The slider runs from A to B, the backend's balance from fixed to moving.
+        balance=parameters.balance if fixed == "A" else -parameters.balance,
+        plane=Plane[parameters.plane.name],
+        weights=_weights(parameters),
+        device=device,
+    )
+
+
+def _weights(parameters: Any) -> str | None:
+    if parameters.weights is WeightsChoice.AUTOMATIC:
+        return None
+    if parameters.weights is not WeightsChoice.FILE:
+        return backend_name(parameters.weights)
+    if not parameters.weightsFile.is_file():
+        raise InputError(_("Choose the file of your weights (.safetensors), or other weights."))
+    return str(parameters.weightsFile)
+
+
+def _outputs(parameters: Any) -> Outputs:
+    make = {"registered"}
+    make |= {"contribution"} if parameters.makeContribution else set()
+    make |= {"figures"} if parameters.makeFigures else set()
+    return Outputs(
+        fused=parameters.fusedVolume,
+        transform=parameters.transform,
+        registered=parameters.registeredVolume,
+        contribution=parameters.contributionVolume if parameters.makeContribution else None,
+        figures=parameters.figuresTable if parameters.makeFigures else None,
+        make=frozenset(make),
+    )

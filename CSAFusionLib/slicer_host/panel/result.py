@@ -1,0 +1,103 @@
+"""The section Result: a short report, and the ways to look at what came out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from CSAFusionLib.slicer_host.comparison import Comparison
+from CSAFusionLib.slicer_host.figures_view import FiguresView
+from CSAFusionLib.slicer_host.panel.report import report_of, verdict_of
+from CSAFusionLib.slicer_host.panel.widgets import say
+from CSAFusionLib.slicer_host.provenance import provenance_of
+from CSAFusionLib.slicer_host.rendering import can_render, render_fused
+from CSAFusionLib.slicer_host.writing import FIXED_ROLE
+from CSAFusionLib.volumes.writing import whole_file
+
+
+class ResultSection:
+    """Shows the result that a parameter node holds, also one that came with a saved scene."""
+
+    def __init__(self, ui: Any) -> None:
+        self._ui = ui
+        self._parameters: Any = None
+        self._comparison = Comparison()
+        self._figures = FiguresView()
+        ui.compareButton.connect("toggled(bool)", self._on_compare)
+        ui.renderButton.connect("clicked(bool)", self._on_render)
+        ui.overlaySlider.connect("valueChanged(double)", self._on_overlay)
+        ui.figuresButton.connect("toggled(bool)", self._on_figures)
+        ui.saveButton.connect("clicked(bool)", self._on_save)
+
+    def update(self, parameters: Any) -> None:
+        """Show a parameter node."""
+        self._parameters = parameters
+        fused = parameters.fusedVolume
+        provenance = provenance_of(fused) if fused is not None else {}
+        self._ui.reportLabel.text = report_of(fused, provenance) if provenance else _("No result yet.")
+        say(self._ui.verdictLabel, verdict_of(provenance))
+        for widget in (self._ui.saveButton, self._ui.overlaySlider):
+            widget.enabled = bool(provenance)
+        self._ui.renderButton.enabled = bool(provenance) and can_render(fused)
+        self._ui.compareButton.enabled = bool(provenance) and parameters.registeredVolume is not None
+        self._ui.figuresButton.enabled = bool(provenance) and parameters.figuresTable is not None
+
+    def show_new(self) -> None:
+        """A run has just put its result into the scene: show it."""
+        self._ui.resultCollapsibleButton.collapsed = False
+        if self._ui.compareButton.checked:
+            self._on_compare(True)
+        else:
+            slicer.util.setSliceViewerLayers(
+                background=self._fixed(), foreground=self._parameters.fusedVolume, foregroundOpacity=1.0, fit=True
+            )
+            self._ui.overlaySlider.value = 1.0
+
+    def release(self) -> None:
+        """Give the layout back and let go of the scene."""
+        self._parameters = None
+        for button in (self._ui.compareButton, self._ui.figuresButton):
+            button.checked = False
+        self._figures.end()
+
+    def _fixed(self) -> slicer.vtkMRMLVolumeNode | None:
+        return self._parameters.fusedVolume.GetNodeReference(FIXED_ROLE)
+
+    def _on_compare(self, checked: bool) -> None:
+        if not checked:
+            self._comparison.end()
+        elif self._parameters is not None:
+            self._ui.figuresButton.checked = False
+            self._comparison.show(self._fixed(), self._parameters.registeredVolume, self._parameters.fusedVolume)
+            self._ui.overlaySlider.value = 0.5
+
+    def _on_figures(self, checked: bool) -> None:
+        if not checked:
+            self._figures.end()
+        elif self._parameters is not None:
+            self._ui.compareButton.checked = False
+            self._figures.show(self._parameters.figuresTable)
+
+    def _on_render(self, checked: bool = False) -> None:
+        render_fused(self._parameters.fusedVolume)
+
+    def _on_overlay(self, opacity: float) -> None:
+        slicer.util.setSliceViewerLayers(foregroundOpacity=opacity)
+
+    def _on_save(self, checked: bool = False) -> None:
+        path = qt.QFileDialog.getSaveFileName(
+            slicer.util.mainWindow(), _("Save how the result was made"), "fusion.json", "JSON (*.json)"
+        )
+        if path:
+            with slicer.util.tryWithErrorDisplay(_("The file could not be written.")):
+                _save(provenance_of(self._parameters.fusedVolume), Path(path))
+
+
+def _save(provenance: dict[str, Any], path: Path) -> None:
+    with whole_file(path) as whole:
+        whole.write_text(json.dumps(provenance, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,58 @@
+"""The section Run: Apply, Cancel, and how far a run is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slicer.i18n import tr as _
+
+from CSAFusionLib.slicer_host.panel.time_left import TimeLeft, in_words
+from CSAFusionLib.slicer_host.panel.widgets import say
+from CSAFusionLib.worker.events import ProgressEvent
+
+
+class RunSection:
+    """Shows whether a run can start, and the one that is going on."""
+
+    def __init__(self, ui: Any) -> None:
+        self._ui = ui
+        self._time_left = TimeLeft()
+        ui.progressBar.visible = False
+        self._say("")
+
+    def show_ready(self, missing: str, running: bool) -> None:
+        """Let Apply be pressed, or say what is missing for it."""
+        self._ui.applyButton.enabled = not missing
+        self._ui.applyButton.toolTip = missing or _("Align the two volumes and fuse them.")
+        self._ui.cancelButton.enabled = running
+        say(self._ui.missingLabel, "" if running else missing)
+
+    def show_start(self) -> None:
+        """A run has been started."""
+        self._time_left = TimeLeft()
+        self._say(_("Starting..."))
+        self._show_bar(0, 0)
+
+    def show_progress(self, event: ProgressEvent) -> None:
+        """The stage, the count of its steps and the time left."""
+        text = event.stage
+        if event.total:
+            text = _("{stage}: {done} of {total}").format(stage=text, done=event.done, total=event.total)
+        left = self._time_left.after(event.stage, event.done, event.total)
+        if left:
+            text = _("{text}, about {left} left").format(text=text, left=in_words(left))
+        self._say(text)
+        self._show_bar(event.done, event.total)
+
+    def show_end(self, text: str) -> None:
+        """The run is over, for the reason given."""
+        self._say(text)
+        self._ui.progressBar.visible = False
+
+    def _say(self, text: str) -> None:
+        say(self._ui.statusLabel, text)
+
+    def _show_bar(self, done: int, total: int) -> None:
+        self._ui.progressBar.visible = True
+        self._ui.progressBar.maximum = total
+        self._ui.progressBar.value = done

@@ -1,0 +1,92 @@
+"""Where to fuse: a markups ROI and a mask of the scene, as one image on the fixed node's grid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import SimpleITK as sitk
+import slicer
+import vtk
+
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.slicer_host.frames import ijk_to_ras_of, matrix_from_vtk, transform_between
+from CSAFusionLib.slicer_host.reading import volume_from_node
+
+
+def region_on_grid(
+    fixed: slicer.vtkMRMLVolumeNode,
+    roi: slicer.vtkMRMLMarkupsROINode | None = None,
+    mask: slicer.vtkMRMLNode | None = None,
+) -> sitk.Image | None:
+    """Mark with 1 (uint8) the voxels of the fixed node that lie in the ROI and in the mask; None for neither of them.
+
+    Args:
+        roi: a box; seen where its parent transforms put it.
+        mask: a label volume (every label counts) or a segmentation (every segment that is shown counts).
+
+    Raises:
+        InputError: the two leave no voxel, the mask holds nothing, or a nonlinear transform is in the way of the ROI.
+    """
+    if roi is None and mask is None:
+        return None
+    grid = volume_from_node(fixed, fixed.GetParentTransformNode()).image
+    inside = np.ones(grid.GetSize()[::-1], np.uint8)
+    if roi is not None:
+        inside &= _in_roi(fixed, roi)
+    if mask is not None:
+        inside &= _in_mask(fixed, grid, mask)
+    if not inside.any():
+        names = " and ".join(f"'{node.GetName()}'" for node in (roi, mask) if node is not None)
+        raise InputError(f"Nothing of '{fixed.GetName()}' lies in {names}; move it onto the volume or choose none.")
+    region = sitk.GetImageFromArray(inside)
+    region.CopyInformation(grid)
+    return region
+
+
+def _in_roi(fixed: slicer.vtkMRMLVolumeNode, roi: slicer.vtkMRMLMarkupsROINode) -> np.ndarray:
+    """A (K, J, I) array of the voxels whose centres lie in the box."""
+    to_world = transform_between(fixed.GetParentTransformNode(), None)
+    linear = vtk.vtkTransform()
+    if not slicer.vtkMRMLTransformNode.IsGeneralTransformLinear(to_world, linear):
+        raise InputError(
+            f"'{fixed.GetName()}' is under a nonlinear transform, with which no ROI can be used; harden the transform."
+        )
+    box_to_world = matrix_from_vtk(roi.GetObjectToWorldMatrix())
+    to_box = np.linalg.inv(box_to_world) @ matrix_from_vtk(linear.GetMatrix()) @ ijk_to_ras_of(fixed)
+    size = np.array(roi.GetSize())
+    i, j, k = (np.arange(length) for length in fixed.GetImageData().GetDimensions())
+    inside = np.ones((len(k), len(j), len(i)), bool)
+    for row, length in zip(to_box[:3], size, strict=True):
+        position = (row[2] * k)[:, None, None] + (row[1] * j)[:, None] + row[0] * i + row[3]
+        inside &= np.abs(position) <= length / 2
+    return inside.astype(np.uint8)
+
+
+def _in_mask(fixed: slicer.vtkMRMLVolumeNode, grid: sitk.Image, mask: slicer.vtkMRMLNode) -> np.ndarray:
+    with _as_labels(mask) as labels:
+        image = volume_from_node(labels, fixed.GetParentTransformNode()).image
+    return (
+        sitk.GetArrayFromImage(sitk.Resample(image, grid, sitk.Transform(), sitk.sitkNearestNeighbor, 0)) > 0
+    ).astype(np.uint8)
+
+
+@contextmanager
+def _as_labels(mask: slicer.vtkMRMLNode) -> Iterator[slicer.vtkMRMLLabelMapVolumeNode]:
+    """The mask as a label volume; of a segmentation a hidden one, which is gone afterwards."""
+    if mask.IsA("vtkMRMLVolumeNode"):
+        yield mask
+        return
+    labels = mask.GetScene().AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "CSAFusion mask")
+    labels.HideFromEditorsOn()
+    try:
+        exported = slicer.modules.segmentations.logic().ExportVisibleSegmentsToLabelmapNode(mask, labels)
+        if not exported or labels.GetImageData() is None or not labels.GetImageData().GetNumberOfPoints():
+            raise InputError(f"The segmentation '{mask.GetName()}' shows no segment; show one or choose no mask.")
+        yield labels
+    finally:
+        display = labels.GetDisplayNode()
+        for node in (display and display.GetColorNode(), display, labels):
+            if node is not None:
+                slicer.mrmlScene.RemoveNode(node)

@@ -1,0 +1,66 @@
+"""Figures of slices as a table and a plot, and back from a row to the place in the world."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import slicer
+
+from CSAFusionLib.geometry.planes import Plane, slice_centres
+from CSAFusionLib.slicer_host.figures import chart_of, row_of_slice, slice_position, write_figures
+from CSAFusionLib.slicer_host.reading import volume_from_node
+from Testing.host.scene import OBLIQUE, a_blob, a_linear_transform_node, a_volume_node, rotation, snapshot, to_world
+
+
+@pytest.fixture
+def nodes():
+    parent = a_linear_transform_node(rotation(25, (5, -4, 3), axis=0))
+    return a_volume_node("F", a_blob(), OBLIQUE, parent=parent), a_volume_node("M", a_blob(), OBLIQUE)
+
+
+@pytest.fixture
+def centres(nodes) -> np.ndarray:
+    return slice_centres(volume_from_node(nodes[0], nodes[0].GetParentTransformNode()).image, Plane.AXIAL)
+
+
+def figures(first: float = 0.5) -> dict[str, list[float]]:
+    names = ("ssim_moving", "ssim_fixed", "correlation_moving", "correlation_fixed")
+    return {name: [float("nan"), *np.linspace(first, 1, 13)] for name in names}
+
+
+def test_the_table_has_a_row_for_each_slice_that_has_figures(nodes, centres):
+    table = write_figures(figures(), centres, *nodes)
+    assert table.GetNumberOfRows() == 13
+    names = [table.GetColumnName(index) for index in range(table.GetNumberOfColumns())]
+    assert names[:3] == ["Slice", "Similarity to M", "Similarity to F"] and names[-3:] == ["R", "A", "S"]
+    assert table.GetCellText(0, 0) == "2"
+
+
+def test_a_row_leads_to_the_middle_of_its_slice_in_the_world(nodes, centres):
+    table = write_figures(figures(), centres, *nodes)
+    row = row_of_slice(table, 5)
+    expected = to_world(nodes[0], (OBLIQUE @ [12.5, 10.5, 4, 1])[None, :3])[0]
+    np.testing.assert_allclose(slice_position(table, row), expected, atol=1e-6)
+    assert row_of_slice(table, 1) is None
+
+
+def test_the_plot_shows_both_similarities_over_the_slices(nodes, centres):
+    table = write_figures(figures(), centres, *nodes)
+    chart = chart_of(table)
+    series = [chart.GetNthPlotSeriesNode(index) for index in range(chart.GetNumberOfPlotSeriesNodes())]
+    assert [one.GetYColumnName() for one in series] == ["Similarity to F", "Similarity to M"]
+    assert all(one.GetTableNode() is table and one.GetXColumnName() == "Slice" for one in series)
+
+
+def test_a_second_run_overwrites_table_and_plot(nodes, centres):
+    table = write_figures(figures(), centres, *nodes)
+    before = set(snapshot())
+    assert write_figures(figures(0.75), centres, *nodes, table) is table
+    assert set(snapshot()) == before and table.GetNumberOfRows() == 13
+    assert float(table.GetCellText(0, 1)) == 0.75
+
+
+def test_slices_without_any_figure_leave_an_empty_table(nodes, centres):
+    empty = {name: [float("nan")] * 14 for name in figures()}
+    table = write_figures(empty, centres, *nodes)
+    assert table.GetNumberOfRows() == 0 and slicer.mrmlScene.IsNodePresent(chart_of(table))
