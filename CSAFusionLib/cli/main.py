@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from CSAFusionLib.cli.ablate import ablate
+from CSAFusionLib.cli.average import average
 from CSAFusionLib.cli.demo import demo
 from CSAFusionLib.cli.evaluate import evaluate
 from CSAFusionLib.cli.fuse import fuse
@@ -20,5 +21,5 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-for _command in (fuse, register, train, evaluate, ablate, demo):
+for _command in (fuse, register, train, average, evaluate, ablate, demo):
     app.command()(explains_errors(_command))
