@@ -39,9 +39,10 @@ def choose_weights(modality_a: Modality, modality_b: Modality) -> str:
     A pair the network was not trained on (CT-CT, CT-PET, PET-SPECT) gets the weights of the nearest pair.
     """
     both = {modality_a, modality_b}
-    if both & {Modality.PET, Modality.SPECT}:
-        return "functional-mr"
-    return "ct-mr" if Modality.CT in both else "t1-t2"
+    for modality, name in ((Modality.PET, "pet-mr"), (Modality.SPECT, "spect-mr"), (Modality.CT, "ct-mr")):
+        if modality in both:
+            return name
+    return "t1-t2"
 
 
 def load_network(name_or_path: str | Path) -> tuple[CSAFusion, WeightsInfo]:

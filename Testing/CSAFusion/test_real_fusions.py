@@ -85,4 +85,4 @@ def test_t1_and_spect_in_colour_from_start_to_finish(opened, application, tmp_pa
     panel.ui.saveButton.click()
     raise_errors()
     kept = json.loads((tmp_path / "how.json").read_text())
-    assert kept["moving"]["colour_table"] == "hot-iron" and kept["weights"]["name"] == "functional-mr"
+    assert kept["moving"]["colour_table"] == "hot-iron" and kept["weights"]["name"] == "spect-mr"

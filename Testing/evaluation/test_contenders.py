@@ -31,9 +31,9 @@ def test_the_bundled_weights_follow_the_kind_of_the_pair(monkeypatch: pytest.Mon
     monkeypatch.setattr(module, "by_network", lambda network, device: (network, device))
     contender = by_weights("CSAFusion", BUNDLED, "cuda")
     kinds = (PairKind.CT_MRI, PairKind.SPECT_MRI, PairKind.PET_MRI, PairKind.T1_T2, PairKind.CT_MRI)
-    chosen = ["ct-mr", "functional-mr", "functional-mr", "t1-t2", "ct-mr"]
+    chosen = ["ct-mr", "spect-mr", "pet-mr", "t1-t2", "ct-mr"]
     assert [contender.method_for(kind) for kind in kinds] == [(name, "cuda") for name in chosen]
-    assert loaded == ["ct-mr", "functional-mr", "t1-t2"]
+    assert loaded == ["ct-mr", "spect-mr", "pet-mr", "t1-t2"]
 
 
 def test_a_weights_file_fuses_every_kind(weights_file: Path, pairs: list[ImagePair]) -> None:

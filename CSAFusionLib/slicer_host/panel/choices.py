@@ -50,7 +50,8 @@ class WeightsChoice(MenuChoice):
 
     AUTOMATIC = (_("Automatic"), _("The weights that fit the two modalities."))
     CT_MR = (_("CT and MR"), _("Trained on pairs of CT and MR."))
-    FUNCTIONAL_MR = (_("PET or SPECT and MR"), _("Trained on pairs of PET or SPECT and MR."))
+    PET_MR = (_("PET and MR"), _("Trained on pairs of PET, SPECT and CT with MR; keeps most of the MR's detail."))
+    SPECT_MR = (_("SPECT and MR"), _("Chosen on pairs of SPECT and MR; keeps more of the SPECT's contrast."))
     T1_T2 = (_("MR and MR"), _("Trained on pairs of T1 and T2."))
     FILE = (_("A file of mine"), _("Weights that you have trained (.safetensors)."))
 
