@@ -36,6 +36,9 @@ def fuse(
     weights: Annotated[
         str | None, typer.Option(help="Bundled weights by name, or a file. Default: by modality.")
     ] = None,
+    balance: Annotated[
+        float, typer.Option(help="Strength of the sources, from -1 (FIXED alone) to 1 (MOVING alone).")
+    ] = 0.0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     batch_size: Annotated[int | None, typer.Option(help="Slices at a time. Default: by device and slice size.")] = None,
     seed: options.Seed = 0,
@@ -60,6 +63,7 @@ def fuse(
         colour_table=colour_table,
         plane=parse_choice(Plane, plane, "plane"),
         weights=weights,
+        balance=balance,
         device=device,
         batch_size=batch_size,
         seed=seed,

@@ -56,6 +56,21 @@ def test_a_pair_of_folders_gives_a_folder_of_the_pictures_both_have(
     assert (tmp_path / "b.png").read_bytes() == (tmp_path / "fused" / "b.png").read_bytes()
 
 
+def test_the_balance_weighs_the_two_sources(csafusion: Command, tmp_path: Path, weights_file: Path) -> None:
+    bright, dark = tmp_path / "bright.png", tmp_path / "dark.png"
+    write_picture(np.full((32, 32), 200, np.uint8), bright)
+    write_picture(np.zeros((32, 32), np.uint8), dark)
+    means = []
+    for balance in ("-0.5", "0", "0.5", "1"):
+        out = tmp_path / f"fused{balance}.png"
+        words = ("fuse", bright, dark, "-o", out, "--weights", weights_file, "--balance", balance)
+        result = csafusion(*words, "--fixed-modality", "ct")
+        assert result.exit_code == 0, result.stderr
+        means.append(sitk.GetArrayFromImage(sitk.ReadImage(str(out))).mean())
+    assert means[0] > means[1] > means[2] > means[3] == 0
+    assert csafusion(*words[:5], "--balance", "2").exit_code == 2
+
+
 def test_grey_saved_as_rgb_is_still_grey(csafusion: Command, tmp_path: Path, weights_file: Path) -> None:
     grey = np.random.default_rng(1).integers(0, 256, (32, 32), dtype=np.uint8)
     write_picture(grey, tmp_path / "a.png")
