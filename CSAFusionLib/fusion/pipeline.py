@@ -94,20 +94,11 @@ def fuse_volumes(
     seen = seen_by_network(pair.fixed.luminance, pair.moving.luminance, pair.coverage)
     pair = _limited(pair, region, settings)
     wanted = (pair.coverage > 0).any(axis=(1, 2), keepdims=True)
-    fused = fuse_slices(
-        network,
-        *_in_order(roles, pair.fixed.luminance * wanted, seen * wanted),
-        device,
-        settings.batch_size,
-        progress,
-    )
+    a, b = _in_order(roles, pair.fixed.luminance * wanted, seen * wanted)
+    fused = fuse_slices(network, a, b, device, settings.batch_size, progress)
     warnings = [role.mapping.note for role in roles if role.mapping.note] + fused.warnings
-    provenance = describe_run(settings, weights, fused.device) | {
-        "fixed": roles[0].describe(),
-        "moving": roles[1].describe(),
-        "registration": describe_registration(registration),
-        "warnings": warnings,
-    }
+    sources = {name: role.describe() for name, role in zip(("fixed", "moving"), roles, strict=True)}
+    how = {"registration": describe_registration(registration), "warnings": warnings}
     progress("Writing colour and geometry", 0, 0)
     joined = _joined(fused.slices, pair, settings)
     return FusionResult(
@@ -116,7 +107,7 @@ def fuse_volumes(
         moving_mapped=_to_image(pair.moving, fixed, settings),
         moving_on_grid=pair.moving_on_grid,
         registration=registration,
-        provenance=provenance,
+        provenance=describe_run(settings, weights, fused.device) | sources | how,
         warnings=warnings,
         contribution=_contribution(fused.share, pair, roles, settings),
         figures=slice_figures(joined.luminance, pair.fixed.luminance, pair.moving.luminance),
