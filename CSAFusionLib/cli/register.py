@@ -42,7 +42,7 @@ def register(
         transform_model=parse_choice(TransformModel, model, "model"),
         seed=seed,
     )
-    check_transform_path(transform, deformable=settings.transform_model is TransformModel.SYN)
+    check_transform_path(transform, deformable=not settings.transform_model.is_linear)
     check_extension(output, VOLUME_EXTENSIONS)
     check_outputs((transform, output), (fixed, moving))
     with ProgressBar() as progress:

@@ -33,7 +33,7 @@ class VolumeOutputs:
         """Raise InputError for an output that could not be written in the end."""
         check_extension(self.fused, VOLUME_EXTENSIONS)
         if self.transform is not None:
-            check_transform_path(self.transform, deformable=model is TransformModel.SYN)
+            check_transform_path(self.transform, deformable=not model.is_linear)
         check_extension(self.png, (".png",))
         check_extension(self.provenance, (".json",))
         check_outputs((self.fused, self.transform, self.png, self.provenance), inputs)

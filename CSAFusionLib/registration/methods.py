@@ -28,16 +28,25 @@ class TransformModel(MenuChoice):
 
     RIGID = ("Rigid", "Rotation and translation (6 parameters): two scans of one patient's head.")
     AFFINE = ("Affine", "Rigid, with scaling and shearing (12 parameters): scanners whose scales differ.")
+    BSPLINE = ("Deformable (B-spline)", "Affine, then a smooth grid of control points: anatomy that changed shape.")
     SYN = ("Deformable (SyN)", "Affine, then a smooth deformation that can be undone: anatomy that changed shape.")
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether straight lines stay straight, so that a matrix is enough to save it."""
+        return self in (TransformModel.RIGID, TransformModel.AFFINE)
 
 
 class Method(MenuChoice):
     """What does the registration; each value is what a menu shows: (title, tooltip)."""
 
+    AUTO = ("Automatic", "The headers where they already agree, else the fastest method that passes the check.")
     NONE = ("Already aligned", "No registration: the volumes lie where their headers and transforms say.")
     SITK = ("SimpleITK", "Mattes mutual information, multi-resolution; rigid or affine; needs no extra package.")
     ANTS = ("ANTs", "ANTs through the package antspyx; rigid, affine or deformable; slower, installed apart.")
-    BRAINS = ("BRAINSFit", "Slicer's own registration module; rigid or affine; only inside 3D Slicer.")
+    ELASTIX = ("elastix", "elastix; rigid, affine or B-spline; installed apart.")
+    LANDMARKS = ("Landmarks", "Keypoints matched across modalities; rigid, affine or B-spline; needs no extra package.")
+    BRAINS = ("BRAINSFit", "Slicer's own registration module; rigid, affine or B-spline.")
 
     @property
     def models(self) -> tuple[TransformModel, ...]:
@@ -47,8 +56,11 @@ class Method(MenuChoice):
 
 _LINEAR = (TransformModel.RIGID, TransformModel.AFFINE)
 _MODELS = {
+    Method.AUTO: _LINEAR,
     Method.NONE: (),
     Method.SITK: _LINEAR,
     Method.ANTS: (*_LINEAR, TransformModel.SYN),
-    Method.BRAINS: _LINEAR,
+    Method.ELASTIX: (*_LINEAR, TransformModel.BSPLINE),
+    Method.LANDMARKS: (*_LINEAR, TransformModel.BSPLINE),
+    Method.BRAINS: (*_LINEAR, TransformModel.BSPLINE),
 }

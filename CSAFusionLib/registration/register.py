@@ -10,17 +10,17 @@ import SimpleITK as sitk
 from CSAFusionLib.errors import InputError, RegistrationError
 from CSAFusionLib.geometry.resampling import field_of_view
 from CSAFusionLib.progress import Progress, silent
+from CSAFusionLib.registration.check.figures import compare
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.preparation import pad_slab, prepare
-from CSAFusionLib.registration.quality import compare
 from CSAFusionLib.registration.result import RegistrationResult
 from CSAFusionLib.volumes.checking import check_volume
 from CSAFusionLib.volumes.volume import Volume
 
 # Each engine is a module with run(fixed, moving, model, *, seed, threads, progress) -> transform, imported when used.
 _ENGINES = {
-    Method.SITK: "CSAFusionLib.registration.sitk_engine",
-    Method.ANTS: "CSAFusionLib.registration.ants_engine",
+    Method.SITK: "CSAFusionLib.registration.engines.simpleitk",
+    Method.ANTS: "CSAFusionLib.registration.engines.ants",
 }
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import SimpleITK as sitk
 
+from CSAFusionLib.registration.check.verdict import Verdict
 from CSAFusionLib.registration.methods import Method, TransformModel
 
 
@@ -16,7 +17,8 @@ class RegistrationResult:
     transform: takes points of the fixed volume to points of the moving volume, LPS mm (ITK's direction).
     method, model: what found it; the model is None for the header geometry.
     seconds: time the registration took.
-    metric: quality figures by name, as :func:`CSAFusionLib.registration.quality.compare` gives them.
+    metric: quality figures by name, as :func:`CSAFusionLib.registration.check.figures.compare` gives them.
+    verdict: what the figures mean; None where nothing was checked.
     """
 
     transform: sitk.Transform
@@ -24,3 +26,4 @@ class RegistrationResult:
     model: TransformModel | None
     seconds: float
     metric: dict[str, float] = field(default_factory=dict)
+    verdict: Verdict | None = None

@@ -9,7 +9,7 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
-from CSAFusionLib.registration.verdict import verdict
+from CSAFusionLib.registration.check.verdict import verdict
 
 
 def report_of(fused: slicer.vtkMRMLVolumeNode, provenance: Mapping[str, Any]) -> str:

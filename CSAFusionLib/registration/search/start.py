@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import SimpleITK as sitk
 
-from CSAFusionLib.registration.mutual_information import maximise
+from CSAFusionLib.registration.check.figures import agreement
 from CSAFusionLib.registration.preparation import centre, coarsen, foreground_centre
-from CSAFusionLib.registration.quality import agreement
+from CSAFusionLib.registration.search.mutual_information import maximise
 
 # A head is some twenty voxels wide: rough enough to be fast, fine enough to tell its sides apart.
 START_SPACING_MM = 8.0

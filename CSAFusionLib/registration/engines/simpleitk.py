@@ -8,9 +8,9 @@ import SimpleITK as sitk
 
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.methods import TransformModel
-from CSAFusionLib.registration.mutual_information import maximise
 from CSAFusionLib.registration.preparation import coarsen
-from CSAFusionLib.registration.start import find_start
+from CSAFusionLib.registration.search.mutual_information import maximise
+from CSAFusionLib.registration.search.start import find_start
 
 _STAGE = "Registering"
 _SPACINGS_MM = (4.0, 2.0)

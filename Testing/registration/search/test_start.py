@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CSAFusionLib.registration.start import find_start
+from CSAFusionLib.registration.search.start import find_start
 from CSAFusionLib.registration.transforms import head_points, target_registration_error
 
 

@@ -7,7 +7,7 @@ import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import Cancelled
-from CSAFusionLib.registration import sitk_engine
+from CSAFusionLib.registration.engines import simpleitk as sitk_engine
 from CSAFusionLib.registration.methods import TransformModel
 from CSAFusionLib.registration.preparation import pad_slab
 from CSAFusionLib.registration.transforms import head_points, target_registration_error

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def test_importing_the_engine_does_not_import_ants() -> None:
-    code = "import sys, CSAFusionLib.registration.ants_engine; print('ants' in sys.modules)"
+    code = "import sys, CSAFusionLib.registration.engines.ants; print('ants' in sys.modules)"
     root = Path(__file__).resolve().parents[2]
     run = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False"

@@ -1,10 +1,10 @@
-"""CSAFusionLib.registration.verdict"""
+"""CSAFusionLib.registration.check.verdict"""
 
 from __future__ import annotations
 
 import pytest
 
-from CSAFusionLib.registration.verdict import verdict
+from CSAFusionLib.registration.check.verdict import verdict
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import Cancelled, RegistrationError
-from CSAFusionLib.registration import ants_engine
+from CSAFusionLib.registration.engines import ants as ants_engine
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.preparation import coarsen
 from CSAFusionLib.registration.register import register

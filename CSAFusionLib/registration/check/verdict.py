@@ -3,6 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Level(Enum):
+    """How far a registration can be trusted."""
+
+    GOOD = "good"
+    DOUBTFUL = "doubtful"
+    BAD = "bad"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How far a registration can be trusted, and why in one sentence."""
+
+    level: Level
+    reason: str
+
 
 # Of the fixed field of view; a slab of some slices covers a twentieth of a head.
 _LITTLE_OVERLAP = 0.05
@@ -10,7 +29,7 @@ _NO_CHANGE_NATS = 0.005
 
 
 def verdict(figures: Mapping[str, float]) -> str:
-    """Judge the figures of :func:`CSAFusionLib.registration.quality.compare`; no figure proves that a result is right.
+    """Judge the figures of :func:`~CSAFusionLib.registration.check.figures.compare`; none proves a result right.
 
     Returns an empty text where there are no figures.
     """

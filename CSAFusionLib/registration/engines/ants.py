@@ -22,7 +22,7 @@ import SimpleITK as sitk
 from CSAFusionLib.errors import RegistrationError
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.methods import TransformModel
-from CSAFusionLib.registration.start import find_start
+from CSAFusionLib.registration.search.start import find_start
 from CSAFusionLib.registration.transforms import nearest_rigid
 
 _STAGE = "Registering with ANTs"
@@ -63,7 +63,7 @@ def run(
 
 
 def _run_child(folder: Path, model: TransformModel, environment: dict[str, str], on_wait: partial[None]) -> None:
-    command = [_interpreter(), "-m", "CSAFusionLib.registration.ants_child", str(folder), model.name]
+    command = [_interpreter(), "-m", "CSAFusionLib.registration.engines.ants_child", str(folder), model.name]
     log = folder / "log.txt"
     with log.open("w") as output:
         child = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""The process in which ANTs runs: ``python -m CSAFusionLib.registration.ants_child FOLDER MODEL``.
+"""The process in which ANTs runs: ``python -m CSAFusionLib.registration.engines.ants_child FOLDER MODEL``.
 
 FOLDER holds fixed.nrrd, moving.nrrd and start.mat; result0GenericAffine.mat and, for SYN, result1Warp.nii.gz join them.
 """

@@ -1,0 +1,1 @@
+"""The programs that find a transform, one file each, with the same ``run``; those that may crash run as a child."""
