@@ -84,7 +84,7 @@ def target_registration_error(estimated: sitk.Transform, truth: sitk.Transform, 
 
     points: (N, 3) in LPS mm of the fixed volume.
     """
-    return np.linalg.norm(_map(estimated, points) - _map(truth, points), axis=1)
+    return np.linalg.norm(map_points(estimated, points) - map_points(truth, points), axis=1)
 
 
 def head_points(image: sitk.Image, count: int = 2000, seed: int = 0) -> np.ndarray:
@@ -95,5 +95,6 @@ def head_points(image: sitk.Image, count: int = 2000, seed: int = 0) -> np.ndarr
     return indices[chosen] @ axes.T + np.array(image.GetOrigin())
 
 
-def _map(transform: sitk.Transform, points: np.ndarray) -> np.ndarray:
+def map_points(transform: sitk.Transform, points: np.ndarray) -> np.ndarray:
+    """Return where a transform takes each of (N, 3) points, LPS mm."""
     return np.array([transform.TransformPoint(point) for point in points.tolist()])

@@ -28,6 +28,17 @@ _LITTLE_OVERLAP = 0.05
 _NO_CHANGE_NATS = 0.005
 
 
+def judge(figures: Mapping[str, float]) -> Verdict:
+    """Judge the figures of :func:`~CSAFusionLib.registration.check.examine.examine`."""
+    if figures["jacobian_min"] <= 0:
+        return Verdict(Level.BAD, "The transform folds or mirrors space.")
+    if figures["overlap_after"] < _LITTLE_OVERLAP:
+        return Verdict(Level.DOUBTFUL, "The volumes hardly overlap.")
+    if figures["mutual_information_after"] < figures["mutual_information_before"] - _NO_CHANGE_NATS:
+        return Verdict(Level.BAD, "The volumes agree less than before.")
+    return Verdict(Level.GOOD, "The volumes agree.")
+
+
 def verdict(figures: Mapping[str, float]) -> str:
     """Judge the figures of :func:`~CSAFusionLib.registration.check.figures.compare`; none proves a result right.
 
