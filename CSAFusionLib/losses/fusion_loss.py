@@ -1,4 +1,4 @@
-"""The weighted terms together: the article's six, and five for edges, visual information and balance."""
+"""The weighted terms together: the article's six, and seven that it does not have."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.losses.balance import balance_loss
 from CSAFusionLib.losses.contrast import contrast_loss
 from CSAFusionLib.losses.edge_correlation import edge_loss
+from CSAFusionLib.losses.gradient import gradient_loss
+from CSAFusionLib.losses.invention import invention_loss
 from CSAFusionLib.losses.regional_mutual_information import rmi_loss
 from CSAFusionLib.losses.structural_similarity import ssim_loss
 from CSAFusionLib.losses.visual_information import vif_loss
@@ -30,6 +32,8 @@ class LossWeights:
     vif_a: float = 0.0
     vif_b: float = 0.0
     balance: float = 0.0
+    gradient: float = 0.0
+    invention: float = 0.0
 
     def to_dict(self) -> dict[str, float]:
         """Return the weights by name."""
@@ -46,7 +50,8 @@ def parse_loss_weights(text: str) -> LossWeights:
         term, _, values = entry.strip().partition("=")
         names = [name for name in (term, f"{term}_a", f"{term}_b") if name in weights]
         if not names:
-            raise InputError(f"The loss has no term '{term}'; it has ssim, rmi, contrast, edge, vif and balance.")
+            known = ", ".join(dict.fromkeys(name.removesuffix("_a").removesuffix("_b") for name in weights))
+            raise InputError(f"The loss has no term '{term}'; it has {known}.")
         try:
             numbers = [float(value) for value in values.split(":")]
         except ValueError:
@@ -77,6 +82,8 @@ def fusion_loss_terms(fused: Tensor, a: Tensor, b: Tensor) -> dict[str, Tensor]:
         "vif_a": vif_loss(fused, a),
         "vif_b": vif_loss(fused, b),
         "balance": balance_loss(fused, a, b),
+        "gradient": gradient_loss(fused, a, b),
+        "invention": invention_loss(fused, a, b),
     }
 
 

@@ -33,7 +33,7 @@ def test_the_sum_takes_each_weight_for_its_own_term() -> None:
 
 
 def test_the_weights_of_the_article_are_the_default() -> None:
-    assert list(LossWeights().to_dict().values()) == [1, 1, 1, 2.5, 1, 1, 0, 0, 0, 0, 0]
+    assert list(LossWeights().to_dict().values()) == [1, 1, 1, 2.5, 1, 1, *[0] * 7]
 
 
 def test_descending_the_loss_makes_an_image_like_both_sources() -> None:
