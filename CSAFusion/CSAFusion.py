@@ -130,7 +130,7 @@ class CSAFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         uiWidget.setMRMLScene(slicer.mrmlScene)
         self.logic = CSAFusionLogic()
-        self._panel = Panel(self.ui, lambda: self.logic.isRunning, self.onInstallAnts)
+        self._panel = Panel(self.ui, lambda: self.logic.isRunning, self.onInstall)
         self._deviceTimer = qt.QTimer()
         self._deviceTimer.setInterval(POLL_INTERVAL_MS)
         self._deviceTimer.connect("timeout()", self._pollDevices)
@@ -235,13 +235,13 @@ class CSAFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Stop the fusion; the panel is ready again with the event that says that it has ended."""
         self.logic.cancel()
 
-    def onInstallAnts(self):
-        """Have ANTs installed, after asking."""
+    def onInstall(self, method):
+        """Have the package of a registration method installed, after asking."""
         from CSAFusionLib.errors import CSAFusionError
 
-        with slicer.util.tryWithErrorDisplay(_("ANTs could not be installed."), waitCursor=True):
+        with slicer.util.tryWithErrorDisplay(_("The package could not be installed."), waitCursor=True):
             try:
-                self.logic.ensureDependencies(Method.ANTS)
+                self.logic.ensureDependencies(method)
             except CSAFusionError as error:
                 self._panel.run.show_end(str(error))
 
@@ -339,19 +339,21 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
         :raises CSAFusionLib.errors.InputError: something is missing and was not installed.
         """
         from CSAFusionLib.slicer_host.dependencies import ensure_installed
+        from CSAFusionLib.slicer_host.engines.choice import PACKAGES
 
-        names = ["requirements.txt", *(["requirements-ants.txt"] if method is Method.ANTS else [])]
+        names = ["requirements.txt", *([f"requirements-{method.name.lower()}.txt"] if method in PACKAGES else [])]
         ensure_installed([Path(__file__).resolve().parent / "Resources" / name for name in names])
 
     def _newJob(self, fixedNode, movingNode, settings, outputs, roi, mask):
         from CSAFusionLib.errors import InputError
         from CSAFusionLib.fusion.settings import FusionSettings
+        from CSAFusionLib.slicer_host.engines.choice import engine_of
         from CSAFusionLib.slicer_host.job import FusionJob
 
         if self.isRunning:
             raise InputError(_("A fusion is running; wait for it or cancel it."))
         settings = settings or FusionSettings()
-        self.ensureDependencies(settings.registration)
+        self.ensureDependencies(None if engine_of(settings.registration) else settings.registration)
         return FusionJob(fixedNode, movingNode, settings, outputs, roi=roi, mask=mask)
 
     def _poll(self):

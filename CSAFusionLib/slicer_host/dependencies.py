@@ -22,6 +22,7 @@ WITHOUT_ITS_PINS = ["antspyx"]
 _SIZES = {
     "torch": "200 MB, with an NVIDIA card 3 GB",
     "antspyx": "20 MB",
+    "itk-elastix": "300 MB",
     "matplotlib": "10 MB",
     "pandas": "12 MB",
     "pillow": "7 MB",

@@ -17,9 +17,9 @@ import slicer
 from CSAFusionLib.errors import Cancelled, CSAFusionError, InputError
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.progress import Progress, silent
-from CSAFusionLib.registration.methods import Method
-from CSAFusionLib.slicer_host.brains import STAGE, BrainsRegistration
 from CSAFusionLib.slicer_host.checking import check_nodes
+from CSAFusionLib.slicer_host.engines.base import SlicerEngine
+from CSAFusionLib.slicer_host.engines.choice import engine_of
 from CSAFusionLib.slicer_host.frames import ijk_to_ras_of
 from CSAFusionLib.slicer_host.outputs import Outputs, place_result
 from CSAFusionLib.slicer_host.reading import volume_from_node
@@ -91,7 +91,7 @@ class FusionJob:
         self._settings = settings
         self._states: list[Any] = []
         self._job: Job | None = None
-        self._brains: BrainsRegistration | None = None
+        self._engine: SlicerEngine | None = None
         self._worker: WorkerProcess | None = None
         self._cancelled = False
 
@@ -105,25 +105,26 @@ class FusionJob:
         fixed, moving = read_pair(*self._inputs)
         self._states = [_state(node) for node in self._inputs]
         self._job = Job(fixed, moving, self._settings, region=region_on_grid(self._inputs[0], *self._region))
-        if self._settings.registration is Method.BRAINS:
-            self._brains = BrainsRegistration(fixed, moving, self._settings.transform_model)
-            self._brains.start()
-        else:
+        engine = engine_of(self._settings.registration)
+        if engine is None:
             self._worker = start_worker(self._job)
+        else:
+            self._engine = engine(fixed, moving, self._settings.transform_model)
+            self._engine.start()
 
     def poll(self) -> list[Event]:
         """What happened since the last call, without waiting; after an event that ends the job, always nothing."""
         try:
-            return self._poll_brains() if self._brains else self._poll_worker()
+            return self._poll_engine() if self._engine else self._poll_worker()
         except CSAFusionError as error:
-            self._brains = self._worker = None
+            self._engine = self._worker = None
             return [CancelledEvent() if self._cancelled else ErrorEvent(str(error))]
 
     def cancel(self) -> None:
         """Ask the job to end; a :class:`CancelledEvent` follows once nothing of it runs any more."""
         self._cancelled = True
-        if self._brains:
-            self._brains.cancel()
+        if self._engine:
+            self._engine.cancel()
 
     def run(self, progress: Progress = silent, *, between: Callable[[], None] = lambda: None) -> Outputs:
         """Do the job and return when its result is in the scene.
@@ -162,12 +163,12 @@ class FusionJob:
         except Cancelled:
             self.cancel()
 
-    def _poll_brains(self) -> list[Event]:
-        assert self._brains is not None and self._job is not None
-        registration = self._brains.poll()
+    def _poll_engine(self) -> list[Event]:
+        assert self._engine is not None and self._job is not None
+        registration = self._engine.poll()
         if registration is None:
-            return [ProgressEvent(STAGE, 0, 0)]
-        self._brains = None
+            return [ProgressEvent(self._engine.stage, 0, 0)]
+        self._engine = None
         if self._cancelled:
             return [CancelledEvent()]
         self._worker = start_worker(replace(self._job, registration=registration))

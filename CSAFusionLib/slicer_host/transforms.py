@@ -1,6 +1,9 @@
-"""Registration out: the transform found, as a node under which the moving volume lies on the fixed one."""
+"""Transforms in and out: a registration as a node under which the moving volume lies on the fixed one, and back."""
 
 from __future__ import annotations
+
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
@@ -8,6 +11,7 @@ import slicer
 import vtk
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
+from CSAFusionLib.errors import RegistrationError
 from CSAFusionLib.fusion.provenance import linear_matrix
 from CSAFusionLib.slicer_host.frames import (
     RAS_TO_LPS,
@@ -58,15 +62,22 @@ def write_transform(
     return output
 
 
-def read_linear_transform(node: slicer.vtkMRMLTransformNode) -> sitk.AffineTransform:
-    """The linear transform of a node as ITK has it: from parent to child points (fixed to moving), LPS mm."""
-    matrix = vtk.vtkMatrix4x4()
-    node.GetMatrixTransformFromParent(matrix)
-    lps = RAS_TO_LPS @ matrix_from_vtk(matrix) @ RAS_TO_LPS
-    transform = sitk.AffineTransform(3)
-    transform.SetMatrix(lps[:3, :3].ravel().tolist())
-    transform.SetTranslation(lps[:3, 3].tolist())
-    return transform
+def read_transform(node: slicer.vtkMRMLTransformNode) -> sitk.Transform:
+    """The transform of a node, of whatever kind, as ITK has it: from parent to child points (fixed to moving), LPS mm.
+
+    Raises RegistrationError where Slicer cannot express it so.
+    """
+    with tempfile.TemporaryDirectory(prefix="csafusion-") as folder:
+        storage = slicer.vtkMRMLTransformStorageNode()
+        storage.SetPreferITKv3CompatibleTransforms(False)
+        storage.SetFileName(str(Path(folder) / "transform.h5"))
+        try:
+            if storage.WriteData(node):
+                return sitk.ReadTransform(storage.GetFileName())
+        except RuntimeError:
+            # Slicer knows transforms that ITK does not.
+            pass
+        raise RegistrationError(f"The transform '{node.GetName()}' cannot be read; try another method.")
 
 
 def _grid_transform(

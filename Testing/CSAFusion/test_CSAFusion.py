@@ -12,10 +12,11 @@ import slicer.util
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings
-from CSAFusionLib.registration.methods import Method
+from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.slicer_host.outputs import Outputs
 from Testing.host.application import open_panel, raise_errors
 from Testing.host.fixtures import pump
+from Testing.host.registration_extensions import install_slicer_ants, install_slicer_elastix
 from Testing.host.scene import OBLIQUE, a_blob, a_linear_transform_node, a_volume_node, rotation, snapshot
 
 TOOL_TIP_ROLE = 3
@@ -91,12 +92,13 @@ def test_apply_says_what_is_missing(panel, volumes):
 
 def test_a_transform_that_a_method_cannot_find_is_refused_and_greyed_out(panel):
     menu = panel.ui.transformModelComboBox
-    assert not menu.model().item(2).isEnabled()
-    panel._parameterNode.transformModel = type(panel._parameterNode.transformModel).SYN
+    syn = list(TransformModel).index(TransformModel.SYN)
+    assert not menu.model().item(syn).isEnabled()
+    panel._parameterNode.transformModel = TransformModel.SYN
     assert not panel.ui.applyButton.enabled
     assert "SimpleITK cannot find a 'Deformable (SyN)' transform" in panel.ui.applyButton.toolTip
     choose(panel.ui.methodComboBox, Method.ANTS)
-    assert panel.ui.applyButton.enabled and menu.enabled and menu.model().item(2).isEnabled()
+    assert panel.ui.applyButton.enabled and menu.enabled and menu.model().item(syn).isEnabled()
     choose(panel.ui.methodComboBox, Method.NONE)
     assert panel.ui.applyButton.enabled and not menu.enabled
 
@@ -304,14 +306,48 @@ def test_the_modules_own_test_passes(module):
     module.CSAFusionTest().runTest()
 
 
-def test_antspyx_is_asked_for_only_where_ants_is_chosen(module, monkeypatch):
+@pytest.mark.parametrize("method", [Method.ANTS, Method.ELASTIX])
+def test_the_packages_of_a_method_are_asked_for_only_where_it_is_chosen(module, monkeypatch, method):
     asked = []
     monkeypatch.setattr("CSAFusionLib.slicer_host.dependencies.ensure_installed", asked.append)
     logic = module.CSAFusionLogic()
     logic.ensureDependencies()
-    logic.ensureDependencies(Method.ANTS)
+    logic.ensureDependencies(Method.SITK)
+    logic.ensureDependencies(method)
     names = [[path.name for path in paths] for paths in asked]
-    assert names == [["requirements.txt"], ["requirements.txt", "requirements-ants.txt"]]
+    assert names == [["requirements.txt"]] * 2 + [["requirements.txt", f"requirements-{method.name.lower()}.txt"]]
+    assert all(path.is_file() for path in asked[-1])
+
+
+def test_what_an_extension_registers_needs_no_package(module, volumes, child_does, monkeypatch):
+    child_does("negate")
+    install_slicer_ants(monkeypatch)
+    monkeypatch.setattr("CSAFusionLib.slicer_host.engines.choice.is_installed", lambda name: False)
+    asked = []
+    monkeypatch.setattr("CSAFusionLib.slicer_host.dependencies.ensure_installed", asked.append)
+    module.CSAFusionLogic().fuse(*volumes, FusionSettings(registration=Method.ANTS))
+    assert [path.name for path in asked[0]] == ["requirements.txt"]
+
+
+def test_an_extension_that_only_blocks_leaves_the_panel_alive(panel, child_does, monkeypatch, tmp_path):
+    child_does("negate")
+    elastix = install_slicer_elastix(monkeypatch, tmp_path / "Elastix")
+    monkeypatch.setattr("CSAFusionLib.slicer_host.engines.choice.is_installed", lambda name: False)
+    seen = []
+
+    def between():
+        panel.logic._poll()
+        seen.append(panel.ui.statusLabel.text)
+
+    elastix.between = between
+    panel._parameterNode.method = Method.ELASTIX
+    apply_and_wait(panel)
+    assert seen == ["Registering with elastix"] * elastix.lines
+    assert panel.ui.statusLabel.text == "Done: 'F + M fused'."
+    elastix.between = panel.ui.cancelButton.click
+    apply_and_wait(panel)
+    assert panel.ui.statusLabel.text == "Cancelled." and elastix.cancelled == 1
+    assert_ready(panel)
 
 
 def test_sample_data_is_registered_when_slicer_has_started(module, application, monkeypatch):

@@ -1,17 +1,19 @@
-"""A stand-in for ``slicer.cli`` and ``slicer.modules.brainsfit``, as strict as they are.
+"""A stand-in for ``slicer.cli`` and for the command-line modules that register, as strict as they are.
 
-It does not register. It answers with what the test set, and treats the nodes as Slicer does: the run has a node in the
-scene, the error text of BRAINSFit is empty and its message in the output text, and on completion the moving volume is
-put under the new transform.
+They do not register. They answer with what the test set, and treat the nodes as Slicer does: the run has a node in the
+scene, the error text of BRAINSFit is empty and its message in the output text, the transform is read from a file of
+ITK's, and of BRAINSFit the moving volume is put under it.
 """
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
+import SimpleITK as sitk
 import slicer
 import slicer.util
 
@@ -76,68 +78,102 @@ class CommandLineModuleNode(slicer.vtkMRMLScriptedModuleNode):
 
 
 @dataclass
-class BrainsFit:
-    """What the next runs answer, and what they were asked."""
+class CommandLineModule:
+    """What the next runs answer, and what they were asked.
 
-    fixed_to_moving_ras: np.ndarray = field(default_factory=lambda: np.eye(4))
+    fixed_to_moving: transform that is found, LPS mm, as ITK has it.
+    polls: how often a run is busy when asked.
+    """
+
+    name: str
+    fixed_to_moving: sitk.Transform = field(default_factory=lambda: sitk.Euler3DTransform())
     error: str = ""
     polls: int = 3
     asked: list[dict] = field(default_factory=list)
-    name: str = "brainsfit"
 
-    def run(self, parameters: dict, wait: bool) -> CommandLineModuleNode:
-        _check(parameters)
+    def run(self, parameters: dict) -> CommandLineModuleNode:
+        self.check(parameters)
         images = {
-            name: slicer.util.arrayFromVolume(parameters[name]).copy() for name in ("fixedVolume", "movingVolume")
+            name: slicer.util.arrayFromVolume(node).copy()
+            for name, node in parameters.items()
+            if isinstance(node, slicer.vtkMRMLScalarVolumeNode)
         }
         self.asked.append(parameters | {"images": images})
         node = CommandLineModuleNode()
         slicer.mrmlScene.AddNode(node)
         node._status = node.Running
         node._polls_left = self.polls
-        node._on_end = lambda: self._complete(node, parameters)
-        if wait:
-            node._on_end()
+        node._on_end = lambda: self._end(node, parameters)
         return node
 
-    def _complete(self, node: CommandLineModuleNode, parameters: dict) -> None:
+    def check(self, parameters: dict) -> None:
+        """Refuse what the module does not know."""
+        raise NotImplementedError
+
+    def put_result(self, parameters: dict) -> None:
+        """What the module and Slicer do to the scene when it has succeeded."""
+        raise NotImplementedError
+
+    def _end(self, node: CommandLineModuleNode, parameters: dict) -> None:
         node._status = node.Completed
         if self.error:
             node._status |= node.ErrorsMask
-            node._output_text = f"BRAINSFit standard output:\n\n{self.error}\n"
-            return
-        transform, moving = parameters["linearTransform"], parameters["movingVolume"]
+            node._output_text = f"{self.name} standard output:\n\n{self.error}\n"
+        else:
+            self.put_result(parameters)
+
+
+class BrainsFit(CommandLineModule):
+    def check(self, parameters: dict) -> None:
+        unknown = set(parameters) - _NODES_IN - _NODES_OUT - set(_VALUES)
+        assert not unknown, f"BRAINSFit has no parameter {unknown}"
+        for name, value in parameters.items():
+            if name in _VALUES:
+                assert type(value) is _VALUES[name], f"{name} is a {_VALUES[name].__name__}"
+            else:
+                assert slicer.mrmlScene.IsNodePresent(value), f"{name} is no node of the scene"
+        for name in ("fixedVolume", "movingVolume"):
+            assert parameters[name].GetImageData().GetNumberOfScalarComponents() == 1, "BRAINSFit takes scalar volumes"
+        assert len(_NODES_OUT & set(parameters)) == 1, "one output: two of them end it with an error"
+        is_spline = parameters.get("useBSpline", False)
+        assert ("bsplineTransform" in parameters) == is_spline, "the output has to fit the last phase"
+        assert parameters.get("initializeTransformMode", "Off") in _MODES
+        assert any(parameters.get(f"use{phase}") for phase in ("Rigid", "Affine", "BSpline", "SyN")), "no phase to run"
+
+    def put_result(self, parameters: dict) -> None:
+        (name,) = _NODES_OUT & set(parameters)
+        transform, moving = parameters[name], parameters["movingVolume"]
         if slicer.mrmlScene.IsNodePresent(transform):
-            transform.SetMatrixTransformFromParent(slicer.util.vtkMatrixFromArray(self.fixed_to_moving_ras))
+            load_transform(self.fixed_to_moving, transform)
             moving.SetAndObserveTransformNodeID(transform.GetID())
 
 
 def install_brainsfit(monkeypatch: pytest.MonkeyPatch) -> BrainsFit:
-    """Give ``slicer`` a command-line module BRAINSFit for one test."""
-    brainsfit = BrainsFit()
+    """Give ``slicer`` the command-line module BRAINSFit for one test."""
+    return install_module(monkeypatch, BrainsFit("brainsfit"))
+
+
+def install_module(monkeypatch: pytest.MonkeyPatch, module: CommandLineModule) -> CommandLineModule:
+    """Give ``slicer`` a command-line module for one test, and what runs it."""
 
     def run(
         module, node=None, parameters=None, wait_for_completion=False, delete_temporary_files=True, update_display=True
     ):
-        assert module is brainsfit and node is None
+        assert isinstance(module, CommandLineModule) and node is None
+        assert not wait_for_completion, "waiting blocks Slicer"
         assert not update_display, "a helper run must not change what is displayed"
-        return module.run(dict(parameters), wait_for_completion)
+        return module.run(dict(parameters))
 
-    monkeypatch.setattr(slicer, "modules", SimpleNamespace(brainsfit=brainsfit), raising=False)
+    present = vars(getattr(slicer, "modules", SimpleNamespace()))
+    monkeypatch.setattr(slicer, "modules", SimpleNamespace(**present, **{module.name: module}), raising=False)
     monkeypatch.setattr(slicer, "cli", SimpleNamespace(run=run), raising=False)
-    return brainsfit
+    return module
 
 
-def _check(parameters: dict) -> None:
-    unknown = set(parameters) - _NODES_IN - _NODES_OUT - set(_VALUES)
-    assert not unknown, f"BRAINSFit has no parameter {unknown}"
-    for name, value in parameters.items():
-        if name in _VALUES:
-            assert type(value) is _VALUES[name], f"{name} is a {_VALUES[name].__name__}"
-        else:
-            assert slicer.mrmlScene.IsNodePresent(value), f"{name} is no node of the scene"
-    for name in ("fixedVolume", "movingVolume"):
-        assert parameters[name].GetImageData().GetNumberOfScalarComponents() == 1, "BRAINSFit takes scalar volumes"
-    assert len(_NODES_OUT & set(parameters)) >= 1, "at least one output"
-    assert parameters.get("initializeTransformMode", "Off") in _MODES
-    assert any(parameters.get(f"use{phase}") for phase in ("Rigid", "Affine", "BSpline", "SyN")), "no phase to run"
+def load_transform(transform: sitk.Transform, node: slicer.vtkMRMLTransformNode) -> None:
+    """Put a transform of ITK's into a node as Slicer does with the file that a program has written."""
+    with tempfile.TemporaryDirectory() as folder:
+        storage = slicer.vtkMRMLTransformStorageNode()
+        storage.SetFileName(str(Path(folder) / "transform.h5"))
+        sitk.WriteTransform(transform, storage.GetFileName())
+        assert storage.ReadData(node)

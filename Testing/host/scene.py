@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import SimpleITK as sitk
 import slicer
 import slicer.util
 import vtk
@@ -70,6 +71,14 @@ def a_nonlinear_transform_node(strength: float = 4.0, parent=None) -> slicer.vtk
     if parent is not None:
         node.SetAndObserveTransformNodeID(parent.GetID())
     return node
+
+
+def a_b_spline(image: sitk.Image, strength: float = 2.0) -> sitk.BSplineTransform:
+    """A smooth deformation of some millimetres over an image."""
+    transform = sitk.BSplineTransformInitializer(image, [3, 3, 3])
+    count = len(transform.GetParameters())
+    transform.SetParameters(np.random.default_rng(0).normal(0, strength, count).tolist())
+    return transform
 
 
 def rotation(degrees: float, shift: tuple[float, float, float] = (0, 0, 0), axis: int = 2) -> np.ndarray:

@@ -132,7 +132,7 @@ def test_cancelling_the_child_leaves_the_scene_as_before(a_job, nodes, temporary
 
 
 def test_after_brainsfit_the_child_gets_its_transform(a_job, nodes, monkeypatch, scene):
-    install_brainsfit(monkeypatch).fixed_to_moving_ras = rotation(0, (1, 2, 3))
+    install_brainsfit(monkeypatch).fixed_to_moving = sitk.TranslationTransform(3, (-1, -2, 3))
     transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "T")
     before = snapshot()
     job = a_job(method=Method.BRAINS, transform=transform)

@@ -31,8 +31,8 @@ class FusionSection:
 
     def describe(self) -> None:
         """Tooltips for the menus, after they were filled."""
-        describe_items(self._ui.weightsComboBox, WeightsChoice)
-        describe_items(self._ui.planeComboBox, PlaneChoice)
+        describe_items(self._ui.weightsComboBox, (choice.value for choice in WeightsChoice))
+        describe_items(self._ui.planeComboBox, (choice.value for choice in PlaneChoice))
 
     def update(self, parameters: Any) -> None:
         """Show a parameter node."""

@@ -32,9 +32,9 @@ class InputsSection:
     def describe(self) -> None:
         """Tooltips for the menus, after they were filled."""
         for side in ("A", "B"):
-            describe_items(self._menu("modality", side), ModalityChoice)
-            describe_items(self._menu("intensities", side), Intensities)
-        describe_items(self._ui.referenceComboBox, Reference)
+            describe_items(self._menu("modality", side), (choice.value for choice in ModalityChoice))
+            describe_items(self._menu("intensities", side), (choice.value for choice in Intensities))
+        describe_items(self._ui.referenceComboBox, (choice.value for choice in Reference))
 
     def update(self, parameters: Any) -> None:
         """Show a parameter node."""

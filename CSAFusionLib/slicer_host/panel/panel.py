@@ -10,6 +10,7 @@ from typing import Any
 from slicer.i18n import tr as _
 
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.slicer_host.dependencies import is_installed
 from CSAFusionLib.slicer_host.job import Event, FusedEvent
 from CSAFusionLib.slicer_host.panel.fusion import FusionSection
@@ -28,10 +29,10 @@ class Panel:
     Args:
         ui: the widgets of ``CSAFusion.ui`` by their names.
         is_running: whether a run is going on.
-        install: called to have ANTs installed.
+        install: called with a method to have its package installed.
     """
 
-    def __init__(self, ui: Any, is_running: Callable[[], bool], install: Callable[[], None]) -> None:
+    def __init__(self, ui: Any, is_running: Callable[[], bool], install: Callable[[Method], None]) -> None:
         self._is_running = is_running
         self._parameters: Any = None
         self.inputs = InputsSection(ui)

@@ -8,27 +8,30 @@ from typing import Any
 from slicer.i18n import tr as _
 
 from CSAFusionLib.registration.methods import Method, TransformModel
-from CSAFusionLib.slicer_host import brains
-from CSAFusionLib.slicer_host.dependencies import is_installed
+from CSAFusionLib.slicer_host.engines.choice import PACKAGES, engine_of, has_package, is_usable
+from CSAFusionLib.slicer_host.engines.slicer_elastix import SlicerElastix
 from CSAFusionLib.slicer_host.panel.widgets import describe_items, enable_item
+from CSAFusionLib.slicer_host.panel.wording import words_of
 
 
 class RegistrationSection:
     """Shows which methods can be used.
 
     Args:
-        install: called to have ANTs installed.
+        install: called with a method to have its package installed.
     """
 
-    def __init__(self, ui: Any, install: Callable[[], None]) -> None:
+    def __init__(self, ui: Any, install: Callable[[Method], None]) -> None:
         self._ui = ui
         self._install = install
-        ui.installButton.connect("clicked(bool)", self._on_install)
+        self._install_buttons = {Method.ANTS: ui.installAntsButton, Method.ELASTIX: ui.installElastixButton}
+        ui.installAntsButton.connect("clicked(bool)", self._on_install_ants)
+        ui.installElastixButton.connect("clicked(bool)", self._on_install_elastix)
 
     def describe(self) -> None:
-        """Tooltips for the menus, after they were filled, and what cannot be used greyed out."""
-        describe_items(self._ui.methodComboBox, Method)
-        describe_items(self._ui.transformModelComboBox, TransformModel)
+        """Texts and tooltips for the menus, after they were filled, and what cannot be used greyed out."""
+        describe_items(self._ui.methodComboBox, map(words_of, Method))
+        describe_items(self._ui.transformModelComboBox, map(words_of, TransformModel))
         self._grey_out_missing()
 
     def update(self, parameters: Any) -> None:
@@ -37,19 +40,38 @@ class RegistrationSection:
         self._ui.transformModelComboBox.enabled = bool(models)
         for index, model in enumerate(TransformModel):
             can = not models or model in models
-            why = model.tooltip if can else _("{method} cannot find it.").format(method=parameters.method.title)
+            cannot = _("{method} cannot find it.").format(method=words_of(parameters.method)[0])
+            why = words_of(model)[1] if can else cannot
             enable_item(self._ui.transformModelComboBox, index, can, why)
 
-    def _on_install(self, checked: bool = False) -> None:
-        self._install()
+    def _on_install_ants(self, checked: bool = False) -> None:
+        self._install_package(Method.ANTS)
+
+    def _on_install_elastix(self, checked: bool = False) -> None:
+        self._install_package(Method.ELASTIX)
+
+    def _install_package(self, method: Method) -> None:
+        self._install(method)
         self._grey_out_missing()
 
     def _grey_out_missing(self) -> None:
-        has_ants = is_installed("antspyx")
-        missing = {
-            Method.ANTS: "" if has_ants else _("Not installed: press Install ANTs."),
-            Method.BRAINS: "" if brains.is_available() else _("This Slicer has no BRAINSFit."),
-        }
-        for method, reason in missing.items():
-            enable_item(self._ui.methodComboBox, list(Method).index(method), not reason, reason or method.tooltip)
-        self._ui.installButton.visible = not has_ants
+        for index, method in enumerate(Method):
+            usable = is_usable(method)
+            enable_item(self._ui.methodComboBox, index, usable, _how(method) if usable else self._why_not(method))
+        for method, button in self._install_buttons.items():
+            button.visible = not has_package(method)
+
+    def _why_not(self, method: Method) -> str:
+        if method in PACKAGES:
+            return _("Not installed: press '{button}'.").format(button=self._install_buttons[method].text)
+        return _("This Slicer has no BRAINSFit.")
+
+
+def _how(method: Method) -> str:
+    """The tooltip of a method, with what is special to how it runs in this Slicer."""
+    tooltip = words_of(method)[1]
+    if engine_of(method) is SlicerElastix:
+        tooltip += " " + _("By the extension SlicerElastix: Slicer answers only now and then while it runs.")
+    elif method in PACKAGES and engine_of(method):
+        tooltip += " " + _("By the extension SlicerANTs: two runs differ a little.")
+    return tooltip

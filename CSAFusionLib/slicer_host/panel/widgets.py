@@ -1,4 +1,4 @@
-"""What Slicer's parameter node leaves to be done on widgets: tooltips of menus, items greyed out, labels."""
+"""What Slicer's parameter node leaves to be done on widgets: titles and tooltips of menus, items greyed out, labels."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from typing import Any
 
 import qt
 
-from CSAFusionLib.registration.methods import MenuChoice
 
-
-def describe_items(menu: Any, choices: Iterable[MenuChoice]) -> None:
-    """Give each item of a menu that was filled from an enum its tooltip."""
-    for index, choice in enumerate(choices):
-        menu.setItemData(index, choice.tooltip, qt.Qt.ToolTipRole)
+def describe_items(menu: Any, described: Iterable[tuple[str, str]]) -> None:
+    """Give each item of a menu that was filled from an enum its title and its tooltip, in the enum's order."""
+    for index, (title, tooltip) in enumerate(described):
+        menu.setItemText(index, title)
+        menu.setItemData(index, tooltip, qt.Qt.ToolTipRole)
 
 
 def enable_item(menu: Any, index: int, enabled: bool, tooltip: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import slicer
 
 from CSAFusionLib.registration.methods import Method
@@ -10,6 +11,7 @@ from CSAFusionLib.worker.devices import Devices
 from Testing.host.application import open_panel, raise_errors
 from Testing.host.command_line_modules import install_brainsfit
 from Testing.host.pictures import cut_off, take_picture
+from Testing.host.registration_extensions import install_slicer_ants, install_slicer_elastix
 
 
 def test_the_guess_is_shown_and_why_a_volume_is_the_reference(panel, volumes):
@@ -49,36 +51,63 @@ def test_level_and_width_and_the_file_of_weights_appear_where_they_are_needed(pa
     assert panel.ui.windowBWidget._qt.isHidden()
 
 
-def test_what_is_not_installed_is_greyed_out_with_the_reason_and_an_offer(module, volumes, monkeypatch):
-    monkeypatch.setattr("CSAFusionLib.worker.devices.DeviceQuestion.start", lambda question: None)
-    installed = {"antspyx": False}
-    monkeypatch.setattr(
-        "CSAFusionLib.slicer_host.panel.registration.is_installed", lambda name: installed.get(name, True)
-    )
+@pytest.fixture
+def installed(monkeypatch) -> set[str]:
+    """Names of the packages that are installed; empty until a test adds some."""
+    names: set[str] = set()
+    monkeypatch.setattr("CSAFusionLib.slicer_host.engines.choice.is_installed", lambda name: name in names)
+    return names
+
+
+def method_item(panel, method: Method) -> tuple[bool, str]:
+    """Whether a method can be chosen, and the tooltip of its item."""
+    menu, index = panel.ui.methodComboBox, list(Method).index(method)
+    return menu.model().item(index).isEnabled(), menu.itemData(index, 3)
+
+
+def test_what_is_not_installed_is_greyed_out_with_the_reason(installed, panel):
+    assert method_item(panel, Method.ANTS) == (False, "Not installed: press 'Install ANTs...'.")
+    assert method_item(panel, Method.ELASTIX) == (False, "Not installed: press 'Install elastix...'.")
+    assert method_item(panel, Method.BRAINS) == (False, "This Slicer has no BRAINSFit.")
+    for method in set(Method) - {Method.ANTS, Method.ELASTIX, Method.BRAINS}:
+        assert method_item(panel, method) == (True, method.tooltip)
+
+
+@pytest.mark.parametrize(
+    ("method", "package", "button"),
+    [(Method.ANTS, "antspyx", "installAntsButton"), (Method.ELASTIX, "itk-elastix", "installElastixButton")],
+)
+def test_what_is_not_installed_can_be_installed(installed, panel, monkeypatch, method, package, button):
     asked = []
-    monkeypatch.setattr(
-        module.CSAFusionLogic,
-        "ensureDependencies",
-        lambda self, method=None: (asked.append(method), installed.update(antspyx=True)),
-    )
-    panel = open_panel(module)
-    menu, ants, brains = panel.ui.methodComboBox, list(Method).index(Method.ANTS), list(Method).index(Method.BRAINS)
-    assert not menu.model().item(ants).isEnabled() and not menu.model().item(brains).isEnabled()
-    assert menu.itemData(ants, 3) == "Not installed: press Install ANTs." and "no BRAINSFit" in menu.itemData(brains, 3)
-    assert not panel.ui.installButton._qt.isHidden()
-    panel.ui.installButton.click()
+
+    def install(self, method=None):
+        asked.append(method)
+        installed.add(package)
+
+    monkeypatch.setattr(type(panel.logic), "ensureDependencies", install)
+    button = getattr(panel.ui, button)
+    assert not button._qt.isHidden()
+    button.click()
     raise_errors()
-    assert asked == [Method.ANTS] and panel.ui.installButton._qt.isHidden()
-    assert menu.model().item(ants).isEnabled() and menu.itemData(ants, 3) == Method.ANTS.tooltip
-    panel.cleanup()
+    assert asked == [method] and button._qt.isHidden()
+    assert method_item(panel, method) == (True, method.tooltip)
 
 
-def test_brainsfit_can_be_chosen_where_slicer_has_it(module, volumes, monkeypatch):
-    monkeypatch.setattr("CSAFusionLib.worker.devices.DeviceQuestion.start", lambda question: None)
+def test_what_an_extension_can_do_is_offered_with_how_it_does_it(installed, monkeypatch, panel, tmp_path):
+    install_slicer_ants(monkeypatch)
+    install_slicer_elastix(monkeypatch, tmp_path / "Elastix")
+    panel._panel.registration.describe()
+    enabled, tooltip = method_item(panel, Method.ELASTIX)
+    assert enabled and tooltip.endswith("Slicer answers only now and then while it runs.")
+    enabled, tooltip = method_item(panel, Method.ANTS)
+    assert enabled and tooltip.endswith("By the extension SlicerANTs: two runs differ a little.")
+    assert not panel.ui.installElastixButton._qt.isHidden()
+
+
+def test_brainsfit_can_be_chosen_where_slicer_has_it(panel, monkeypatch):
     install_brainsfit(monkeypatch)
-    panel = open_panel(module)
-    assert panel.ui.methodComboBox.model().item(list(Method).index(Method.BRAINS)).isEnabled()
-    panel.cleanup()
+    panel._panel.registration.describe()
+    assert method_item(panel, Method.BRAINS) == (True, Method.BRAINS.tooltip)
 
 
 def test_devices_are_offered_and_the_choice_is_kept_on_the_computer(panel, module, application):

@@ -1,0 +1,141 @@
+"""What every registration by a program of Slicer's has in common: hidden copies go in, a transform node comes out.
+
+The copies lie in the reference frame. So the program sees parent transforms, which it would ignore, and it is a copy
+that Slicer puts under the new transform afterwards, not the user's moving volume.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from contextlib import ExitStack
+from typing import ClassVar
+
+import SimpleITK as sitk
+import slicer
+import slicer.util
+
+from CSAFusionLib.errors import RegistrationError
+from CSAFusionLib.geometry.grid import ijk_to_ras
+from CSAFusionLib.registration.methods import Method, TransformModel
+from CSAFusionLib.registration.preparation import pad_slab, prepare
+from CSAFusionLib.registration.result import RegistrationResult
+from CSAFusionLib.slicer_host.frames import vtk_from_matrix
+from CSAFusionLib.slicer_host.transforms import read_transform
+from CSAFusionLib.volumes.checking import check_volume
+from CSAFusionLib.volumes.volume import Volume
+
+
+class SlicerEngine(ABC):
+    """One registration: start it, poll it until it gives a result or an error, or cancel it.
+
+    Every node it adds to the scene is hidden, and removed when the registration has ended, however it ended.
+
+    Args:
+        fixed, moving: volumes in one frame; of an RGB volume the luminance is registered.
+        model: one of the method's models.
+    """
+
+    method: ClassVar[Method]
+    program: ClassVar[str]
+    """What messages call it."""
+    stage: ClassVar[str]
+    """What a progress report calls it; none of the programs tells how far it is."""
+
+    def __init__(self, fixed: Volume, moving: Volume, model: TransformModel) -> None:
+        self._pair = (fixed, moving)
+        self._model = model
+        self._helpers: list[slicer.vtkMRMLNode] = []
+        self._transform: slicer.vtkMRMLTransformNode | None = None
+        self._started = 0.0
+
+    @classmethod
+    @abstractmethod
+    def is_available(cls) -> bool:
+        """Whether this Slicer has the program."""
+
+    @abstractmethod
+    def cancel(self) -> None:
+        """Ask the program to end. Poll on: the nodes are removed once it has."""
+
+    def start(self) -> None:
+        """Start the program.
+
+        Raises:
+            InputError: a volume cannot be used.
+            RegistrationError: this Slicer does not have the program, or it cannot find such a transform.
+        """
+        if not self.is_available():
+            raise RegistrationError(f"This Slicer has no {self.program}; choose another registration method.")
+        if self._model not in self.method.models:
+            able = " or ".join(f"'{model.title}'" for model in self.method.models)
+            raise RegistrationError(f"{self.program} cannot find a '{self._model.title}' transform; choose {able}.")
+        for volume in self._pair:
+            check_volume(volume)
+        self._started = time.monotonic()
+        with ExitStack() as undo:
+            undo.callback(self._remove_helpers)
+            fixed, moving = (prepare(volume) for volume in self._pair)
+            self._launch(self._add_volume(fixed), self._add_volume(pad_slab(fixed, moving)))
+            undo.pop_all()
+
+    def poll(self) -> RegistrationResult | None:
+        """The result, or None while the program runs.
+
+        Raises:
+            RegistrationError: the program failed, or was ended.
+        """
+        if not self._go_on():
+            return None
+        try:
+            self._check_end()
+            if not slicer.mrmlScene.IsNodePresent(self._transform):
+                raise RegistrationError(f"{self.program} was ended before it had a result.")
+            transform = read_transform(self._transform)
+        finally:
+            self._remove_helpers()
+        return RegistrationResult(transform, self.method, self._model, time.monotonic() - self._started)
+
+    @abstractmethod
+    def _launch(self, fixed: slicer.vtkMRMLScalarVolumeNode, moving: slicer.vtkMRMLScalarVolumeNode) -> None:
+        """Start the program on the copies, with a transform node from :meth:`_add_transform`."""
+
+    @abstractmethod
+    def _go_on(self) -> bool:
+        """Whether the program has ended."""
+
+    @abstractmethod
+    def _check_end(self) -> None:
+        """Raise RegistrationError where the program ended without a result."""
+
+    def _add_volume(self, image: sitk.Image) -> slicer.vtkMRMLScalarVolumeNode:
+        node = self._add_helper("vtkMRMLScalarVolumeNode")
+        slicer.util.updateVolumeFromArray(node, sitk.GetArrayViewFromImage(image))
+        node.SetIJKToRASMatrix(vtk_from_matrix(ijk_to_ras(image)))
+        return node
+
+    def _add_transform(self, class_name: str = "vtkMRMLTransformNode") -> slicer.vtkMRMLTransformNode:
+        """The node for the result."""
+        self._transform = self._add_helper(class_name)
+        return self._transform
+
+    def _add_helper(self, class_name: str) -> slicer.vtkMRMLNode:
+        node = slicer.mrmlScene.CreateNodeByClass(class_name)
+        node.UnRegister(None)
+        node.HideFromEditorsOn()
+        node.SaveWithSceneOff()
+        node.SetName("CSAFusion registration")
+        self._helpers.append(slicer.mrmlScene.AddNode(node))
+        return self._helpers[-1]
+
+    def _remove_helpers(self) -> None:
+        for node in self._helpers:
+            if slicer.mrmlScene.IsNodePresent(node):
+                slicer.mrmlScene.RemoveNode(node)
+        self._helpers.clear()
+
+
+def last_line(text: str) -> str:
+    """The last line that says anything: programs give their reason there."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "it gave no reason."

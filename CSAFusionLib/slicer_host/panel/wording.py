@@ -1,0 +1,82 @@
+"""The backend's words in the language of the application: methods, transforms and stages, which it names in English."""
+
+from __future__ import annotations
+
+from slicer.i18n import tr as _
+
+from CSAFusionLib.registration.methods import MenuChoice, Method, TransformModel
+
+METHODS: dict[MenuChoice, tuple[str, str]] = {
+    Method.AUTO: (
+        _("Automatic"),
+        _("The headers where they already agree, else the fastest method that passes the check."),
+    ),
+    Method.NONE: (
+        _("Already aligned"),
+        _("No registration: the volumes lie where their headers and transforms say."),
+    ),
+    Method.SITK: (
+        _("SimpleITK"),
+        _("Mattes mutual information, multi-resolution; rigid or affine; needs no extra package."),
+    ),
+    Method.ANTS: (
+        _("ANTs"),
+        _("ANTs through the package antspyx; rigid, affine or deformable; slower, installed apart."),
+    ),
+    Method.ELASTIX: (
+        _("elastix"),
+        _("elastix; rigid, affine or B-spline; installed apart."),
+    ),
+    Method.LANDMARKS: (
+        _("Landmarks"),
+        _("Keypoints matched across modalities; rigid, affine or B-spline; needs no extra package."),
+    ),
+    Method.BRAINS: (
+        _("BRAINSFit"),
+        _("Slicer's own registration module; rigid, affine or B-spline."),
+    ),
+}  # fmt: skip
+"""(title, tooltip) of each method."""
+
+MODELS: dict[MenuChoice, tuple[str, str]] = {
+    TransformModel.RIGID: (
+        _("Rigid"),
+        _("Rotation and translation (6 parameters): two scans of one patient's head."),
+    ),
+    TransformModel.AFFINE: (
+        _("Affine"),
+        _("Rigid, with scaling and shearing (12 parameters): scanners whose scales differ."),
+    ),
+    TransformModel.BSPLINE: (
+        _("Deformable (B-spline)"),
+        _("Affine, then a smooth grid of control points: anatomy that changed shape."),
+    ),
+    TransformModel.SYN: (
+        _("Deformable (SyN)"),
+        _("Affine, then a smooth deformation that can be undone: anatomy that changed shape."),
+    ),
+}  # fmt: skip
+"""(title, tooltip) of each transform."""
+
+STAGES = {
+    "Registering": _("Registering"),
+    "Registering with ANTs": _("Registering with ANTs"),
+    "Registering with BRAINSFit": _("Registering with BRAINSFit"),
+    "Registering with elastix": _("Registering with elastix"),
+    "Matching landmarks": _("Matching landmarks"),
+    "Checking the registration": _("Checking the registration"),
+    "Resampling": _("Resampling"),
+    "Fusing slices": _("Fusing slices"),
+    "Writing colour and geometry": _("Writing colour and geometry"),
+}
+"""The stages of a run, by the names that its progress reports give."""
+
+
+def words_of(choice: MenuChoice) -> tuple[str, str]:
+    """Title and tooltip of a method or a transform."""
+    return {**METHODS, **MODELS}.get(choice, choice.value)
+
+
+def in_words(stage: str) -> str:
+    """A stage as the panel shows it; one that is not known is shown as it is reported."""
+    return STAGES.get(stage, stage)

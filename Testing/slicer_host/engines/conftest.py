@@ -1,0 +1,41 @@
+"""Volumes to register, and Slicer's programs that do it. (Stand-ins of the programs.)"""
+
+from __future__ import annotations
+
+import pytest
+
+from Testing.host.fixtures import WITHOUT_SLICER
+
+collect_ignore_glob = WITHOUT_SLICER
+
+
+@pytest.fixture
+def pair():
+    """Volumes of two nodes of the user's, the moving one under a transform."""
+    from CSAFusionLib.slicer_host.reading import volume_from_node
+    from Testing.host.scene import OBLIQUE, a_blob, a_linear_transform_node, a_volume_node, rotation
+
+    fixed = a_volume_node("F", a_blob(), OBLIQUE)
+    moving = a_volume_node("M", a_blob(seed=1), OBLIQUE, parent=a_linear_transform_node(rotation(20)))
+    return volume_from_node(fixed), volume_from_node(moving)
+
+
+@pytest.fixture
+def brainsfit(monkeypatch):
+    from Testing.host.command_line_modules import install_brainsfit
+
+    return install_brainsfit(monkeypatch)
+
+
+@pytest.fixture
+def slicer_ants(monkeypatch):
+    from Testing.host.registration_extensions import install_slicer_ants
+
+    return install_slicer_ants(monkeypatch)
+
+
+@pytest.fixture
+def elastix(monkeypatch, tmp_path):
+    from Testing.host.registration_extensions import install_slicer_elastix
+
+    return install_slicer_elastix(monkeypatch, tmp_path / "Elastix")
