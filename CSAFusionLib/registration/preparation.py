@@ -14,6 +14,9 @@ _KEPT_QUANTILES = (0.001, 0.999)
 # Coarsening leaves an axis at least this many voxels, so that a thin slab keeps its slices.
 _MINIMUM_LENGTH = 8
 
+# Of two fields of view one is but a part of the other when it has less than this share of the other's volume.
+_PART_SHARE = 0.5
+
 # A slab is less than this share as thick as it is wide.
 _SLAB_SHARE = 0.25
 
@@ -47,6 +50,18 @@ def pad_slab(fixed: sitk.Image, moving: sitk.Image) -> sitk.Image:
         return moving
     width = [length if thin else 0 for length, thin in zip(moving.GetSize(), axes, strict=True)]
     return sitk.ConstantPad(moving, width, width, float(sitk.GetArrayViewFromImage(moving).min()))
+
+
+def is_part_of(image: sitk.Image, other: sitk.Image) -> bool:
+    """Whether the image shows so much less than the other that only a part of the other can agree with it."""
+    volume, whole = (float(np.prod(np.multiply(each.GetSize(), each.GetSpacing()))) for each in (image, other))
+    return volume < _PART_SHARE * whole
+
+
+def slab_normals(image: sitk.Image) -> list[np.ndarray]:
+    """Return the directions, (3,) unit vectors in LPS, across which the image is a thin slab; none for a whole."""
+    axes = np.reshape(image.GetDirection(), (3, 3)).T
+    return [axis for axis, thin in zip(axes, _slab_axes(image), strict=True) if thin]
 
 
 def centre(image: sitk.Image) -> np.ndarray:

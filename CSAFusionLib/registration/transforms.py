@@ -79,6 +79,12 @@ def nearest_rigid(transform: sitk.AffineTransform) -> sitk.Euler3DTransform:
     return rigid
 
 
+def inverse(transform: sitk.Transform) -> sitk.Transform:
+    """Return the inverse of a linear transform: an Euler3DTransform of one, an AffineTransform of any other."""
+    known = sitk.Euler3DTransform if isinstance(transform, sitk.Euler3DTransform) else sitk.AffineTransform
+    return known(transform.GetInverse())
+
+
 def target_registration_error(estimated: sitk.Transform, truth: sitk.Transform, points: np.ndarray) -> np.ndarray:
     """Return how far apart two transforms take each point, (N,) in mm.
 

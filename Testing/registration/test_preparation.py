@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CSAFusionLib.registration.preparation import centre, coarsen, foreground_centre, pad_slab, prepare
+from CSAFusionLib.registration.preparation import (
+    centre,
+    coarsen,
+    foreground_centre,
+    is_part_of,
+    pad_slab,
+    prepare,
+    slab_normals,
+)
 from CSAFusionLib.volumes.volume import Volume
 
 
@@ -62,3 +70,18 @@ def test_two_slabs_are_padded_along_their_thickness_only(a_head) -> None:
 def test_a_slab_in_a_whole_head_is_not_padded(a_head) -> None:
     slab = a_head(size=(60, 60, 5), spacing=(3.0, 3.0, 4.0))
     assert pad_slab(a_head(), slab).GetSize() == slab.GetSize()
+
+
+def test_a_slab_is_part_of_its_head_and_not_the_other_way_round(a_head) -> None:
+    head = a_head("T1")
+    slab = head[:, :, 20:27]
+    assert is_part_of(slab, head)
+    assert not is_part_of(head, slab)
+    assert not is_part_of(head, head[:, :, 15:])
+
+
+def test_the_normal_of_an_oblique_slab_is_the_axis_across_its_slices(a_head) -> None:
+    turned = np.array([[0.8, 0.0, 0.6], [0.0, 1.0, 0.0], [-0.6, 0.0, 0.8]])
+    (normal,) = slab_normals(a_head("T1", direction=turned)[:, :, 20:27])
+    np.testing.assert_allclose(normal, (0.6, 0.0, 0.8))
+    assert slab_normals(a_head("T1")) == []

@@ -12,6 +12,7 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.registration.transforms import (
     check_transform_path,
     head_points,
+    inverse,
     nearest_rigid,
     read_transform,
     target_registration_error,
@@ -113,3 +114,13 @@ def test_head_points_lie_in_the_bright_part_of_an_oblique_volume() -> None:
     assert points.shape == (50, 3)
     assert all(image[image.TransformPhysicalPointToIndex(point)] == 1 for point in points.tolist())
     assert len(np.unique(points, axis=0)) == 50
+
+
+@pytest.mark.parametrize("kind", [sitk.Euler3DTransform, sitk.AffineTransform])
+def test_the_inverse_brings_a_point_back_and_is_of_the_same_kind(a_rigid_motion, kind) -> None:
+    motion = sitk.Euler3DTransform(a_rigid_motion)
+    motion.SetCenter((30.0, -20.0, 10.0))
+    given = kind(motion) if kind is sitk.Euler3DTransform else sitk.AffineTransform(motion.GetMatrix(), (1.0, 2.0, 3.0))
+    back = inverse(given)
+    assert isinstance(back, kind)
+    np.testing.assert_allclose(back.TransformPoint(given.TransformPoint(POINT)), POINT, atol=1e-9)

@@ -10,10 +10,9 @@ import SimpleITK as sitk
 from CSAFusionLib.errors import RegistrationError
 
 _BINS = 32
-_SAMPLES = 20_000
 _SWEEPS = 20
 _LINE_STEPS = 20
-_VALUE_TOLERANCE = 1e-4
+_VALUE_TOLERANCE = 1e-3
 
 
 def maximise(
@@ -22,6 +21,7 @@ def maximise(
     transform: sitk.Transform,
     *,
     step_mm: float,
+    samples: int,
     seed: int,
     threads: int,
     on_iteration: Callable[[], None],
@@ -33,27 +33,29 @@ def maximise(
 
     fixed, moving: scalar float32.
     transform: a linear transform with a centre, from fixed to moving points (LPS mm).
-    step_mm: length of the first steps; the search ends when steps are a fiftieth of it.
-    on_iteration: called after each sweep over the parameters; what it raises stops the search and is raised here.
+    step_mm: length of the first steps; lines are searched to a tenth of it.
+    samples: voxels of the fixed image that are looked at, drawn at random; all where it has no more.
+    on_iteration: called first and after each sweep over the parameters; what it raises stops the search.
 
     Raises RegistrationError when no sample of the fixed image falls in the moving one.
     """
+    on_iteration()
     search = sitk.ImageRegistrationMethod()
     search.SetNumberOfThreads(threads)
     search.SetInterpolator(sitk.sitkLinear)
-    _set_metric(search, fixed, seed)
-    search.SetOptimizerAsPowell(_SWEEPS, _LINE_STEPS, step_mm, step_mm / 50, _VALUE_TOLERANCE)
+    _set_metric(search, fixed, samples, seed)
+    search.SetOptimizerAsPowell(_SWEEPS, _LINE_STEPS, step_mm, step_mm / 10, _VALUE_TOLERANCE)
     search.SetOptimizerScales(_scales(fixed, transform))
     search.SetInitialTransform(transform, inPlace=True)
     _execute(search, fixed, moving, on_iteration)
 
 
-def _set_metric(search: sitk.ImageRegistrationMethod, fixed: sitk.Image, seed: int) -> None:
+def _set_metric(search: sitk.ImageRegistrationMethod, fixed: sitk.Image, samples: int, seed: int) -> None:
     search.SetMetricAsMattesMutualInformation(_BINS)
     # Only the value is used, so the gradient images need not be computed.
     search.SetMetricUseFixedImageGradientFilter(False)
     search.SetMetricUseMovingImageGradientFilter(False)
-    share = _SAMPLES / fixed.GetNumberOfPixels()
+    share = samples / fixed.GetNumberOfPixels()
     if share < 1:
         search.SetMetricSamplingStrategy(search.RANDOM)
         # ITK takes 0 for "seed from the clock".

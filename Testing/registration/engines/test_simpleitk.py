@@ -63,6 +63,13 @@ def test_two_five_slice_slabs_are_aligned(a_head, moved) -> None:
     assert _mean_error(found, truth, fixed) < 1.0
 
 
+def test_a_slab_is_placed_in_a_whole_head_across_its_slices_too(a_head, moved, a_rigid_motion) -> None:
+    slab = moved(a_head("T2")[:, :, 26:33], a_rigid_motion)
+    found = sitk_engine.run(a_head("T1"), slab, TransformModel.RIGID)
+    assert isinstance(found, sitk.Euler3DTransform)
+    assert _mean_error(found, a_rigid_motion, a_head("T1")[:, :, 26:33]) < 1.0
+
+
 def test_the_same_input_and_seed_give_the_same_transform_and_another_seed_another(a_pair) -> None:
     fixed, moving = (volume.image for volume in a_pair)
     first, again, other = (

@@ -11,7 +11,7 @@ from CSAFusionLib.registration.search.mutual_information import maximise
 
 
 def _search(fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform, on_iteration=lambda: None) -> None:
-    maximise(fixed, moving, transform, step_mm=2.0, seed=0, threads=1, on_iteration=on_iteration)
+    maximise(fixed, moving, transform, step_mm=2.0, samples=20_000, seed=0, threads=1, on_iteration=on_iteration)
 
 
 def test_a_shift_is_found_between_two_contrasts(a_head, moved) -> None:

@@ -34,3 +34,15 @@ def test_the_rotation_turns_about_the_head(a_head) -> None:
     fixed = a_head("T1", middle=(400.0, 0.0, 0.0))
     found = _start(fixed, fixed)
     np.testing.assert_allclose(found.GetCenter(), (400.0, 0.0, 0.0), atol=5.0)
+
+
+@pytest.mark.parametrize("as_fixed", [True, False])
+def test_a_slab_far_from_its_place_in_the_whole_head_is_found(a_head, moved, as_fixed) -> None:
+    whole = a_head("T1")
+    slab = a_head("T2")[:, :, 33:40]
+    truth = sitk.TranslationTransform(3, (4.0, -3.0, 32.0))
+    placed = moved(slab, truth)
+    fixed, moving = (placed, whole) if as_fixed else (whole, placed)
+    wanted = truth.GetInverse() if as_fixed else truth
+    points = head_points(placed if as_fixed else slab)
+    assert target_registration_error(_start(fixed, moving), wanted, points).mean() < 4
