@@ -1,8 +1,9 @@
-"""The one way to register: check the volumes, run the engine asked for, measure what it did."""
+"""The one way to register: check the volumes, run the method asked for, judge what it did."""
 
 from __future__ import annotations
 
 import time
+from functools import partial
 from importlib import import_module
 
 import SimpleITK as sitk
@@ -10,7 +11,8 @@ import SimpleITK as sitk
 from CSAFusionLib.errors import InputError, RegistrationError
 from CSAFusionLib.geometry.resampling import field_of_view
 from CSAFusionLib.progress import Progress, silent
-from CSAFusionLib.registration.check.figures import compare
+from CSAFusionLib.registration.auto import Attempt, candidates, choose
+from CSAFusionLib.registration.check.examine import examine
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.preparation import pad_slab, prepare
 from CSAFusionLib.registration.result import RegistrationResult
@@ -49,19 +51,45 @@ def register(
     _check_pair(fixed, moving, method)
     started = time.perf_counter()
     target, source = prepare(fixed), prepare(moving)
-    if method is Method.NONE:
-        transform: sitk.Transform = sitk.Euler3DTransform()
+    find = partial(_find, target, source, model, seed=seed, threads=threads, progress=progress)
+    check = partial(examine, target, source, seed=seed, progress=progress)
+    if method is Method.AUTO:
+        chosen = choose(candidates(target, source, model), find, check)
     else:
-        engine = import_module(_ENGINES[method])
-        transform = engine.run(target, pad_slab(target, source), model, seed=seed, threads=threads, progress=progress)
-    seconds = time.perf_counter() - started
-    _check_overlap(fixed, moving, transform, "after registration")
-    figures = compare(target, source, transform)
-    return RegistrationResult(transform, method, None if method is Method.NONE else model, seconds, figures)
+        transform = find(method)
+        chosen = Attempt(transform, method, check(transform))
+    _check_overlap(fixed, moving, chosen.transform, "after registration")
+    return RegistrationResult(
+        transform=chosen.transform,
+        method=chosen.method,
+        model=None if chosen.method is Method.NONE else model,
+        seconds=time.perf_counter() - started,
+        metric=chosen.check.figures,
+        verdict=chosen.check.verdict,
+    )
+
+
+def _find(
+    target: sitk.Image,
+    source: sitk.Image,
+    model: TransformModel,
+    method: Method,
+    *,
+    seed: int,
+    threads: int | None,
+    progress: Progress,
+) -> sitk.Transform:
+    if method is Method.NONE:
+        return sitk.Euler3DTransform()
+    engine = import_module(_ENGINES[method])
+    found: sitk.Transform = engine.run(
+        target, pad_slab(target, source), model, seed=seed, threads=threads, progress=progress
+    )
+    return found
 
 
 def _check_choice(method: Method, model: TransformModel) -> None:
-    if method is Method.NONE:
+    if method in (Method.NONE, Method.AUTO):
         return
     if method not in _ENGINES:
         raise RegistrationError(f"{method.title} runs only inside 3D Slicer; choose the method 'sitk' or 'ants' here.")
