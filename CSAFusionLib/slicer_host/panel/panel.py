@@ -19,6 +19,7 @@ from CSAFusionLib.slicer_host.panel.registration import RegistrationSection
 from CSAFusionLib.slicer_host.panel.request import Request, request_from
 from CSAFusionLib.slicer_host.panel.result import ResultSection
 from CSAFusionLib.slicer_host.panel.run import RunSection
+from CSAFusionLib.slicer_host.panel.verdict import warning_of
 from CSAFusionLib.worker.devices import DeviceQuestion
 from CSAFusionLib.worker.events import ErrorEvent, ProgressEvent
 
@@ -90,7 +91,8 @@ class Panel:
             self.run.show_progress(event)
             return
         if isinstance(event, FusedEvent):
-            self.run.show_end(_("Done: '{name}'.").format(name=event.node.GetName()))
+            done = _("Done: '{name}'.").format(name=event.node.GetName())
+            self.run.show_end(f"{done} {warning_of(event.provenance)}".strip())
             if self._parameters is not None:
                 self.result.show_new()
         else:

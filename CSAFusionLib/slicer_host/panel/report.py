@@ -9,8 +9,6 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
-from CSAFusionLib.registration.check.verdict import verdict
-
 
 def report_of(fused: slicer.vtkMRMLVolumeNode, provenance: Mapping[str, Any]) -> str:
     """Rich text: the name, what went in, what did it, and what the user should know."""
@@ -27,16 +25,6 @@ def report_of(fused: slicer.vtkMRMLVolumeNode, provenance: Mapping[str, Any]) ->
     lines += [_("Note: {warning}").format(warning=escape(warning)) for warning in provenance.get("warnings", [])]
     lines.append(f"<i>{escape(provenance.get('notice', ''))}</i>")
     return "<br/>".join(line for line in lines if line)
-
-
-def verdict_of(provenance: Mapping[str, Any]) -> str:
-    """What came of the registration, with the method and its time."""
-    if "registration" not in provenance:
-        return ""
-    registration = provenance["registration"]
-    return _("{verdict} ({method}, {seconds:.1f} s)").format(
-        verdict=verdict(registration["metric"]), method=registration["method"], seconds=registration["seconds"]
-    )
 
 
 def _input_line(provenance: Mapping[str, Any], role: str, title: str) -> str:

@@ -12,7 +12,8 @@ from slicer.i18n import tr as _
 
 from CSAFusionLib.slicer_host.comparison import Comparison
 from CSAFusionLib.slicer_host.figures_view import FiguresView
-from CSAFusionLib.slicer_host.panel.report import report_of, verdict_of
+from CSAFusionLib.slicer_host.panel.report import report_of
+from CSAFusionLib.slicer_host.panel.verdict import frame_of, level_of, verdict_of
 from CSAFusionLib.slicer_host.panel.widgets import say
 from CSAFusionLib.slicer_host.provenance import provenance_of
 from CSAFusionLib.slicer_host.rendering import can_render, render_fused
@@ -41,6 +42,7 @@ class ResultSection:
         provenance = provenance_of(fused) if fused is not None else {}
         self._ui.reportLabel.text = report_of(fused, provenance) if provenance else _("No result yet.")
         say(self._ui.verdictLabel, verdict_of(provenance))
+        self._ui.verdictLabel.styleSheet = frame_of(level_of(provenance))
         for widget in (self._ui.saveButton, self._ui.overlaySlider):
             widget.enabled = bool(provenance)
         self._ui.renderButton.enabled = bool(provenance) and can_render(fused)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from CSAFusionLib.slicer_host.panel.report import report_of, verdict_of
+from CSAFusionLib.slicer_host.panel.report import report_of
 from Testing.host.scene import OBLIQUE, a_blob, a_volume_node
 
 PROVENANCE = {
@@ -12,11 +12,6 @@ PROVENANCE = {
     "weights": {"name": "ct-mr"},
     "device": {"name": "cpu", "reason": "asked for"},
     "warnings": ["<b>beware</b>"],
-    "registration": {
-        "method": "SITK",
-        "seconds": 3.25,
-        "metric": {"mutual_information_before": 0.2, "mutual_information_after": 0.5, "overlap_after": 0.9},
-    },
 }
 
 
@@ -25,8 +20,3 @@ def test_the_report_says_what_went_in_and_what_did_it():
     for part in ("&lt;F&gt;", "Fixed: CT (guessed), -50 to 250", "Moving: MR<br/>", "ct-mr on cpu: asked for."):
         assert part in text
     assert "Note: &lt;b&gt;beware&lt;/b&gt;" in text and "not for diagnosis" in text
-
-
-def test_the_verdict_has_the_method_and_its_time():
-    assert verdict_of(PROVENANCE).startswith("The volumes agree better") and "(SITK, 3.2 s)" in verdict_of(PROVENANCE)
-    assert verdict_of({}) == ""

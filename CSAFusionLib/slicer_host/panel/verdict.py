@@ -1,0 +1,74 @@
+"""What the check of a registration found, in the panel: by word, sign and frame, so that no colour has to be seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+from slicer.i18n import tr as _
+
+from CSAFusionLib.registration.check.verdict import Level
+from CSAFusionLib.registration.methods import Method
+from CSAFusionLib.slicer_host.panel.wording import words_of
+
+_HEADS = {
+    Level.GOOD: _("\N{HEAVY CHECK MARK} Good alignment"),
+    Level.DOUBTFUL: _("\N{WARNING SIGN} Doubtful alignment: look before you trust it"),
+    Level.BAD: _("\N{HEAVY MULTIPLICATION X} Bad alignment: do not use this result"),
+}
+_FRAMES = {
+    Level.GOOD: "border: 1px solid #2e8b57; padding: 4px;",
+    Level.DOUBTFUL: "border: 2px dashed #c98a00; padding: 4px;",
+    Level.BAD: "border: 3px solid #c0392b; padding: 6px; font-size: 110%;",
+}
+_FIGURES = {
+    "mutual_information": _("Mutual information"),
+    "correlation": _("Correlation"),
+    "ssim": _("Structural similarity"),
+    "overlap": _("Overlap of the fields of view"),
+}
+
+
+def level_of(provenance: Mapping[str, Any]) -> Level | None:
+    """How far the registration of a result can be trusted; None where it was not checked."""
+    verdict = provenance.get("registration", {}).get("verdict")
+    return Level(verdict["level"]) if verdict else None
+
+
+def frame_of(level: Level | None) -> str:
+    """The style of the label that shows a verdict."""
+    return _FRAMES[level] if level else ""
+
+
+def verdict_of(provenance: Mapping[str, Any]) -> str:
+    """Rich text: the verdict, its reason, the figures before and after, and what registered in which time."""
+    registration = provenance.get("registration")
+    if not registration:
+        return ""
+    level, lines = level_of(provenance), []
+    if level:
+        lines = [f"<b>{_HEADS[level]}</b>", escape(registration["verdict"]["reason"])]
+    lines += [_figure_line(name, registration["metric"]) for name in _compared(registration["metric"])]
+    method = words_of(Method[registration["method"]])[0]
+    lines.append(_("{method}, {seconds:.1f} s").format(method=method, seconds=registration["seconds"]))
+    return "<br/>".join(lines)
+
+
+def warning_of(provenance: Mapping[str, Any]) -> str:
+    """The sentence to add where the end of a run is told; empty unless the alignment is bad."""
+    if level_of(provenance) is not Level.BAD:
+        return ""
+    return _("But the alignment is bad: {reason}").format(reason=provenance["registration"]["verdict"]["reason"])
+
+
+def _compared(metric: Mapping[str, float]) -> list[str]:
+    """The figures that there are of before and of after."""
+    names = [name.removesuffix("_before") for name in metric if name.endswith("_before")]
+    return [name for name in names if f"{name}_after" in metric]
+
+
+def _figure_line(name: str, metric: Mapping[str, float]) -> str:
+    title = _FIGURES.get(name, name.replace("_", " ").capitalize())
+    before, after = (f"{metric[f'{name}_{when}']:.2f}" for when in ("before", "after"))
+    return _("{figure}: {before} before, {after} after").format(figure=title, before=before, after=after)

@@ -1,0 +1,70 @@
+"""The verdict on a registration can be read without seeing a colour, and a bad one cannot be missed."""
+
+from __future__ import annotations
+
+import pytest
+
+from CSAFusionLib.registration.check.verdict import Level
+from CSAFusionLib.slicer_host.panel.verdict import frame_of, level_of, verdict_of, warning_of
+from CSAFusionLib.slicer_host.provenance import write_provenance
+
+METRIC = {
+    "mutual_information_before": 0.2,
+    "mutual_information_after": 0.5,
+    "overlap_before": 0.8,
+    "overlap_after": 0.9,
+    "a_new_figure_before": 1,
+    "a_new_figure_after": 2,
+    "jacobian_min": 0.5,
+}
+
+
+def checked(level: Level) -> dict:
+    verdict = {"level": level.value, "reason": "The edges <disagree>."}
+    return {"registration": {"method": "SITK", "seconds": 3.25, "metric": METRIC, "verdict": verdict}}
+
+
+@pytest.mark.parametrize("level", Level)
+def test_a_verdict_is_a_word_a_sign_and_a_reason(level):
+    head, reason, *_ = verdict_of(checked(level)).split("<br/>")
+    assert (
+        level.value.capitalize() in head and head[3] in "\N{HEAVY CHECK MARK}\N{WARNING SIGN}\N{HEAVY MULTIPLICATION X}"
+    )
+    assert reason == "The edges &lt;disagree&gt;."
+
+
+def test_levels_differ_in_their_sign_and_in_their_frame_beside_the_colour():
+    heads = {verdict_of(checked(level))[3] for level in Level}
+    frames = {tuple(frame_of(level).split(" #")[0].split()) for level in Level}
+    assert len(heads) == len(frames) == len(Level)
+
+
+def test_figures_are_told_before_and_after_with_what_registered_and_how_long():
+    lines = verdict_of(checked(Level.GOOD)).split("<br/>")[2:]
+    assert lines == [
+        "Mutual information: 0.20 before, 0.50 after",
+        "Overlap of the fields of view: 0.80 before, 0.90 after",
+        "A new figure: 1.00 before, 2.00 after",
+        "SimpleITK, 3.2 s",
+    ]
+
+
+def test_what_was_not_checked_has_no_level():
+    unchecked = {"registration": {"method": "NONE", "seconds": 0.0, "metric": {}}}
+    assert level_of(unchecked) is None and frame_of(None) == "" and verdict_of(unchecked) == "Already aligned, 0.0 s"
+    assert level_of({}) is None and verdict_of({}) == warning_of({}) == ""
+
+
+def test_only_a_bad_alignment_is_warned_of():
+    assert warning_of(checked(Level.BAD)) == "But the alignment is bad: The edges <disagree>."
+    assert warning_of(checked(Level.DOUBTFUL)) == warning_of(checked(Level.GOOD)) == ""
+
+
+def test_the_panel_shows_the_verdict_of_a_result_in_its_frame(panel, volumes):
+    fused = volumes[0]
+    for level in Level:
+        write_provenance(fused, checked(level))
+        panel._parameterNode.fusedVolume = fused
+        panel._panel.update()
+        assert level.value.capitalize() in panel.ui.verdictLabel.text
+        assert panel.ui.verdictLabel.styleSheet == frame_of(level)
