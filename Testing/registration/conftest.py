@@ -59,6 +59,24 @@ def a_head() -> MakeHead:
 
 
 @pytest.fixture(scope="session")
+def a_folded_head(a_head: MakeHead) -> MakeHead:
+    """Makes the phantom with folds a centimetre or two wide, dark where the other contrast has them bright."""
+    waves = np.random.default_rng(0).normal(scale=0.2, size=(12, 3))
+
+    def make(contrast: str = "T1", **grid: object) -> sitk.Image:
+        head = a_head(contrast, **grid)
+        where = sitk.PhysicalPointSource(
+            sitk.sitkVectorFloat64, head.GetSize(), head.GetOrigin(), head.GetSpacing(), head.GetDirection()
+        )
+        points = sitk.GetArrayViewFromImage(where) - np.array(grid.get("middle", (0.0, 0.0, 0.0)))
+        folds = sitk.GetImageFromArray(np.sin(points @ waves.T).sum(axis=-1).astype(np.float32))
+        folds.CopyInformation(head)
+        return head + sitk.Mask(folds, head > 40) * {"T1": 20.0, "T2": -15.0}[contrast]
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def a_rigid_motion() -> sitk.Euler3DTransform:
     """6 mm to the left and others, and about 8 degrees about an oblique axis."""
     return sitk.Euler3DTransform((0.0, 0.0, 0.0), 0.08, -0.06, 0.1, (6.0, -5.0, 4.0))

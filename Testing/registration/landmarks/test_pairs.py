@@ -1,0 +1,39 @@
+"""Tests of the counterparts found at one resolution."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from CSAFusionLib.errors import Cancelled
+from CSAFusionLib.registration.landmarks.pairs import Level, find_pairs
+
+COARSE = Level(4.0, 3)
+
+
+def test_counterparts_lie_where_the_motion_takes_the_points(a_folded_head, moved, a_rigid_motion) -> None:
+    fixed, moving = a_folded_head("T1"), moved(a_folded_head("T2"), a_rigid_motion)
+    rough = sitk.Euler3DTransform((0.0, 0.0, 0.0), 0.05, -0.04, 0.08, (3.0, -3.0, 2.0))
+    points, targets = find_pairs(fixed, moving, rough, Level(3.0, 3), lambda: None)
+    truth = np.array([a_rigid_motion.TransformPoint(point) for point in points.tolist()])
+    begun = np.array([rough.TransformPoint(point) for point in points.tolist()])
+    assert len(points) >= 40
+    assert np.median(np.linalg.norm(targets - truth, axis=1)) < 2
+    assert np.median(np.linalg.norm(begun - truth, axis=1)) > 3
+
+
+def test_points_lie_only_where_both_volumes_have_voxels(a_folded_head) -> None:
+    slab = a_folded_head("T2", size=(60, 68, 6), spacing=(3.0, 3.0, 5.0))
+    points, targets = find_pairs(a_folded_head("T1"), slab, sitk.Euler3DTransform(), COARSE, lambda: None)
+    assert len(points) > 0
+    assert np.abs(points[:, 2]).max() <= 15
+    assert np.abs(targets[:, 2]).max() <= 15 + COARSE.spacing_mm
+
+
+def test_it_can_be_stopped_between_its_steps(a_pair) -> None:
+    def cancel() -> None:
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        find_pairs(a_pair[0].image, a_pair[1].image, sitk.Euler3DTransform(), COARSE, cancel)
