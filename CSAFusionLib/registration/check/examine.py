@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import SimpleITK as sitk
 
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.check.figures import compare
+from CSAFusionLib.registration.check.moves import Move
 from CSAFusionLib.registration.check.plausibility import describe_transform
+from CSAFusionLib.registration.check.rivals import find_rivals
+from CSAFusionLib.registration.check.score import Score
 from CSAFusionLib.registration.check.verdict import Verdict, judge
 
 _STAGE = "Checking the registration"
+_AWAY_MM = 8.0
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,7 @@ class Check:
 def examine(
     fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform, *, seed: int = 0, progress: Progress = silent
 ) -> Check:
-    """Judge a transform, however it was found.
+    """Judge a transform, however it was found, by looking for a better one.
 
     fixed, moving: scalar float32, as :func:`CSAFusionLib.registration.preparation.prepare` makes them.
     transform: from fixed to moving points, LPS mm; linear or deformable.
@@ -36,7 +41,28 @@ def examine(
 
     Raises Cancelled from ``progress``.
     """
-    progress(_STAGE, 0, 0)
+    on_step = partial(progress, _STAGE, 0, 0)
+    on_step()
     figures = compare(fixed, moving, transform) | describe_transform(fixed, transform)
-    figures["agreement"] = figures["mutual_information_after"] * figures["overlap_after"]
+    figures |= _against_rivals(Score(fixed, moving, transform, seed=seed), on_step)
     return Check(figures, judge(figures))
+
+
+def _against_rivals(score: Score, on_step: partial[None]) -> dict[str, float]:
+    """How the alignment stands against all others that a search finds; see :mod:`verdict` for what is made of it."""
+    here, rivals = Move(), find_rivals(score, on_step)
+    agreement, best = score(here), score(rivals.best)
+    return {
+        "agreement": agreement,
+        "head_overlap": score.overlap(here),
+        "better_mm": score.distance(here, rivals.best),
+        "better_certainty": score.advantage(rivals.best, here),
+        "elsewhere_share": score(rivals.elsewhere) / best if rivals.elsewhere and best else 0.0,
+        "mirror_certainty": score.advantage(rivals.mirrored, rivals.best),
+        "peak": 1 - _mean_score_away(score, rivals.best) / best if best else 0.0,
+    }
+
+
+def _mean_score_away(score: Score, move: Move) -> float:
+    shifts = [score(move.shifted(axis, way * _AWAY_MM), 0.25) for axis in range(3) for way in (-1, 1)]
+    return sum(shifts) / len(shifts)

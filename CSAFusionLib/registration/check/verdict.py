@@ -1,8 +1,8 @@
-"""What the figures of a registration mean, in one sentence."""
+"""What the figures of a registration mean: good, doubtful or bad, and why in one sentence."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -23,37 +23,94 @@ class Verdict:
     reason: str
 
 
-# Of the fixed field of view; a slab of some slices covers a twentieth of a head.
-_LITTLE_OVERLAP = 0.05
-_NO_CHANGE_NATS = 0.005
-
-
 def judge(figures: Mapping[str, float]) -> Verdict:
-    """Judge the figures of :func:`~CSAFusionLib.registration.check.examine.examine`."""
-    if figures["jacobian_min"] <= 0:
-        return Verdict(Level.BAD, "The transform folds or mirrors space.")
-    if figures["overlap_after"] < _LITTLE_OVERLAP:
-        return Verdict(Level.DOUBTFUL, "The volumes hardly overlap.")
-    if figures["mutual_information_after"] < figures["mutual_information_before"] - _NO_CHANGE_NATS:
-        return Verdict(Level.BAD, "The volumes agree less than before.")
-    return Verdict(Level.GOOD, "The volumes agree.")
+    """Judge the figures of :func:`~CSAFusionLib.registration.check.examine.examine`: the first rule that applies."""
+    rule = next(rule for rule in _RULES if rule.applies(figures))
+    return Verdict(rule.level, rule.reason.format_map(figures))
 
 
-def verdict(figures: Mapping[str, float]) -> str:
-    """Judge the figures of :func:`~CSAFusionLib.registration.check.figures.compare`; none proves a result right.
+@dataclass(frozen=True)
+class _Rule:
+    """applies: to the figures. reason: a sentence in which ``{name}`` stands for a figure."""
 
-    Returns an empty text where there are no figures.
-    """
-    if not figures:
-        return ""
-    before, after = figures["mutual_information_before"], figures["mutual_information_after"]
-    overlap = figures["overlap_after"]
-    if overlap < _LITTLE_OVERLAP:
-        judged = "The volumes hardly overlap: look at the overlay before you trust the result."
-    elif after > before + _NO_CHANGE_NATS:
-        judged = "The volumes agree better than before; confirm it in the overlay."
-    elif after >= before - _NO_CHANGE_NATS:
-        judged = "The volumes agree as well as before; check in the overlay that they are aligned."
-    else:
-        judged = "The volumes agree no better than before: look at the overlay before you trust the result."
-    return f"{judged} Mutual information {before:.2f} before, {after:.2f} after; overlap {overlap:.0%}."
+    level: Level
+    applies: Callable[[Mapping[str, float]], bool]
+    reason: str
+
+
+# An error of 5 mm must not go unnoticed; where images of one head agree best is rarely more than 3 mm from the truth.
+_WRONG_MM = 5.0
+_UNSURE_MM = 3.5
+
+# Standard errors: one is often reached by chance, three are not.
+_CERTAIN = 3.0
+_PERHAPS = 1.0
+
+# Of the fixed head; a slab of five slices covers a fifth of it.
+_LITTLE_OVERLAP = 0.05
+
+# Of the best score: an alignment elsewhere that scores so much is as likely.
+_EQUAL_SHARE = 0.93
+
+# Of the best score, what a shift of 8 mm takes from it; where the images fit it is a fifth and more.
+_FLAT_PEAK = 0.08
+
+_USUAL_SCALES = (0.75, 1.33)
+
+_RULES = (
+    _Rule(
+        Level.BAD,
+        lambda figures: figures["jacobian_min"] <= 0,
+        "The transform folds or mirrors space.",
+    ),
+    _Rule(
+        Level.DOUBTFUL,
+        lambda figures: figures["head_overlap"] < _LITTLE_OVERLAP,
+        "The volumes hardly overlap: the moving one covers {head_overlap:.0%} of the head.",
+    ),
+    _Rule(
+        Level.BAD,
+        lambda figures: figures["better_mm"] > _WRONG_MM and figures["better_certainty"] > _CERTAIN,
+        "The volumes agree better when moved by {better_mm:.0f} mm.",
+    ),
+    _Rule(
+        Level.BAD,
+        lambda figures: figures["mirror_certainty"] > _CERTAIN,
+        "The volumes agree better when one is mirrored: left and right are exchanged in one of them.",
+    ),
+    _Rule(
+        Level.DOUBTFUL,
+        lambda figures: figures["better_mm"] > _UNSURE_MM,
+        "The volumes agree slightly better when moved by {better_mm:.1f} mm.",
+    ),
+    _Rule(
+        Level.DOUBTFUL,
+        lambda figures: figures["peak"] < _FLAT_PEAK,
+        "The volumes hardly agree, wherever the moving one is put.",
+    ),
+    _Rule(
+        Level.DOUBTFUL,
+        lambda figures: figures["elsewhere_share"] > _EQUAL_SHARE,
+        "The volumes agree nearly as well in quite another place.",
+    ),
+    _Rule(
+        Level.DOUBTFUL,
+        lambda figures: figures["mirror_certainty"] > _PERHAPS,
+        "The volumes agree slightly better when one is mirrored: left and right may be exchanged in one of them.",
+    ),
+    _Rule(
+        Level.DOUBTFUL,
+        lambda figures: figures["scale_min"] < _USUAL_SCALES[0] or figures["scale_max"] > _USUAL_SCALES[1],
+        "The transform scales the head by {scale_min:.2f} to {scale_max:.2f}.",
+    ),
+    _Rule(
+        Level.GOOD,
+        lambda figures: figures["mirror_certainty"] > -_PERHAPS,
+        "No better alignment was found, the best one being {better_mm:.1f} mm away; left and right look alike.",
+    ),
+    _Rule(
+        Level.GOOD,
+        lambda figures: True,
+        "No better alignment was found, the best one being {better_mm:.1f} mm away.",
+    ),
+)

@@ -1,0 +1,46 @@
+"""Small changes of an alignment: turn a head about its centre, shift it, mirror it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+LEFT_RIGHT = np.diag([-1.0, 1.0, 1.0])
+
+
+@dataclass(frozen=True)
+class Move:
+    """Takes a point at ``p`` from the head's centre to ``matrix @ p + shift`` from it, LPS mm.
+
+    matrix: (3, 3) rotation, or a rotation with a mirroring. shift: (3,) mm.
+    """
+
+    matrix: np.ndarray = field(default_factory=lambda: np.eye(3))
+    shift: np.ndarray = field(default_factory=lambda: np.zeros(3))
+
+    def __call__(self, points: np.ndarray) -> np.ndarray:
+        """Return where (N, 3) points, given from the head's centre, are taken."""
+        return points @ self.matrix.T + self.shift
+
+    def shifted(self, axis: int, millimetres: float) -> Move:
+        """This move, then a shift along an axis."""
+        return Move(self.matrix, self.shift + millimetres * np.eye(3)[axis])
+
+    def turned(self, axis: int, degrees: float) -> Move:
+        """This move with a turn about an axis through where it takes the centre."""
+        return Move(rotation(axis, degrees) @ self.matrix, self.shift)
+
+    def further(self, since: Move) -> Move:
+        """This move and once more what it adds to an earlier one."""
+        return Move(self.matrix @ since.matrix.T @ self.matrix, 2 * self.shift - since.shift)
+
+
+def rotation(axis: int, degrees: float) -> np.ndarray:
+    """Return the (3, 3) rotation about a coordinate axis, right-handed."""
+    cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    first, second = (axis + 1) % 3, (axis + 2) % 3
+    matrix = np.eye(3)
+    matrix[[first, second], [first, second]] = cosine
+    matrix[second, first], matrix[first, second] = sine, -sine
+    return matrix

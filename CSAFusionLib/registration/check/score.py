@@ -1,0 +1,159 @@
+"""How well two images agree under an alignment and near it, fast enough to be asked a thousand times."""
+
+from __future__ import annotations
+
+import numpy as np
+import SimpleITK as sitk
+
+from CSAFusionLib.geometry.resampling import field_of_view
+from CSAFusionLib.registration.check.moves import Move, rotation
+from CSAFusionLib.registration.preparation import coarsen, foreground
+
+_CLASSES = 16
+_PLACES = 16_000
+_FEWEST_PLACES = 50
+_BLOCK_MM = 20.0
+
+# Of the head's radius: how fine the grid is, and how far it reaches beyond the head.
+_SPACING_SHARE = 1 / 30
+_MARGIN_SHARE = 0.6
+
+_HEAD_SPACING_MM = 4.0
+# Air next to the skin tells where the head ends.
+_RING_MM = 10.0
+
+# Columns are the grid's axes: oblique to any scanner's.
+_AXES = rotation(0, 19.0) @ rotation(1, 26.0) @ rotation(2, 34.0)
+_IDENTITY = sitk.Transform(3, sitk.sitkIdentity)
+
+
+class Score:
+    """Scores moves of the fixed head, each made before one and the same transform, linear or deformable.
+
+    The moving image is brought once, through the transform, onto a grid around the fixed head. The grid is oblique, so
+    that no move is favoured because nodes and voxels coincide under it. Intensities become classes that are equally
+    frequent, so that soft tissue counts beside bone and air.
+
+    Attributes:
+        radius: root mean square distance of the fixed head's points from its centre, mm.
+        moving_centre: centroid of the moving foreground on the grid, from the fixed head's centre, (3,) mm.
+    """
+
+    def __init__(self, fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform, *, seed: int) -> None:
+        """fixed, moving: scalar float32. transform: from fixed to moving points, LPS mm. seed: of the places used."""
+        head = _points(_head(coarsen(fixed, _HEAD_SPACING_MM)))
+        centre = head.mean(axis=0)
+        self.radius = float(np.sqrt(np.mean(np.sum((head - centre) ** 2, axis=1))))
+        spacing = self.radius * _SPACING_SHARE
+        self._places, self._fixed_classes = _places_of(coarsen(fixed, spacing), np.random.default_rng(seed))
+        self._places -= centre
+        self._blocks = np.unique(self._places // _BLOCK_MM, axis=0, return_inverse=True)[1].ravel()
+
+        grid = _grid(head, spacing, self.radius * _MARGIN_SHARE)
+        self._moving_classes = _classes_on(grid, coarsen(moving, spacing), transform)
+        self._corner = np.array(grid.GetOrigin()) - centre
+        self._to_nodes = _AXES / spacing
+        bright = _points(_nearest(foreground(coarsen(moving, _HEAD_SPACING_MM)), grid, transform))
+        self.moving_centre = bright.mean(axis=0) - centre if len(bright) else np.zeros(3)
+        covered = self._covered(Move())
+        self._compared = self._places[covered if covered.any() else slice(None)]
+
+    def __call__(self, move: Move, share: float = 1.0) -> float:
+        """Return mutual information (nats) times overlap: where both are high, both images show one head.
+
+        share: of the places to look at, in (0, 1].
+        """
+        pairs = self._pairs(move, share)
+        return float(_information(pairs)[pairs].mean())
+
+    def overlap(self, move: Move) -> float:
+        """Return the share of the fixed head that the moving image covers."""
+        return float(self._covered(move).mean())
+
+    def distance(self, move: Move, other: Move) -> float:
+        """Return how far apart two moves take what the moving image covers under the transform, mean mm."""
+        return float(np.linalg.norm(move(self._compared) - other(self._compared), axis=1).mean())
+
+    def advantage(self, move: Move, other: Move) -> float:
+        """Return by how many standard errors one move scores above another, the blocks of the head being the sample."""
+        pairs, others = self._pairs(move), self._pairs(other)
+        gains = np.bincount(self._blocks, _information(pairs)[pairs] - _information(others)[others])
+        error = float(np.sqrt(np.sum(gains**2)))
+        return float(gains.sum()) / error if error else 0.0
+
+    def _pairs(self, move: Move, share: float = 1.0) -> np.ndarray:
+        """The number of the joint class of both images at each place, (N,), as :func:`_information` counts them."""
+        count = round(share * len(self._places))
+        return self._fixed_classes[:count] * (_CLASSES + 1) + self._read(move, count)
+
+    def _covered(self, move: Move) -> np.ndarray:
+        return self._read(move, len(self._places)) < _CLASSES
+
+    def _read(self, move: Move, count: int) -> np.ndarray:
+        """The moving image's class at the first ``count`` places; ``_CLASSES`` where it does not reach."""
+        turn, shift = move.matrix.T @ self._to_nodes, (move.shift - self._corner) @ self._to_nodes + 0.5
+        nodes = (self._places[:count] @ turn.astype(np.float32) + shift.astype(np.float32)).astype(np.int32)
+        # The outermost nodes stand for all beyond them: the moving image never reaches them.
+        np.clip(nodes, 0, np.array(self._moving_classes.shape)[::-1] - 1, out=nodes)
+        return self._moving_classes[nodes[:, 2], nodes[:, 1], nodes[:, 0]]
+
+
+def _places_of(fixed: sitk.Image, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Voxel centres of the head in random order, (N, 3) float32 in LPS mm, and the class of each, (N,)."""
+    head = _head(fixed)
+    points, values = _points(head), sitk.GetArrayViewFromImage(fixed)[sitk.GetArrayViewFromImage(head) > 0]
+    chosen = random.permutation(len(points))[:_PLACES]
+    return points[chosen].astype(np.float32), np.searchsorted(_borders(values), values[chosen])
+
+
+def _classes_on(grid: sitk.Image, moving: sitk.Image, transform: sitk.Transform) -> np.ndarray:
+    """The moving image's classes at the grid's nodes, uint8; ``_CLASSES`` where it does not reach and at the rim."""
+    borders = _borders(sitk.GetArrayViewFromImage(moving)[sitk.GetArrayViewFromImage(_head(moving)) > 0])
+    brought = sitk.Resample(moving, grid, transform, sitk.sitkLinear, 0.0, sitk.sitkFloat32, True)
+    classes = np.searchsorted(borders, sitk.GetArrayViewFromImage(brought)).astype(np.uint8)
+    inside = sitk.GetArrayViewFromImage(field_of_view(moving, grid, transform))[1:-1, 1:-1, 1:-1]
+    return np.where(np.pad(inside, 1), classes, np.uint8(_CLASSES))
+
+
+def _head(image: sitk.Image) -> sitk.Image:
+    """Mark the head and a ring of air around it, 1 or 0, on the image's grid."""
+    coarse = coarsen(image, _HEAD_SPACING_MM)
+    ring = [max(1, round(_RING_MM / spacing)) for spacing in coarse.GetSpacing()]
+    return _nearest(sitk.BinaryDilate(sitk.BinaryFillhole(foreground(coarse)), ring), image, _IDENTITY)
+
+
+def _nearest(mask: sitk.Image, grid: sitk.Image, transform: sitk.Transform) -> sitk.Image:
+    return sitk.Resample(mask, grid, transform, sitk.sitkNearestNeighbor)
+
+
+def _points(mask: sitk.Image) -> np.ndarray:
+    """Centres of the marked voxels, (N, 3) in LPS mm."""
+    indices = np.argwhere(sitk.GetArrayViewFromImage(mask))[:, ::-1]
+    axes = np.reshape(mask.GetDirection(), (3, 3)) * mask.GetSpacing()
+    return indices @ axes.T + np.array(mask.GetOrigin())
+
+
+def _grid(points: np.ndarray, spacing: float, margin: float) -> sitk.Image:
+    """A grid along ``_AXES`` that holds all points and a margin around them."""
+    along = points @ _AXES
+    low, high = along.min(axis=0) - margin, along.max(axis=0) + margin
+    grid = sitk.Image(np.ceil((high - low) / spacing + 1).astype(int).tolist(), sitk.sitkUInt8)
+    grid.SetOrigin((_AXES @ low).tolist())
+    grid.SetDirection(_AXES.ravel().tolist())
+    grid.SetSpacing([spacing] * 3)
+    return grid
+
+
+def _borders(values: np.ndarray) -> np.ndarray:
+    return np.quantile(values, np.linspace(0, 1, _CLASSES + 1)[1:-1])
+
+
+def _information(pairs: np.ndarray) -> np.ndarray:
+    """What each joint class tells of one image about the other, in nats; 0 where the moving image does not reach."""
+    joint = np.bincount(pairs, minlength=_CLASSES * (_CLASSES + 1)).reshape(_CLASSES, _CLASSES + 1).astype(float)
+    joint[:, _CLASSES] = 0
+    known = np.zeros_like(joint)
+    if joint.sum() >= _FEWEST_PLACES:
+        independent = joint.sum(axis=1, keepdims=True) * joint.sum(axis=0, keepdims=True) / joint.sum()
+        np.log(joint / np.maximum(independent, 1e-9), out=known, where=joint > 0)
+    return known.ravel()
