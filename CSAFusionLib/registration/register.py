@@ -23,6 +23,7 @@ from CSAFusionLib.volumes.volume import Volume
 _ENGINES = {
     Method.SITK: "CSAFusionLib.registration.engines.simpleitk",
     Method.ANTS: "CSAFusionLib.registration.engines.ants",
+    Method.LANDMARKS: "CSAFusionLib.registration.engines.landmarks",
 }
 
 
