@@ -54,7 +54,7 @@ def fuse(
     or a pair of folders of PNG files with equal names, already aligned.
     """
     settings = FusionSettings(
-        registration=Method.SITK if registration is None else parse_choice(Method, registration, "registration"),
+        registration=Method.AUTO if registration is None else parse_choice(Method, registration, "registration"),
         transform_model=parse_choice(TransformModel, model, "model"),
         fixed_modality=optional_choice(Modality, fixed_modality, "modality"),
         moving_modality=optional_choice(Modality, moving_modality, "modality"),

@@ -21,7 +21,7 @@ class FusionSettings:
     """The choices of one fusion; a combination that cannot work raises :class:`InputError` when it is made.
 
     Args:
-        registration: engine that aligns the moving volume; ``Method.NONE`` trusts the geometry of the headers.
+        registration: what aligns the moving volume; ``Method.NONE`` trusts the geometry of the headers.
         transform_model: freedom of the registration.
         fixed_modality, moving_modality: None guesses them from the data.
         fixed_window, moving_window: intensities shown from black to white; None finds them from the modality.
@@ -35,7 +35,7 @@ class FusionSettings:
         seed: seed of the registration's sampling.
     """
 
-    registration: Method = Method.SITK
+    registration: Method = Method.AUTO
     transform_model: TransformModel = TransformModel.RIGID
     fixed_modality: Modality | None = None
     moving_modality: Modality | None = None
