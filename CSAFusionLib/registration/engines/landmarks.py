@@ -25,7 +25,7 @@ _STAGE = "Matching landmarks"
 _COARSE, _FINE, _LOCAL = Level(4.0, 3), Level(2.0, 2), Level(2.0, 3)
 _COARSE_TOLERANCE_MM, _FINE_TOLERANCE_MM, _LOCAL_TOLERANCE_MM = 4.0, 3.0, 2.0
 
-# By chance about a tenth of all matches agree.
+# Of matches at random fewer agree on one motion.
 _FEWEST, _LEAST_SHARE = 12, 0.2
 
 

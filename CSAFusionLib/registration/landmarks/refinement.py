@@ -16,7 +16,7 @@ _LARGEST_SHIFT = 1 / 2.48
 # Unmoved control points on each side take the deformation to nothing before its border.
 _STILL = 3
 
-_ROUGHNESS_WEIGHT = 0.03
+_ROUGHNESS_WEIGHT = 0.1
 _ROUNDS = 6
 
 
