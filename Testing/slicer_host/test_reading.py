@@ -9,7 +9,7 @@ import slicer
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.geometry.grid import ijk_to_ras
-from CSAFusionLib.slicer_host.reading import volume_from_node
+from CSAFusionLib.slicer_host.reading import sample_of_node, volume_from_node
 from Testing.host.scene import (
     ANISOTROPIC,
     LEFT_HANDED,
@@ -138,3 +138,16 @@ def test_a_geometry_without_volume_is_named():
     node = a_volume_node("Flat", a_blob(), OBLIQUE, parent=a_linear_transform_node(np.diag([1.0, 0, 1, 1])))
     with pytest.raises(InputError, match="'Flat' has axes that do not span space"):
         volume_from_node(node)
+
+
+@pytest.mark.parametrize("most", [(5, 4, 3), (100, 100, 100)])
+def test_a_sample_holds_voxels_of_the_node_where_they_are(most):
+    node = a_volume_node("A", a_blob(), OBLIQUE, parent=a_linear_transform_node(rotation(30)))
+    sample = sample_of_node(node, most).image
+    assert all(length < 2 * wanted + 1 for length, wanted in zip(sample.GetSize(), most, strict=True))
+    whole = volume_from_node(node, node.GetParentTransformNode()).image
+    for index in [(0, 0, 0), tuple(length - 1 for length in sample.GetSize())]:
+        there = whole.TransformPhysicalPointToIndex(sample.TransformIndexToPhysicalPoint(index))
+        assert sample[index] == whole[there]
+    if max(most) == 100:
+        np.testing.assert_array_equal(sitk.GetArrayFromImage(sample), a_blob())

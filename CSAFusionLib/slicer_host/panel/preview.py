@@ -2,36 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import slicer
 
 from CSAFusionLib.errors import CSAFusionError
+from CSAFusionLib.intensity.blur import edge_width_mm
+from CSAFusionLib.intensity.hounsfield import is_in_hounsfield
 from CSAFusionLib.intensity.mapping import find_mapping
 from CSAFusionLib.intensity.modality import Modality, guess_modality
 from CSAFusionLib.intensity.windows import Window
-from CSAFusionLib.slicer_host.reading import volume_from_node
+from CSAFusionLib.slicer_host.reading import sample_of_node, volume_from_node
 from CSAFusionLib.volumes.checking import check_volume
 from CSAFusionLib.volumes.volume import Volume
 
+# A guess has to see slices in full, limits all of the volume; neither may stop Slicer for long enough to be felt.
+_SLICES = (256, 256, 3)
+_THROUGHOUT = (40, 40, 40)
+# No PET is as sharp as this.
+_SHARP_MM = 3.5
+
 
 class Looks:
-    """Guesses about volume nodes, remembered until their voxels change."""
+    """Guesses about volume nodes, remembered until their voxels change.
+
+    A part of the voxels is looked at: all of them are only where it leaves a PET possible.
+    """
 
     def __init__(self) -> None:
         self._known: dict[Any, Any] = {}
 
     def guess(self, node: slicer.vtkMRMLVolumeNode | None) -> Modality | None:
         """The modality that would be guessed, or None where there is no image that can be fused."""
-        return self._remembered(node, "guess", guess_modality)
+        return self._remembered(node, "guess", _guess)
 
     def limits(
         self, node: slicer.vtkMRMLVolumeNode, modality: Modality | None, window: Window | None
     ) -> tuple[float, float] | None:
         """The values that would be black and white, or None as above."""
 
-        def find(volume: Volume) -> tuple[float, float]:
-            mapping = find_mapping(volume, modality or guess_modality(volume), window)
+        def find(node: slicer.vtkMRMLVolumeNode) -> tuple[float, float]:
+            some = _checked(sample_of_node(node, _THROUGHOUT))
+            mapping = find_mapping(some, modality or self.guess(node) or Modality.MR, window)
             return mapping.low, mapping.high
 
         return self._remembered(node, (modality, window), find)
@@ -40,7 +53,7 @@ class Looks:
         """Forget all volumes."""
         self._known.clear()
 
-    def _remembered(self, node: slicer.vtkMRMLVolumeNode | None, what: Any, find: Any) -> Any:
+    def _remembered(self, node: slicer.vtkMRMLVolumeNode | None, what: Any, find: Callable[..., Any]) -> Any:
         if node is None or node.GetImageData() is None:
             return None
         key = (node.GetID(), node.GetImageData().GetMTime(), what)
@@ -79,11 +92,23 @@ def _set_window(display: slicer.vtkMRMLScalarVolumeDisplayNode, automatic: bool,
     display.SetAutoWindowLevel(automatic)
 
 
-def _found(node: slicer.vtkMRMLVolumeNode, find: Any) -> Any:
+def _found(node: slicer.vtkMRMLVolumeNode, find: Callable[[slicer.vtkMRMLVolumeNode], Any]) -> Any:
     try:
-        volume = volume_from_node(node, node.GetParentTransformNode())
-        check_volume(volume)
+        return find(node)
     except CSAFusionError:
         # Apply tells what is wrong with it.
         return None
-    return find(volume)
+
+
+def _guess(node: slicer.vtkMRMLVolumeNode) -> Modality:
+    some = _checked(sample_of_node(node, _SLICES))
+    if some.is_colour or is_in_hounsfield(some):
+        return guess_modality(some)
+    if not some.modality_hint and edge_width_mm(some) < _SHARP_MM:
+        return Modality.MR
+    return guess_modality(_checked(volume_from_node(node, node.GetParentTransformNode())))
+
+
+def _checked(volume: Volume) -> Volume:
+    check_volume(volume)
+    return volume
