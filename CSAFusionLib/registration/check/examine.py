@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
 import SimpleITK as sitk
 
 from CSAFusionLib.progress import Progress, silent
@@ -44,8 +45,18 @@ def examine(
     on_step = partial(progress, _STAGE, 0, 0)
     on_step()
     figures = compare(fixed, moving, transform) | describe_transform(fixed, transform)
-    figures |= _against_rivals(Score(fixed, moving, transform, seed=seed), on_step)
+    figures |= _against_rivals(Score(*_from_the_smaller(fixed, moving, transform), seed=seed), on_step)
     return Check(figures, judge(figures))
+
+
+def _from_the_smaller(
+    fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform
+) -> tuple[sitk.Image, sitk.Image, sitk.Transform]:
+    """The pair seen from the smaller field of view: what it shows stays the same wherever it is put in the larger."""
+    sizes = (np.prod(np.multiply(image.GetSize(), image.GetSpacing())) for image in (moving, fixed))
+    if transform.IsLinear() and np.less(*sizes):
+        return moving, fixed, transform.GetInverse()
+    return fixed, moving, transform
 
 
 def _against_rivals(score: Score, on_step: partial[None]) -> dict[str, float]:

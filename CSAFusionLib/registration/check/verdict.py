@@ -38,16 +38,17 @@ class _Rule:
     reason: str
 
 
-# An error of 5 mm must not go unnoticed; where images of one head agree best is rarely more than 3 mm from the truth.
+# An error of 5 mm must not go unnoticed; where two images agree best is mostly within 1 mm of the truth, for averages
+# over many heads within 4.
 _WRONG_MM = 5.0
-_UNSURE_MM = 3.5
+_UNSURE_MM = 4.0
 
-# Standard errors: one is often reached by chance, three are not.
+# Standard errors: chance hardly reaches the one, and never the other.
+_LIKELY = 1.5
 _CERTAIN = 3.0
-_PERHAPS = 1.0
 
-# Of the fixed head; a slab of five slices covers a fifth of it.
-_LITTLE_OVERLAP = 0.05
+# Of the head in the smaller field of view.
+_LITTLE_OVERLAP = 0.25
 
 # Of the best score: an alignment elsewhere that scores so much is as likely.
 _EQUAL_SHARE = 0.93
@@ -66,7 +67,7 @@ _RULES = (
     _Rule(
         Level.DOUBTFUL,
         lambda figures: figures["head_overlap"] < _LITTLE_OVERLAP,
-        "The volumes hardly overlap: the moving one covers {head_overlap:.0%} of the head.",
+        "The volumes hardly overlap: they share {head_overlap:.0%} of the head in the smaller one.",
     ),
     _Rule(
         Level.BAD,
@@ -95,7 +96,7 @@ _RULES = (
     ),
     _Rule(
         Level.DOUBTFUL,
-        lambda figures: figures["mirror_certainty"] > _PERHAPS,
+        lambda figures: figures["mirror_certainty"] > _LIKELY,
         "The volumes agree slightly better when one is mirrored: left and right may be exchanged in one of them.",
     ),
     _Rule(
@@ -105,7 +106,7 @@ _RULES = (
     ),
     _Rule(
         Level.GOOD,
-        lambda figures: figures["mirror_certainty"] > -_PERHAPS,
+        lambda figures: figures["mirror_certainty"] > -_LIKELY,
         "No better alignment was found, the best one being {better_mm:.1f} mm away; left and right look alike.",
     ),
     _Rule(
