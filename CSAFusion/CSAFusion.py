@@ -93,7 +93,7 @@ class CSAFusionParameterNode:
     colourTable: Annotated[str, Choice([GREY, *COLOUR_TABLES])] = GREY
     region: vtkMRMLMarkupsROINode
     mask: Union[vtkMRMLSegmentationNode, vtkMRMLLabelMapVolumeNode, None]  # noqa: UP007 (the only spelling Slicer reads)
-    method: Method = Method.SITK
+    method: Method = Method.AUTO
     transformModel: TransformModel = TransformModel.RIGID
     transform: vtkMRMLTransformNode
     weights: WeightsChoice = WeightsChoice.AUTOMATIC

@@ -1,4 +1,4 @@
-"""Four linked views side by side: fixed, registered moving, overlay and fused; and the way back."""
+"""Four linked views side by side: fixed, registered moving, overlay, and a volume made of both; and the way back."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _VIEWS = (
     ("CSAFusionFixed", "F", "#4A90D9"),
     ("CSAFusionMoving", "M", "#E2A33B"),
     ("CSAFusionOverlay", "O", "#7FB069"),
-    ("CSAFusionFused", "CSA", "#C44F8B"),
+    ("CSAFusionBoth", "B", "#C44F8B"),
 )
 _VIEW = """<item><view class="vtkMRMLSliceNode" singletontag="{name}">
 <property name="orientation" action="default">Axial</property>
@@ -34,9 +34,13 @@ class Comparison:
         self,
         fixed: slicer.vtkMRMLVolumeNode | None,
         registered: slicer.vtkMRMLVolumeNode,
-        fused: slicer.vtkMRMLVolumeNode,
+        both: slicer.vtkMRMLVolumeNode,
     ) -> None:
-        """Show the volumes with one zoom and one position; does nothing where Slicer has no main window."""
+        """Show the volumes with one zoom and one position; does nothing where Slicer has no main window.
+
+        Args:
+            both: what the fourth view shows: the fused volume, or a checkerboard.
+        """
         manager = slicer.app.layoutManager()
         if manager is None:
             return
@@ -44,7 +48,7 @@ class Comparison:
             self._before = manager.layout
         _add_layout(manager)
         manager.setLayout(LAYOUT)
-        layers = ((fixed, None), (registered, None), (fixed, registered), (fused, None))
+        layers = ((fixed, None), (registered, None), (fixed, registered), (both, None))
         for (name, _, _), (background, foreground) in zip(_VIEWS, layers, strict=True):
             _show(manager.sliceWidget(name), background, foreground)
 

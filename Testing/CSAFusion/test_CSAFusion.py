@@ -92,6 +92,7 @@ def test_apply_says_what_is_missing(panel, volumes):
 
 def test_a_transform_that_a_method_cannot_find_is_refused_and_greyed_out(panel):
     menu = panel.ui.transformModelComboBox
+    choose(panel.ui.methodComboBox, Method.SITK)
     syn = list(TransformModel).index(TransformModel.SYN)
     assert not menu.model().item(syn).isEnabled()
     panel._parameterNode.transformModel = TransformModel.SYN
@@ -235,7 +236,7 @@ def test_choices_survive_saving_and_loading_the_scene(panel, module, scene, tmp_
     scene.SetURL(str(tmp_path / "scene.mrml"))
     assert scene.Commit()
     scene.Clear(False)
-    assert panel._parameterNode.method is Method.SITK
+    assert panel._parameterNode.method is Method.AUTO
     scene.Import()
     raise_errors()
     assert panel._parameterNode.method is Method.NONE
@@ -251,7 +252,7 @@ def test_several_parameter_nodes_can_be_shown_in_turn(panel, module, scene):
     choose(panel.ui.methodComboBox, Method.NONE)
     first = panel._parameterNode
     panel.setParameterNode(other)
-    assert panel.ui.methodComboBox.currentText == Method.SITK.title
+    assert panel.ui.methodComboBox.currentText == Method.AUTO.title
     choose(panel.ui.methodComboBox, Method.ANTS)
     assert (first.method, other.method) == (Method.NONE, Method.ANTS)
     panel.setParameterNode(first)

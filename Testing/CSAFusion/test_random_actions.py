@@ -71,7 +71,7 @@ class User:
         self.ui.cancelButton.click()
 
     def do_look(self) -> None:
-        for name in ("compareButton", "figuresButton", "renderButton"):
+        for name in ("compareButton", "checkButton", "figuresButton", "renderButton"):
             getattr(self.ui, name).click()
         self.ui.overlaySlider.value = self.random.random()
 

@@ -42,7 +42,7 @@ def test_the_comparison_shows_the_four_linked_and_at_one_zoom(manager, volumes):
     comparison = Comparison()
     comparison.show(fixed, moving, fused)
     assert manager.layout == LAYOUT
-    shown = {name: composite(manager, f"CSAFusion{name}") for name in ("Fixed", "Moving", "Overlay", "Fused")}
+    shown = {name: composite(manager, f"CSAFusion{name}") for name in ("Fixed", "Moving", "Overlay", "Both")}
     backgrounds = [one.GetBackgroundVolumeID() for one in shown.values()]
     assert backgrounds == [fixed.GetID(), moving.GetID(), fixed.GetID(), fused.GetID()]
     assert shown["Overlay"].GetForegroundVolumeID() == moving.GetID()

@@ -10,6 +10,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from CSAFusionLib.slicer_host.checkerboard import add_checkerboard, remove_checkerboard
 from CSAFusionLib.slicer_host.comparison import Comparison
 from CSAFusionLib.slicer_host.figures_view import FiguresView
 from CSAFusionLib.slicer_host.panel.report import report_of
@@ -28,8 +29,10 @@ class ResultSection:
         self._ui = ui
         self._parameters: Any = None
         self._comparison = Comparison()
+        self._checkerboard: slicer.vtkMRMLScalarVolumeNode | None = None
         self._figures = FiguresView()
         ui.compareButton.connect("toggled(bool)", self._on_compare)
+        ui.checkButton.connect("toggled(bool)", self._on_check)
         ui.renderButton.connect("clicked(bool)", self._on_render)
         ui.overlaySlider.connect("valueChanged(double)", self._on_overlay)
         ui.figuresButton.connect("toggled(bool)", self._on_figures)
@@ -46,7 +49,8 @@ class ResultSection:
         for widget in (self._ui.saveButton, self._ui.overlaySlider):
             widget.enabled = bool(provenance)
         self._ui.renderButton.enabled = bool(provenance) and can_render(fused)
-        self._ui.compareButton.enabled = bool(provenance) and parameters.registeredVolume is not None
+        for button in (self._ui.compareButton, self._ui.checkButton):
+            button.enabled = bool(provenance) and parameters.registeredVolume is not None
         self._ui.figuresButton.enabled = bool(provenance) and parameters.figuresTable is not None
 
     def show_new(self) -> None:
@@ -54,6 +58,8 @@ class ResultSection:
         self._ui.resultCollapsibleButton.collapsed = False
         if self._ui.compareButton.checked:
             self._on_compare(True)
+        elif self._ui.checkButton.checked:
+            self._on_check(True)
         else:
             slicer.util.setSliceViewerLayers(
                 background=self._fixed(), foreground=self._parameters.fusedVolume, foregroundOpacity=1.0, fit=True
@@ -63,7 +69,7 @@ class ResultSection:
     def release(self) -> None:
         """Give the layout back and let go of the scene."""
         self._parameters = None
-        for button in (self._ui.compareButton, self._ui.figuresButton):
+        for button in (self._ui.compareButton, self._ui.checkButton, self._ui.figuresButton):
             button.checked = False
         self._figures.end()
 
@@ -71,19 +77,39 @@ class ResultSection:
         return self._parameters.fusedVolume.GetNodeReference(FIXED_ROLE)
 
     def _on_compare(self, checked: bool) -> None:
-        if not checked:
+        if checked and self._parameters is not None:
+            self._leave_others(self._ui.compareButton)
+            self._compare_with(self._parameters.fusedVolume)
+        else:
             self._comparison.end()
-        elif self._parameters is not None:
-            self._ui.figuresButton.checked = False
-            self._comparison.show(self._fixed(), self._parameters.registeredVolume, self._parameters.fusedVolume)
-            self._ui.overlaySlider.value = 0.5
+
+    def _on_check(self, checked: bool) -> None:
+        if self._checkerboard is not None:
+            remove_checkerboard(self._checkerboard)
+            self._checkerboard = None
+        if checked and self._parameters is not None and self._fixed() is not None:
+            self._leave_others(self._ui.checkButton)
+            self._checkerboard = add_checkerboard(self._fixed(), self._parameters.registeredVolume)
+            self._compare_with(self._checkerboard)
+        else:
+            self._comparison.end()
+
+    def _compare_with(self, last: slicer.vtkMRMLVolumeNode) -> None:
+        self._comparison.show(self._fixed(), self._parameters.registeredVolume, last)
+        self._ui.overlaySlider.value = 0.5
+
+    def _leave_others(self, button: Any) -> None:
+        """Views show one thing at a time."""
+        for other in (self._ui.compareButton, self._ui.checkButton, self._ui.figuresButton):
+            if other is not button:
+                other.checked = False
 
     def _on_figures(self, checked: bool) -> None:
-        if not checked:
-            self._figures.end()
-        elif self._parameters is not None:
-            self._ui.compareButton.checked = False
+        if checked and self._parameters is not None:
+            self._leave_others(self._ui.figuresButton)
             self._figures.show(self._parameters.figuresTable)
+        else:
+            self._figures.end()
 
     def _on_render(self, checked: bool = False) -> None:
         render_fused(self._parameters.fusedVolume)

@@ -6,10 +6,12 @@ import pytest
 import slicer
 
 from CSAFusionLib.registration.methods import Method
+from CSAFusionLib.slicer_host.comparison import LAYOUT
 from CSAFusionLib.slicer_host.panel.choices import Intensities, Reference, WeightsChoice
 from CSAFusionLib.worker.devices import Devices
 from Testing.host.application import open_panel, raise_errors
 from Testing.host.command_line_modules import install_brainsfit
+from Testing.host.fixtures import pump
 from Testing.host.pictures import cut_off, take_picture
 from Testing.host.registration_extensions import install_slicer_ants, install_slicer_elastix
 
@@ -147,3 +149,21 @@ def test_volumes_in_colour_can_be_chosen_and_labels_cannot(panel, scene):
         assert selector.currentNode() is colour
         selector.setCurrentNode(labels)
         assert selector.currentNode() is not labels
+
+
+def test_the_alignment_is_checked_on_a_checkerboard_that_goes_with_the_view(panel, child_does, scene):
+    child_does("negate")
+    panel.ui.applyButton.click()
+    pump(lambda: not panel.logic.isRunning)
+    before = scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode")
+    layout = slicer.app.layoutManager().layout
+    panel.ui.checkButton.checked = True
+    raise_errors()
+    assert scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == before + 1
+    assert slicer.app.layoutManager().layout == LAYOUT
+    panel.ui.compareButton.checked = True
+    raise_errors()
+    assert not panel.ui.checkButton.checked and slicer.app.layoutManager().layout == LAYOUT
+    assert scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == before
+    panel.ui.compareButton.checked = False
+    assert slicer.app.layoutManager().layout == layout
