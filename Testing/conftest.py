@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -30,3 +32,30 @@ def weights_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "random.safetensors"
     save_weights(CSAFusion(NetworkConfiguration(channels=8)), path)
     return path
+
+
+@pytest.fixture(scope="session")
+def is_running() -> Callable[[int], bool]:
+    """Whether a process runs; one that has ended and that nobody has waited for yet does not."""
+
+    def look(process_id: int) -> bool:
+        try:
+            state = Path(f"/proc/{process_id}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        except OSError:
+            return False
+        return state != "Z"
+
+    return look
+
+
+@pytest.fixture(scope="session")
+def ends(is_running: Callable[[int], bool]) -> Callable[[int], bool]:
+    """Whether a process ends within two seconds."""
+
+    def wait(process_id: int) -> bool:
+        deadline = time.monotonic() + 2
+        while is_running(process_id) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return not is_running(process_id)
+
+    return wait

@@ -30,6 +30,7 @@ class TransformModel(MenuChoice):
     AFFINE = ("Affine", "Rigid, with scaling and shearing (12 parameters): scanners whose scales differ.")
     BSPLINE = ("Deformable (B-spline)", "Affine, then a smooth grid of control points: anatomy that changed shape.")
     SYN = ("Deformable (SyN)", "Affine, then a smooth deformation that can be undone: anatomy that changed shape.")
+    RIGID_AFFINE_SYN = ("Deformable (rigid, affine, SyN)", "The article's sequence: as SyN, begun rigidly; slower.")
 
     @property
     def is_linear(self) -> bool:
@@ -56,10 +57,10 @@ class Method(MenuChoice):
 
 _LINEAR = (TransformModel.RIGID, TransformModel.AFFINE)
 _MODELS = {
-    Method.AUTO: _LINEAR,
+    Method.AUTO: tuple(TransformModel),
     Method.NONE: (),
     Method.SITK: _LINEAR,
-    Method.ANTS: (*_LINEAR, TransformModel.SYN),
+    Method.ANTS: (*_LINEAR, TransformModel.SYN, TransformModel.RIGID_AFFINE_SYN),
     Method.ELASTIX: (*_LINEAR, TransformModel.BSPLINE),
     Method.LANDMARKS: (*_LINEAR, TransformModel.BSPLINE),
     Method.BRAINS: (*_LINEAR, TransformModel.BSPLINE),

@@ -13,8 +13,13 @@ def test_every_choice_has_a_title_and_a_tooltip(choice: Method | TransformModel)
     assert choice.tooltip.endswith(".")
 
 
-def test_only_ants_offers_a_deformable_transform() -> None:
-    assert [method for method in Method if TransformModel.SYN in method.models] == [Method.ANTS]
+@pytest.mark.parametrize("model", [TransformModel.SYN, TransformModel.RIGID_AFFINE_SYN])
+def test_ants_alone_finds_symmetric_normalisations_and_so_does_what_chooses_it(model: TransformModel) -> None:
+    assert [method for method in Method if model in method.models] == [Method.AUTO, Method.ANTS]
+
+
+def test_rigid_and_affine_transforms_alone_are_linear() -> None:
+    assert [model for model in TransformModel if model.is_linear] == [TransformModel.RIGID, TransformModel.AFFINE]
 
 
 def test_the_header_geometry_offers_no_model() -> None:

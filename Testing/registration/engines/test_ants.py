@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +21,6 @@ from CSAFusionLib.volumes.reading import read_volume
 from CSAFusionLib.volumes.volume import Volume
 
 needs_ants = pytest.mark.skipif(importlib.util.find_spec("ants") is None, reason="antspyx is not installed")
-
-
-@pytest.fixture
-def temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder that is the system's temporary one while the test runs."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    return tmp_path
 
 
 @needs_ants
@@ -58,7 +51,7 @@ def test_a_deformable_transform_warps_as_ants_itself_does(a_head, moved, a_rigid
         return read_result(folder, model, image)
 
     monkeypatch.setattr(ants_engine, "_read_result", read_and_warp)
-    found = ants_engine.run(fixed, moving, TransformModel.SYN)
+    found = ants_engine.run(fixed, moving, TransformModel.RIGID_AFFINE_SYN)
     ours = sitk.GetArrayFromImage(sitk.Resample(moving, fixed, found, sitk.sitkLinear, 0.0))
     theirs = sitk.GetArrayFromImage(warped_by_ants[0])
     unmoved = sitk.GetArrayFromImage(sitk.Resample(moving, fixed, sitk.Transform(), sitk.sitkLinear, 0.0))
@@ -76,23 +69,15 @@ def _warp_with_ants(folder: Path) -> sitk.Image:
 
 
 @needs_ants
-def test_cancelling_leaves_no_process_and_no_file(a_pair, temporary_folder: Path, monkeypatch) -> None:
-    children = []
-    popen = ants_engine.subprocess.Popen
-    monkeypatch.setattr(
-        ants_engine.subprocess,
-        "Popen",
-        lambda *args, **options: children.append(popen(*args, **options)) or children[0],
-    )
-
+def test_cancelling_leaves_no_process_and_no_file(a_pair, temporary_folder: Path, started) -> None:
     def cancel_once_ants_runs(stage: str, done: int, total: int) -> None:
-        if children:
+        if started:
             raise Cancelled
 
     fixed, moving = (volume.image for volume in a_pair)
     with pytest.raises(Cancelled):
         ants_engine.run(fixed, moving, TransformModel.RIGID, progress=cancel_once_ants_runs)
-    assert children[0].poll() is not None
+    assert started[0].poll() is not None
     assert not list(temporary_folder.iterdir())
 
 
@@ -107,7 +92,10 @@ def test_a_failure_of_ants_is_told_in_one_sentence(a_pair, temporary_folder: Pat
 
 
 def test_without_antspyx_it_says_how_to_install_it(a_pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ants_engine.importlib.util, "find_spec", lambda name: None)
+    def find_nothing(package: str) -> None:
+        raise importlib.metadata.PackageNotFoundError(package)
+
+    monkeypatch.setattr(importlib.metadata, "distribution", find_nothing)
     with pytest.raises(RegistrationError, match="pip install antspyx"):
         register(*a_pair, Method.ANTS)
 

@@ -1,0 +1,142 @@
+"""The process of its own in which an engine's program runs, and the files over which it is spoken to.
+
+In this process it would hold the interpreter until it is done, so nothing could be cancelled; it would fix its number
+of threads at its first use, on which repeatability hangs; and it would take the host down with it should it crash.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import SimpleITK as sitk
+
+from CSAFusionLib.errors import RegistrationError
+from CSAFusionLib.processes import GROUP, end_tree
+
+_POLL_SECONDS = 0.05
+
+
+def check_installed(program: str, package: str) -> None:
+    """Raise RegistrationError, which tells how to install it, when the Python package of a program is missing."""
+    try:
+        importlib.metadata.distribution(package)
+    except importlib.metadata.PackageNotFoundError:
+        raise RegistrationError(
+            f"{program} needs the package {package}; install it with 'pip install {package}', or use 'sitk'."
+        ) from None
+
+
+@contextmanager
+def exchange_folder(fixed: sitk.Image, moving: sitk.Image) -> Iterator[Path]:
+    """Give a temporary folder that holds fixed.nrrd and moving.nrrd; it is removed however the block ends."""
+    with tempfile.TemporaryDirectory(prefix="csafusion-") as name:
+        folder = Path(name)
+        for image, file in ((fixed, "fixed.nrrd"), (moving, "moving.nrrd")):
+            sitk.WriteImage(image, str(folder / file))
+        yield folder
+
+
+def run_module(
+    program: str,
+    module: str,
+    arguments: Sequence[str],
+    folder: Path,
+    *,
+    threads: int,
+    on_wait: Callable[[], None],
+    variables: Mapping[str, str] | None = None,
+) -> None:
+    """Run a module of this package, by the name it has beside this one, as :func:`run_child` does a command."""
+    command = [_interpreter(), "-m", f"{__package__}.{module}", *arguments]
+    known = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    run_child(program, command, folder, threads=threads, on_wait=on_wait, variables=known | dict(variables or {}))
+
+
+def run_child(
+    program: str,
+    command: Sequence[str],
+    folder: Path,
+    *,
+    threads: int,
+    on_wait: Callable[[], None],
+    variables: Mapping[str, str] | None = None,
+) -> None:
+    """Run a command until it ends; what it prints and its temporary files go into the folder.
+
+    program: what runs, as the user knows it.
+    threads: the most that ITK uses in it.
+    on_wait: called about every 50 ms; what it raises ends the command with all it started, and is raised here.
+    variables: added to the environment.
+
+    Raises RegistrationError when the command cannot be started or fails, with the last line it printed.
+    """
+    environment = {
+        **os.environ,
+        **(variables or {}),
+        "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": str(threads),
+        **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder)),
+    }
+    log = folder / "log.txt"
+    with log.open("w") as output, _ended_with_this_process():
+        try:
+            child = subprocess.Popen(
+                command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, **GROUP
+            )
+        except OSError as error:
+            raise RegistrationError(f"{program} could not be started ({error}); try the method 'sitk'.") from error
+        _follow(child, on_wait)
+    if child.returncode != 0:
+        words = _last_line(log) or f"exit code {child.returncode}"
+        raise RegistrationError(f"{program} could not register the two volumes ({words}); try the method 'sitk'.")
+
+
+@contextmanager
+def _ended_with_this_process() -> Iterator[None]:
+    """Turn a request to end this process into SystemExit, on whose way out the child is ended.
+
+    By default the request ends this process at once, and the child, in a group of its own, would run on.
+    """
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not in_main_thread or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _follow(child: subprocess.Popen[bytes], on_wait: Callable[[], None]) -> None:
+    try:
+        while child.poll() is None:
+            on_wait()
+            try:
+                child.wait(_POLL_SECONDS)
+            except subprocess.TimeoutExpired:
+                continue
+    finally:
+        end_tree(child, by_force=True)
+        child.wait()
+
+
+def _last_line(log: Path) -> str:
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines()]
+    return next(filter(None, reversed(lines)), "")
+
+
+def _interpreter() -> str:
+    """This Python; inside the Slicer application, whose executable is Slicer itself, the Python it ships."""
+    if "python" in Path(sys.executable or "").name.lower():
+        return sys.executable
+    return shutil.which("PythonSlicer") or "python"
