@@ -24,6 +24,8 @@ _ENGINES = {
     Method.SITK: "CSAFusionLib.registration.engines.simpleitk",
     Method.ANTS: "CSAFusionLib.registration.engines.ants",
     Method.LANDMARKS: "CSAFusionLib.registration.engines.landmarks",
+    Method.ELASTIX: "CSAFusionLib.registration.engines.elastix",
+    Method.BRAINS: "CSAFusionLib.registration.engines.brainsfit",
 }
 
 

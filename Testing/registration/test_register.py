@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CSAFusionLib.errors import InputError, RegistrationError
+from CSAFusionLib.errors import InputError
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.register import register
 from CSAFusionLib.registration.transforms import head_points, target_registration_error
@@ -77,8 +77,3 @@ def test_a_single_slice_is_refused_by_name(a_pair) -> None:
 def test_a_model_the_method_does_not_offer_is_refused(a_pair) -> None:
     with pytest.raises(InputError, match="SimpleITK cannot find a 'syn' transform; choose 'rigid' or 'affine'"):
         register(*a_pair, Method.SITK, TransformModel.SYN)
-
-
-def test_brainsfit_outside_slicer_says_where_it_runs(a_pair) -> None:
-    with pytest.raises(RegistrationError, match="only inside 3D Slicer"):
-        register(*a_pair, Method.BRAINS)

@@ -1,0 +1,91 @@
+"""Rigid, affine and B-spline registration with the program BRAINSFit, through files."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import SimpleITK as sitk
+
+from CSAFusionLib.errors import RegistrationError
+from CSAFusionLib.progress import Progress, silent
+from CSAFusionLib.registration.engines.brainsfit_parameters import brainsfit_parameters, transform_parameter
+from CSAFusionLib.registration.engines.child import exchange_folder, run_child
+from CSAFusionLib.registration.engines.linear import as_affine, as_rigid
+from CSAFusionLib.registration.methods import TransformModel
+
+EXECUTABLE_VARIABLE = "CSAFUSION_BRAINSFIT"
+"""The environment variable that names the executable where it is not the BRAINSFit of the PATH."""
+
+_STAGE = "Registering with BRAINSFit"
+
+
+def run(
+    fixed: sitk.Image,
+    moving: sitk.Image,
+    model: TransformModel,
+    *,
+    seed: int = 0,
+    threads: int | None = None,
+    progress: Progress = silent,
+) -> sitk.Transform:
+    """Find the transform from fixed to moving points, LPS mm.
+
+    fixed, moving: scalar float32, as :func:`CSAFusionLib.registration.preparation.prepare` makes them.
+    model: RIGID gives an Euler3DTransform, AFFINE an AffineTransform, BSPLINE what BRAINSFit writes for it.
+    seed: has no effect, for BRAINSFit's samples are always the same.
+    threads: None is one.
+
+    Raises RegistrationError when there is no executable or it fails; Cancelled from ``progress``.
+    """
+    executable = find_executable()
+    threads = threads or 1
+    with exchange_folder(fixed, moving) as folder:
+        result = folder / "result.h5"
+        parameters = brainsfit_parameters(model) | {
+            "fixedVolume": folder / "fixed.nrrd",
+            "movingVolume": folder / "moving.nrrd",
+            transform_parameter(model): result,
+            "numberOfThreads": threads,
+        }
+        command = [executable, *_arguments(parameters)]
+        run_child("BRAINSFit", command, folder, threads=threads, on_wait=partial(progress, _STAGE, 0, 0))
+        return _read_result(result, model)
+
+
+def find_executable() -> str:
+    """Return the path of the executable that the environment variable names, or else of the BRAINSFit on the PATH.
+
+    Raises RegistrationError when there is none.
+    """
+    named = os.environ.get(EXECUTABLE_VARIABLE)
+    found = shutil.which(named or "BRAINSFit")
+    if found is None and named:
+        raise RegistrationError(f"'{named}' is no program that can be run; give the path of BRAINSFit's executable.")
+    if found is None:
+        raise RegistrationError(
+            "There is no BRAINSFit on the PATH; name the executable with --brainsfit (3D Slicer brings one in its "
+            "folder of command-line modules), or use 'sitk'."
+        )
+    return found
+
+
+def _arguments(parameters: dict[str, Any]) -> list[str]:
+    """Parameters as a command line has them: a switch stands alone when it is on, and not at all when it is off."""
+    given = {name: value for name, value in parameters.items() if value is not False}
+    pairs = ((f"--{name}", *(() if value is True else (str(value),))) for name, value in given.items())
+    return [word for pair in pairs for word in pair]
+
+
+def _read_result(file: Path, model: TransformModel) -> sitk.Transform:
+    if not file.is_file():
+        raise RegistrationError("BRAINSFit ended without a transform; try the method 'sitk'.")
+    transform = sitk.ReadTransform(str(file))
+    if model is TransformModel.RIGID:
+        return as_rigid(transform)
+    if model is TransformModel.AFFINE:
+        return as_affine(transform)
+    return transform

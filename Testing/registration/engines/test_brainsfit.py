@@ -1,0 +1,108 @@
+"""Tests of the engine that runs the program BRAINSFit, for which a strict stand-in is put on the PATH."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+import SimpleITK as sitk
+
+from CSAFusionLib.errors import Cancelled, RegistrationError
+from CSAFusionLib.registration.engines import brainsfit as brainsfit_engine
+from CSAFusionLib.registration.methods import Method, TransformModel
+from CSAFusionLib.registration.register import register
+from CSAFusionLib.registration.transforms import head_points, target_registration_error
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the stand-in is a POSIX executable")
+
+STAND_IN = Path(__file__).with_name("stand_in_brainsfit.py")
+
+
+@pytest.fixture
+def a_brainsfit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The executable, in a folder that is on the PATH."""
+    executable = tmp_path / "bin" / "BRAINSFit"
+    executable.parent.mkdir()
+    executable.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{STAND_IN}" "$@"\n')
+    executable.chmod(0o755)
+    monkeypatch.setenv("PATH", str(executable.parent), prepend=os.pathsep)
+    monkeypatch.delenv(brainsfit_engine.EXECUTABLE_VARIABLE, raising=False)
+    return executable
+
+
+@pytest.mark.parametrize(
+    ("model", "kind"),
+    [
+        (TransformModel.RIGID, sitk.Euler3DTransform),
+        (TransformModel.AFFINE, sitk.AffineTransform),
+        (TransformModel.BSPLINE, sitk.CompositeTransform),
+    ],
+)
+def test_each_model_goes_there_and_comes_back_through_files(
+    a_brainsfit, a_pair, a_rigid_motion, temporary_folder: Path, model: TransformModel, kind: type
+) -> None:
+    fixed, moving = (volume.image for volume in a_pair)
+    found = brainsfit_engine.run(fixed, moving, model)
+    assert isinstance(found, kind)
+    assert target_registration_error(found, a_rigid_motion, head_points(fixed)).max() < 1e-3
+    assert not list(temporary_folder.iterdir())
+
+
+@pytest.mark.parametrize("option", ["--numberOfSamples", "--use"])
+def test_the_stand_in_takes_no_option_that_brainsfit_does_not_know(
+    a_brainsfit, a_pair, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    monkeypatch.setattr(brainsfit_engine, "brainsfit_parameters", lambda model: {option.strip("-"): 3})
+    with pytest.raises(RegistrationError, match=f"unrecognized arguments: {option} 3"):
+        brainsfit_engine.run(*(volume.image for volume in a_pair), TransformModel.RIGID)
+
+
+def test_what_brainsfit_says_when_it_fails_is_passed_on(a_brainsfit, a_pair, temporary_folder, monkeypatch) -> None:
+    monkeypatch.setenv("STAND_IN", "fail")
+    with pytest.raises(RegistrationError, match=r"BRAINSFit could not .*\(All samples map outside moving image buffer"):
+        brainsfit_engine.run(*(volume.image for volume in a_pair), TransformModel.RIGID)
+    assert not list(temporary_folder.iterdir())
+
+
+def test_an_end_without_a_transform_is_told(a_brainsfit, a_pair, monkeypatch) -> None:
+    monkeypatch.setenv("STAND_IN", "without a transform")
+    with pytest.raises(RegistrationError, match="BRAINSFit ended without a transform"):
+        brainsfit_engine.run(*(volume.image for volume in a_pair), TransformModel.RIGID)
+
+
+def test_cancelling_one_that_hangs_leaves_no_process_and_no_file(
+    a_brainsfit, a_pair, temporary_folder: Path, monkeypatch, started
+) -> None:
+    monkeypatch.setenv("STAND_IN", "hang")
+
+    def cancel_once_it_runs(stage: str, done: int, total: int) -> None:
+        if started:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        brainsfit_engine.run(*(volume.image for volume in a_pair), TransformModel.RIGID, progress=cancel_once_it_runs)
+    assert started[0].poll() is not None
+    assert not list(temporary_folder.iterdir())
+
+
+def test_an_executable_that_is_named_is_preferred_to_the_path(a_brainsfit, tmp_path: Path, monkeypatch) -> None:
+    assert brainsfit_engine.find_executable() == str(a_brainsfit)
+    other = tmp_path / "another name"
+    other.symlink_to(a_brainsfit)
+    monkeypatch.setenv(brainsfit_engine.EXECUTABLE_VARIABLE, str(other))
+    assert brainsfit_engine.find_executable() == str(other)
+
+
+def test_an_executable_that_is_named_and_not_there_is_told(a_brainsfit, a_pair, monkeypatch) -> None:
+    monkeypatch.setenv(brainsfit_engine.EXECUTABLE_VARIABLE, "/nowhere/BRAINSFit")
+    with pytest.raises(RegistrationError, match="'/nowhere/BRAINSFit' is no program"):
+        register(*a_pair, Method.BRAINS)
+
+
+def test_without_one_it_says_how_to_name_one(a_pair, monkeypatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv(brainsfit_engine.EXECUTABLE_VARIABLE, raising=False)
+    with pytest.raises(RegistrationError, match="no BRAINSFit on the PATH; name the executable with --brainsfit"):
+        register(*a_pair, Method.BRAINS)
