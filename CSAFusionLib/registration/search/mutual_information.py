@@ -9,7 +9,7 @@ import SimpleITK as sitk
 
 from CSAFusionLib.errors import RegistrationError
 
-_BINS = 32
+_BINS = 64
 _SWEEPS = 20
 _LINE_STEPS = 20
 _VALUE_TOLERANCE = 1e-3
