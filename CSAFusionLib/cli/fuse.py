@@ -13,6 +13,7 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings, parse_choice
 from CSAFusionLib.geometry.planes import Plane
 from CSAFusionLib.intensity.modality import Modality
+from CSAFusionLib.registration.engines.brainsfit import use_executable
 from CSAFusionLib.registration.methods import Method, TransformModel
 
 
@@ -22,7 +23,7 @@ def fuse(
     output: Annotated[Path, typer.Option("-o", "--output", help="The fused volume; a folder for folders of pictures.")],
     registration: Annotated[
         str | None,
-        typer.Option(metavar="none|sitk|ants", help="Default: sitk for volumes; pictures are fused as they are."),
+        typer.Option(metavar=options.METHODS, help="Default: sitk for volumes; pictures are fused as they are."),
     ] = None,
     model: options.Model = "rigid",
     fixed_modality: options.ModalityOption = None,
@@ -42,6 +43,8 @@ def fuse(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     batch_size: Annotated[int | None, typer.Option(help="Slices at a time. Default: by device and slice size.")] = None,
     seed: options.Seed = 0,
+    deterministic: options.Deterministic = True,
+    brainsfit: options.Brainsfit = None,
     transform: Annotated[
         Path | None, typer.Option(help="Also save the transform, fixed to moving (.tfm, .h5).")
     ] = None,
@@ -67,7 +70,9 @@ def fuse(
         device=device,
         batch_size=batch_size,
         seed=seed,
+        deterministic=deterministic,
     )
+    use_executable(brainsfit)
     # The jobs load PyTorch; the help and a wrong option should not wait for it.
     if _are_pictures(fixed, moving):
         from CSAFusionLib.cli.picture_job import PictureOutputs, fuse_picture_files

@@ -13,19 +13,38 @@ from CSAFusionLib.fusion.settings import parse_choice
 from CSAFusionLib.intensity.colour_tables import COLOUR_TABLES
 from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.intensity.windows import CT_WINDOWS, Window, parse_window
+from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.training.pairs import PairKind, Split
 
 AnEnum = TypeVar("AnEnum", bound=Enum)
 
 MODALITIES = "|".join(modality.name for modality in Modality)
 WINDOWS = "LEVEL,WIDTH or " + "|".join(CT_WINDOWS)
+METHODS = "|".join(method.name.lower() for method in Method)
+MODELS = "|".join(model.name.lower() for model in TransformModel)
 
 Fixed = Annotated[
     Path, typer.Argument(metavar="FIXED", help="The reference: its grid is the result's grid.", show_default=False)
 ]
 Moving = Annotated[Path, typer.Argument(metavar="MOVING", help="What is brought onto it.", show_default=False)]
-Model = Annotated[str, typer.Option(help="Freedom of the registration: rigid, affine, or syn (ants only).")]
+Model = Annotated[
+    str,
+    typer.Option(
+        metavar=MODELS,
+        help="Freedom of the registration. Deformable are bspline (elastix, landmarks, brains) and the others (ants).",
+    ),
+]
 Seed = Annotated[int, typer.Option(help="Seed of the registration's sampling.")]
+Deterministic = Annotated[
+    bool,
+    typer.Option(
+        "--deterministic/--all-threads",
+        help="Register with one thread, so that the same input gives the same transform, or faster with all.",
+    ),
+]
+Brainsfit = Annotated[
+    Path | None, typer.Option(help="BRAINSFit's executable, for the method brains. Default: the one on the PATH.")
+]
 ModalityOption = Annotated[str | None, typer.Option(metavar=MODALITIES, help="Guessed from the data when left out.")]
 WindowOption = Annotated[
     str | None, typer.Option(metavar="WINDOW", help=f"Shown from black to white: {WINDOWS}. Found when left out.")

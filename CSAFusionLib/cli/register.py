@@ -17,6 +17,7 @@ from CSAFusionLib.fusion.provenance import NOTICE
 from CSAFusionLib.fusion.provenance import describe_registration as as_values
 from CSAFusionLib.fusion.settings import FusionSettings, parse_choice
 from CSAFusionLib.geometry.resampling import check_overlap, resample_to_grid
+from CSAFusionLib.registration.engines.brainsfit import use_executable
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.register import register as find_transform
 from CSAFusionLib.registration.transforms import check_transform_path, write_transform
@@ -29,19 +30,23 @@ def register(
     fixed: options.Fixed,
     moving: options.Moving,
     transform: Annotated[
-        Path, typer.Option(help="The transform, from FIXED points to MOVING points (.tfm; .h5 for syn).")
+        Path, typer.Option(help="The transform, from FIXED points to MOVING points (.tfm; .h5 if deformable).")
     ],
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Also save MOVING on FIXED's grid.")] = None,
-    method: Annotated[str, typer.Option(metavar="none|sitk|ants", help="What does the registration.")] = "sitk",
+    method: Annotated[str, typer.Option(metavar=options.METHODS, help="What does the registration.")] = "sitk",
     model: options.Model = "rigid",
     seed: options.Seed = 0,
+    deterministic: options.Deterministic = True,
+    brainsfit: options.Brainsfit = None,
 ) -> None:
     """Align MOVING to FIXED and save the transform."""
     settings = FusionSettings(
         registration=parse_choice(Method, method, "method"),
         transform_model=parse_choice(TransformModel, model, "model"),
         seed=seed,
+        deterministic=deterministic,
     )
+    use_executable(brainsfit)
     check_transform_path(transform, deformable=not settings.transform_model.is_linear)
     check_extension(output, VOLUME_EXTENSIONS)
     check_outputs((transform, output), (fixed, moving))
@@ -51,7 +56,12 @@ def register(
         for volume in volumes:
             check_volume(volume)
         result = find_transform(
-            *volumes, settings.registration, settings.transform_model, seed=settings.seed, progress=progress
+            *volumes,
+            settings.registration,
+            settings.transform_model,
+            seed=settings.seed,
+            threads=settings.threads,
+            progress=progress,
         )
         check_overlap(*volumes, result.transform)
         writers: dict[Path, Writer] = {transform: partial(write_transform, result.transform)}

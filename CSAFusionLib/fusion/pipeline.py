@@ -116,7 +116,7 @@ def fuse_volumes(
 
 def _register(fixed: Volume, moving: Volume, settings: FusionSettings, progress: Progress) -> RegistrationResult:
     method, model = settings.registration, settings.transform_model
-    return register(fixed, moving, method, model, seed=settings.seed, progress=progress)
+    return register(fixed, moving, method, model, seed=settings.seed, threads=settings.threads, progress=progress)
 
 
 def _in_order(roles: tuple[Role, Role], of_fixed: T, of_moving: T) -> tuple[T, T]:

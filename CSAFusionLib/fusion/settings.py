@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Any, TypeVar
@@ -33,6 +34,7 @@ class FusionSettings:
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:0``..., ``mps``.
         batch_size: slices at a time; None chooses by the device and the size of a slice.
         seed: seed of the registration's sampling.
+        deterministic: whether the registration uses one thread, with which the same input gives the same transform.
     """
 
     registration: Method = Method.AUTO
@@ -48,6 +50,12 @@ class FusionSettings:
     device: str = "auto"
     batch_size: int | None = None
     seed: int = 0
+    deterministic: bool = True
+
+    @property
+    def threads(self) -> int | None:
+        """The threads of the registration as its engines take them: None is one."""
+        return None if self.deterministic else os.cpu_count()
 
     def __post_init__(self) -> None:
         if self.batch_size is not None and self.batch_size < 1:

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from CSAFusionLib.cli.options import parse_kinds, parse_named, parse_split
+from CSAFusionLib.cli.options import METHODS, MODELS, parse_kinds, parse_named, parse_split
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.fusion.settings import parse_choice
+from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.training.pairs import PairKind
+
+
+def test_every_method_and_model_of_a_registration_is_offered_by_the_name_that_is_understood() -> None:
+    assert [parse_choice(Method, name, "method") for name in METHODS.split("|")] == list(Method)
+    assert [parse_choice(TransformModel, name, "model") for name in MODELS.split("|")] == list(TransformModel)
 
 
 def test_kinds_are_named_with_commas_between_them() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -65,3 +66,8 @@ def test_a_choice_is_read_in_any_case() -> None:
 def test_a_choice_that_is_none_lists_those_there_are() -> None:
     with pytest.raises(InputError, match="no plane 'sideways'; choose one of axial, sagittal, coronal, acquired"):
         parse_choice(Plane, "sideways", "plane")
+
+
+def test_a_repeatable_registration_has_one_thread_and_another_all() -> None:
+    assert FusionSettings().threads is None
+    assert FusionSettings(deterministic=False).threads == os.cpu_count()

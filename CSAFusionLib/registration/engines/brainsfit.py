@@ -56,6 +56,12 @@ def run(
         return _read_result(result, model)
 
 
+def use_executable(path: Path | None) -> None:
+    """Have this executable run from now on, by this process and those it starts; None changes nothing."""
+    if path is not None:
+        os.environ[EXECUTABLE_VARIABLE] = str(path)
+
+
 def find_executable() -> str:
     """Return the path of the executable that the environment variable names, or else of the BRAINSFit on the PATH.
 
