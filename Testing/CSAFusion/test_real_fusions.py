@@ -78,7 +78,7 @@ def test_t1_and_spect_in_colour_from_start_to_finish(opened, application, tmp_pa
     assert panel.ui.modalityBComboBox.currentIndex == list(ModalityChoice).index(ModalityChoice.SPECT)
     panel.ui.methodComboBox.currentIndex = list(Method).index(Method.NONE)
     fused = fuse(panel)
-    assert fused.IsA("vtkMRMLVectorVolumeNode") and not panel.ui.renderButton.enabled
+    assert fused.IsA("vtkMRMLVectorVolumeNode") and panel.ui.renderButton.enabled
     voxels = slicer.util.arrayFromVolume(fused).astype(int)
     assert (voxels[..., 0] > voxels[..., 2] + 50).any()
     application.save_file_name = str(tmp_path / "how.json")

@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import slicer
+import slicer.util
 import vtk
 
 from CSAFusionLib.slicer_host.comparison import LAYOUT, Comparison
 from CSAFusionLib.slicer_host.figures import write_figures
 from CSAFusionLib.slicer_host.figures_view import FiguresView
-from CSAFusionLib.slicer_host.rendering import can_render, render_fused
+from CSAFusionLib.slicer_host.rendering import render_fused
 from Testing.host.pythonqt import QtGui
-from Testing.host.scene import OBLIQUE, a_blob, a_volume_node
+from Testing.host.scene import OBLIQUE, a_blob, a_volume_node, ijk_to_ras_of
 
 FIGURES_LAYOUT = slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpPlotTableView
 
@@ -111,5 +112,25 @@ def test_a_grey_volume_is_rendered_with_one_display_node_however_often(module, v
     assert opacity.GetValue(0.1) == 0 < opacity.GetValue(0.5) < opacity.GetValue(1.0)
 
 
-def test_a_volume_in_colour_cannot_be_rendered(module):
-    assert not can_render(a_volume_node("RGB", np.zeros((2, 3, 4, 3), np.uint8), OBLIQUE))
+def test_a_volume_in_colour_is_rendered_in_its_colours_with_its_luminance_as_opacity(module):
+    colours = np.zeros((2, 3, 4, 3), np.uint8)
+    colours[..., 1] = 100
+    fused = a_volume_node("RGB", colours, OBLIQUE)
+    display = render_fused(fused)
+    rendered = display.GetVolumeNode()
+    voxels = slicer.util.arrayFromVolume(rendered)
+    assert voxels.shape == (2, 3, 4, 4) and set(voxels[..., 3].ravel()) == {59}
+    np.testing.assert_array_equal(voxels[..., :3], colours)
+    assert rendered.GetHideFromEditors() and ijk_to_ras_of(rendered).tobytes() == ijk_to_ras_of(fused).tobytes()
+    properties = display.GetVolumePropertyNode()
+    assert not properties.GetVolumeProperty().GetIndependentComponents()
+    assert properties.GetScalarOpacity().GetValue(25) == 0 < properties.GetScalarOpacity().GetValue(255)
+
+
+def test_a_volume_in_colour_that_has_changed_is_rendered_in_the_same_node(module):
+    fused = a_volume_node("RGB", np.zeros((2, 3, 4, 3), np.uint8), OBLIQUE)
+    display = render_fused(fused)
+    nodes = slicer.mrmlScene.GetNumberOfNodes()
+    slicer.util.arrayFromVolume(fused)[:] = 200
+    assert render_fused(fused) is display and slicer.mrmlScene.GetNumberOfNodes() == nodes
+    assert slicer.util.arrayFromVolume(display.GetVolumeNode()).min() == 200

@@ -17,7 +17,7 @@ from CSAFusionLib.slicer_host.panel.report import report_of
 from CSAFusionLib.slicer_host.panel.verdict import frame_of, level_of, verdict_of
 from CSAFusionLib.slicer_host.panel.widgets import say
 from CSAFusionLib.slicer_host.provenance import provenance_of
-from CSAFusionLib.slicer_host.rendering import can_render, render_fused
+from CSAFusionLib.slicer_host.rendering import render_fused
 from CSAFusionLib.slicer_host.writing import FIXED_ROLE
 from CSAFusionLib.volumes.writing import whole_file
 
@@ -46,9 +46,8 @@ class ResultSection:
         self._ui.reportLabel.text = report_of(fused, provenance) if provenance else _("No result yet.")
         say(self._ui.verdictLabel, verdict_of(provenance))
         self._ui.verdictLabel.styleSheet = frame_of(level_of(provenance))
-        for widget in (self._ui.saveButton, self._ui.overlaySlider):
+        for widget in (self._ui.saveButton, self._ui.overlaySlider, self._ui.renderButton):
             widget.enabled = bool(provenance)
-        self._ui.renderButton.enabled = bool(provenance) and can_render(fused)
         for button in (self._ui.compareButton, self._ui.checkButton):
             button.enabled = bool(provenance) and parameters.registeredVolume is not None
         self._ui.figuresButton.enabled = bool(provenance) and parameters.figuresTable is not None
