@@ -85,9 +85,9 @@ def _find(
     if method is Method.NONE:
         return sitk.Euler3DTransform()
     engine = import_module(_ENGINES[method])
-    found: sitk.Transform = engine.run(
-        target, pad_slab(target, source), model, seed=seed, threads=threads, progress=progress
-    )
+    # Air that is made up for the sake of mutual information has no landmarks, and hides those beside it.
+    moving = source if method is Method.LANDMARKS else pad_slab(target, source)
+    found: sitk.Transform = engine.run(target, moving, model, seed=seed, threads=threads, progress=progress)
     return found
 
 
