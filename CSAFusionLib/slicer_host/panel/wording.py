@@ -55,6 +55,10 @@ MODELS: dict[MenuChoice, tuple[str, str]] = {
         _("Deformable (SyN)"),
         _("Affine, then a smooth deformation that can be undone: anatomy that changed shape."),
     ),
+    TransformModel.RIGID_AFFINE_SYN: (
+        _("Deformable (rigid, affine, SyN)"),
+        _("The article's sequence: as SyN, begun rigidly; slower."),
+    ),
 }  # fmt: skip
 """(title, tooltip) of each transform."""
 
