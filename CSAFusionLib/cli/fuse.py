@@ -23,7 +23,7 @@ def fuse(
     output: Annotated[Path, typer.Option("-o", "--output", help="The fused volume; a folder for folders of pictures.")],
     registration: Annotated[
         str | None,
-        typer.Option(metavar=options.METHODS, help="Default: sitk for volumes; pictures are fused as they are."),
+        typer.Option(metavar=options.METHODS, help="Default: auto for volumes; pictures are fused as they are."),
     ] = None,
     model: options.Model = "rigid",
     fixed_modality: options.ModalityOption = None,

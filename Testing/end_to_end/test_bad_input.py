@@ -109,7 +109,7 @@ def test_weights_that_are_missing_or_damaged(
     [
         (("--registration", "magic"), "no registration 'magic'"),
         (("--registration", "brains"), "3D Slicer"),
-        (("--model", "syn"), "'sitk' cannot be syn"),
+        (("--registration", "sitk", "--model", "syn"), "'sitk' cannot be syn"),
         (("--plane", "sideways"), "no plane 'sideways'"),
         (("--fixed-modality", "xray"), "no modality 'xray'"),
         (("--fixed-window", "wobbly"), "'wobbly'"),
@@ -148,7 +148,7 @@ def test_a_picture_with_a_volume(is_refused: Callable, heads: Heads, tmp_path: P
     ("words", "said"),
     [
         (("--method", "magic"), "no method 'magic'"),
-        (("--model", "syn"), "'sitk' cannot be syn"),
+        (("--method", "sitk", "--model", "syn"), "'sitk' cannot be syn"),
         (("-o", "resampled.jpg"), "must end in"),
         (("--method", "ants", "--model", "syn"), "end it in .h5"),
     ],
