@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 
 from CSAFusionLib.cli import options
+from CSAFusionLib.cli.alignment_picture import alignment_picture
 from CSAFusionLib.cli.outputs import Writer, check_extension, check_outputs, write_together
 from CSAFusionLib.cli.progress_bar import ProgressBar
-from CSAFusionLib.cli.summary import describe_registration, print_written
+from CSAFusionLib.cli.summary import print_registration, print_written
 from CSAFusionLib.fusion.alignment import darkest
 from CSAFusionLib.fusion.provenance import NOTICE
 from CSAFusionLib.fusion.provenance import describe_registration as as_values
@@ -22,6 +23,7 @@ from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.register import register as find_transform
 from CSAFusionLib.registration.transforms import check_transform_path, write_transform
 from CSAFusionLib.volumes.checking import check_volume
+from CSAFusionLib.volumes.pictures import write_picture
 from CSAFusionLib.volumes.reading import read_volume
 from CSAFusionLib.volumes.writing import VOLUME_EXTENSIONS, write_volume
 
@@ -33,7 +35,10 @@ def register(
         Path, typer.Option(help="The transform, from FIXED points to MOVING points (.tfm; .h5 if deformable).")
     ],
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Also save MOVING on FIXED's grid.")] = None,
-    method: Annotated[str, typer.Option(metavar=options.METHODS, help="What does the registration.")] = "sitk",
+    method: Annotated[str, typer.Option(metavar=options.METHODS, help="What does the registration.")] = "auto",
+    png: Annotated[
+        Path | None, typer.Option(help="Also save a picture: fixed, moved, checkerboard, edges, in three planes.")
+    ] = None,
     model: options.Model = "rigid",
     seed: options.Seed = 0,
     deterministic: options.Deterministic = True,
@@ -49,7 +54,8 @@ def register(
     use_executable(brainsfit)
     check_transform_path(transform, deformable=not settings.transform_model.is_linear)
     check_extension(output, VOLUME_EXTENSIONS)
-    check_outputs((transform, output), (fixed, moving))
+    check_extension(png, (".png",))
+    check_outputs((transform, output, png), (fixed, moving))
     with ProgressBar() as progress:
         progress("Reading", 0, 0)
         volumes = read_volume(fixed), read_volume(moving)
@@ -69,8 +75,10 @@ def register(
             reference, image = volumes[0].image, volumes[1].image
             resampled = resample_to_grid(image, reference, result.transform, darkest(image))
             writers[output] = partial(write_volume, resampled)
+        if png is not None:
+            writers[png] = partial(write_picture, alignment_picture(*volumes, result.transform))
         progress("Writing", 0, 0)
         write_together(writers)
-    typer.echo(f"Registration {describe_registration(as_values(result))}")
+    print_registration(as_values(result))
     print_written(writers)
     typer.echo(NOTICE)

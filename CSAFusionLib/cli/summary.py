@@ -14,7 +14,7 @@ def print_fusion_summary(provenance: Mapping[str, Any]) -> None:
     for role in ("fixed", "moving"):
         typer.echo(f"{role.capitalize():13}{_describe_input(provenance[role])}")
     if "registration" in provenance:
-        typer.echo(f"Registration {describe_registration(provenance['registration'])}")
+        print_registration(provenance["registration"])
     device, weights = provenance["device"], provenance["weights"]
     typer.echo(f"Device       {device['name']}: {device['reason']}")
     typer.echo(f"Weights      {weights['name']} (SHA-256 {weights['sha256'][:12]}...)")
@@ -23,21 +23,28 @@ def print_fusion_summary(provenance: Mapping[str, Any]) -> None:
     typer.echo(provenance["notice"])
 
 
-def describe_registration(registration: Mapping[str, Any]) -> str:
-    """Method, model, time and figures in one line."""
-    method, figures = registration["method"].lower(), registration["metric"]
-    if registration["model"] is None:
-        return method + _list_figures({name: value for name, value in figures.items() if not name.endswith("_before")})
-    return f"{method}, {registration['model'].lower()}, {registration['seconds']:.1f} s" + _list_figures(figures)
+def print_registration(registration: Mapping[str, Any]) -> None:
+    """Say what did a registration, whether it can be trusted and why, and the figures before and after it."""
+    parts = [registration["method"].lower()]
+    if registration["model"] is not None:
+        parts += [registration["model"].lower(), f"{registration['seconds']:.1f} s"]
+    if verdict := registration["verdict"]:
+        parts.append(f"verdict: {verdict['level']} ({verdict['reason'].rstrip('.')})")
+    typer.echo(f"Registration {', '.join(parts)}")
+    if figures := list_figures(registration["metric"]):
+        typer.echo(f"Figures      {figures}")
+
+
+def list_figures(figures: Mapping[str, float]) -> str:
+    """The figures that there are of before and after a registration, in one line; one number where nothing changed."""
+    names = [name.removesuffix("_before") for name in figures if name.endswith("_before")]
+    pairs = {name: (f"{figures[f'{name}_before']:.2f}", f"{figures[f'{name}_after']:.2f}") for name in names}
+    return ", ".join(f"{name.replace('_', ' ')} {' to '.join(dict.fromkeys(pair))}" for name, pair in pairs.items())
 
 
 def print_written(paths: Iterable[Path]) -> None:
     """Name the files that were written."""
     typer.echo("Wrote        " + ", ".join(str(path) for path in paths))
-
-
-def _list_figures(figures: Mapping[str, float]) -> str:
-    return "".join(f", {name.replace('_', ' ')} {value:.3f}" for name, value in figures.items())
 
 
 def _describe_input(role: Mapping[str, Any]) -> str:

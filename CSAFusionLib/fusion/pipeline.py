@@ -25,6 +25,9 @@ from CSAFusionLib.fusion.sources import (
 )
 from CSAFusionLib.geometry.planes import from_slices, to_slices
 from CSAFusionLib.progress import Progress, silent
+from CSAFusionLib.registration.check.examine import examine
+from CSAFusionLib.registration.check.verdict import Level
+from CSAFusionLib.registration.preparation import prepare
 from CSAFusionLib.registration.register import register
 from CSAFusionLib.registration.result import RegistrationResult
 from CSAFusionLib.volumes.checking import check_volume
@@ -88,7 +91,7 @@ def fuse_volumes(
     network = weighted(loaded, fixed_is_a(*(role.modality for role in roles)), settings.balance)
     device = choose_device(settings.device)
 
-    registration = registration or _register(fixed, moving, settings, progress)
+    registration = _checked(registration or _register(fixed, moving, settings, progress), fixed, moving, progress)
     progress("Resampling", 0, 0)
     pair = align(*roles, settings, registration.transform)
     seen = seen_by_network(pair.fixed.luminance, pair.moving.luminance, pair.coverage)
@@ -96,7 +99,7 @@ def fuse_volumes(
     wanted = (pair.coverage > 0).any(axis=(1, 2), keepdims=True)
     a, b = _in_order(roles, pair.fixed.luminance * wanted, seen * wanted)
     fused = fuse_slices(network, a, b, device, settings.batch_size, progress)
-    warnings = [role.mapping.note for role in roles if role.mapping.note] + fused.warnings
+    warnings = _warnings(registration) + [role.mapping.note for role in roles if role.mapping.note] + fused.warnings
     sources = {name: role.describe() for name, role in zip(("fixed", "moving"), roles, strict=True)}
     how = {"registration": describe_registration(registration), "warnings": warnings}
     progress("Writing colour and geometry", 0, 0)
@@ -117,6 +120,21 @@ def fuse_volumes(
 def _register(fixed: Volume, moving: Volume, settings: FusionSettings, progress: Progress) -> RegistrationResult:
     method, model = settings.registration, settings.transform_model
     return register(fixed, moving, method, model, seed=settings.seed, threads=settings.threads, progress=progress)
+
+
+def _checked(registration: RegistrationResult, fixed: Volume, moving: Volume, progress: Progress) -> RegistrationResult:
+    """The registration with a verdict on it, which one that was given may lack."""
+    if registration.verdict is not None:
+        return registration
+    check = examine(prepare(fixed), prepare(moving), registration.transform, progress=progress)
+    return replace(registration, metric=check.figures, verdict=check.verdict)
+
+
+def _warnings(registration: RegistrationResult) -> list[str]:
+    verdict = registration.verdict
+    if verdict is None or verdict.level is Level.GOOD:
+        return []
+    return [f"The registration is {verdict.level.value}: {verdict.reason}"]
 
 
 def _in_order(roles: tuple[Role, Role], of_fixed: T, of_moving: T) -> tuple[T, T]:

@@ -45,12 +45,13 @@ def describe_run(settings: FusionSettings, weights: WeightsInfo, device: Device)
 
 
 def describe_registration(result: RegistrationResult) -> dict[str, Any]:
-    """Method, model, figures and, when the transform is linear, its matrix from fixed to moving points (LPS, mm)."""
+    """Method, model, figures, verdict and, when the transform is linear, its matrix from fixed to moving points."""
     described: dict[str, Any] = {
         "method": result.method.name,
         "model": None if result.model is None else result.model.name,
         "seconds": round(result.seconds, 3),
         "metric": {name: float(value) for name, value in result.metric.items()},
+        "verdict": result.verdict and {"level": result.verdict.level.value, "reason": result.verdict.reason},
         "transform": result.transform.GetName(),
     }
     if result.transform.IsLinear():

@@ -11,6 +11,7 @@ import SimpleITK as sitk
 
 from CSAFusionLib.fusion.pipeline import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.registration.check.verdict import Level, Verdict
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.result import RegistrationResult
 from CSAFusionLib.volumes.volume import Volume
@@ -107,16 +108,19 @@ def _save_registration(result: RegistrationResult, path: Path) -> dict[str, Any]
         "model": result.model and result.model.name,
         "seconds": result.seconds,
         "metric": result.metric,
+        "verdict": result.verdict and {"level": result.verdict.level.name, "reason": result.verdict.reason},
     }
 
 
 def _load_registration(folder: Path, saved: dict[str, Any]) -> RegistrationResult:
+    verdict = saved["verdict"]
     return RegistrationResult(
         transform=sitk.ReadTransform(str(folder / saved["file"])),
         method=Method[saved["method"]],
         model=saved["model"] and TransformModel[saved["model"]],
         seconds=saved["seconds"],
         metric=saved["metric"],
+        verdict=verdict and Verdict(Level[verdict["level"]], verdict["reason"]),
     )
 
 

@@ -6,9 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from CSAFusionLib.cli.summary import describe_registration, print_fusion_summary, print_written
+from CSAFusionLib.cli.summary import list_figures, print_fusion_summary, print_registration, print_written
 
-REGISTRATION = {"method": "SITK", "model": "RIGID", "seconds": 3.21, "metric": {"mi_before": 0.5, "mi_after": 0.75}}
+REGISTRATION = {
+    "method": "SITK",
+    "model": "RIGID",
+    "seconds": 3.21,
+    "metric": {"mutual_information_before": 0.5, "mutual_information_after": 0.75, "shift_mm": 3.0},
+    "verdict": {"level": "good", "reason": "No better alignment was found."},
+}
 
 
 def provenance() -> dict:
@@ -28,7 +34,8 @@ def test_the_summary_says_how_the_result_was_made(capsys: pytest.CaptureFixture[
     assert capsys.readouterr().out.splitlines() == [
         "Fixed        MR (guessed), 0 to 812.5 shown from black to white",
         "Moving       PET, 0 to 9 shown from black to white, in colour through ice",
-        "Registration sitk, rigid, 3.2 s, mi before 0.500, mi after 0.750",
+        "Registration sitk, rigid, 3.2 s, verdict: good (No better alignment was found)",
+        "Figures      mutual information 0.50 to 0.75",
         "Device       cpu: asked for",
         "Weights      ct-mr (SHA-256 0123456789ab...)",
         "Warning      Memory ran out.",
@@ -45,9 +52,13 @@ def test_pictures_have_no_registration_and_no_window(capsys: pytest.CaptureFixtu
     assert "Registration" not in out
 
 
-def test_without_a_registration_there_is_no_before() -> None:
-    none = REGISTRATION | {"method": "NONE", "model": None}
-    assert describe_registration(none) == "none, mi after 0.750"
+def test_a_registration_by_the_headers_has_no_model_and_no_time(capsys: pytest.CaptureFixture[str]) -> None:
+    print_registration(REGISTRATION | {"method": "NONE", "model": None, "verdict": None, "metric": {}})
+    assert capsys.readouterr().out == "Registration none\n"
+
+
+def test_a_figure_that_did_not_change_is_given_once() -> None:
+    assert list_figures({"overlap_before": 0.801, "overlap_after": 0.8, "peak": 0.4}) == "overlap 0.80"
 
 
 def test_the_files_written_are_named(capsys: pytest.CaptureFixture[str]) -> None:

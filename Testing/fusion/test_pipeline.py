@@ -18,6 +18,7 @@ from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.geometry.grid import same_grid
 from CSAFusionLib.geometry.planes import Plane
 from CSAFusionLib.intensity.modality import Modality
+from CSAFusionLib.registration.check.verdict import Level, Verdict
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.result import RegistrationResult
 from CSAFusionLib.volumes.volume import Volume
@@ -136,11 +137,30 @@ def test_where_the_moving_volume_ends_within_a_slice_there_is_no_dark_seam(
     assert inner.min() >= min(row[2], mapped[2]) - 0.05
 
 
+def test_a_registration_given_without_a_verdict_is_checked_and_a_bad_one_is_a_warning(
+    an_mr: Volume, settings: FusionSettings
+) -> None:
+    astray = RegistrationResult(sitk.TranslationTransform(3, (14.0, 0.0, 0.0)), Method.BRAINS, TransformModel.RIGID, 1)
+    result = fuse_volumes(an_mr, an_mr, settings, registration=astray)
+    assert result.provenance["registration"]["verdict"]["level"] == "bad"
+    assert "The registration is bad: The volumes agree better when moved by 14 mm" in result.warnings[0]
+    assert result.registration.metric["better_mm"] == pytest.approx(14, abs=1)
+
+
+def test_a_verdict_that_is_there_is_kept(an_mr: Volume, settings: FusionSettings) -> None:
+    said = Verdict(Level.GOOD, "As good as said.")
+    known = RegistrationResult(sitk.Euler3DTransform(), Method.SITK, TransformModel.RIGID, 1, {}, said)
+    result = fuse_volumes(an_mr, an_mr, settings, registration=known)
+    assert result.registration is known
+    assert result.provenance["registration"]["verdict"] == {"level": "good", "reason": "As good as said."}
+
+
 def test_a_known_registration_is_used_and_none_is_run(an_mr: Volume, settings: FusionSettings) -> None:
     shift = sitk.TranslationTransform(3, (4.0, 0.0, 0.0))
     known = RegistrationResult(shift, Method.SITK, TransformModel.RIGID, 0.0)
     result = fuse_volumes(an_mr, an_mr, settings, registration=known)
-    assert result.registration is known
+    assert result.registration.transform is shift
+    assert (result.registration.method, result.registration.seconds) == (Method.SITK, 0.0)
     np.testing.assert_allclose(voxels(result.moving_on_grid)[..., :-2], voxels(an_mr.image)[..., 2:], atol=1e-3)
 
 

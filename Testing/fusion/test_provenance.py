@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,6 +13,7 @@ import CSAFusionLib
 from CSAFusionLib.fusion.device import Device
 from CSAFusionLib.fusion.provenance import describe_registration, describe_run, linear_matrix
 from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.registration.check.verdict import Level, Verdict
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.result import RegistrationResult
 
@@ -36,6 +38,14 @@ def test_a_linear_transform_is_given_as_its_matrix() -> None:
     np.testing.assert_allclose(moved[:3], turn.TransformPoint((7.0, 8.0, 9.0)), atol=1e-9)
     assert json.loads(json.dumps(described))["metric"] == {"ncc": 0.5}
     assert (described["method"], described["model"], described["seconds"]) == ("SITK", "RIGID", 1.235)
+
+
+def test_the_verdict_is_given_by_word_and_reason_and_its_lack_too() -> None:
+    unchecked = RegistrationResult(sitk.Euler3DTransform(), Method.BRAINS, TransformModel.RIGID, 1.0)
+    assert describe_registration(unchecked)["verdict"] is None
+    checked = replace(unchecked, verdict=Verdict(Level.BAD, "The transform folds space."))
+    described = json.loads(json.dumps(describe_registration(checked)))
+    assert described["verdict"] == {"level": "bad", "reason": "The transform folds space."}
 
 
 def test_a_deformation_has_no_matrix() -> None:

@@ -9,6 +9,7 @@ import SimpleITK as sitk
 from CSAFusionLib.fusion.pipeline import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.intensity.windows import Window
+from CSAFusionLib.registration.check.verdict import Level, Verdict
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.result import RegistrationResult
 from CSAFusionLib.volumes.volume import Volume
@@ -67,6 +68,13 @@ def test_a_given_registration_travels_with_its_transform(tmp_path, transform, mo
     assert (back.method, back.model, back.seconds, back.metric) == (given.method, model, 1.25, given.metric)
     for point in ((0.0, 0.0, 0.0), (1.2, 0.7, 2.9)):
         np.testing.assert_allclose(back.transform.TransformPoint(point), transform.TransformPoint(point), atol=1e-9)
+
+
+@pytest.mark.parametrize("verdict", [None, Verdict(Level.DOUBTFUL, "They hardly overlap.")])
+def test_a_registration_s_verdict_travels_and_none_stays_none(tmp_path, verdict):
+    given = RegistrationResult(A_ROTATION, Method.BRAINS, TransformModel.RIGID, 1.0, verdict=verdict)
+    volume = Volume(an_oblique_image(), "A")
+    assert there_and_back(Job(volume, volume, FusionSettings(), given), tmp_path).registration.verdict == verdict
 
 
 def test_a_region_travels_and_none_stays_none(tmp_path):

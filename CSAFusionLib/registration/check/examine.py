@@ -66,6 +66,7 @@ def _against_rivals(score: Score, on_step: partial[None]) -> dict[str, float]:
     return {
         "agreement": agreement,
         "head_overlap": score.overlap(here),
+        "best_share": agreement / best if best else 1.0,
         "better_mm": score.distance(here, rivals.best),
         "better_certainty": score.advantage(rivals.best, here),
         "elsewhere_share": score(rivals.elsewhere) / best if rivals.elsewhere and best else 0.0,

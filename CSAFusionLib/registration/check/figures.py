@@ -11,15 +11,16 @@ from CSAFusionLib.registration.preparation import coarsen
 _BINS = 32
 _SPACING_MM = 3.0
 _SSIM_SIGMA_VOXELS = 1.5
+_SHORTEST_FILTERED = 4
 
 
 def compare(fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform) -> dict[str, float]:
     """Measure how two scalar images agree before (by their headers) and after a registration.
 
     transform: from fixed to moving points, LPS mm.
-    Returns, each with ``_before`` and ``_after``: ``mutual_information`` (nats, where both have voxels), ``ncc`` and
-    ``ssim`` (-1 to 1, of the fixed image and of what the moving image's intensities predict of it, so that two
-    modalities can be compared), and ``overlap`` (share of the fixed field of view that the moving one covers, 0 to 1).
+    Returns, each with ``_before`` and ``_after``: ``mutual_information`` (nats, where both have voxels);
+    ``correlation`` and ``ssim`` (-1 to 1) of the fixed image and of what the moving image's intensities predict of it,
+    so that two modalities can be compared; ``overlap`` (share of the fixed field of view that is covered, 0 to 1).
     """
     fixed, moving = coarsen(fixed, _SPACING_MM), coarsen(moving, _SPACING_MM)
     figures = {}
@@ -28,7 +29,7 @@ def compare(fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform) ->
         a, b = sitk.GetArrayViewFromImage(fixed)[inside], resampled[inside]
         predicted = _predicted(a, b)
         figures[f"mutual_information_{when}"] = mutual_information(a, b)
-        figures[f"ncc_{when}"] = _correlation(a, predicted)
+        figures[f"correlation_{when}"] = _correlation(a, predicted)
         figures[f"ssim_{when}"] = _structural_similarity(sitk.GetArrayViewFromImage(fixed), predicted, inside)
         figures[f"overlap_{when}"] = float(inside.mean())
     return figures
@@ -93,5 +94,11 @@ def _structural_similarity(fixed: np.ndarray, predicted: np.ndarray, inside: np.
 
 
 def _smooth(array: np.ndarray) -> np.ndarray:
+    """A Gaussian window around each voxel; an axis too short for the filter is left as it is."""
     image = sitk.GetImageFromArray(array)
-    return sitk.GetArrayFromImage(sitk.DiscreteGaussian(image, _SSIM_SIGMA_VOXELS**2, 11, 0.01, False))
+    for axis, length in enumerate(image.GetSize()):
+        if length >= _SHORTEST_FILTERED:
+            image = sitk.RecursiveGaussian(
+                image, _SSIM_SIGMA_VOXELS, False, sitk.RecursiveGaussianImageFilter.ZeroOrder, axis
+            )
+    return sitk.GetArrayFromImage(image)

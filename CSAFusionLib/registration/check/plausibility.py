@@ -9,7 +9,7 @@ from CSAFusionLib.registration.preparation import coarsen
 from CSAFusionLib.registration.transforms import head_points, map_points
 
 _POINTS = 500
-_FIELD_SPACING_MM = 4.0
+_SPACING_MM = 4.0
 
 
 def describe_transform(fixed: sitk.Image, transform: sitk.Transform) -> dict[str, float]:
@@ -20,10 +20,12 @@ def describe_transform(fixed: sitk.Image, transform: sitk.Transform) -> dict[str
     transform, along any direction), and ``jacobian_min`` and ``jacobian_max``: volume change at a point, 1 for none,
     0 or less where space folds or is mirrored.
     """
-    points = head_points(coarsen(fixed, _FIELD_SPACING_MM), _POINTS)
+    grid = coarsen(fixed, _SPACING_MM)
+    points = head_points(grid, _POINTS)
     mapped = map_points(transform, points)
-    left, scales, right = np.linalg.svd(_closest_matrix(points, mapped))
-    jacobian = _jacobian(fixed, transform)
+    matrix = _matrix(transform) if transform.IsLinear() else _closest_matrix(points, mapped)
+    jacobian = np.array([np.linalg.det(matrix)]) if transform.IsLinear() else _jacobian(grid, transform)
+    left, scales, right = np.linalg.svd(matrix)
     return {
         "rotation_degrees": _angle(left @ right),
         "shift_mm": float(np.linalg.norm(mapped.mean(axis=0) - points.mean(axis=0))),
@@ -34,10 +36,15 @@ def describe_transform(fixed: sitk.Image, transform: sitk.Transform) -> dict[str
     }
 
 
+def _matrix(transform: sitk.Transform) -> np.ndarray:
+    """The (3, 3) matrix of a linear transform."""
+    origin, *tips = map_points(transform, np.vstack([np.zeros(3), np.eye(3)]))
+    return (np.array(tips) - origin).T
+
+
 def _closest_matrix(points: np.ndarray, mapped: np.ndarray) -> np.ndarray:
     """The (3, 3) matrix that takes the points, from their mean, nearest to where they are mapped."""
-    solution = np.linalg.lstsq(points - points.mean(axis=0), mapped - mapped.mean(axis=0), rcond=None)[0]
-    return solution.T
+    return np.linalg.lstsq(points - points.mean(axis=0), mapped - mapped.mean(axis=0), rcond=None)[0].T
 
 
 def _angle(turn: np.ndarray) -> float:
@@ -46,14 +53,10 @@ def _angle(turn: np.ndarray) -> float:
     return float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
 
 
-def _jacobian(fixed: sitk.Image, transform: sitk.Transform) -> np.ndarray:
-    grid = coarsen(fixed, _FIELD_SPACING_MM)
-    if transform.IsLinear() or min(grid.GetSize()) < 3:
-        origin, *tips = map_points(transform, np.vstack([np.zeros(3), np.eye(3)]))
-        return np.array([np.linalg.det(np.array(tips) - origin)])
+def _jacobian(grid: sitk.Image, transform: sitk.Transform) -> np.ndarray:
     field = sitk.TransformToDisplacementField(
         transform, sitk.sitkVectorFloat64, grid.GetSize(), grid.GetOrigin(), grid.GetSpacing(), grid.GetDirection()
     )
     # Differences at the border are one-sided there and say nothing of the transform.
-    inner = (slice(1, -1),) * 3
+    inner = tuple(slice(1, -1) if length > 2 else slice(None) for length in grid.GetSize()[::-1])
     return sitk.GetArrayFromImage(sitk.DisplacementFieldJacobianDeterminant(field))[inner]

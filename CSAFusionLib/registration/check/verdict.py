@@ -50,6 +50,9 @@ _CERTAIN = 3.0
 # Of the head in the smaller field of view.
 _LITTLE_OVERLAP = 0.25
 
+# Of the best score: less than this is left after some 3 mm where both images show fine detail.
+_CLEAR_LOSS = 0.83
+
 # Of the best score: an alignment elsewhere that scores so much is as likely.
 _EQUAL_SHARE = 0.93
 
@@ -72,7 +75,7 @@ _RULES = (
     _Rule(
         Level.BAD,
         lambda figures: figures["better_mm"] > _WRONG_MM and figures["better_certainty"] > _CERTAIN,
-        "The volumes agree better when moved by {better_mm:.0f} mm.",
+        "The volumes agree better when moved by {better_mm:.0f} mm: the alignment is wrong.",
     ),
     _Rule(
         Level.BAD,
@@ -81,8 +84,8 @@ _RULES = (
     ),
     _Rule(
         Level.DOUBTFUL,
-        lambda figures: figures["better_mm"] > _UNSURE_MM,
-        "The volumes agree slightly better when moved by {better_mm:.1f} mm.",
+        lambda figures: figures["better_mm"] > _UNSURE_MM or figures["best_share"] < _CLEAR_LOSS,
+        "The volumes agree better when moved by {better_mm:.1f} mm.",
     ),
     _Rule(
         Level.DOUBTFUL,
@@ -92,7 +95,7 @@ _RULES = (
     _Rule(
         Level.DOUBTFUL,
         lambda figures: figures["elsewhere_share"] > _EQUAL_SHARE,
-        "The volumes agree nearly as well in quite another place.",
+        "The volumes agree nearly as well in another place.",
     ),
     _Rule(
         Level.DOUBTFUL,

@@ -40,3 +40,18 @@ def test_a_matching_sliver_ranks_below_a_whole_match(a_head) -> None:
     head = a_head()
     away = sitk.TranslationTransform(3, (0.0, 0.0, 170.0))
     assert agreement(head, head, away) < agreement(head, head, sitk.TranslationTransform(3, (5.0, 0.0, 0.0)))
+
+
+def test_another_contrast_correlates_with_what_it_predicts(a_pair, a_rigid_motion) -> None:
+    fixed, moving = a_pair
+    figures = compare(fixed.image, moving.image, a_rigid_motion)
+    for name in ("correlation", "ssim"):
+        assert figures[f"{name}_before"] < figures[f"{name}_after"] <= 1
+    assert figures["correlation_after"] > 0.95
+
+
+def test_an_image_is_wholly_like_itself_and_apart_like_nothing(a_head) -> None:
+    head = a_head()
+    same = compare(head, head, sitk.TranslationTransform(3, (900.0, 0.0, 0.0)))
+    assert same["ssim_before"] > 0.97 and same["correlation_before"] > 0.99
+    assert same["ssim_after"] == same["correlation_after"] == 0

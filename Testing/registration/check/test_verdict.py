@@ -1,28 +1,54 @@
-"""CSAFusionLib.registration.check.verdict"""
+"""What the figures of a registration mean."""
 
 from __future__ import annotations
 
 import pytest
 
-from CSAFusionLib.registration.check.verdict import verdict
+from CSAFusionLib.registration.check.verdict import Level, judge
+
+RIGHT = {
+    "jacobian_min": 1.0,
+    "scale_min": 1.0,
+    "scale_max": 1.02,
+    "head_overlap": 0.9,
+    "best_share": 0.98,
+    "better_mm": 0.6,
+    "better_certainty": 1.0,
+    "elsewhere_share": 0.5,
+    "mirror_certainty": -8.0,
+    "peak": 0.5,
+}
+
+
+def test_figures_of_a_right_registration_are_good() -> None:
+    verdict = judge(RIGHT)
+    assert verdict.level is Level.GOOD
+    assert verdict.reason == "No better alignment was found, the best one being 0.6 mm away."
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "overlap", "said"),
+    ("figures", "level", "reason"),
     [
-        (0.2, 0.5, 0.9, "agree better"),
-        (0.5, 0.2, 0.9, "no better"),
-        (0.5, 0.503, 0.9, "as well as before"),
-        (0.2, 0.5, 0.01, "hardly overlap"),
+        ({"jacobian_min": 0.0}, Level.BAD, "folds"),
+        ({"better_mm": 7.0, "better_certainty": 6.0}, Level.BAD, "moved by 7 mm"),
+        ({"better_mm": 7.0, "better_certainty": 2.0}, Level.DOUBTFUL, "moved by 7.0 mm"),
+        ({"better_mm": 4.4, "better_certainty": 9.0}, Level.DOUBTFUL, "moved by 4.4 mm"),
+        ({"better_mm": 3.0, "best_share": 0.7}, Level.DOUBTFUL, "moved by 3.0 mm"),
+        ({"mirror_certainty": 5.0}, Level.BAD, "mirrored"),
+        ({"mirror_certainty": 2.0}, Level.DOUBTFUL, "mirrored"),
+        ({"mirror_certainty": 0.0}, Level.GOOD, "left and right look alike"),
+        ({"head_overlap": 0.1}, Level.DOUBTFUL, "share 10% of the head"),
+        ({"peak": 0.01}, Level.DOUBTFUL, "hardly agree"),
+        ({"elsewhere_share": 0.98}, Level.DOUBTFUL, "another place"),
+        ({"scale_max": 1.6}, Level.DOUBTFUL, "1.00 to 1.60"),
     ],
 )
-def test_the_figures_decide_what_is_said_and_are_shown(before: float, after: float, overlap: float, said: str) -> None:
-    sentence = verdict(
-        {"mutual_information_before": before, "mutual_information_after": after, "overlap_after": overlap}
-    )
-    assert said in sentence and "overlay" in sentence
-    assert f"{before:.2f} before, {after:.2f} after; overlap {overlap:.0%}" in sentence
+def test_what_is_wrong_decides_the_level_and_is_named(figures: dict[str, float], level: Level, reason: str) -> None:
+    verdict = judge(RIGHT | figures)
+    assert verdict.level is level
+    assert reason in verdict.reason
+    assert verdict.reason.endswith(".")
 
 
-def test_without_figures_nothing_is_said() -> None:
-    assert verdict({}) == ""
+def test_bad_comes_before_doubtful() -> None:
+    assert judge(RIGHT | {"scale_max": 1.6, "mirror_certainty": 5.0}).level is Level.BAD

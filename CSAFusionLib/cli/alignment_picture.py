@@ -1,0 +1,46 @@
+"""One picture of a registration: fixed, moved, checkerboard and edges, in three planes through the head."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import SimpleITK as sitk
+from PIL import Image
+
+from CSAFusionLib.cli.sheet import bounding_box, sheet, spread, tile_size
+from CSAFusionLib.fusion.alignment import AlignedPair, align, find_roles
+from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.geometry.planes import Plane, slice_spacing
+from CSAFusionLib.registration.check.pictures import checkerboard, edge_overlay
+from CSAFusionLib.volumes.volume import Volume
+
+TITLES = ("Fixed", "Moving, registered", "Checkerboard", "Its edges over fixed")
+PLANES = (Plane.AXIAL, Plane.CORONAL, Plane.SAGITTAL)
+
+
+def alignment_picture(fixed: Volume, moving: Volume, transform: sitk.Transform) -> np.ndarray:
+    """Draw the middle slices of what both volumes show, uint8 (H, W, 3).
+
+    transform: from fixed to moving points, LPS mm.
+    """
+    settings = FusionSettings()
+    roles = find_roles(fixed, moving, settings)
+    return sheet([_row(align(*roles, replace(settings, plane=plane), transform), plane) for plane in PLANES], TITLES)
+
+
+def _row(pair: AlignedPair, plane: Plane) -> tuple[tuple[np.ndarray, ...], tuple[float, float]]:
+    covered = pair.coverage > 0
+    fixed, moved = pair.fixed.luminance, pair.moving.luminance * covered
+    middle = spread(fixed * moved, 1)[0]
+    window = bounding_box(np.maximum(fixed[middle], moved[middle]))
+    _, height, width = slice_spacing(pair.moving_on_grid, plane)
+    size = tile_size(fixed[middle][window].shape, (height, width))
+    # Enlarged first, so that squares are square and edges thin where slices are thick.
+    a, b, inside = (_enlarged(stack[middle][window], size) for stack in (fixed, moved, covered))
+    return (a, b, checkerboard(a, np.where(inside > 0.5, b, a)), edge_overlay(a, b)), (1.0, 1.0)
+
+
+def _enlarged(tile: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    picture = Image.fromarray(tile.astype(np.float32)).resize(size[::-1], Image.Resampling.BICUBIC)
+    return np.clip(np.asarray(picture), 0, 1)

@@ -1,0 +1,120 @@
+"""The check of a registration, on the phantom head and on real volumes."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from CSAFusionLib.errors import Cancelled
+from CSAFusionLib.registration.check.examine import examine
+from CSAFusionLib.registration.check.verdict import Level
+from CSAFusionLib.registration.preparation import prepare
+from CSAFusionLib.registration.transforms import read_transform
+from CSAFusionLib.volumes.reading import read_volume
+
+MIRROR = sitk.AffineTransform(np.diag([-1.0, 1.0, 1.0]).ravel().tolist(), (0.0, 0.0, 0.0))
+
+
+@pytest.fixture(scope="module")
+def a_real_pair(shared_data) -> tuple[sitk.Image, sitk.Image, sitk.Transform]:
+    """T1 and T2 of one patient from two visits, 11 mm apart by their headers, and the measured truth."""
+    folder = shared_data / "volumes" / "open_ms"
+    names = ("study1_T1W", "study2_T2W")
+    fixed, moving = (prepare(read_volume(folder / "patient01" / f"{name}.nii.gz")) for name in names)
+    truth = folder / "ground_truth" / f"patient01_fixed-{names[0]}_moving-{names[1]}.tfm"
+    return fixed, moving, read_transform(truth)
+
+
+def test_the_truth_is_good_and_the_headers_are_bad_on_the_phantom(a_pair, a_rigid_motion) -> None:
+    fixed, moving = (volume.image for volume in a_pair)
+    assert examine(fixed, moving, a_rigid_motion).verdict.level is Level.GOOD
+    astray = examine(fixed, moving, sitk.Euler3DTransform())
+    assert astray.verdict.level is Level.BAD
+    points = [(x, y, z) for x in (-40.0, 40.0) for y in (-50.0, 50.0) for z in (-30.0, 30.0)]
+    error = np.mean([np.linalg.norm(np.subtract(a_rigid_motion.TransformPoint(p), p)) for p in points])
+    assert astray.figures["better_mm"] == pytest.approx(error, abs=2)
+
+
+def test_the_better_of_two_transforms_has_the_higher_agreement(a_pair, a_rigid_motion) -> None:
+    fixed, moving = (volume.image for volume in a_pair)
+    near = sitk.CompositeTransform([a_rigid_motion, sitk.TranslationTransform(3, (2.0, 0.0, 0.0))])
+    right, astray = (examine(fixed, moving, transform).figures["agreement"] for transform in (a_rigid_motion, near))
+    assert right > astray
+
+
+def test_a_mirrored_head_is_bad_although_its_outline_fits(a_head, moved) -> None:
+    head = a_head("T1")
+    verdict = examine(head, moved(a_head("T2"), MIRROR), sitk.Euler3DTransform()).verdict
+    assert verdict.level is Level.BAD
+    assert "mirrored" in verdict.reason
+
+
+def test_a_slab_in_a_head_is_judged_by_what_it_shows(a_head) -> None:
+    head, slab = a_head("T1"), a_head("T2")[:, :, 27:34]
+    assert examine(head, slab, sitk.Euler3DTransform()).verdict.level is Level.GOOD
+    assert examine(head, slab, sitk.TranslationTransform(3, (0.0, 0.0, 12.0))).verdict.level is Level.BAD
+
+
+def test_noise_agrees_with_nothing(a_head) -> None:
+    noise = sitk.GetImageFromArray(np.random.default_rng(0).normal(size=(60, 68, 60)).astype(np.float32))
+    noise.CopyInformation(a_head())
+    assert examine(a_head(), noise, sitk.Euler3DTransform()).verdict.level is not Level.GOOD
+
+
+def test_a_folding_field_is_bad(a_head) -> None:
+    head = a_head()
+    waves = np.zeros((60, 68, 60, 3))
+    waves[..., 0] = 20 * np.sin(np.arange(60) / 4)
+    field = sitk.GetImageFromArray(waves, isVector=True)
+    field.CopyInformation(head)
+    verdict = examine(head, head, sitk.DisplacementFieldTransform(field)).verdict
+    assert (verdict.level, "folds" in verdict.reason) == (Level.BAD, True)
+
+
+def test_the_check_is_repeatable_and_changes_neither_image_nor_transform(a_pair, a_rigid_motion) -> None:
+    fixed, moving = (volume.image for volume in a_pair)
+    before = [sitk.GetArrayFromImage(image) for image in (fixed, moving)], a_rigid_motion.GetParameters()
+    assert examine(fixed, moving, a_rigid_motion, seed=3) == examine(fixed, moving, a_rigid_motion, seed=3)
+    for image, array in zip((fixed, moving), before[0], strict=True):
+        np.testing.assert_array_equal(sitk.GetArrayViewFromImage(image), array)
+    assert a_rigid_motion.GetParameters() == before[1]
+
+
+@pytest.mark.parametrize("size", [(60, 68, 1), (1, 68, 60), (9, 8, 7), (2, 2, 2)])
+def test_thin_and_tiny_volumes_get_a_verdict_too(a_head, size) -> None:
+    small = a_head(size=size)
+    figures = examine(small, small, sitk.Euler3DTransform()).figures
+    assert all(np.isfinite(value) for value in figures.values())
+
+
+def test_volumes_that_do_not_meet_are_not_good(a_head) -> None:
+    apart = examine(a_head(), a_head(), sitk.TranslationTransform(3, (900.0, 0.0, 0.0)))
+    assert apart.verdict.level is not Level.GOOD
+    assert apart.figures["overlap_after"] == 0
+
+
+def test_the_check_can_be_cancelled(a_pair) -> None:
+    fixed, moving = (volume.image for volume in a_pair)
+
+    def cancel(stage: str, done: int, total: int) -> None:
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        examine(fixed, moving, sitk.Euler3DTransform(), progress=cancel)
+
+
+def test_a_measured_truth_is_good_and_8_mm_beside_it_is_bad(a_real_pair) -> None:
+    fixed, moving, truth = a_real_pair
+    assert examine(fixed, moving, truth).verdict.level is Level.GOOD
+    beside = sitk.CompositeTransform([truth, sitk.TranslationTransform(3, (0.0, 8.0, 0.0))])
+    verdict = examine(fixed, moving, beside).verdict
+    assert (verdict.level, "8 mm" in verdict.reason) == (Level.BAD, True)
+
+
+def test_the_check_takes_seconds_of_one_core_on_a_clinical_pair(a_real_pair) -> None:
+    started = time.process_time()
+    examine(*a_real_pair)
+    assert time.process_time() - started < 4

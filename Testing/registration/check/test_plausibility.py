@@ -1,0 +1,60 @@
+"""How a transform moves and deforms a head."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from CSAFusionLib.registration.check.plausibility import describe_transform
+
+
+def a_field(head: sitk.Image, along_x: np.ndarray) -> sitk.Transform:
+    """Displacements along x, (Z, Y, X) in mm, on the head's grid."""
+    vectors = np.stack([along_x, np.zeros_like(along_x), np.zeros_like(along_x)], axis=-1)
+    field = sitk.GetImageFromArray(vectors, isVector=True)
+    field.CopyInformation(head)
+    return sitk.DisplacementFieldTransform(sitk.Cast(field, sitk.sitkVectorFloat64))
+
+
+def test_nothing_is_said_of_the_identity(a_head) -> None:
+    described = describe_transform(a_head(), sitk.Euler3DTransform())
+    assert described == pytest.approx(
+        {"rotation_degrees": 0, "shift_mm": 0, "scale_min": 1, "scale_max": 1, "jacobian_min": 1, "jacobian_max": 1},
+        abs=1e-6,
+    )
+
+
+def test_a_turn_about_the_head_is_told_from_a_shift_of_it(a_head) -> None:
+    middle = (50.0, -30.0, 20.0)
+    head = a_head(middle=middle)
+    turn = describe_transform(head, sitk.Euler3DTransform(middle, 0.0, np.radians(12.0), 0.0))
+    assert turn["rotation_degrees"] == pytest.approx(12) and turn["shift_mm"] < 1
+    shift = describe_transform(head, sitk.TranslationTransform(3, (3.0, 0.0, 4.0)))
+    assert shift["rotation_degrees"] == pytest.approx(0) and shift["shift_mm"] == pytest.approx(5)
+
+
+def test_scales_are_found_along_any_direction(a_head) -> None:
+    tilt = np.array(sitk.Euler3DTransform((0.0, 0.0, 0.0), 0.3, 0.2, 0.4).GetMatrix()).reshape(3, 3)
+    affine = sitk.AffineTransform((tilt @ np.diag([0.8, 1.0, 1.3]) @ tilt.T).ravel().tolist(), (0.0, 0.0, 0.0))
+    described = describe_transform(a_head(), affine)
+    assert (described["scale_min"], described["scale_max"]) == pytest.approx((0.8, 1.3))
+    assert described["jacobian_min"] == pytest.approx(0.8 * 1.3)
+
+
+def test_a_mirroring_transform_has_a_negative_jacobian(a_head) -> None:
+    mirror = sitk.AffineTransform(np.diag([-1.0, 1.0, 1.0]).ravel().tolist(), (0.0, 0.0, 0.0))
+    assert describe_transform(a_head(), mirror)["jacobian_min"] == pytest.approx(-1)
+
+
+def test_a_fold_in_a_field_is_seen_and_a_gentle_wave_is_none(a_head) -> None:
+    head = a_head()
+    x = np.broadcast_to(np.arange(60) * 3.0, (60, 68, 60))
+    gentle = describe_transform(head, a_field(head, 3 * np.sin(x / 12)))
+    assert 0.7 < gentle["jacobian_min"] < 0.85 and 1.15 < gentle["jacobian_max"] < 1.3
+    assert describe_transform(head, a_field(head, 20 * np.sin(x / 12)))["jacobian_min"] < 0
+
+
+def test_a_volume_one_voxel_thick_can_be_described(a_head) -> None:
+    described = describe_transform(a_head(size=(60, 68, 1)), sitk.TranslationTransform(3, (2.0, 0.0, 0.0)))
+    assert (described["scale_min"], described["shift_mm"]) == pytest.approx((1.0, 2.0))

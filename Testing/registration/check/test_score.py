@@ -1,0 +1,74 @@
+"""How well two images agree near an alignment."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from CSAFusionLib.registration.check.moves import LEFT_RIGHT, Move
+from CSAFusionLib.registration.check.score import Score
+
+
+@pytest.fixture(scope="module")
+def a_score(a_pair, a_rigid_motion) -> Score:
+    """The phantom pair under its true transform."""
+    fixed, moving = a_pair
+    return Score(fixed.image, moving.image, a_rigid_motion, seed=0)
+
+
+@pytest.mark.parametrize("axis", range(3))
+@pytest.mark.parametrize("way", [-1, 1])
+def test_every_move_away_from_the_truth_lowers_the_score(a_score: Score, axis: int, way: int) -> None:
+    assert a_score(Move()) > a_score(Move().shifted(axis, 4.0 * way)) > a_score(Move().shifted(axis, 12.0 * way))
+    assert a_score(Move()) > a_score(Move().turned(axis, 10.0 * way))
+
+
+def test_no_alignment_is_favoured_where_voxels_coincide(a_head) -> None:
+    noise = sitk.GetImageFromArray(np.random.default_rng(0).normal(size=(40, 40, 40)).astype(np.float32))
+    noise.SetSpacing((4.0, 4.0, 4.0))
+    other = sitk.GetImageFromArray(np.random.default_rng(1).normal(size=(40, 40, 40)).astype(np.float32))
+    other.CopyInformation(noise)
+    score = Score(noise, other, sitk.Euler3DTransform(), seed=0)
+    assert score(Move()) == pytest.approx(score(Move().shifted(0, 1.7)), abs=0.01)
+
+
+def test_a_deformable_transform_scores_as_the_linear_one_it_equals(a_pair, a_rigid_motion, a_score: Score) -> None:
+    fixed, moving = a_pair
+    wide = sitk.Expand(sitk.ConstantPad(fixed.image, [20] * 3, [20] * 3), [1, 1, 1])
+    field = sitk.TransformToDisplacementField(
+        a_rigid_motion, sitk.sitkVectorFloat64, wide.GetSize(), wide.GetOrigin(), wide.GetSpacing(), wide.GetDirection()
+    )
+    deformed = Score(fixed.image, moving.image, sitk.DisplacementFieldTransform(field), seed=0)
+    move = Move().shifted(1, 5.0)
+    assert deformed(move) == pytest.approx(a_score(move), abs=0.01)
+
+
+def test_distance_is_how_far_a_move_takes_the_head(a_score: Score) -> None:
+    assert a_score.distance(Move(), Move().shifted(2, -6.0)) == pytest.approx(6.0)
+    assert 3.0 < a_score.distance(Move(), Move().turned(0, 5.0)) < 6.0
+
+
+def test_an_advantage_is_sure_of_a_clear_difference_and_of_none_where_there_is_none(a_score: Score) -> None:
+    away = Move().shifted(0, 10.0)
+    assert a_score.advantage(Move(), away) > 5
+    assert a_score.advantage(away, Move()) < -5
+    assert a_score.advantage(away, away) == 0
+
+
+def test_overlap_is_the_share_of_the_head_that_is_covered(a_head) -> None:
+    head = a_head()
+    score = Score(head, head[:, :, :30], sitk.Euler3DTransform(), seed=0)
+    assert score.overlap(Move()) == pytest.approx(0.5, abs=0.06)
+    assert score.overlap(Move().shifted(0, 500.0)) == 0
+    assert score(Move().shifted(0, 500.0)) == 0
+
+
+def test_the_phantom_is_told_from_its_mirror_image(a_score: Score) -> None:
+    assert a_score.advantage(Move(), Move(LEFT_RIGHT)) > 5
+
+
+def test_the_moving_head_s_centre_is_found_where_the_transform_brings_it(a_head) -> None:
+    head = a_head()
+    score = Score(head, head, sitk.TranslationTransform(3, (0.0, 9.0, -6.0)), seed=0)
+    np.testing.assert_allclose(score.moving_centre, (0, -9, 6), atol=1.5)
