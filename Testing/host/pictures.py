@@ -9,15 +9,20 @@ from Testing.host.pythonqt import QtGui, QtWidgets, application
 WIDTH = 460
 
 
-def take_picture(panel, path: Path, *, dark: bool = False) -> QtGui.QImage:
-    """Show the panel, in the light or the dark theme, and save what it looks like."""
+def take_picture(panel, path: Path, *, section: str | None = None, dark: bool = False) -> QtGui.QImage:
+    """Show the panel, in the light or the dark theme, and save what it looks like.
+
+    Args:
+        section: the name of the only section to save, as ``inputs``.
+    """
     use_theme(dark)
     widget = panel.parent.layout().parentWidget()._qt
     widget.show()
     for _ in range(3):
         widget.resize(WIDTH, widget.layout().totalHeightForWidth(WIDTH))
         application().processEvents()
-    picture = widget.grab().toImage()
+    pictured = widget if section is None else getattr(panel.ui, f"{section}CollapsibleButton")._qt
+    picture = pictured.grab().toImage()
     picture.save(str(path))
     return picture
 
