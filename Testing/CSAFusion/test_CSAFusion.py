@@ -17,7 +17,7 @@ from CSAFusionLib.slicer_host.outputs import Outputs
 from Testing.host.application import open_panel, raise_errors
 from Testing.host.fixtures import pump
 from Testing.host.registration_extensions import install_slicer_ants, install_slicer_elastix
-from Testing.host.scene import OBLIQUE, a_blob, a_linear_transform_node, a_volume_node, rotation, snapshot
+from Testing.host.scene import a_blob, a_blob_node, a_linear_transform_node, rotation, snapshot
 
 TOOL_TIP_ROLE = 3
 MENUS = ("modalityA", "modalityB", "intensitiesA", "intensitiesB", "reference", "method", "transformModel", "weights")
@@ -289,8 +289,8 @@ def test_both_ways_refuse_an_output_that_would_change_an_input(module):
     parent = a_linear_transform_node(rotation(5))
     outer = a_linear_transform_node(rotation(5))
     parent.SetAndObserveTransformNodeID(outer.GetID())
-    fixed = a_volume_node("F", a_blob(), OBLIQUE)
-    moving = a_volume_node("M", a_blob(seed=1), OBLIQUE, parent=parent)
+    fixed = a_blob_node("F")
+    moving = a_blob_node("M", parent=parent, seed=1)
     before = snapshot()
     logic = module.CSAFusionLogic()
     for run in (logic.fuse, lambda *arguments: logic.start(*arguments, onEvent=print)):

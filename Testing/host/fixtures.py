@@ -59,9 +59,9 @@ def module(monkeypatch, application, temporary_folder):
 @pytest.fixture
 def volumes(scene):
     """Two volumes of the user's; the first has the finer grid."""
-    from Testing.host.scene import LEFT_HANDED, OBLIQUE, a_blob, a_volume_node
+    from Testing.host.scene import LEFT_HANDED, a_blob_node
 
-    return a_volume_node("F", a_blob(), OBLIQUE), a_volume_node("M", a_blob(seed=1), LEFT_HANDED)
+    return a_blob_node("F"), a_blob_node("M", LEFT_HANDED, seed=1)
 
 
 @pytest.fixture

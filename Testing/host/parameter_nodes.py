@@ -230,78 +230,89 @@ def _connector(widget, parameter: Parameter) -> _Connector:
     raise RuntimeError(f"cannot connect {parameter.name} ({parameter.type}) to a {type(widget).__name__}")
 
 
-def parameterNodeWrapper(described: type) -> type:
-    """The class decorator: a wrapper of a scripted module node with a typed property for every annotation."""
-    hints = typing.get_type_hints(described, include_extras=True)
-    parameters = {name: Parameter(name, annotation) for name, annotation in hints.items()}
-    defaults = {name: getattr(described, name, parameter.default()) for name, parameter in parameters.items()}
+class _Wrapper:
+    """A scripted module node with typed parameters.
 
-    def initialize(self, node) -> None:
+    Slots make an unknown attribute an error, which in Slicer is kept in silence and lost.
+    """
+
+    __slots__ = ("parameterNode", "_guis", "_updating", "__weakref__")
+    allParameters: dict[str, Parameter]
+    _defaults: dict[str, object]
+
+    def __init__(self, node) -> None:
         self.parameterNode = node
         self._guis: dict[int, dict[str, _Connector]] = {}
         self._updating = False
-        for name, parameter in parameters.items():
+        for name, parameter in self.allParameters.items():
             if not parameter.is_in(node):
-                parameter.write(node, defaults[name])
+                parameter.write(node, self._defaults[name])
 
-    def take(self, parameter: Parameter, connector: _Connector) -> None:
+    def connectGui(self, gui) -> None:
+        bound = {widget.property(PARAMETER_NAME): widget for widget in vars(gui).values()}
+        bound.pop(None, None)
+        self.connectParametersToGui(bound)
+
+    def connectParametersToGui(self, widgets: dict) -> int:
+        for name in widgets:
+            if name not in self.allParameters:
+                raise ValueError(f"Cannot find a param with the given name: {name}")
+        connectors = {name: _connector(widget, self.allParameters[name]) for name, widget in widgets.items()}
+        tag = max(self._guis, default=-1) + 1
+        self._guis[tag] = connectors
+        for connector in connectors.values():
+            connector.write(connector.parameter.read(self.parameterNode))
+            connector.on_changed(lambda connector=connector: self._take(connector))
+        self.parameterNode.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._show())
+        return tag
+
+    def disconnectGui(self, tag: int | None) -> None:
+        for connector in self._guis.pop(tag, {}).values():
+            connector.on_changed(None)
+
+    def StartModify(self) -> int:
+        return self.parameterNode.StartModify()
+
+    def EndModify(self, was_modified: int) -> int:
+        return self.parameterNode.EndModify(was_modified)
+
+    def AddObserver(self, event, callback, priority: float = 0.0) -> int:
+        return self.parameterNode.AddObserver(event, callback, priority)
+
+    def RemoveObserver(self, tag: int) -> None:
+        self.parameterNode.RemoveObserver(tag)
+
+    def Modified(self) -> None:
+        self.parameterNode.Modified()
+
+    def _take(self, connector: _Connector) -> None:
         with slicer.util.NodeModify(self.parameterNode):
             if not self._updating:
-                parameter.write(self.parameterNode, connector.read())
+                connector.parameter.write(self.parameterNode, connector.read())
 
-    def show(self) -> None:
+    def _show(self) -> None:
         if self._updating:
             return
         self._updating = True
         try:
             with slicer.util.NodeModify(self.parameterNode):
-                for connectors in self._guis.values():
-                    for connector in connectors.values():
-                        connector.write(connector.parameter.read(self.parameterNode))
+                for connector in (one for connectors in self._guis.values() for one in connectors.values()):
+                    connector.write(connector.parameter.read(self.parameterNode))
         finally:
             self._updating = False
 
-    def connect_parameters(self, widgets: dict) -> int:
-        for name in widgets:
-            if name not in parameters:
-                raise ValueError(f"Cannot find a param with the given name: {name}")
-        connectors = {name: _connector(widget, parameters[name]) for name, widget in widgets.items()}
-        tag = max(self._guis, default=-1) + 1
-        self._guis[tag] = connectors
-        for connector in connectors.values():
-            connector.write(connector.parameter.read(self.parameterNode))
-            connector.on_changed(lambda connector=connector: take(self, connector.parameter, connector))
-        self.parameterNode.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: show(self))
-        return tag
 
-    def connect_gui(self, gui) -> None:
-        bound = {widget.property(PARAMETER_NAME): widget for widget in vars(gui).values()}
-        bound.pop(None, None)
-        connect_parameters(self, bound)
+def parameterNodeWrapper(described: type) -> type:
+    """The class decorator: a wrapper of a scripted module node with a typed property for every annotation."""
+    hints = typing.get_type_hints(described, include_extras=True)
+    parameters = {name: Parameter(name, annotation) for name, annotation in hints.items()}
+    defaults = {name: getattr(described, name, parameter.default()) for name, parameter in parameters.items()}
+    members = {"__slots__": (), "allParameters": parameters, "_defaults": defaults}
+    return type(described.__name__, (_Wrapper,), members | {name: _typed(one) for name, one in parameters.items()})
 
-    def disconnect(self, tag: int | None) -> None:
-        for connector in self._guis.pop(tag, {}).values():
-            connector.on_changed(None)
 
-    members = {
-        "__init__": initialize,
-        "connectGui": connect_gui,
-        "connectParametersToGui": connect_parameters,
-        "disconnectGui": disconnect,
-        "StartModify": lambda self: self.parameterNode.StartModify(),
-        "EndModify": lambda self, was_modified: self.parameterNode.EndModify(was_modified),
-        "AddObserver": lambda self, event, callback, priority=0.0: self.parameterNode.AddObserver(
-            event, callback, priority
-        ),
-        "RemoveObserver": lambda self, tag: self.parameterNode.RemoveObserver(tag),
-        "Modified": lambda self: self.parameterNode.Modified(),
-        "allParameters": parameters,
-    }
-    for name, parameter in parameters.items():
-        members[name] = property(
-            lambda self, parameter=parameter: parameter.read(self.parameterNode),
-            lambda self, value, parameter=parameter: parameter.write(self.parameterNode, value),
-        )
-    # Slots make an unknown attribute an error, which in Slicer is kept in silence and lost.
-    slots = {"__slots__": ("parameterNode", "_guis", "_updating", "__weakref__")}
-    return type(described.__name__, (), slots | members)
+def _typed(parameter: Parameter) -> property:
+    return property(
+        lambda self: parameter.read(self.parameterNode),
+        lambda self, value: parameter.write(self.parameterNode, value),
+    )

@@ -44,6 +44,13 @@ def a_volume_node(name: str, array: np.ndarray, ijk_to_ras: np.ndarray, parent=N
     return node
 
 
+def a_blob_node(
+    name: str, ijk_to_ras: np.ndarray = OBLIQUE, parent=None, *, seed: int = 0
+) -> slicer.vtkMRMLScalarVolumeNode:
+    """A volume node with a blob in it."""
+    return a_volume_node(name, a_blob(seed=seed), ijk_to_ras, parent)
+
+
 def a_linear_transform_node(matrix: np.ndarray, parent=None) -> slicer.vtkMRMLLinearTransformNode:
     """A linear transform node; the matrix is the one to parent."""
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "linear")

@@ -7,17 +7,17 @@ import pytest
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.slicer_host.checking import check_nodes, check_registration
-from Testing.host.scene import OBLIQUE, a_blob, a_linear_transform_node, a_volume_node
+from Testing.host.scene import OBLIQUE, a_blob_node, a_linear_transform_node
 
 
 @pytest.fixture
 def nodes():
-    return tuple(a_volume_node(name, a_blob(), OBLIQUE) for name in "FM")
+    return tuple(a_blob_node(name) for name in "FM")
 
 
 def test_two_volumes_are_enough(nodes):
     check_nodes(*nodes)
-    check_nodes(*nodes, [a_volume_node("O", a_blob(), OBLIQUE), a_linear_transform_node(OBLIQUE)])
+    check_nodes(*nodes, [a_blob_node("O"), a_linear_transform_node(OBLIQUE)])
 
 
 def test_what_is_missing_is_named(nodes):
@@ -36,7 +36,7 @@ def test_an_input_is_never_overwritten(nodes, index):
 
 
 def test_a_mask_is_never_overwritten(nodes):
-    mask = a_volume_node("mask", a_blob(), OBLIQUE)
+    mask = a_blob_node("mask")
     with pytest.raises(InputError, match="'mask' is an input"):
         check_nodes(*nodes, [mask], mask)
 

@@ -9,13 +9,20 @@ import slicer
 from CSAFusionLib.geometry.planes import Plane, slice_centres
 from CSAFusionLib.slicer_host.figures import chart_of, row_of_slice, slice_position, write_figures
 from CSAFusionLib.slicer_host.reading import volume_from_node
-from Testing.host.scene import OBLIQUE, a_blob, a_linear_transform_node, a_volume_node, rotation, snapshot, to_world
+from Testing.host.scene import (
+    OBLIQUE,
+    a_blob_node,
+    a_linear_transform_node,
+    rotation,
+    snapshot,
+    to_world,
+)
 
 
 @pytest.fixture
 def nodes():
     parent = a_linear_transform_node(rotation(25, (5, -4, 3), axis=0))
-    return a_volume_node("F", a_blob(), OBLIQUE, parent=parent), a_volume_node("M", a_blob(), OBLIQUE)
+    return a_blob_node("F", parent=parent), a_blob_node("M")
 
 
 @pytest.fixture

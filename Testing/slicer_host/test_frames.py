@@ -8,16 +8,15 @@ import vtk
 from CSAFusionLib.slicer_host.frames import ijk_to_ras_of, matrix_from_vtk, transform_between, vtk_from_matrix
 from Testing.host.scene import (
     OBLIQUE,
-    a_blob,
+    a_blob_node,
     a_linear_transform_node,
     a_nonlinear_transform_node,
-    a_volume_node,
     rotation,
 )
 
 
 def test_the_matrix_of_a_node_leaves_its_parent_out():
-    node = a_volume_node("A", a_blob(), OBLIQUE, parent=a_linear_transform_node(rotation(30)))
+    node = a_blob_node("A", parent=a_linear_transform_node(rotation(30)))
     np.testing.assert_allclose(ijk_to_ras_of(node), OBLIQUE, atol=1e-12)
 
 

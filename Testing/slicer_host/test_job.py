@@ -23,9 +23,9 @@ from Testing.host.scene import (
     LEFT_HANDED,
     OBLIQUE,
     a_blob,
+    a_blob_node,
     a_linear_transform_node,
     a_nonlinear_transform_node,
-    a_volume_node,
     ijk_to_ras_of,
     rotation,
     snapshot,
@@ -37,7 +37,7 @@ pytestmark = pytest.mark.usefixtures("temporary_folder")
 @pytest.fixture
 def nodes():
     parent = a_linear_transform_node(rotation(10))
-    return a_volume_node("F", a_blob(), OBLIQUE), a_volume_node("M", a_blob(seed=1), OBLIQUE, parent=parent)
+    return a_blob_node("F"), a_blob_node("M", parent=parent, seed=1)
 
 
 @pytest.fixture
@@ -225,8 +225,8 @@ def test_an_output_node_removed_meanwhile_is_replaced(a_job, nodes, scene):
 def test_both_volumes_are_given_in_the_frame_of_the_fixed_node():
     of_fixed = a_linear_transform_node(rotation(20, (1, 2, 3)))
     of_moving = a_linear_transform_node(rotation(-30, (4, 5, 6), axis=0), parent=of_fixed)
-    fixed = a_volume_node("F", a_blob(), OBLIQUE, parent=of_fixed)
-    moving = a_volume_node("M", a_blob(), LEFT_HANDED, parent=of_moving)
+    fixed = a_blob_node("F", parent=of_fixed)
+    moving = a_blob_node("M", LEFT_HANDED, parent=of_moving)
     fixed_volume, moving_volume = read_pair(fixed, moving)
     np.testing.assert_allclose(ijk_to_ras(fixed_volume.image), OBLIQUE, atol=1e-12)
     expected = rotation(-30, (4, 5, 6), axis=0) @ LEFT_HANDED
@@ -235,7 +235,7 @@ def test_both_volumes_are_given_in_the_frame_of_the_fixed_node():
 
 def test_volumes_under_one_nonlinear_transform_keep_their_voxels():
     parent = a_nonlinear_transform_node()
-    pair = read_pair(*(a_volume_node(name, a_blob(), OBLIQUE, parent=parent) for name in "FM"))
+    pair = read_pair(*(a_blob_node(name, parent=parent) for name in "FM"))
     for volume in pair:
         np.testing.assert_array_equal(sitk.GetArrayFromImage(volume.image), a_blob())
 

@@ -14,14 +14,14 @@ from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.registration.result import RegistrationResult
 from CSAFusionLib.slicer_host.outputs import OPTIONAL, Outputs, place_result
 from CSAFusionLib.slicer_host.reading import volume_from_node
-from Testing.host.scene import LEFT_HANDED, OBLIQUE, a_blob, a_volume_node, snapshot
+from Testing.host.scene import LEFT_HANDED, a_blob, a_blob_node, snapshot
 
 SHIFT = RegistrationResult(sitk.TranslationTransform(3, (1.0, 2.0, 3.0)), Method.SITK, None, 0.1)
 
 
 @pytest.fixture
 def nodes():
-    return a_volume_node("F", a_blob(), OBLIQUE), a_volume_node("M", a_blob(seed=1), LEFT_HANDED)
+    return a_blob_node("F"), a_blob_node("M", LEFT_HANDED, seed=1)
 
 
 @pytest.fixture

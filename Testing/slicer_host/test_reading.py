@@ -16,6 +16,7 @@ from Testing.host.scene import (
     OBLIQUE,
     SHEARED,
     a_blob,
+    a_blob_node,
     a_linear_transform_node,
     a_nonlinear_transform_node,
     a_volume_node,
@@ -27,7 +28,7 @@ from Testing.host.scene import (
 
 @pytest.mark.parametrize("matrix", [OBLIQUE, LEFT_HANDED, ANISOTROPIC, SHEARED])
 def test_an_image_lies_where_its_node_does(matrix):
-    node = a_volume_node("A", a_blob(), matrix)
+    node = a_blob_node("A", matrix)
     volume = volume_from_node(node)
     np.testing.assert_allclose(ijk_to_ras(volume.image), matrix, atol=1e-12)
     assert volume.image.GetSize() == (26, 22, 14)
@@ -49,7 +50,7 @@ def test_colour_voxels_stay_together():
 
 
 def test_the_image_has_its_own_voxels():
-    node = a_volume_node("A", a_blob(), OBLIQUE)
+    node = a_blob_node("A")
     image = volume_from_node(node).image
     slicer.util.arrayFromVolume(node)[:] = 0
     np.testing.assert_array_equal(sitk.GetArrayFromImage(image), a_blob())
@@ -58,7 +59,7 @@ def test_the_image_has_its_own_voxels():
 def test_nested_linear_transforms_go_into_the_geometry_and_no_voxel_is_interpolated():
     outer = a_linear_transform_node(rotation(30, (1, 2, 3)))
     inner = a_linear_transform_node(np.diag([1.1, 0.9, 1.0, 1.0]) @ rotation(-20, (5, 0, 0), axis=0), parent=outer)
-    node = a_volume_node("A", a_blob(), OBLIQUE, parent=inner)
+    node = a_blob_node("A", parent=inner)
     volume = volume_from_node(node)
     corners = np.array([[0, 0, 0], [25, 0, 0], [0, 21, 0], [3, 4, 13]])
     seen = to_world(node, (np.c_[corners, np.ones(4)] @ OBLIQUE.T)[:, :3])
@@ -69,7 +70,7 @@ def test_nested_linear_transforms_go_into_the_geometry_and_no_voxel_is_interpola
 
 def test_under_a_common_transform_even_a_nonlinear_one_the_image_is_untouched():
     parent = a_nonlinear_transform_node()
-    node = a_volume_node("A", a_blob(), OBLIQUE, parent=parent)
+    node = a_blob_node("A", parent=parent)
     volume = volume_from_node(node, parent)
     np.testing.assert_allclose(ijk_to_ras(volume.image), OBLIQUE, atol=1e-12)
     np.testing.assert_array_equal(sitk.GetArrayFromImage(volume.image), a_blob())
@@ -77,7 +78,7 @@ def test_under_a_common_transform_even_a_nonlinear_one_the_image_is_untouched():
 
 def test_the_frame_of_another_transform_is_taken_off():
     frame = a_linear_transform_node(rotation(40, (9, 9, 9)))
-    node = a_volume_node("A", a_blob(), OBLIQUE)
+    node = a_blob_node("A")
     volume = volume_from_node(node, frame)
     np.testing.assert_allclose(ijk_to_ras(volume.image), np.linalg.inv(rotation(40, (9, 9, 9))) @ OBLIQUE, atol=1e-12)
 
@@ -85,7 +86,7 @@ def test_the_frame_of_another_transform_is_taken_off():
 @pytest.mark.parametrize("with_linear_parent", [False, True])
 def test_through_a_nonlinear_transform_every_voxel_lands_where_it_is_seen(with_linear_parent):
     outer = a_linear_transform_node(rotation(15, (30, -20, 10))) if with_linear_parent else None
-    node = a_volume_node("A", a_blob(), OBLIQUE, parent=a_nonlinear_transform_node(parent=outer))
+    node = a_blob_node("A", parent=a_nonlinear_transform_node(parent=outer))
     image = volume_from_node(node).image
     indices = np.random.default_rng(1).integers((2, 2, 2), (24, 20, 12), (200, 3))
     seen = to_world(node, (np.c_[indices, np.ones(200)] @ OBLIQUE.T)[:, :3])
@@ -113,14 +114,14 @@ def test_bent_colour_stays_colour():
 @pytest.mark.parametrize("transform", [a_linear_transform_node, a_nonlinear_transform_node])
 def test_reading_changes_nothing_in_the_scene(transform):
     parent = transform(rotation(10)) if transform is a_linear_transform_node else transform()
-    node = a_volume_node("A", a_blob(), OBLIQUE, parent=parent)
+    node = a_blob_node("A", parent=parent)
     before = snapshot()
     volume_from_node(node)
     assert snapshot() == before
 
 
 def test_the_modality_of_the_dicom_import_is_a_hint(scene):
-    node = a_volume_node("A", a_blob(), OBLIQUE)
+    node = a_blob_node("A")
     assert volume_from_node(node).modality_hint is None
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
     assert volume_from_node(node).modality_hint is None
@@ -135,14 +136,14 @@ def test_a_node_without_an_image_is_named(scene):
 
 
 def test_a_geometry_without_volume_is_named():
-    node = a_volume_node("Flat", a_blob(), OBLIQUE, parent=a_linear_transform_node(np.diag([1.0, 0, 1, 1])))
+    node = a_blob_node("Flat", parent=a_linear_transform_node(np.diag([1.0, 0, 1, 1])))
     with pytest.raises(InputError, match="'Flat' has axes that do not span space"):
         volume_from_node(node)
 
 
 @pytest.mark.parametrize("most", [(5, 4, 3), (100, 100, 100)])
 def test_a_sample_holds_voxels_of_the_node_where_they_are(most):
-    node = a_volume_node("A", a_blob(), OBLIQUE, parent=a_linear_transform_node(rotation(30)))
+    node = a_blob_node("A", parent=a_linear_transform_node(rotation(30)))
     sample = sample_of_node(node, most).image
     assert all(length < 2 * wanted + 1 for length, wanted in zip(sample.GetSize(), most, strict=True))
     whole = volume_from_node(node, node.GetParentTransformNode()).image

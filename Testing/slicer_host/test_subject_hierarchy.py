@@ -5,13 +5,13 @@ from __future__ import annotations
 import slicer
 
 from CSAFusionLib.slicer_host.subject_hierarchy import place_beside
-from Testing.host.scene import OBLIQUE, a_blob, a_volume_node
+from Testing.host.scene import a_blob_node
 
 
 def test_a_node_is_filed_in_the_study_of_its_sibling(scene):
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
     study = hierarchy.CreateStudyItem(hierarchy.CreateSubjectItem(hierarchy.GetSceneItemID(), "P"), "S")
-    sibling, new, filed = (a_volume_node(name, a_blob(), OBLIQUE) for name in "ABC")
+    sibling, new, filed = (a_blob_node(name) for name in "ABC")
     hierarchy.CreateItem(study, sibling)
     hierarchy.CreateItem(hierarchy.GetSceneItemID(), filed)
     for node in (new, filed):
@@ -21,13 +21,13 @@ def test_a_node_is_filed_in_the_study_of_its_sibling(scene):
 
 
 def test_a_scene_without_a_hierarchy_gets_none(scene):
-    sibling, node = (a_volume_node(name, a_blob(), OBLIQUE) for name in "AB")
+    sibling, node = (a_blob_node(name) for name in "AB")
     place_beside(node, sibling)
     assert scene.GetFirstNodeByClass("vtkMRMLSubjectHierarchyNode") is None
 
 
 def test_beside_a_sibling_that_is_not_filed_nothing_is(scene):
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
-    sibling, node = (a_volume_node(name, a_blob(), OBLIQUE) for name in "AB")
+    sibling, node = (a_blob_node(name) for name in "AB")
     place_beside(node, sibling)
     assert hierarchy.GetItemByDataNode(node) == hierarchy.GetInvalidItemID()

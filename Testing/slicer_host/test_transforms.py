@@ -17,6 +17,7 @@ from Testing.host.scene import (
     OBLIQUE,
     a_b_spline,
     a_blob,
+    a_blob_node,
     a_linear_transform_node,
     a_nonlinear_transform_node,
     a_volume_node,
@@ -55,14 +56,14 @@ def assert_moving_lies_on_fixed(transform, fixed, moving, from_frame, node, atol
 
 @pytest.mark.parametrize("matrix", [OBLIQUE, LEFT_HANDED, ANISOTROPIC])
 def test_a_linear_registration_carries_moving_points_to_fixed_points(matrix):
-    fixed, moving = a_volume_node("F", a_blob(), matrix), a_volume_node("M", a_blob(), OBLIQUE)
+    fixed, moving = a_blob_node("F", matrix), a_blob_node("M")
     node = write_transform(RIGID, fixed, moving)
     assert node.GetClassName() == "vtkMRMLLinearTransformNode"
     assert_moving_lies_on_fixed(RIGID, fixed, moving, lambda points: points, node, 1e-9)
 
 
 def test_a_deformation_carries_moving_points_to_fixed_points():
-    fixed, moving = a_volume_node("F", a_blob(), OBLIQUE), a_volume_node("M", a_blob(), OBLIQUE)
+    fixed, moving = a_blob_node("F"), a_blob_node("M")
     transform = a_deformation()
     node = write_transform(transform, fixed, moving)
     assert node.GetClassName() == "vtkMRMLGridTransformNode"
@@ -72,8 +73,8 @@ def test_a_deformation_carries_moving_points_to_fixed_points():
 @pytest.mark.parametrize("transform", [RIGID, a_deformation()], ids=["rigid", "deformation"])
 def test_parent_transforms_of_both_are_taken_into_account(transform):
     of_fixed, of_moving = rotation(20, (10, 0, 0)), rotation(-35, (0, 5, 8), axis=0)
-    fixed = a_volume_node("F", a_blob(), OBLIQUE, parent=a_linear_transform_node(of_fixed))
-    moving = a_volume_node("M", a_blob(), OBLIQUE, parent=a_linear_transform_node(of_moving))
+    fixed = a_blob_node("F", parent=a_linear_transform_node(of_fixed))
+    moving = a_blob_node("M", parent=a_linear_transform_node(of_moving))
     back = np.linalg.inv(of_moving) @ of_fixed
     node = write_transform(transform, fixed, moving)
     atol = 1e-9 if transform is RIGID else 0.02
@@ -82,8 +83,8 @@ def test_parent_transforms_of_both_are_taken_into_account(transform):
 
 def test_a_nonlinear_parent_makes_even_a_rigid_registration_a_grid():
     parent = a_nonlinear_transform_node()
-    fixed = a_volume_node("F", a_blob(), OBLIQUE)
-    moving = a_volume_node("M", a_blob(), OBLIQUE, parent=parent)
+    fixed = a_blob_node("F")
+    moving = a_blob_node("M", parent=parent)
     node = write_transform(RIGID, fixed, moving)
     assert node.GetClassName() == "vtkMRMLGridTransformNode"
     inverse = parent.GetTransformToParent().GetInverse()
@@ -92,7 +93,7 @@ def test_a_nonlinear_parent_makes_even_a_rigid_registration_a_grid():
 
 
 def test_a_moving_image_put_under_the_node_looks_like_the_fixed_one():
-    fixed = a_volume_node("F", a_blob(), OBLIQUE)
+    fixed = a_blob_node("F")
     image = volume_from_node(fixed).image
     centre = image.TransformContinuousIndexToPhysicalPoint((12.5, 10.5, 6.5))
     transform = sitk.Euler3DTransform(centre, 0.1, -0.1, 0.15, (2.0, -1.5, 2.0))
@@ -108,7 +109,7 @@ def test_a_moving_image_put_under_the_node_looks_like_the_fixed_one():
 
 
 def test_a_given_node_is_used_where_it_can_hold_the_transform(scene):
-    fixed, moving = a_volume_node("F", a_blob(), OBLIQUE), a_volume_node("M", a_blob(), OBLIQUE)
+    fixed, moving = a_blob_node("F"), a_blob_node("M")
     general = scene.AddNewNodeByClass("vtkMRMLTransformNode", "Mine")
     assert write_transform(RIGID, fixed, moving, general) is general
     assert general.IsLinear()
@@ -120,7 +121,7 @@ def test_a_given_node_is_used_where_it_can_hold_the_transform(scene):
     ("transform", "unfit"), [(RIGID, "vtkMRMLGridTransformNode"), (a_deformation(), "vtkMRMLLinearTransformNode")]
 )
 def test_a_given_node_that_cannot_hold_the_transform_is_left_alone(scene, transform, unfit):
-    fixed, moving = a_volume_node("F", a_blob(), OBLIQUE), a_volume_node("M", a_blob(), OBLIQUE)
+    fixed, moving = a_blob_node("F"), a_blob_node("M")
     given = scene.AddNewNodeByClass(unfit, "Mine")
     before = snapshot()
     node = write_transform(transform, fixed, moving, given)
@@ -129,7 +130,7 @@ def test_a_given_node_that_cannot_hold_the_transform_is_left_alone(scene, transf
 
 
 def test_writing_leaves_the_volumes_alone():
-    fixed, moving = a_volume_node("F", a_blob(), OBLIQUE), a_volume_node("M", a_blob(), OBLIQUE)
+    fixed, moving = a_blob_node("F"), a_blob_node("M")
     before = snapshot()
     write_transform(a_deformation(), fixed, moving)
     assert {key: state for key, state in snapshot().items() if key in before} == before
@@ -137,7 +138,7 @@ def test_writing_leaves_the_volumes_alone():
 
 @pytest.mark.parametrize("transform", [RIGID, a_deformation()], ids=["rigid", "deformation"])
 def test_what_was_written_is_read_back(transform):
-    fixed, moving = a_volume_node("F", a_blob(), OBLIQUE), a_volume_node("M", a_blob(), OBLIQUE)
+    fixed, moving = a_blob_node("F"), a_blob_node("M")
     back = read_transform(write_transform(transform, fixed, moving))
     # ITK interpolates between the displacements linearly, Slicer smoothly.
     atol = 1e-9 if transform is RIGID else 0.1
@@ -148,7 +149,7 @@ def test_what_was_written_is_read_back(transform):
 
 
 def test_a_b_spline_and_a_chain_are_read_exactly(scene):
-    image = volume_from_node(a_volume_node("F", a_blob(), OBLIQUE)).image
+    image = volume_from_node(a_blob_node("F")).image
     chain = sitk.CompositeTransform([RIGID, a_b_spline(image)])
     node = scene.AddNewNodeByClass("vtkMRMLTransformNode")
     load_transform(chain, node)

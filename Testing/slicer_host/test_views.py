@@ -13,7 +13,7 @@ from CSAFusionLib.slicer_host.figures import write_figures
 from CSAFusionLib.slicer_host.figures_view import FiguresView
 from CSAFusionLib.slicer_host.rendering import render_fused
 from Testing.host.pythonqt import QtGui
-from Testing.host.scene import OBLIQUE, a_blob, a_volume_node, ijk_to_ras_of
+from Testing.host.scene import OBLIQUE, a_blob_node, a_volume_node, ijk_to_ras_of
 
 FIGURES_LAYOUT = slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpPlotTableView
 
@@ -39,7 +39,7 @@ def composite(manager, name: str):
 
 def test_the_comparison_shows_the_four_linked_and_at_one_zoom(manager, volumes):
     fixed, moving = volumes
-    fused = a_volume_node("fused", a_blob(), OBLIQUE)
+    fused = a_blob_node("fused")
     comparison = Comparison()
     comparison.show(fixed, moving, fused)
     assert manager.layout == LAYOUT

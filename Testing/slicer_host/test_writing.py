@@ -16,6 +16,7 @@ from Testing.host.scene import (
     OBLIQUE,
     SHEARED,
     a_blob,
+    a_blob_node,
     a_linear_transform_node,
     a_volume_node,
     ijk_to_ras_of,
@@ -38,7 +39,7 @@ PROVENANCE = {
 @pytest.mark.parametrize("matrix", [OBLIQUE, LEFT_HANDED, ANISOTROPIC, SHEARED])
 @pytest.mark.parametrize("image", [GREY, COLOUR], ids=["grey", "colour"])
 def test_the_grid_is_the_fixed_one_to_the_last_bit(matrix, image):
-    fixed = a_volume_node("F", a_blob(), matrix)
+    fixed = a_blob_node("F", matrix)
     node = write_fused(image, {}, fixed, "M")
     assert ijk_to_ras_of(node).tobytes() == ijk_to_ras_of(fixed).tobytes()
     assert (node.GetSpacing(), node.GetOrigin()) == (fixed.GetSpacing(), fixed.GetOrigin())
@@ -47,12 +48,12 @@ def test_the_grid_is_the_fixed_one_to_the_last_bit(matrix, image):
 
 def test_the_result_is_seen_where_the_fixed_volume_is():
     parent = a_linear_transform_node(rotation(30, (1, 2, 3)))
-    fixed = a_volume_node("F", a_blob(), OBLIQUE, parent=parent)
+    fixed = a_blob_node("F", parent=parent)
     assert write_fused(GREY, {}, fixed, "M").GetParentTransformNode() is parent
 
 
 def test_grey_is_a_scalar_node_shown_from_zero_to_one():
-    node = write_fused(GREY, {}, a_volume_node("F", a_blob(), OBLIQUE), "M")
+    node = write_fused(GREY, {}, a_blob_node("F"), "M")
     assert node.GetClassName() == "vtkMRMLScalarVolumeNode"
     display = node.GetDisplayNode()
     assert not display.GetAutoWindowLevel()
@@ -60,7 +61,7 @@ def test_grey_is_a_scalar_node_shown_from_zero_to_one():
 
 
 def test_colour_is_a_vector_node_of_bytes_shown_as_it_is():
-    node = write_fused(COLOUR, {}, a_volume_node("F", a_blob(), OBLIQUE), "M")
+    node = write_fused(COLOUR, {}, a_blob_node("F"), "M")
     assert node.GetClassName() == "vtkMRMLVectorVolumeNode"
     assert slicer.util.arrayFromVolume(node).dtype == np.uint8
     assert node.GetVoxelVectorType() == node.VoxelVectorTypeColorRGB
@@ -68,14 +69,14 @@ def test_colour_is_a_vector_node_of_bytes_shown_as_it_is():
 
 
 def test_a_new_node_is_named_after_both_inputs_and_is_never_a_namesake():
-    fixed = a_volume_node("F", a_blob(), OBLIQUE)
+    fixed = a_blob_node("F")
     first, second = (write_fused(GREY, {}, fixed, "M") for _ in range(2))
     assert first.GetName() == "F + M fused"
     assert second.GetName().startswith("F + M fused") and second.GetName() != first.GetName()
 
 
 def test_a_given_node_is_overwritten_and_keeps_its_name():
-    fixed = a_volume_node("F", a_blob(), OBLIQUE)
+    fixed = a_blob_node("F")
     given = a_volume_node("Mine", a_blob((2, 3, 4)), ANISOTROPIC, parent=a_linear_transform_node(rotation(5)))
     given.SetAttribute("CSAFusion.of an older run", "1")
     given.SetAttribute("Theirs", "kept")
@@ -88,8 +89,8 @@ def test_a_given_node_is_overwritten_and_keeps_its_name():
 
 
 def test_a_given_node_that_cannot_hold_colour_is_left_alone():
-    given = a_volume_node("Mine", a_blob(), ANISOTROPIC)
-    fixed = a_volume_node("F", a_blob(), OBLIQUE)
+    given = a_blob_node("Mine", ANISOTROPIC)
+    fixed = a_blob_node("F")
     before = snapshot()
     node = write_fused(COLOUR, {}, fixed, "M", given)
     assert node is not given and node.GetClassName() == "vtkMRMLVectorVolumeNode"
@@ -97,7 +98,7 @@ def test_a_given_node_that_cannot_hold_colour_is_left_alone():
 
 
 def test_provenance_is_one_attribute_for_each_item():
-    node = write_fused(GREY, PROVENANCE, a_volume_node("F", a_blob(), OBLIQUE), "M")
+    node = write_fused(GREY, PROVENANCE, a_blob_node("F"), "M")
     assert node.GetAttribute("CSAFusion.notice") == PROVENANCE["notice"]
     assert node.GetAttribute("CSAFusion.weights.name") == "ct-mri"
     assert node.GetAttribute("CSAFusion.weights.sha256") == "ab12"
@@ -108,7 +109,7 @@ def test_provenance_is_one_attribute_for_each_item():
 
 
 def test_the_inputs_stay_as_they_are():
-    fixed = a_volume_node("F", a_blob(), OBLIQUE, parent=a_linear_transform_node(rotation(30)))
+    fixed = a_blob_node("F", parent=a_linear_transform_node(rotation(30)))
     before = snapshot()
     write_fused(GREY, PROVENANCE, fixed, "M")
     assert {key: state for key, state in snapshot().items() if key in before} == before
@@ -117,7 +118,7 @@ def test_the_inputs_stay_as_they_are():
 def test_the_result_is_filed_beside_the_fixed_volume(scene):
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
     folder = hierarchy.CreateFolderItem(hierarchy.GetSceneItemID(), "Study")
-    fixed = a_volume_node("F", a_blob(), OBLIQUE)
+    fixed = a_blob_node("F")
     hierarchy.CreateItem(folder, fixed)
     node = write_fused(GREY, {}, fixed, "M")
     assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)) == folder

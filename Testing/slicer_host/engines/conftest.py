@@ -13,10 +13,10 @@ collect_ignore_glob = WITHOUT_SLICER
 def pair():
     """Volumes of two nodes of the user's, the moving one under a transform."""
     from CSAFusionLib.slicer_host.reading import volume_from_node
-    from Testing.host.scene import OBLIQUE, a_blob, a_linear_transform_node, a_volume_node, rotation
+    from Testing.host.scene import a_blob_node, a_linear_transform_node, rotation
 
-    fixed = a_volume_node("F", a_blob(), OBLIQUE)
-    moving = a_volume_node("M", a_blob(seed=1), OBLIQUE, parent=a_linear_transform_node(rotation(20)))
+    fixed = a_blob_node("F")
+    moving = a_blob_node("M", parent=a_linear_transform_node(rotation(20)), seed=1)
     return volume_from_node(fixed), volume_from_node(moving)
 
 

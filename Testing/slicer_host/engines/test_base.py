@@ -13,7 +13,7 @@ from CSAFusionLib.slicer_host.engines.brains import Brains
 from CSAFusionLib.slicer_host.engines.slicer_ants import SlicerAnts
 from CSAFusionLib.slicer_host.engines.slicer_elastix import SlicerElastix
 from CSAFusionLib.slicer_host.reading import volume_from_node
-from Testing.host.scene import OBLIQUE, a_blob, a_volume_node, snapshot
+from Testing.host.scene import OBLIQUE, a_blob_node, a_volume_node, snapshot
 
 FOUND = sitk.Euler3DTransform((4.0, 5.0, 6.0), 0.1, -0.2, 0.05, (3.0, -4.0, 5.0))
 ENGINES = {"brainsfit": Brains, "slicer_ants": SlicerAnts, "elastix": SlicerElastix}
@@ -61,7 +61,7 @@ def test_of_colour_the_luminance_is_registered(engine, program):
     colours = np.zeros((3, 4, 5, 3), np.uint8)
     colours[..., 1] = np.arange(60).reshape(3, 4, 5)
     colour = volume_from_node(a_volume_node("RGB", colours, OBLIQUE))
-    grey = volume_from_node(a_volume_node("F", a_blob(), OBLIQUE))
+    grey = volume_from_node(a_blob_node("F"))
     run = engine(grey, colour, TransformModel.RIGID)
     run.start()
     result_of(run)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from CSAFusionLib.slicer_host.panel.report import report_of
-from Testing.host.scene import OBLIQUE, a_blob, a_volume_node
+from Testing.host.scene import a_blob_node
 
 PROVENANCE = {
     "notice": "Research use only, not for diagnosis.",
@@ -16,7 +16,7 @@ PROVENANCE = {
 
 
 def test_the_report_says_what_went_in_and_what_did_it():
-    text = report_of(a_volume_node("<F>", a_blob(), OBLIQUE), PROVENANCE)
+    text = report_of(a_blob_node("<F>"), PROVENANCE)
     for part in ("&lt;F&gt;", "Fixed: CT (guessed), -50 to 250", "Moving: MR<br/>", "ct-mr on cpu: asked for."):
         assert part in text
     assert "Note: &lt;b&gt;beware&lt;/b&gt;" in text and "not for diagnosis" in text
