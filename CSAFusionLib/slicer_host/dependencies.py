@@ -90,8 +90,13 @@ def _install_packages(missing: list[str]) -> None:
         return
     if importlib.util.find_spec("slicer.packaging") is not None:
         # The way of Slicer 5.12 and later. The question has been asked.
-        packaging = importlib.import_module("slicer.packaging")
-        packaging.pip_ensure(missing, requester="CSAFusion", skip_packages=NEVER_REPLACED, prompt_install=False)
+        requirement_of = importlib.import_module("packaging.requirements").Requirement
+        importlib.import_module("slicer.packaging").pip_ensure(
+            [requirement_of(line) for line in missing],
+            requester="CSAFusion",
+            skip_packages=NEVER_REPLACED,
+            prompt_install=False,
+        )
         return
     for requirement in missing:
         without_pins = ["--no-deps"] if _name_in(requirement) in WITHOUT_ITS_PINS else []

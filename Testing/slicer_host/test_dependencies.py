@@ -9,6 +9,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 import slicer.util
+from packaging.requirements import Requirement
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.slicer_host import dependencies
@@ -121,7 +122,7 @@ def test_slicers_packaging_is_used_where_it_is_and_keeps_slicers_packages(
     dependencies.ensure_installed(requirements)
     assert calls == [
         (
-            ["antspyx>=0.5", "a-package-nobody-has>=1"],
+            [Requirement("antspyx>=0.5"), Requirement("a-package-nobody-has>=1")],
             {"requester": "CSAFusion", "skip_packages": ["numpy", "scipy", "simpleitk"], "prompt_install": False},
         )
     ]
