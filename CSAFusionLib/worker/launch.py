@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.processes import GROUP, end_tree
 from CSAFusionLib.worker.events import CancelledEvent, ErrorEvent, Event, ProgressEvent, ResultEvent
 from CSAFusionLib.worker.job import Job, load_result, save_job
 
@@ -141,9 +141,7 @@ def _start(command: list[str], folder: Path, log: int) -> subprocess.Popen[str]:
         # The current folder comes first on the child's module path: it must hold nothing but the job.
         cwd=folder,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)} | temporary,
-        # The interpreter may be a launcher with the real one below it: a group of their own lets both be ended.
-        start_new_session=True,
-        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        **GROUP,
     )
 
 
@@ -158,27 +156,12 @@ def _listen(process: subprocess.Popen[str], lines: SimpleQueue[str]) -> None:
 
 def _stop(process: subprocess.Popen[str]) -> None:
     """End a process and those it started, politely at first; returns when it has ended."""
-    _end_tree(process, by_force=False)
+    end_tree(process, by_force=False)
     try:
         process.wait(SECONDS_TO_END)
     except subprocess.TimeoutExpired:
-        _end_tree(process, by_force=True)
+        end_tree(process, by_force=True)
         process.wait()
-
-
-def _end_tree(process: subprocess.Popen[str], *, by_force: bool) -> None:
-    if sys.platform == "win32":
-        subprocess.run(
-            ["taskkill", "/F", "/T", "/PID", str(process.pid)],
-            capture_output=True,
-            check=False,
-            creationflags=subprocess.CREATE_NO_WINDOW,
-        )
-    else:
-        try:
-            os.killpg(process.pid, signal.SIGKILL if by_force else signal.SIGTERM)
-        except ProcessLookupError:
-            return
 
 
 _OUT_OF_MEMORY = {-9, 137}

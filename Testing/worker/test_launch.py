@@ -67,21 +67,6 @@ def first_progress(worker: WorkerProcess) -> ProgressEvent:
     raise AssertionError("the worker told nothing")
 
 
-def is_alive(process_id: int) -> bool:
-    try:
-        state = Path(f"/proc/{process_id}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
-
-
-def assert_ended(process_id: int) -> None:
-    end = time.monotonic() + 2
-    while is_alive(process_id) and time.monotonic() < end:
-        time.sleep(0.02)
-    assert not is_alive(process_id)
-
-
 def test_the_result_comes_back_as_the_child_made_it(job, temporary_folder):
     *progress, last = all_events(started(job, "negate"))
     assert progress == [ProgressEvent("negation", done, 3) for done in (1, 2, 3)]
@@ -156,23 +141,23 @@ def test_a_cancelled_process_ends_within_two_seconds(job, temporary_folder, task
 
 
 @posix_only
-def test_cancelling_ends_the_processes_that_the_child_started(job):
+def test_cancelling_ends_the_processes_that_the_child_started(job, is_running, ends):
     worker = started(job, "start_another_process")
     helper = int(first_progress(worker).stage)
-    assert is_alive(helper)
+    assert is_running(helper)
     worker.cancel()
-    assert_ended(helper)
+    assert ends(helper)
 
 
 @posix_only
-def test_an_interpreter_behind_a_launcher_is_cancelled_too(job, tmp_path, monkeypatch):
+def test_an_interpreter_behind_a_launcher_is_cancelled_too(job, tmp_path, ends):
     launcher = tmp_path / "PythonLauncher"
     launcher.write_text(f'#!/bin/sh\necho "launcher says hello"\n"{sys.executable}" "$@"\nexit $?\n')
     launcher.chmod(0o755)
     worker = started(job, "start_another_process", python=str(launcher))
     helper = int(first_progress(worker).stage)
     worker.cancel()
-    assert_ended(helper)
+    assert ends(helper)
 
 
 def test_the_child_has_the_environment_of_the_host_and_a_folder_of_its_own(job, monkeypatch, temporary_folder):
