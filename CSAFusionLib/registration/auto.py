@@ -17,6 +17,9 @@ ORDER = (Method.LANDMARKS, Method.SITK, Method.ELASTIX, Method.ANTS)
 """The methods that are tried, the fastest first, and of two as fast the more exact one; BRAINSFit is left out, since it
 does not run everywhere."""
 
+# A search may end so far from the truth; headers are only left alone when it finds nothing farther than that.
+_SETTLED_MM = 1.5
+
 _TRUSTED = (Level.GOOD, Level.DOUBTFUL, Level.BAD)
 
 
@@ -44,6 +47,8 @@ def choose(
 ) -> Attempt:
     """Return the first attempt that the check calls good; when none is, the one it trusts most.
 
+    What is left as it is must be better than good: the check has to find nothing better beyond 1.5 mm.
+
     methods: what to try, in order; at least one.
     find: finds the transform by a method; a RegistrationError passes the method over.
     check: judges a transform.
@@ -58,13 +63,19 @@ def choose(
             failures.append(found)
             continue
         attempts.append(Attempt(found, method, check(found)))
-        if attempts[-1].check.verdict.level is Level.GOOD:
+        if _passes(attempts[-1]):
             return attempts[-1]
     if not attempts:
         raise failures[0]
     return min(
         attempts, key=lambda tried: (_TRUSTED.index(tried.check.verdict.level), -tried.check.figures["agreement"])
     )
+
+
+def _passes(attempt: Attempt) -> bool:
+    if attempt.method is Method.NONE and attempt.check.figures["better_mm"] > _SETTLED_MM:
+        return False
+    return attempt.check.verdict.level is Level.GOOD
 
 
 def _try(find: Callable[[Method], sitk.Transform], method: Method) -> sitk.Transform | RegistrationError:

@@ -42,12 +42,15 @@ def finds(shifts: dict[Method, float], asked: list[Method] | None = None) -> Cal
     return find
 
 
-def judges(levels: dict[float, Level], agreement: dict[float, float] | None = None) -> Callable[..., Check]:
+def judges(
+    levels: dict[float, Level], agreement: dict[float, float] | None = None, better_mm: float = 0.0
+) -> Callable[..., Check]:
     """Gives the transform of each shift a level, and an agreement of 1 where no other is given."""
 
     def check(transform: sitk.Transform) -> Check:
         millimetres = transform.TransformPoint((0.0, 0.0, 0.0))[0]
-        return Check({"agreement": (agreement or {}).get(millimetres, 1.0)}, Verdict(levels[millimetres], "Because."))
+        figures = {"agreement": (agreement or {}).get(millimetres, 1.0), "better_mm": better_mm}
+        return Check(figures, Verdict(levels[millimetres], "Because."))
 
     return check
 
@@ -70,6 +73,13 @@ def test_the_first_method_that_passes_is_the_last_that_is_tried() -> None:
     assert chosen.method is ORDER[1]
     assert chosen.transform.TransformPoint((0.0, 0.0, 0.0)) == (2.0, 0.0, 0.0)
     assert asked == list(ORDER[:2])
+
+
+@pytest.mark.parametrize(("better_mm", "method"), [(1.0, Method.NONE), (2.5, ORDER[0])])
+def test_headers_are_left_alone_only_where_nothing_better_lies_apart(better_mm: float, method: Method) -> None:
+    found = finds({Method.NONE: 0.0} | A_SHIFT_EACH)
+    chosen = choose((Method.NONE, *ORDER), found, judges({0.0: GOOD, 1.0: GOOD}, better_mm=better_mm))
+    assert chosen.method is method
 
 
 def test_the_most_trusted_is_kept_when_none_passes_and_the_highest_agreement_among_equals() -> None:
