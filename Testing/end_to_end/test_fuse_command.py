@@ -27,6 +27,7 @@ def test_every_output_that_is_asked_for_is_written_and_nothing_else(
     folder.mkdir()
     result = csafusion(
         *("fuse", *heads, "-o", folder / "fused.nii.gz", "--transform", folder / "t.tfm", "--png", folder / "p.png"),
+        *("--registration", "sitk"),
         *("--provenance", folder / "how.json", "--weights", weights_file, "--device", "cpu"),
     )
     assert result.exit_code == 0, result.stderr
