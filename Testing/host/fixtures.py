@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import tempfile
 import time
@@ -45,6 +46,8 @@ def application(scene):
     application = Application()
     yield application
     application.end()
+    # Widgets that only wait for the garbage collector go now, not in the midst of a later test.
+    gc.collect()
 
 
 @pytest.fixture

@@ -24,7 +24,11 @@ class ctkCollapsibleButton(QtWidgets.QAbstractButton):
         self.setChecked(True)
         self.setContentsMargins(0, self.HEAD, 0, 0)
         self.setSizePolicy(QtWidgets.QSizePolicy.Policy.Preferred, QtWidgets.QSizePolicy.Policy.Preferred)
-        self.toggled.connect(lambda checked: self._set_collapsed(not checked))
+        # Methods, not lambdas: one that holds its widget is freed at random later, after what it needs.
+        self.toggled.connect(self._on_toggled)
+
+    def _on_toggled(self, checked: bool) -> None:
+        self._set_collapsed(not checked)
 
     def sizeHint(self) -> QtCore.QSize:
         return self.layout().totalSizeHint() if self._is_open() else QtCore.QSize(0, self.HEAD)
@@ -107,7 +111,10 @@ class ctkSliderWidget(QtWidgets.QWidget):
         layout.addWidget(self._box)
         self.setFocusProxy(self._slider)
         self._box.valueChanged.connect(self._follow)
-        self._slider.sliderMoved.connect(lambda step: self._box.setValue(self._at(step)))
+        self._slider.sliderMoved.connect(self._on_slider_moved)
+
+    def _on_slider_moved(self, step: int) -> None:
+        self._box.setValue(self._at(step))
 
     def setRange(self, minimum: float, maximum: float) -> None:
         self._box.setRange(minimum, maximum)
