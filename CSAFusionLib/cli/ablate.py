@@ -28,7 +28,7 @@ def ablate(
     ] = "networks",
     factor: Annotated[float, typer.Option(help="Losses: what the term's weights are multiplied by.")] = 0.0,
     only: Annotated[str | None, typer.Option(help="Only these variants, with commas between them.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    device: options.NetworkDevice = "auto",
     registered: options.Registered = options.REGISTERED,
 ) -> None:
     """Train variants of a training with its own settings, and compare them on the val patients.

@@ -60,7 +60,7 @@ def evaluate(
     results: Results = None,
     clinical: Clinical = True,
     limit: Limit = False,
-    device: Annotated[str, typer.Option(help="Where networks run: auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    device: options.NetworkDevice = "auto",
     registered: options.Registered = options.REGISTERED,
 ) -> None:
     """Compare fusion methods on pairs of images, and print tables as Markdown."""

@@ -31,17 +31,11 @@ def fuse(
     fixed_window: options.WindowOption = None,
     moving_window: options.WindowOption = None,
     colour_table: options.ColourTable = None,
-    plane: Annotated[
-        str, typer.Option(metavar="axial|sagittal|coronal|acquired", help="Plane of the slices.")
-    ] = "axial",
-    weights: Annotated[
-        str | None, typer.Option(help="Bundled weights by name, or a file. Default: by modality.")
-    ] = None,
-    balance: Annotated[
-        float, typer.Option(help="Strength of the sources, from -1 (FIXED alone) to 1 (MOVING alone).")
-    ] = 0.0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
-    batch_size: Annotated[int | None, typer.Option(help="Slices at a time. Default: by device and slice size.")] = None,
+    plane: options.SlicePlane = "axial",
+    weights: options.Weights = None,
+    balance: options.Balance = 0.0,
+    device: options.NetworkDevice = "auto",
+    batch_size: options.BatchSize = None,
     seed: options.Seed = 0,
     deterministic: options.Deterministic = True,
     brainsfit: options.Brainsfit = None,

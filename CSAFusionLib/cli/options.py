@@ -54,6 +54,12 @@ ColourTable = Annotated[
     typer.Option(metavar="|".join(COLOUR_TABLES), help="Fuse a scalar PET or SPECT in colour, through this table."),
 ]
 
+SlicePlane = Annotated[str, typer.Option(metavar="axial|sagittal|coronal|acquired", help="Plane of the slices.")]
+Weights = Annotated[str | None, typer.Option(help="Bundled weights by name, or a file. Default: by modality.")]
+Balance = Annotated[float, typer.Option(help="Strength of the sources, from -1 (FIXED alone) to 1 (MOVING alone).")]
+NetworkDevice = Annotated[str, typer.Option(help="Where the network runs: auto, cpu, cuda, cuda:N or mps.")]
+BatchSize = Annotated[int | None, typer.Option(help="Slices at a time. Default: by device and slice size.")]
+
 ALL_KINDS = "CT-MRI,SPECT-MRI,PET-MRI,T1-T2"
 REGISTERED = Path("runs/registered")
 Data = Annotated[

@@ -40,7 +40,7 @@ def train(
     patience: Annotated[int, typer.Option(help="Epochs without a better validation loss before it is halved.")] = 4,
     averaging: Annotated[float, typer.Option(help="Decay of the moving average of the weights, 0 for none.")] = 0.98,
     seed: Annotated[int, typer.Option(help="Seed of the weights, the patches and their augmentation.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    device: options.NetworkDevice = "auto",
     start_from: Annotated[Path | None, typer.Option(help="Take the first weights from this file.")] = None,
     registered: options.Registered = options.REGISTERED,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's checkpoint.")] = False,
