@@ -78,7 +78,8 @@ def run_child(
     on_wait: called about every 50 ms; what it raises ends the command with all it started, and is raised here.
     variables: added to the environment.
 
-    Raises RegistrationError when the command cannot be started or fails, with the last line it printed.
+    Raises RegistrationError when the command cannot be started or fails, with its last line on standard error. What it
+    prints otherwise may be held back until it ends, so it is quoted only if there is no such line.
     """
     environment = {
         **os.environ,
@@ -86,17 +87,17 @@ def run_child(
         "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": str(threads),
         **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder)),
     }
-    log = folder / "log.txt"
-    with log.open("w") as output, _ended_with_this_process():
+    printed, complained = folder / "output.txt", folder / "errors.txt"
+    with printed.open("w") as output, complained.open("w") as errors, _ended_with_this_process():
         try:
             child = subprocess.Popen(
-                command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, **GROUP
+                command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=errors, **GROUP
             )
         except OSError as error:
             raise RegistrationError(f"{program} could not be started ({error}); try the method 'sitk'.") from error
         _follow(child, on_wait)
     if child.returncode != 0:
-        words = _last_line(log) or f"exit code {child.returncode}"
+        words = _last_line(complained) or _last_line(printed) or f"exit code {child.returncode}"
         raise RegistrationError(f"{program} could not register the two volumes ({words}); try the method 'sitk'.")
 
 

@@ -52,13 +52,18 @@ def _read_when_there(file: Path) -> list[int]:
 def test_a_command_gets_its_threads_its_variables_and_a_place_for_temporary_files(tmp_path: Path) -> None:
     show = "import os, tempfile; print(os.environ['ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS'], os.environ['MINE'], end=' ')"
     _run(f"{show}; print(tempfile.gettempdir())", tmp_path, variables={"MINE": "kept"})
-    assert (tmp_path / "log.txt").read_text().split() == ["3", "kept", str(tmp_path)]
+    assert (tmp_path / "output.txt").read_text().split() == ["3", "kept", str(tmp_path)]
 
 
-def test_the_last_line_a_failing_command_prints_is_passed_on(tmp_path: Path) -> None:
+def test_the_last_line_of_a_failing_commands_errors_is_passed_on(tmp_path: Path) -> None:
     code = "import sys; print('starting'); print('the grid is too small\\n\\n', file=sys.stderr); sys.exit(3)"
     with pytest.raises(RegistrationError, match=r"^Program could not register .*\(the grid is too small\)"):
         _run(code, tmp_path)
+
+
+def test_of_a_command_that_fails_without_errors_the_last_line_is_passed_on(tmp_path: Path) -> None:
+    with pytest.raises(RegistrationError, match=r"\(the grid is too small\)"):
+        _run("print('starting'); print('the grid is too small'); raise SystemExit(3)", tmp_path)
 
 
 def test_of_a_command_that_fails_in_silence_the_exit_code_is_told(tmp_path: Path) -> None:
