@@ -29,7 +29,7 @@ def train(
         str,
         typer.Option(
             metavar="TERM=WEIGHT[:WEIGHT_B],...",
-            help="Weights of ssim, rmi, contrast, edge, vif, balance, gradient and invention; 0 for what is not named.",
+            help="Weights of ssim, rmi, contrast, edge, vif, balance, gradient, invention, retention; 0 if not named.",
         ),
     ] = ARTICLE_WEIGHTS,
     epochs: Annotated[int, typer.Option(help="Epochs in all, those before a resume counted in.")] = 200,

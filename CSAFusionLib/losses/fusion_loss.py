@@ -1,10 +1,11 @@
-"""The weighted terms together: the article's six, and seven that it does not have."""
+"""The weighted terms together: the article's six, and eight that it does not have."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.losses.balance import balance_loss
@@ -13,6 +14,7 @@ from CSAFusionLib.losses.edge_correlation import edge_loss
 from CSAFusionLib.losses.gradient import gradient_loss
 from CSAFusionLib.losses.invention import invention_loss
 from CSAFusionLib.losses.regional_mutual_information import rmi_loss
+from CSAFusionLib.losses.retention import retention_loss
 from CSAFusionLib.losses.structural_similarity import ssim_loss
 from CSAFusionLib.losses.visual_information import vif_loss
 
@@ -34,6 +36,7 @@ class LossWeights:
     balance: float = 0.0
     gradient: float = 0.0
     invention: float = 0.0
+    retention: float = 0.0
 
     def to_dict(self) -> dict[str, float]:
         """Return the weights by name."""
@@ -62,8 +65,25 @@ def parse_loss_weights(text: str) -> LossWeights:
     return LossWeights(**weights)
 
 
+def training_loss_terms(network: nn.Module, plain: Tensor, marked: Tensor) -> dict[str, Tensor]:
+    """Fuse pairs of sources, as they are and with lesions, and return the unweighted terms of both together, scalars.
+
+    Args:
+        network: takes (B, 2, H, W) and gives (B, 1, H, W), all in [0, 1].
+        plain: the sources, (B, 2, H, W) in [0, 1], at least 41x41.
+        marked: the same, but one of the two sources of each pair may have lesions.
+    """
+    sources = torch.cat([plain, marked])
+    fused = network(sources)
+    without, having = fused.chunk(2)
+    return {
+        **fusion_loss_terms(fused, sources[:, :1], sources[:, 1:]),
+        "retention": retention_loss(having - without, (marked - plain).sum(dim=1, keepdim=True)),
+    }
+
+
 def fusion_loss_terms(fused: Tensor, a: Tensor, b: Tensor) -> dict[str, Tensor]:
-    """Return the unweighted terms, scalars, under the names of :class:`LossWeights`.
+    """Return the unweighted terms that a fused image alone decides, scalars, under the names of :class:`LossWeights`.
 
     Args:
         fused: the fused images, (B, 1, H, W) in [0, 1], at least 41x41.
@@ -89,4 +109,4 @@ def fusion_loss_terms(fused: Tensor, a: Tensor, b: Tensor) -> dict[str, Tensor]:
 
 def weighted_sum(terms: dict[str, Tensor], weights: LossWeights) -> Tensor:
     """Return the training loss, a scalar: the terms times their weights."""
-    return sum((weight * terms[name] for name, weight in weights.to_dict().items()), start=0 * terms["ssim_a"])
+    return sum((weights.to_dict()[name] * term for name, term in terms.items()), start=0 * terms["ssim_a"])

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
 
 from CSAFusionLib.training.pairs import PairKind
-
-_LARGEST_LESION = 10
-"""Largest radius of a synthetic lesion, in pixels."""
 
 
 def augment(patch: np.ndarray, kind: PairKind, random: np.random.Generator) -> np.ndarray:
@@ -27,8 +23,6 @@ def augment(patch: np.ndarray, kind: PairKind, random: np.random.Generator) -> n
 def _change_intensities(source: np.ndarray, random: np.random.Generator) -> np.ndarray:
     changed = _window(source, random) ** np.exp(random.uniform(-0.35, 0.35))
     if random.random() < 0.3:
-        changed = _add_lesion(changed, random)
-    if random.random() < 0.3:
         changed = _add_noise(changed, random)
     return changed
 
@@ -42,12 +36,3 @@ def _add_noise(source: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Add noise of up to 3 % of the range where there is signal."""
     noise = random.normal(scale=random.uniform(0, 0.03), size=source.shape)
     return np.where(source > 0.02, np.clip(source + noise, 0, 1), source)
-
-
-def _add_lesion(source: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Put a soft disc, brighter or darker, into this source alone: something only one modality shows."""
-    centre = random.uniform(0, source.shape, size=2)[:, None, None]
-    distance = np.linalg.norm(np.indices(source.shape) - centre, axis=0)
-    disc = np.clip(random.uniform(2, _LARGEST_LESION) - distance, 0, 1) * random.uniform(-0.5, 0.5)
-    inside = ndimage.binary_fill_holes(source > 0.04)
-    return np.where(inside, np.clip(source + disc, 0, 1), source)

@@ -23,7 +23,7 @@ class TrainingConfiguration:
     samples_per_epoch: int = 800
     """Patches drawn in an epoch, over all processes together."""
     batch_size: int = 8
-    """Patches in a step of one process."""
+    """Patches in a step of one process; each is fused twice, as it is and with lesions in one source."""
     patch_size: int = 120
     learning_rate: float = 1e-3
     validation_slices: int = 8

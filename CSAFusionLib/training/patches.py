@@ -11,6 +11,7 @@ from torch.nn import functional
 from torch.utils.data import Dataset
 
 from CSAFusionLib.training.augmentation import augment
+from CSAFusionLib.training.lesions import add_lesions
 from CSAFusionLib.training.pairs import ImagePair, PairKind
 
 _LEAST_CONTENT = 0.25
@@ -20,7 +21,9 @@ _BACKGROUND = 0.04
 
 
 class PatchDataset(Dataset[Tensor]):
-    """Patches (2, size, size) in [0, 1] cut from pairs at random, at random scale, and augmented.
+    """Patches cut from pairs at random, at random scale, and augmented: (2, 2, size, size) in [0, 1].
+
+    First the two sources as they are, then the same with lesions in one of them.
 
     Sample ``i`` of epoch ``e`` depends only on the seed, ``e`` and ``i``, so a resumed training sees what an
     uninterrupted one would have seen, on any number of processes.
@@ -44,7 +47,8 @@ class PatchDataset(Dataset[Tensor]):
         pairs = self.kinds[index % len(self.kinds)]
         pair = pairs[random.integers(len(pairs))]
         patch = _with_content(pair, self.size, random)
-        return torch.from_numpy(np.ascontiguousarray(augment(patch, pair.kind, random)))
+        plain = augment(patch, pair.kind, random)
+        return torch.from_numpy(np.stack([plain, add_lesions(plain, random)]))
 
 
 def _with_content(pair: ImagePair, size: int, random: np.random.Generator) -> np.ndarray:

@@ -16,7 +16,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Sampler
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.losses.fusion_loss import fusion_loss_terms, weighted_sum
+from CSAFusionLib.losses.fusion_loss import training_loss_terms, weighted_sum
 from CSAFusionLib.network.csafusion import CSAFusion
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.training.checkpoint import load_checkpoint, save_checkpoint
@@ -118,9 +118,8 @@ class Trainer:
         total = 0.0
         for step, patches in enumerate(loader):
             progress(stage, step, len(loader))
-            sources = patches.to(self.processes.device, memory_format=torch.channels_last)
-            terms = fusion_loss_terms(model(sources), sources[:, :1], sources[:, 1:])
-            loss = weighted_sum(terms, self.configuration.loss_weights)
+            plain, marked = patches.to(self.processes.device).unbind(dim=1)
+            loss = weighted_sum(training_loss_terms(model, plain, marked), self.configuration.loss_weights)
             self.optimiser.zero_grad()
             loss.backward()
             self.optimiser.step()

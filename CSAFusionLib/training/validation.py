@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from CSAFusionLib.losses.fusion_loss import LossWeights, fusion_loss_terms, weighted_sum
+from CSAFusionLib.losses.fusion_loss import LossWeights, training_loss_terms, weighted_sum
+from CSAFusionLib.training.lesions import add_lesions
 from CSAFusionLib.training.pairs import ImagePair
 
 
@@ -20,9 +22,10 @@ def validation_loss(
     network.eval()
     of_kind: dict[str, list[dict[str, float]]] = defaultdict(list)
     for pair in pairs:
-        sources = as_batch(pair, device)
-        a, b = sources[:, :1], sources[:, 1:]
-        terms = fusion_loss_terms(network(sources), a, b)
+        both = np.stack([pair.a, pair.b])
+        # The same lesions every time, so that one epoch's loss can be compared with another's.
+        marked = add_lesions(both, np.random.default_rng(0))
+        terms = training_loss_terms(network, _as_batch(both, device), _as_batch(marked, device))
         terms["loss"] = weighted_sum(terms, weights)
         of_kind[pair.kind.value].append({name: float(value) for name, value in terms.items()})
     return {
@@ -31,7 +34,6 @@ def validation_loss(
     }
 
 
-def as_batch(pair: ImagePair, device: torch.device) -> Tensor:
-    """Return a pair as a batch of one, (1, 2, H, W)."""
-    both = torch.stack([torch.from_numpy(pair.a), torch.from_numpy(pair.b)]).unsqueeze(0)
-    return both.to(device, memory_format=torch.channels_last)
+def _as_batch(sources: np.ndarray, device: torch.device) -> Tensor:
+    """Return both sources (2, H, W) as a batch of one, (1, 2, H, W)."""
+    return torch.from_numpy(sources)[None].to(device)

@@ -7,10 +7,18 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.losses.balance import balance_loss
 from CSAFusionLib.losses.contrast import contrast_loss
 from CSAFusionLib.losses.edge_correlation import edge_loss
-from CSAFusionLib.losses.fusion_loss import LossWeights, fusion_loss_terms, parse_loss_weights, weighted_sum
+from CSAFusionLib.losses.fusion_loss import (
+    LossWeights,
+    fusion_loss_terms,
+    parse_loss_weights,
+    training_loss_terms,
+    weighted_sum,
+)
 from CSAFusionLib.losses.regional_mutual_information import rmi_loss
 from CSAFusionLib.losses.structural_similarity import ssim_loss
 from CSAFusionLib.losses.visual_information import vif_loss
+
+OF_THE_IMAGE = [name for name in LossWeights().to_dict() if name != "retention"]
 
 
 def test_each_term_compares_the_fused_image_with_its_own_source() -> None:
@@ -27,13 +35,12 @@ def test_each_term_compares_the_fused_image_with_its_own_source() -> None:
 
 
 def test_the_sum_takes_each_weight_for_its_own_term() -> None:
-    names = LossWeights().to_dict()
-    terms = {name: torch.tensor(10.0**place).double() for place, name in enumerate(names)}
+    terms = {name: torch.tensor(10.0**place).double() for place, name in enumerate(LossWeights().to_dict())}
     assert float(weighted_sum(terms, LossWeights(1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2))) == 21987654321
 
 
 def test_the_weights_of_the_article_are_the_default() -> None:
-    assert list(LossWeights().to_dict().values()) == [1, 1, 1, 2.5, 1, 1, *[0] * 7]
+    assert list(LossWeights().to_dict().values()) == [1, 1, 1, 2.5, 1, 1, *[0] * 8]
 
 
 def test_descending_the_loss_makes_an_image_like_both_sources() -> None:
@@ -51,7 +58,21 @@ def test_descending_the_loss_makes_an_image_like_both_sources() -> None:
     assert after[1] < before[1] - 0.1
 
 
-@pytest.mark.parametrize("name", LossWeights().to_dict())
+def test_pairs_with_and_without_lesions_count_alike_and_their_difference_is_the_retention() -> None:
+    torch.manual_seed(0)
+    plain = torch.rand(2, 2, 44, 44) / 2
+    marked = plain.clone()
+    marked[:, 0, 10:20, 10:20] += 0.4
+    average = torch.nn.Conv2d(2, 1, 1, bias=False)
+    torch.nn.init.constant_(average.weight, 0.5)
+    terms = training_loss_terms(average, plain, marked)
+    assert set(terms) == set(LossWeights().to_dict())
+    assert float(terms["retention"]) == pytest.approx(0.5)
+    both = torch.cat([plain, marked])
+    assert float(terms["ssim_a"]) == pytest.approx(float(ssim_loss(average(both), both[:, :1])))
+
+
+@pytest.mark.parametrize("name", OF_THE_IMAGE)
 def test_every_term_pulls_on_the_fused_image(name: str) -> None:
     torch.manual_seed(0)
     fused = torch.rand(1, 1, 44, 44, requires_grad=True)

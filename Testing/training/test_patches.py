@@ -29,9 +29,17 @@ def test_a_sample_depends_on_seed_epoch_and_index_alone() -> None:
 
 def test_samples_are_pairs_of_patches_in_range() -> None:
     for sample in (dataset(pair())[i] for i in range(12)):
-        assert sample.shape == (2, 16, 16)
+        assert sample.shape == (2, 2, 16, 16)
         assert sample.dtype == torch.float32
         assert 0 <= sample.min() <= sample.max() <= 1
+
+
+def test_the_second_half_of_a_sample_has_lesions_in_one_source() -> None:
+    flat = np.full((160, 160), 0.5, np.float32)
+    samples = PatchDataset([ImagePair(a=flat, b=flat, kind=PairKind.CT_MRI, name="")], size=64, seed=0, samples=20)
+    changed = [(marked - plain).abs().amax(dim=(1, 2)) for plain, marked in (samples[i] for i in range(20))]
+    assert all(change.min() == 0 for change in changed)
+    assert sum(bool(change.max() > 0.05) for change in changed) > 15
 
 
 def test_kinds_take_turns_however_many_pairs_they_have() -> None:
@@ -39,7 +47,7 @@ def test_kinds_take_turns_however_many_pairs_they_have() -> None:
         a=np.full((40, 40), 0.05, np.float32), b=np.zeros((40, 40), np.float32), kind=PairKind.PET_MRI, name=""
     )
     samples = dataset(pair(), pair(), pair(), dark)
-    assert [bool(samples[i][1].max() > 0) for i in range(4)] == [True, False, True, False]
+    assert [bool(samples[i][0, 1].max() > 0) for i in range(4)] == [True, False, True, False]
 
 
 def test_empty_patches_are_drawn_again() -> None:
@@ -47,7 +55,7 @@ def test_empty_patches_are_drawn_again() -> None:
     image[60:100, 60:100] = 0.8
     half_empty = ImagePair(a=image, b=image, kind=PairKind.CT_MRI, name="")
     samples = PatchDataset([half_empty], size=32, seed=0, samples=60)
-    content = [float((samples[i] > 0.04).float().mean()) for i in range(60)]
+    content = [float((samples[i][0] > 0.04).float().mean()) for i in range(60)]
     assert np.mean([share >= 0.25 for share in content]) > 0.4  # by chance alone it would be about one in ten
 
 

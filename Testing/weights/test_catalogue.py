@@ -12,7 +12,6 @@ from CSAFusionLib.evaluation.metrics.structural_similarity import ssim
 from CSAFusionLib.evaluation.metrics.visual_information import vif
 from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.training.pairs import PairKind, read_slice_pairs
-from CSAFusionLib.training.validation import as_batch
 from CSAFusionLib.weights import catalogue
 from CSAFusionLib.weights.catalogue import bundled_checksums, choose_weights, load_network
 from CSAFusionLib.weights.weights_file import file_sha256
@@ -77,7 +76,7 @@ def test_bundled_weights_beat_plain_averaging_on_patients_not_trained_on(
     gains = []
     for pair in read_slice_pairs(shared_data / "slices", kind, "val")[::6]:
         with torch.inference_mode():
-            fused = network(as_batch(pair, torch.device("cpu")))[0, 0].numpy()
+            fused = network(torch.from_numpy(np.stack([pair.a, pair.b])[None]))[0, 0].numpy()
         a, b = 255 * pair.a, 255 * pair.b
         ours, average = ((ssim(a, f) + ssim(b, f), vif(a, f) + vif(b, f)) for f in (255 * fused, (a + b) / 2))
         gains.append(np.subtract(ours, average))
