@@ -43,8 +43,9 @@ class FusionResult:
 
     ``fused``, ``fixed_mapped`` and ``moving_mapped`` (the two inputs as they were fused) are scalar float32 in [0, 1],
     or uint8 RGB vectors where they have colour. ``moving_on_grid`` keeps the moving volume's own intensities.
-    ``contribution`` is the share of the fused value that comes from the fixed volume, float32 in [0, 1]; None for
-    weights that predict pixels. ``figures`` are those of :func:`CSAFusionLib.fusion.slice_figures.slice_figures`.
+    ``contribution`` is the share of the fused value that comes from the fixed volume, float32 in [0, 1]; None where it
+    was not asked for, and for weights that predict pixels. ``figures`` are those of
+    :func:`CSAFusionLib.fusion.slice_figures.slice_figures`.
     """
 
     fused: sitk.Image
@@ -65,6 +66,7 @@ def fuse_volumes(
     *,
     registration: RegistrationResult | None = None,
     region: sitk.Image | None = None,
+    contribution: bool = False,
     progress: Progress = silent,
 ) -> FusionResult:
     """Register the moving volume to the fixed one, and fuse the two slice by slice on the fixed volume's grid.
@@ -75,6 +77,7 @@ def fuse_volumes(
     Args:
         registration: an alignment already known; ``settings.registration`` is then not run.
         region: where to fuse, uint8 1 inside and 0 outside, on the fixed volume's grid; None fuses everywhere.
+        contribution: whether to make the map of the fixed volume's share too.
 
     Raises:
         InputError: a volume, a setting or the weights cannot be used, or the volumes do not overlap.
@@ -112,7 +115,7 @@ def fuse_volumes(
         registration=registration,
         provenance=describe_run(settings, weights, fused.device) | sources | how,
         warnings=warnings,
-        contribution=_contribution(fused.share, pair, roles, settings),
+        contribution=_contribution(fused.share, pair, roles, settings) if contribution else None,
         figures=slice_figures(joined.luminance, pair.fixed.luminance, pair.moving.luminance),
     )
 

@@ -104,7 +104,9 @@ class FusionJob:
         check_nodes(*self._inputs, self._outputs.nodes().values(), self._region[1])
         fixed, moving = read_pair(*self._inputs)
         self._states = [_state(node) for node in self._inputs]
-        self._job = Job(fixed, moving, self._settings, region=region_on_grid(self._inputs[0], *self._region))
+        region = region_on_grid(self._inputs[0], *self._region)
+        wanted = self._outputs.wants("contribution")
+        self._job = Job(fixed, moving, self._settings, region=region, contribution=wanted)
         engine = engine_of(self._settings.registration)
         if engine is None:
             self._worker = start_worker(self._job)

@@ -26,6 +26,7 @@ class Job:
     settings: FusionSettings
     registration: RegistrationResult | None = None
     region: sitk.Image | None = None
+    contribution: bool = False
 
 
 def save_job(job: Job, folder: Path) -> None:
@@ -35,6 +36,7 @@ def save_job(job: Job, folder: Path) -> None:
         "moving": _save_volume(job.moving, folder / "moving.nrrd"),
         "settings": job.settings.to_dict(),
         "registration": job.registration and _save_registration(job.registration, folder / "given_transform.h5"),
+        "contribution": job.contribution,
     }
     _save_image(job.region, folder / "region.nrrd")
     _write_json(folder / "job.json", description)
@@ -50,6 +52,7 @@ def load_job(folder: Path) -> Job:
         settings=FusionSettings.from_dict(description["settings"]),
         registration=given and _load_registration(folder, given),
         region=_load_image(folder / "region.nrrd"),
+        contribution=description["contribution"],
     )
 
 

@@ -32,8 +32,8 @@ def main(folder: Path, task: str) -> None:
         job = load_job(folder)
         module, function = task.split(":")
         work = getattr(importlib.import_module(module), function)
-        known = {"registration": job.registration, "region": job.region}
-        result = work(job.fixed, job.moving, job.settings, **known, progress=progress)
+        others = {"registration": job.registration, "region": job.region, "contribution": job.contribution}
+        result = work(job.fixed, job.moving, job.settings, **others, progress=progress)
         save_result(result, folder)
     except CSAFusionError as error:
         tell(error_line(str(error)))

@@ -234,7 +234,7 @@ def test_at_either_end_of_the_balance_one_volume_counts_alone(
 ) -> None:
     both = replace(settings, moving_modality=moving_modality)
     for balance, share in ((-1, 1), (1, 0)):
-        result = fuse_volumes(an_mr, a_ct, replace(both, balance=balance))
+        result = fuse_volumes(an_mr, a_ct, replace(both, balance=balance), contribution=True)
         seen = voxels(result.fused) > 0
         np.testing.assert_allclose(voxels(result.contribution)[seen], share, atol=1e-6)
 
@@ -249,15 +249,22 @@ def test_a_source_that_counts_for_nothing_gives_no_colour(
 def test_the_contribution_is_the_share_of_the_fixed_volume_in_the_fused_value(
     an_mr: Volume, a_ct: Volume, settings: FusionSettings
 ) -> None:
-    result = fuse_volumes(an_mr, a_ct, settings)
+    result = fuse_volumes(an_mr, a_ct, settings, contribution=True)
     share = voxels(result.contribution)
     assert same_grid(result.contribution, an_mr.image)
     only_fixed = (voxels(result.fixed_mapped) > 0) & (voxels(result.moving_mapped) == 0)
     only_moving = (voxels(result.fixed_mapped) == 0) & (voxels(result.moving_mapped) > 0)
     np.testing.assert_allclose(share[only_fixed], 1)
     np.testing.assert_allclose(share[only_moving], 0)
-    slab = fuse_volumes(an_mr, replace(a_ct, image=a_ct.image[:, :, 4:7]), settings)
+    slab = fuse_volumes(an_mr, replace(a_ct, image=a_ct.image[:, :, 4:7]), settings, contribution=True)
     assert (voxels(slab.contribution)[:4] == 1).all()
+
+
+def test_a_contribution_that_nobody_asked_for_is_not_made(
+    an_mr: Volume, a_ct: Volume, settings: FusionSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("CSAFusionLib.fusion.pipeline._contribution", None)
+    assert fuse_volumes(an_mr, a_ct, settings).contribution is None
 
 
 def test_outside_the_region_the_result_is_the_fixed_volume(

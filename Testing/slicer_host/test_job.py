@@ -97,6 +97,14 @@ def test_given_output_nodes_are_filled(a_job, nodes, scene):
     assert not np.allclose(slicer.util.arrayFromTransformMatrix(transform), np.eye(4))
 
 
+def test_a_contribution_map_is_made_where_it_is_asked_for_and_only_there(a_job):
+    for make in (frozenset(), frozenset({"contribution"})):
+        job = a_job(make=make)
+        job.start()
+        *_, last = all_events(job)
+        assert (last.outputs.contribution is not None) == bool(make)
+
+
 def test_the_fusion_itself_runs_on_slicers_nodes(nodes, weights_file, temporary_folder):
     settings = FusionSettings(registration=Method.NONE, weights=str(weights_file), device="cpu")
     job = FusionJob(*nodes, settings)

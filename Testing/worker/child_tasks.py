@@ -19,7 +19,7 @@ from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.registration.result import RegistrationResult
 
 
-def negate(fixed, moving, settings, *, registration, region, progress):
+def negate(fixed, moving, settings, *, registration, region, contribution, progress):
     """A result that shows that the inputs arrived: the fixed image with its sign turned."""
     for done in range(3):
         progress("negation", done + 1, 3)
@@ -32,6 +32,7 @@ def negate(fixed, moving, settings, *, registration, region, progress):
         or RegistrationResult(sitk.TranslationTransform(3, (1.5, 2, 3)), Method.NONE, None, 0.5),
         provenance={"settings": settings.to_dict(), "names": [fixed.name, moving.name]},
         warnings=["a warning"],
+        contribution=sitk.Cast(fixed.image * 0, sitk.sitkFloat32) if contribution else None,
     )
 
 

@@ -85,6 +85,12 @@ def test_a_region_travels_and_none_stays_none(tmp_path):
     assert np.array_equal(sitk.GetArrayFromImage(back), sitk.GetArrayFromImage(region))
 
 
+def test_the_wish_for_a_contribution_map_travels(tmp_path):
+    volume = Volume(an_oblique_image(), "A")
+    for wish in (False, True):
+        assert there_and_back(Job(volume, volume, FusionSettings(), contribution=wish), tmp_path).contribution is wish
+
+
 def test_a_result_travels_with_its_contribution_and_figures(tmp_path):
     image = sitk.Cast(an_oblique_image(), sitk.sitkFloat32)
     registration = RegistrationResult(A_ROTATION, Method.NONE, None, 0.5)
