@@ -57,7 +57,7 @@ def sample_of_node(node: slicer.vtkMRMLVolumeNode, most: tuple[int, int, int]) -
     """
     _check_node(node)
     lengths = np.array(node.GetImageData().GetDimensions())
-    steps = np.maximum(1, lengths // most)
+    steps = np.maximum(1, (lengths / most).round().astype(int))
     first = (lengths - 1) % steps // 2
     i, j, k = (slice(start, None, step) for start, step in zip(first, steps, strict=True))
     grid = np.diag([*steps, 1.0])

@@ -13,12 +13,14 @@ from CSAFusionLib.intensity.hounsfield import is_in_hounsfield
 from CSAFusionLib.intensity.mapping import find_mapping
 from CSAFusionLib.intensity.modality import Modality, guess_modality
 from CSAFusionLib.intensity.windows import Window
-from CSAFusionLib.slicer_host.reading import sample_of_node, volume_from_node
+from CSAFusionLib.slicer_host.reading import sample_of_node
 from CSAFusionLib.volumes.checking import check_volume
 from CSAFusionLib.volumes.volume import Volume
 
-# A guess has to see slices in full, limits all of the volume; neither may stop Slicer for long enough to be felt.
+# To see how sharp a volume is takes slices in full, to tell a PET by its depths all of the body, and limits all of the
+# volume; none of it may stop Slicer for long enough to be felt.
 _SLICES = (256, 256, 3)
+_BODY = (128, 128, 64)
 _THROUGHOUT = (40, 40, 40)
 # No PET is as sharp as this.
 _SHARP_MM = 3.5
@@ -27,7 +29,7 @@ _SHARP_MM = 3.5
 class Looks:
     """Guesses about volume nodes, remembered until their voxels change.
 
-    A part of the voxels is looked at: all of them are only where it leaves a PET possible.
+    A part of the voxels is looked at, of which the size is bounded: a larger one only where a PET is possible.
     """
 
     def __init__(self) -> None:
@@ -106,7 +108,7 @@ def _guess(node: slicer.vtkMRMLVolumeNode) -> Modality:
         return guess_modality(some)
     if not some.modality_hint and edge_width_mm(some) < _SHARP_MM:
         return Modality.MR
-    return guess_modality(_checked(volume_from_node(node, node.GetParentTransformNode())))
+    return guess_modality(_checked(sample_of_node(node, _BODY)))
 
 
 def _checked(volume: Volume) -> Volume:
