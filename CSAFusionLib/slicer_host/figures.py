@@ -48,6 +48,7 @@ def write_figures(
     shown = ~np.isnan(np.array(list(figures.values()))).any(axis=0)
     with slicer.util.NodeModify(output):
         output.RemoveAllColumns()
+        output.SetUseColumnTitleAsColumnHeader(True)
         _add_column(output, SLICE, np.flatnonzero(shown) + 1)
         for key, values in figures.items():
             _add_column(output, titles[key], np.array(values)[shown])

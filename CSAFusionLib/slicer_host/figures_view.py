@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import slicer
+import vtk
 from vtk.util.numpy_support import vtk_to_numpy
 
 from CSAFusionLib.slicer_host.figures import chart_of, row_of_slice, slice_position
 
 _PLOT_SIGNAL = "dataSelected(vtkStringArray*, vtkCollection*)"
-_TABLE_SIGNAL = "selectionChanged()"
+_TABLE_SIGNAL = "clicked(QModelIndex)"
 
 
 class FiguresView:
@@ -38,6 +39,7 @@ class FiguresView:
             selection.SetActivePlotChartID(chart.GetID())
             slicer.app.applicationLogic().PropagatePlotChartSelection()
         self._plot_view = manager.plotWidget(0).plotView()
+        _set_click(self._plot_view.chart(), left=vtk.vtkChart.SELECT, right=vtk.vtkChart.NOTIFY)
         self._table_view = manager.tableWidget(0).tableView()
         self._plot_view.connect(_PLOT_SIGNAL, self._on_point)
         self._table_view.connect(_TABLE_SIGNAL, self._on_cell)
@@ -48,22 +50,24 @@ class FiguresView:
             return
         self._plot_view.disconnect(_PLOT_SIGNAL, self._on_point)
         self._table_view.disconnect(_TABLE_SIGNAL, self._on_cell)
+        _set_click(self._plot_view.chart(), left=vtk.vtkChart.NOTIFY, right=vtk.vtkChart.SELECT)
         manager = slicer.app.layoutManager()
-        if manager.layout == slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpPlotTableView:
+        if manager is not None and manager.layout == slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpPlotTableView:
             manager.setLayout(self._before)
         self._table = None
 
     def _on_point(self, series_ids: Any, selections: Any) -> None:
-        """Selected points of the plot: arrays of rows of the table, one for each series."""
-        for index in range(selections.GetNumberOfItems()):
-            rows = vtk_to_numpy(selections.GetItemAsObject(index))
-            if rows.size:
-                self._go_to(int(rows[0]))
-                return
+        """Selected points of the plot: arrays of rows of the table, one for each series with any."""
+        selected = [selections.GetItemAsObject(index) for index in range(selections.GetNumberOfItems())]
+        rows = [int(row) for one in selected for row in vtk_to_numpy(one)]
+        # The plot would go on telling of them with each later click, and before it has taken that in.
+        for one in selected:
+            one.Reset()
+        if rows:
+            self._go_to(rows[0])
 
-    def _on_cell(self) -> None:
+    def _on_cell(self, cell: Any) -> None:
         """A cell of the table: the first one of its row tells the slice, however the rows are sorted."""
-        cell = self._table_view.currentIndex()
         text = str(cell.sibling(cell.row(), 0).data())
         row = row_of_slice(self._table, int(text)) if text.isdigit() else None
         if row is not None:
@@ -73,3 +77,9 @@ class FiguresView:
         position = slice_position(self._table, row)
         mode = slicer.vtkMRMLSliceNode.CenteredJumpSlice
         slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *position, mode)
+
+
+def _set_click(chart: vtk.vtkChartXY, left: int, right: int) -> None:
+    """What a click on a point does; as a plot comes, only one of the right button selects it."""
+    chart.SetClickActionToButton(left, vtk.vtkContextMouseEvent.LEFT_BUTTON)
+    chart.SetClickActionToButton(right, vtk.vtkContextMouseEvent.RIGHT_BUTTON)

@@ -19,7 +19,7 @@ class LayoutManager:
         self._slice_logics: dict[str, object] = {}
         self.mrmlSliceLogics()
         self._plot_view = wrapper_class(_PlotView)()
-        self._table_view = wrapper_class(_TableView)()
+        self._table_view = wrapper_class(QtWidgets.QTableView)()
 
     def end(self) -> None:
         for logic in (self._layout_logic, *self._slice_logics.values()):
@@ -91,10 +91,35 @@ class _SliceWidget:
 
 
 class _PlotView(QtWidgets.QWidget):
+    """The part of qMRMLPlotView that is called, with a real chart, which is not drawn."""
+
     CPP_SIGNALS = ("dataSelected(vtkStringArray*,vtkCollection*)",)
     dataSelected = QtCore.Signal(object, object)
 
+    def __init__(self, parent=None) -> None:
+        super().__init__(parent)
+        self._chart = vtk.vtkChartXY()
+        for _ in range(2):
+            self._chart.AddPlot(vtk.vtkPlotLine())
 
-class _TableView(QtWidgets.QTableView):
-    CPP_SIGNALS = ("selectionChanged()",)
-    selectionChanged = QtCore.Signal()
+    def chart(self):
+        return self._chart
+
+    def click(self, button: int, series: int, row: int) -> None:
+        """A user's click on a point: VTK tells of it before the point is selected, and again afterwards; what was
+        selected in other series stays so."""
+        if self._chart.GetClickActionToButton(vtk.vtkChart.SELECT) != button:
+            return
+        self._tell()
+        rows = vtk.vtkIdTypeArray()
+        rows.InsertNextValue(row)
+        self._chart.GetPlot(series).SetSelection(rows)
+        self._tell()
+
+    def _tell(self) -> None:
+        plots = [self._chart.GetPlot(index) for index in range(self._chart.GetNumberOfPlots())]
+        selected = vtk.vtkCollection()
+        for rows in filter(None, (plot.GetSelection() for plot in plots)):
+            if rows.GetNumberOfValues():
+                selected.AddItem(rows)
+        self.dataSelected.emit(vtk.vtkStringArray(), selected)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import slicer
 import slicer.util
-import vtk
+from vtk import vtkContextMouseEvent
 
 from CSAFusionLib.slicer_host.comparison import LAYOUT, Comparison
 from CSAFusionLib.slicer_host.figures import write_figures
@@ -15,6 +15,7 @@ from CSAFusionLib.slicer_host.rendering import render_fused
 from Testing.host.pythonqt import QtGui
 from Testing.host.scene import OBLIQUE, a_blob_node, a_volume_node, ijk_to_ras_of
 
+LEFT, RIGHT = vtkContextMouseEvent.LEFT_BUTTON, vtkContextMouseEvent.RIGHT_BUTTON
 FIGURES_LAYOUT = slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpPlotTableView
 
 
@@ -78,14 +79,15 @@ def test_a_click_on_a_point_of_the_plot_goes_to_its_slice(manager, table):
     assert manager.layout == FIGURES_LAYOUT
     selection = slicer.app.applicationLogic().GetSelectionNode()
     assert selection.GetActiveTableID() == table.GetID() and selection.GetActivePlotChartID()
-    rows = vtk.vtkIdTypeArray()
-    rows.InsertNextValue(3)
-    selected = vtk.vtkCollection()
-    selected.AddItem(rows)
-    manager.plotWidget(0).plotView().dataSelected(vtk.vtkStringArray(), selected)
-    assert slice_offset() == pytest.approx(3)
+    plot = manager.plotWidget(0).plotView()
+    for series, row in ((0, 3), (1, 1), (0, 3), (0, 3)):
+        slicer.mrmlScene.GetNodeByID("vtkMRMLSliceNodeRed").SetSliceOffset(0)
+        plot.click(LEFT, series, row)
+        assert slice_offset() == pytest.approx(row)
     view.end()
-    manager.plotWidget(0).plotView().dataSelected(vtk.vtkStringArray(), vtk.vtkCollection())
+    plot.click(LEFT, 0, 1)
+    plot.click(RIGHT, 0, 1)
+    assert slice_offset() == pytest.approx(3)
 
 
 def test_a_click_on_a_row_of_the_table_goes_to_its_slice_however_it_is_sorted(manager, table):
@@ -97,8 +99,7 @@ def test_a_click_on_a_row_of_the_table_goes_to_its_slice_however_it_is_sorted(ma
         model.setItem(row, 0, QtGui.QStandardItem(text))
     shown._qt.setModel(model)
     for row, offset in ((1, 4), (2, 1), (0, 1)):
-        shown._qt.setCurrentIndex(model.index(row, 1))
-        shown.selectionChanged()
+        shown._qt.clicked.emit(model.index(row, 1))
         assert slice_offset() == pytest.approx(offset)
     view.end()
     assert manager.layout == slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
