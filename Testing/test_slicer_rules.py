@@ -68,6 +68,13 @@ def test_texts_for_translation_are_literals(path):
             assert all(isinstance(argument, ast.Constant) for argument in call.args), ast.unparse(call)
 
 
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_sentences_of_errors_are_translated(path):
+    raised = [call for call in calls(tree(path)) if name_of(call) in ("InputError", "RegistrationError")]
+    plain = [call for call in raised if any(isinstance(one, ast.Constant | ast.JoinedStr) for one in call.args)]
+    assert not plain, ast.unparse(plain[0])
+
+
 def test_the_module_file_has_its_blocks_in_the_order_of_slicer():
     classes = [node.name for node in tree(MODULE).body if isinstance(node, ast.ClassDef)]
     assert classes == [f"CSAFusion{part}" for part in ("", "ParameterNode", "Widget", "Logic", "Test")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import slicer
+from slicer.i18n import tr as _
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.registration.methods import Method, TransformModel
@@ -22,20 +23,19 @@ def check_nodes(
         InputError: one sentence that says what to select.
     """
     if fixed is None:
-        raise InputError("Select the fixed volume: the result gets its grid.")
+        raise InputError(_("Select the fixed volume: the result gets its grid."))
     if moving is None:
-        raise InputError("Select the moving volume: it is aligned to the fixed one.")
+        raise InputError(_("Select the moving volume: it is aligned to the fixed one."))
     if fixed is moving:
-        raise InputError(f"'{fixed.GetName()}' is selected twice; select two different volumes.")
+        raise InputError(_("'{name}' is selected twice; select two different volumes.").format(name=fixed.GetName()))
     for output in outputs:
         if output in (fixed, moving, mask):
-            raise InputError(f"'{output.GetName()}' is an input; select another node for the result, or a new one.")
+            text = _("'{name}' is an input; select another node for the result, or a new one.")
+            raise InputError(text.format(name=output.GetName()))
         for node in (fixed, moving):
             if _is_moved_by(node, output):
-                raise InputError(
-                    f"The transform '{output.GetName()}' already moves '{node.GetName()}'; select another one, or a "
-                    "new one."
-                )
+                text = _("The transform '{name}' already moves '{volume}'; select another one, or a new one.")
+                raise InputError(text.format(name=output.GetName(), volume=node.GetName()))
 
 
 def check_registration(method: Method, model: TransformModel) -> None:
@@ -45,8 +45,9 @@ def check_registration(method: Method, model: TransformModel) -> None:
         InputError: it cannot; the sentence says what it can find.
     """
     if method.models and model not in method.models:
-        able = " or ".join(f"'{other.title}'" for other in method.models)
-        raise InputError(f"{method.title} cannot find a '{model.title}' transform; choose {able}, or another method.")
+        able = _(" or ").join(f"'{other.title}'" for other in method.models)
+        text = _("{method} cannot find a '{model}' transform; choose {able}, or another method.")
+        raise InputError(text.format(method=method.title, model=model.title, able=able))
 
 
 def _is_moved_by(node: slicer.vtkMRMLTransformableNode, transform: slicer.vtkMRMLNode) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import slicer
 import slicer.util
+from slicer.i18n import tr as _
 
 from CSAFusionLib.errors import InputError
 
@@ -20,7 +21,6 @@ NEVER_REPLACED = ["numpy", "scipy", "simpleitk"]
 WITHOUT_ITS_PINS = ["antspyx"]
 # What is downloaded, roughly; of a package that is not named here, less than a megabyte.
 _SIZES = {
-    "torch": "200 MB, with an NVIDIA card 3 GB",
     "antspyx": "20 MB",
     "itk-elastix": "300 MB",
     "matplotlib": "10 MB",
@@ -46,18 +46,23 @@ def ensure_installed(requirements: Iterable[Path]) -> None:
     if not without_torch and not missing:
         return
     if without_torch and importlib.util.find_spec("PyTorchUtils") is None:
-        raise InputError("PyTorch is missing; install the extension 'PyTorch' with the Extensions Manager and restart.")
+        raise InputError(
+            _("PyTorch is missing; install the extension 'PyTorch' with the Extensions Manager and restart.")
+        )
     wanted = [f"torch{TORCH}"] * without_torch + missing
     if not slicer.util.confirmOkCancelDisplay(_question(wanted)):
-        raise InputError(f"The fusion cannot run without {', '.join(wanted)}; press Apply again to install it.")
+        text = _("The fusion cannot run without {packages}; press Apply again to install it.")
+        raise InputError(text.format(packages=", ".join(wanted)))
     try:
         if without_torch:
             _install_torch()
         _install_packages(missing)
     except subprocess.CalledProcessError as error:
         raise InputError(
-            "A package could not be installed; the Python console says why. Without a network, install it from a file "
-            "as the README of CSAFusion says."
+            _(
+                "A package could not be installed; the Python console says why. Without a network, install it from "
+                "a file as the README of CSAFusion says."
+            )
         ) from error
 
 
@@ -71,18 +76,22 @@ def is_installed(name: str) -> bool:
 
 
 def _question(wanted: list[str]) -> str:
-    sized = [f"{one} (about {_SIZES.get(_name_in(one), '1 MB')})" for one in wanted]
-    return (
-        "CSAFusion needs Python packages that are not installed yet:\n\n"
-        + "\n".join(sized)
-        + "\n\nDownload them and install them into this Slicer now? This may take some minutes."
-    )
+    sized = [_("{package} (about {size})").format(package=one, size=_size_of(one)) for one in wanted]
+    return _(
+        "CSAFusion needs Python packages that are not installed yet:\n\n{packages}\n\n"
+        "Download them and install them into this Slicer now? This may take some minutes."
+    ).format(packages="\n".join(sized))
+
+
+def _size_of(requirement: str) -> str:
+    name = _name_in(requirement)
+    return _("200 MB, with an NVIDIA card 3 GB") if name == "torch" else _SIZES.get(name, "1 MB")
 
 
 def _install_torch() -> None:
     logic = importlib.import_module("PyTorchUtils").PyTorchUtilsLogic()
     if logic.installTorch(askConfirmation=False, torchVersionRequirement=TORCH) is None:
-        raise InputError("PyTorch was not installed; the fusion cannot run without it.")
+        raise InputError(_("PyTorch was not installed; the fusion cannot run without it."))
 
 
 def _install_packages(missing: list[str]) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import slicer
 import slicer.util
 import vtk
+from slicer.i18n import tr as _
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 from CSAFusionLib.slicer_host.frames import RAS_TO_LPS, transform_between
@@ -16,10 +17,10 @@ _POSITION = ("R", "A", "S")
 _CHART = "CSAFusion.chart"
 _COLOURS = ((0.85, 0.37, 0.01), (0.11, 0.62, 0.47))
 _TITLES = {
-    "ssim_fixed": "Similarity to {fixed}",
-    "ssim_moving": "Similarity to {moving}",
-    "correlation_fixed": "Correlation with {fixed}",
-    "correlation_moving": "Correlation with {moving}",
+    "ssim_fixed": _("Similarity to {fixed}"),
+    "ssim_moving": _("Similarity to {moving}"),
+    "correlation_fixed": _("Correlation with {fixed}"),
+    "correlation_moving": _("Correlation with {moving}"),
 }
 
 
@@ -42,8 +43,8 @@ def write_figures(
     """
     scene = fixed.GetScene()
     if output is None:
-        name = scene.GenerateUniqueName(f"{fixed.GetName()} + {moving.GetName()} per slice")
-        output = scene.AddNewNodeByClass("vtkMRMLTableNode", name)
+        name = _("{fixed} + {moving} per slice").format(fixed=fixed.GetName(), moving=moving.GetName())
+        output = scene.AddNewNodeByClass("vtkMRMLTableNode", scene.GenerateUniqueName(name))
     titles = {key: _TITLES[key].format(fixed=fixed.GetName(), moving=moving.GetName()) for key in figures}
     shown = ~np.isnan(np.array(list(figures.values()))).any(axis=0)
     with slicer.util.NodeModify(output):
@@ -98,7 +99,7 @@ def _plot(table: slicer.vtkMRMLTableNode, columns: list[str]) -> None:
         chart = scene.AddNewNodeByClass("vtkMRMLPlotChartNode", table.GetName())
         table.SetNodeReferenceID(_CHART, chart.GetID())
     chart.SetXAxisTitle(SLICE)
-    chart.SetYAxisTitle("Structural similarity")
+    chart.SetYAxisTitle(_("Structural similarity"))
     for index, (name, colour) in enumerate(zip(columns, _COLOURS, strict=True)):
         series = chart.GetNthPlotSeriesNode(index)
         if series is None:

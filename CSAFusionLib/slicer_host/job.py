@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import slicer
+from slicer.i18n import tr as _
 
 from CSAFusionLib.errors import Cancelled, CSAFusionError, InputError
 from CSAFusionLib.fusion.settings import FusionSettings
@@ -194,9 +195,11 @@ class FusionJob:
     def _check_unchanged(self) -> None:
         for node, state in zip(self._inputs, self._states, strict=True):
             if not slicer.mrmlScene.IsNodePresent(node):
-                raise InputError(f"'{node.GetName()}' was removed while the fusion ran; its result is dropped.")
+                text = _("'{name}' was removed while the fusion ran; its result is dropped.")
+                raise InputError(text.format(name=node.GetName()))
             if _state(node) != state:
-                raise InputError(f"'{node.GetName()}' was changed while the fusion ran; run it again.")
+                text = _("'{name}' was changed while the fusion ran; run it again.")
+                raise InputError(text.format(name=node.GetName()))
 
 
 def _state(node: slicer.vtkMRMLVolumeNode) -> tuple[Any, ...]:

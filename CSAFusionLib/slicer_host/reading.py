@@ -9,6 +9,7 @@ import SimpleITK as sitk
 import slicer
 import slicer.util
 import vtk
+from slicer.i18n import tr as _
 from vtk.util.numpy_support import vtk_to_numpy
 
 from CSAFusionLib.errors import InputError
@@ -69,9 +70,11 @@ def sample_of_node(node: slicer.vtkMRMLVolumeNode, most: tuple[int, int, int]) -
 def _check_node(node: slicer.vtkMRMLVolumeNode) -> None:
     data = node.GetImageData()
     if data is None or data.GetNumberOfPoints() == 0 or data.GetPointData().GetScalars() is None:
-        raise InputError(f"The volume '{node.GetName()}' holds no image; load one into it or select another volume.")
+        text = _("The volume '{name}' holds no image; load one into it or select another volume.")
+        raise InputError(text.format(name=node.GetName()))
     if not node.IsA("vtkMRMLScalarVolumeNode"):
-        raise InputError(f"'{node.GetName()}' is a {node.GetNodeTagName()}; select a scalar or RGB volume.")
+        text = _("'{name}' is a {kind}; select a scalar or RGB volume.")
+        raise InputError(text.format(name=node.GetName(), kind=node.GetNodeTagName()))
 
 
 def _image(array: np.ndarray, ijk_to_ras: np.ndarray, name: str) -> sitk.Image:
@@ -79,7 +82,8 @@ def _image(array: np.ndarray, ijk_to_ras: np.ndarray, name: str) -> sitk.Image:
     lps = RAS_TO_LPS @ ijk_to_ras
     spacing = np.linalg.norm(lps[:3, :3], axis=0)
     if not np.isfinite(lps).all() or abs(np.linalg.det(lps[:3, :3])) < 1e-9 * max(spacing.prod(), 1e-9):
-        raise InputError(f"The volume '{name}' has axes that do not span space; correct its geometry or its transform.")
+        text = _("The volume '{name}' has axes that do not span space; correct its geometry or its transform.")
+        raise InputError(text.format(name=name))
     image = sitk.GetImageFromArray(array, isVector=array.ndim == 4)
     image.SetSpacing(spacing.tolist())
     image.SetOrigin(lps[:3, 3].tolist())

@@ -9,6 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 import slicer
 import vtk
+from slicer.i18n import tr as _
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.slicer_host.frames import ijk_to_ras_of, matrix_from_vtk, transform_between
@@ -38,8 +39,9 @@ def region_on_grid(
     if mask is not None:
         inside &= _in_mask(fixed, grid, mask)
     if not inside.any():
-        names = " and ".join(f"'{node.GetName()}'" for node in (roi, mask) if node is not None)
-        raise InputError(f"Nothing of '{fixed.GetName()}' lies in {names}; move it onto the volume or choose none.")
+        names = _(" and ").join(f"'{node.GetName()}'" for node in (roi, mask) if node is not None)
+        text = _("Nothing of '{volume}' lies in {names}; move it onto the volume or choose none.")
+        raise InputError(text.format(volume=fixed.GetName(), names=names))
     region = sitk.GetImageFromArray(inside)
     region.CopyInformation(grid)
     return region
@@ -50,9 +52,8 @@ def _in_roi(fixed: slicer.vtkMRMLVolumeNode, roi: slicer.vtkMRMLMarkupsROINode) 
     to_world = transform_between(fixed.GetParentTransformNode(), None)
     linear = vtk.vtkTransform()
     if not slicer.vtkMRMLTransformNode.IsGeneralTransformLinear(to_world, linear):
-        raise InputError(
-            f"'{fixed.GetName()}' is under a nonlinear transform, with which no ROI can be used; harden the transform."
-        )
+        text = _("'{name}' is under a nonlinear transform, with which no ROI can be used; harden the transform.")
+        raise InputError(text.format(name=fixed.GetName()))
     box_to_world = matrix_from_vtk(roi.GetObjectToWorldMatrix())
     to_box = np.linalg.inv(box_to_world) @ matrix_from_vtk(linear.GetMatrix()) @ ijk_to_ras_of(fixed)
     size = np.array(roi.GetSize())
@@ -83,7 +84,8 @@ def _as_labels(mask: slicer.vtkMRMLNode) -> Iterator[slicer.vtkMRMLLabelMapVolum
     try:
         exported = slicer.modules.segmentations.logic().ExportVisibleSegmentsToLabelmapNode(mask, labels)
         if not exported or labels.GetImageData() is None or not labels.GetImageData().GetNumberOfPoints():
-            raise InputError(f"The segmentation '{mask.GetName()}' shows no segment; show one or choose no mask.")
+            text = _("The segmentation '{name}' shows no segment; show one or choose no mask.")
+            raise InputError(text.format(name=mask.GetName()))
         yield labels
     finally:
         display = labels.GetDisplayNode()

@@ -9,6 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 import slicer
 import vtk
+from slicer.i18n import tr as _
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 from CSAFusionLib.errors import RegistrationError
@@ -77,7 +78,8 @@ def read_transform(node: slicer.vtkMRMLTransformNode) -> sitk.Transform:
         except RuntimeError:
             # Slicer knows transforms that ITK does not.
             pass
-        raise RegistrationError(f"The transform '{node.GetName()}' cannot be read; try another method.")
+        text = _("The transform '{name}' cannot be read; try another method.")
+        raise RegistrationError(text.format(name=node.GetName()))
 
 
 def _grid_transform(

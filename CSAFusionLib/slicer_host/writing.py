@@ -7,6 +7,7 @@ from typing import Any
 import SimpleITK as sitk
 import slicer
 import slicer.util
+from slicer.i18n import tr as _
 
 from CSAFusionLib.slicer_host.provenance import write_provenance
 from CSAFusionLib.slicer_host.subject_hierarchy import place_beside
@@ -34,7 +35,7 @@ def write_fused(
     Returns:
         The node that now holds the image.
     """
-    node = _write(image, fixed, f"{fixed.GetName()} + {moving_name} fused", output)
+    node = _write(image, fixed, _("{fixed} + {moving} fused").format(fixed=fixed.GetName(), moving=moving_name), output)
     write_provenance(node, provenance)
     node.SetNodeReferenceID(FIXED_ROLE, fixed.GetID())
     _show_range(node, 0.0, 255.0 if node.IsA("vtkMRMLVectorVolumeNode") else 1.0)
@@ -48,7 +49,7 @@ def write_registered(
     output: slicer.vtkMRMLVolumeNode | None = None,
 ) -> slicer.vtkMRMLVolumeNode:
     """Put the moving volume, resampled on the fixed grid, into a node that is shown as the moving one is."""
-    node = _write(image, fixed, f"{moving.GetName()} on {fixed.GetName()}", output)
+    node = _write(image, fixed, _("{moving} on {fixed}").format(moving=moving.GetName(), fixed=fixed.GetName()), output)
     shown = moving.GetDisplayNode()
     if shown is not None:
         node.GetDisplayNode().CopyContent(shown)
@@ -60,7 +61,7 @@ def write_contribution(
     image: sitk.Image, fixed: slicer.vtkMRMLVolumeNode, output: slicer.vtkMRMLVolumeNode | None = None
 ) -> slicer.vtkMRMLVolumeNode:
     """Put the fixed volume's share, in [0, 1], into a node shown from blue (moving) over white to red (fixed)."""
-    node = _write(image, fixed, f"Share of {fixed.GetName()}", output)
+    node = _write(image, fixed, _("Share of {fixed}").format(fixed=fixed.GetName()), output)
     _show_range(node, 0.0, 1.0)
     if fixed.GetScene().GetNodeByID(_BLUE_TO_RED) is not None:
         node.GetDisplayNode().SetAndObserveColorNodeID(_BLUE_TO_RED)

@@ -14,6 +14,7 @@ from typing import ClassVar
 import SimpleITK as sitk
 import slicer
 import slicer.util
+from slicer.i18n import tr as _
 
 from CSAFusionLib.errors import RegistrationError
 from CSAFusionLib.geometry.grid import ijk_to_ras
@@ -66,10 +67,12 @@ class SlicerEngine(ABC):
             RegistrationError: this Slicer does not have the program, or it cannot find such a transform.
         """
         if not self.is_available():
-            raise RegistrationError(f"This Slicer has no {self.program}; choose another registration method.")
+            text = _("This Slicer has no {program}; choose another registration method.")
+            raise RegistrationError(text.format(program=self.program))
         if self._model not in self.method.models:
-            able = " or ".join(f"'{model.title}'" for model in self.method.models)
-            raise RegistrationError(f"{self.program} cannot find a '{self._model.title}' transform; choose {able}.")
+            able = _(" or ").join(f"'{model.title}'" for model in self.method.models)
+            text = _("{program} cannot find a '{model}' transform; choose {able}.")
+            raise RegistrationError(text.format(program=self.program, model=self._model.title, able=able))
         for volume in self._pair:
             check_volume(volume)
         self._started = time.monotonic()
@@ -90,7 +93,7 @@ class SlicerEngine(ABC):
         try:
             self._check_end()
             if not slicer.mrmlScene.IsNodePresent(self._transform):
-                raise RegistrationError(f"{self.program} was ended before it had a result.")
+                raise self._ended_early()
             transform = read_transform(self._transform)
         finally:
             self._remove_helpers()
@@ -107,6 +110,13 @@ class SlicerEngine(ABC):
     @abstractmethod
     def _check_end(self) -> None:
         """Raise RegistrationError where the program ended without a result."""
+
+    def _ended_early(self) -> RegistrationError:
+        return RegistrationError(_("{program} was ended before it had a result.").format(program=self.program))
+
+    def _failed(self, said: str) -> RegistrationError:
+        """The error of a program that gave its reason in its last line."""
+        return RegistrationError(_("{program} failed: {said}").format(program=self.program, said=last_line(said)))
 
     def _add_volume(self, image: sitk.Image) -> slicer.vtkMRMLScalarVolumeNode:
         node = self._add_helper("vtkMRMLScalarVolumeNode")
@@ -138,4 +148,4 @@ class SlicerEngine(ABC):
 def last_line(text: str) -> str:
     """The last line that says anything: programs give their reason there."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "it gave no reason."
+    return lines[-1] if lines else _("it gave no reason.")

@@ -7,8 +7,7 @@ from typing import Any, ClassVar
 
 import slicer
 
-from CSAFusionLib.errors import RegistrationError
-from CSAFusionLib.slicer_host.engines.base import SlicerEngine, last_line
+from CSAFusionLib.slicer_host.engines.base import SlicerEngine
 
 
 class CommandLineEngine(SlicerEngine):
@@ -46,6 +45,6 @@ class CommandLineEngine(SlicerEngine):
         if status & self._run.ErrorsMask:
             # Many write their errors to their output.
             said = self._run.GetErrorText() or self._run.GetOutputText()
-            raise RegistrationError(f"{self.program} failed: {last_line(said)}")
+            raise self._failed(said)
         if status != self._run.Completed:
-            raise RegistrationError(f"{self.program} was ended before it had a result.")
+            raise self._ended_early()

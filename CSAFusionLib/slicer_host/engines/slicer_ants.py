@@ -8,6 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 
 import slicer
+from slicer.i18n import tr as _
 
 from CSAFusionLib.errors import RegistrationError
 from CSAFusionLib.registration.methods import Method, TransformModel
@@ -32,7 +33,8 @@ class SlicerAnts(CommandLineEngine):
         presets = extension.PresetManager()
         name = _LINEAR_PRESETS.get(self._model, _DEFORMABLE_PRESET)
         if name not in presets.getPresetNames():
-            raise RegistrationError(f"The extension SlicerANTs has no preset '{name}'; update it, or install antspyx.")
+            text = _("The extension SlicerANTs has no preset '{name}'; update it, or install antspyx.")
+            raise RegistrationError(text.format(name=name))
         preset = presets.getPresetParametersByName(name)
         for metric in (metric for stage in preset["stages"] for metric in stage["metrics"]):
             metric["fixed"], metric["moving"] = fixed, moving

@@ -16,7 +16,6 @@ from typing import Any
 import slicer
 import slicer.util
 
-from CSAFusionLib.errors import RegistrationError
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.slicer_host.engines.base import SlicerEngine, last_line
 
@@ -90,9 +89,9 @@ class SlicerElastix(SlicerEngine):
 
     def _check_end(self) -> None:
         if self._is_cancelled:
-            raise RegistrationError(f"{self.program} was ended before it had a result.")
+            raise self._ended_early()
         if self._error:
-            raise RegistrationError(f"{self.program} failed: {self._error}")
+            raise self._failed(self._error)
 
     def _parameter_files(self, folder: Path) -> list[str]:
         """The extension's parameter files, asking for a transform that Slicer can read."""
