@@ -21,7 +21,7 @@ from slicer import (
 )
 from slicer.i18n import tr as _
 from slicer.i18n import translate
-from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrapper
+from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
@@ -35,10 +35,9 @@ _SOURCES = Path(__file__).resolve().parent.parent
 if (_SOURCES / "CSAFusionLib").is_dir() and str(_SOURCES) not in sys.path:
     sys.path.append(str(_SOURCES))
 
-from CSAFusionLib.intensity.colour_tables import COLOUR_TABLES  # noqa: E402
 from CSAFusionLib.registration.methods import Method, TransformModel  # noqa: E402
 from CSAFusionLib.slicer_host.panel.choices import (  # noqa: E402
-    GREY,
+    ColourChoice,
     Intensities,
     ModalityChoice,
     PlaneChoice,
@@ -90,7 +89,7 @@ class CSAFusionParameterNode:
     levelB: Annotated[float, _ANY_INTENSITY] = 100.0
     widthB: Annotated[float, _ANY_INTENSITY] = 300.0
     reference: Reference = Reference.FINER
-    colourTable: Annotated[str, Choice([GREY, *COLOUR_TABLES])] = GREY
+    colourTable: ColourChoice = ColourChoice.GREY
     region: vtkMRMLMarkupsROINode
     mask: Union[vtkMRMLSegmentationNode, vtkMRMLLabelMapVolumeNode, None]  # noqa: UP007 (the only spelling Slicer reads)
     method: Method = Method.AUTO

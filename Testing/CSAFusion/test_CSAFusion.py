@@ -20,7 +20,8 @@ from Testing.host.registration_extensions import install_slicer_ants, install_sl
 from Testing.host.scene import a_blob, a_blob_node, a_linear_transform_node, rotation, snapshot
 
 TOOL_TIP_ROLE = 3
-MENUS = ("modalityA", "modalityB", "intensitiesA", "intensitiesB", "reference", "method", "transformModel", "weights")
+MENUS = ("preset", "modalityA", "modalityB", "intensitiesA", "intensitiesB", "reference", "colourTable", "method")
+MENUS += ("transformModel", "weights", "plane")
 
 
 def choose(menu, choice) -> None:
@@ -58,7 +59,7 @@ def test_two_volumes_in_the_scene_are_chosen(panel, volumes):
 def test_menus_show_titles_and_explain_themselves(panel):
     method = panel.ui.methodComboBox
     assert [method.itemText(index) for index in range(method.count)] == [choice.title for choice in Method]
-    for name in (*MENUS, "plane"):
+    for name in MENUS:
         menu = getattr(panel.ui, f"{name}ComboBox")
         assert all(menu.itemData(index, TOOL_TIP_ROLE) for index in range(menu.count)), name
 

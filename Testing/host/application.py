@@ -19,7 +19,7 @@ import slicer.util
 import Testing.host.translation  # noqa: F401 (makes slicer.i18n)
 from Testing.host import pythonqt
 from Testing.host.modules import module_of
-from Testing.host.parameter_nodes import Choice, WithinRange, parameterNodeWrapper
+from Testing.host.parameter_nodes import WithinRange, parameterNodeWrapper
 from Testing.host.pythonqt import QtCore, QtGui, QtWidgets, names_of, wrap, wrapper_class
 from Testing.host.ui_file import QFile, QUiLoader
 from Testing.host.views import LayoutManager
@@ -194,7 +194,6 @@ def _packages() -> dict[str, dict[str, object]]:
         | {"ctkMessageBox": lambda parent: _MessageBox()},
         "slicer.parameterNodeWrapper": {
             "parameterNodeWrapper": parameterNodeWrapper,
-            "Choice": Choice,
             "WithinRange": WithinRange,
         },
         "slicer.ScriptedLoadableModule": {

@@ -2,7 +2,7 @@
 
 Typed values on a real ``vtkMRMLScriptedModuleNode``: enums by their name, nodes as references, a union of nodes under
 one reference for each class. ``connectGui`` binds a widget by its dynamic property ``SlicerParameterName`` and returns
-None, as in Slicer, so that ``disconnectGui`` cannot undo it; ``connectParametersToGui`` returns a tag. Choices fill a
+None, as in Slicer, so that ``disconnectGui`` cannot undo it; ``connectParametersToGui`` returns a tag. Enums fill a
 QComboBox by index, under what a method ``label`` of the enum says. The type of a widget has to be exactly the one that
 a connector knows.
 """
@@ -22,15 +22,6 @@ from Testing.host.pythonqt import QtWidgets, wrapper_class
 from Testing.host.widgets import ctkPathLineEdit, ctkSliderWidget, qMRMLNodeComboBox
 
 PARAMETER_NAME = "SlicerParameterName"
-
-
-@dataclass
-class Choice:
-    choices: list
-
-    def check(self, value) -> None:
-        if value not in self.choices:
-            raise ValueError(f"{value!r} is none of {self.choices}")
 
 
 @dataclass
@@ -58,7 +49,7 @@ class Parameter:
             return None
         if issubclass(self.type, enum.Enum):
             return next(iter(self.type))
-        return self.annotations[0].choices[0] if self.find(Choice) else self.type()
+        return self.type()
 
     def find(self, kind: type):
         return next((one for one in self.annotations if isinstance(one, kind)), None)
@@ -165,16 +156,10 @@ class _ComboBoxConnector(_Connector):
     def __init__(self, widget, parameter: Parameter) -> None:
         super().__init__(widget, parameter)
         widget.clear()
-        if isinstance(parameter.type, type) and issubclass(parameter.type, enum.Enum):
-            self._values = list(parameter.type)
-            label = getattr(parameter.type, "label", lambda choice: choice.name)
-            texts = [label(choice) for choice in self._values]
-        else:
-            assert parameter.find(Choice), "a QComboBox for a text or number requires the Choice annotation"
-            self._values = parameter.find(Choice).choices
-            texts = [str(value) for value in self._values]
-        for text in texts:
-            widget.addItem(text)
+        self._values = list(parameter.type)
+        label = getattr(parameter.type, "label", lambda choice: choice.name)
+        for choice in self._values:
+            widget.addItem(label(choice))
 
     def read(self):
         return self._values[self.widget.currentIndex]
@@ -215,7 +200,7 @@ _CONNECTORS = [
     (wrapper_class(ctkSliderWidget), lambda kind: kind is float, _NumberConnector),
     (
         wrapper_class(QtWidgets.QComboBox),
-        lambda kind: isinstance(kind, type) and (kind in (int, float, str, bool) or issubclass(kind, enum.Enum)),
+        lambda kind: isinstance(kind, type) and issubclass(kind, enum.Enum),
         _ComboBoxConnector,
     ),
     (wrapper_class(ctkPathLineEdit), lambda kind: kind is Path, _PathConnector),

@@ -45,6 +45,15 @@ class Reference(MenuChoice):
     B = (_("Volume B"), _("The result gets the grid of volume B; volume A is resampled."))
 
 
+class ColourChoice(MenuChoice):
+    """How a scalar PET or SPECT is fused; the other names are those of the backend's colour tables."""
+
+    GREY = (_("Grey"), _("In grey, as every other volume."))
+    HOT_IRON = (_("Hot iron"), _("From black over red and orange to white."))
+    ICE = (_("Ice"), _("From black over blue and cyan to white."))
+    RAINBOW = (_("Rainbow"), _("From black over blue, green and yellow to red."))
+
+
 class WeightsChoice(MenuChoice):
     """Which weights the network gets; the other names are those of the bundled weights."""
 
@@ -63,10 +72,6 @@ class PlaneChoice(MenuChoice):
     SAGITTAL = (_("Sagittal"), _("For volumes that show most detail in sagittal slices."))
     CORONAL = (_("Coronal"), _("For volumes that show most detail in coronal slices."))
     ACQUIRED = (_("As acquired"), _("Across the thickest side of the reference's voxels."))
-
-
-GREY = "grey"
-"""The choice of no colour table."""
 
 
 def backend_name(choice: MenuChoice) -> str:

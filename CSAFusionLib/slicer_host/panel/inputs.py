@@ -8,7 +8,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from CSAFusionLib.errors import CSAFusionError
-from CSAFusionLib.slicer_host.panel.choices import Intensities, ModalityChoice, Reference
+from CSAFusionLib.slicer_host.panel.choices import ColourChoice, Intensities, ModalityChoice, Reference
 from CSAFusionLib.slicer_host.panel.presets import PRESETS, apply_preset
 from CSAFusionLib.slicer_host.panel.preview import IntensityPreview, Looks
 from CSAFusionLib.slicer_host.panel.request import a_is_reference, modality_of, voxel_volume, window_of
@@ -23,9 +23,12 @@ class InputsSection:
         self._looks = Looks()
         self._preview = IntensityPreview()
         self._parameters: Any = None
-        ui.presetComboBox.addItem(_("Choose a preset"))
-        for preset in PRESETS:
-            ui.presetComboBox.addItem(preset.title)
+        described = [
+            (_("Choose a preset"), _("Changes nothing.")),
+            *((preset.title, preset.tooltip) for preset in PRESETS),
+        ]
+        ui.presetComboBox.addItems([title for title, _tooltip in described])
+        describe_items(ui.presetComboBox, described)
         ui.presetComboBox.connect("activated(int)", self._on_preset)
         ui.previewCheckBox.connect("toggled(bool)", self._on_preview)
 
@@ -35,6 +38,7 @@ class InputsSection:
             describe_items(self._menu("modality", side), (choice.value for choice in ModalityChoice))
             describe_items(self._menu("intensities", side), (choice.value for choice in Intensities))
         describe_items(self._ui.referenceComboBox, (choice.value for choice in Reference))
+        describe_items(self._ui.colourTableComboBox, (choice.value for choice in ColourChoice))
 
     def update(self, parameters: Any) -> None:
         """Show a parameter node."""

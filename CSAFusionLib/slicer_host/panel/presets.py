@@ -7,7 +7,7 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
-from CSAFusionLib.slicer_host.panel.choices import GREY, Intensities, ModalityChoice, PlaneChoice, WeightsChoice
+from CSAFusionLib.slicer_host.panel.choices import ColourChoice, Intensities, ModalityChoice, PlaneChoice, WeightsChoice
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Preset:
     tooltip: str
     modality_a: ModalityChoice
     modality_b: ModalityChoice
-    colour_table: str = GREY
+    colour: ColourChoice = ColourChoice.GREY
 
 
 PRESETS = (
@@ -29,10 +29,18 @@ PRESETS = (
         ModalityChoice.MR,
     ),
     Preset(
-        _("A is MR, B is PET"), _("MR with PET in colour."), ModalityChoice.MR, ModalityChoice.PET, "hot-iron"
+        _("A is MR, B is PET"),
+        _("MR with PET in colour."),
+        ModalityChoice.MR,
+        ModalityChoice.PET,
+        ColourChoice.HOT_IRON,
     ),
     Preset(
-        _("A is MR, B is SPECT"), _("MR with SPECT in colour."), ModalityChoice.MR, ModalityChoice.SPECT, "hot-iron"
+        _("A is MR, B is SPECT"),
+        _("MR with SPECT in colour."),
+        ModalityChoice.MR,
+        ModalityChoice.SPECT,
+        ColourChoice.HOT_IRON,
     ),
     Preset(_("A is T1, B is T2"), _("Two weightings of MR, in grey."), ModalityChoice.MR, ModalityChoice.MR),
 )  # fmt: skip
@@ -42,7 +50,7 @@ def apply_preset(preset: Preset, parameters: Any) -> None:
     """Set a parameter node to a preset; what was chosen of nodes, region, registration and device stays."""
     parameters.modalityA, parameters.modalityB = preset.modality_a, preset.modality_b
     parameters.intensitiesA = parameters.intensitiesB = Intensities.AUTOMATIC
-    parameters.colourTable = preset.colour_table
+    parameters.colourTable = preset.colour
     parameters.weights = WeightsChoice.AUTOMATIC
     parameters.balance = 0.0
     parameters.plane = PlaneChoice.AXIAL

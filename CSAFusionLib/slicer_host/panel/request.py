@@ -18,7 +18,7 @@ from CSAFusionLib.intensity.windows import CT_WINDOWS, Window
 from CSAFusionLib.slicer_host.checking import check_nodes, check_registration
 from CSAFusionLib.slicer_host.outputs import Outputs
 from CSAFusionLib.slicer_host.panel.choices import (
-    GREY,
+    ColourChoice,
     Intensities,
     ModalityChoice,
     Reference,
@@ -109,6 +109,7 @@ def _check_volumes(a: slicer.vtkMRMLVolumeNode | None, b: slicer.vtkMRMLVolumeNo
 
 def _settings(parameters: Any, sides: tuple[str, str], device: str) -> FusionSettings:
     fixed, moving = sides
+    colour = parameters.colourTable
     return FusionSettings(
         registration=parameters.method,
         transform_model=parameters.transformModel,
@@ -116,7 +117,7 @@ def _settings(parameters: Any, sides: tuple[str, str], device: str) -> FusionSet
         moving_modality=modality_of(getattr(parameters, f"modality{moving}")),
         fixed_window=window_of(parameters, fixed),
         moving_window=window_of(parameters, moving),
-        colour_table=None if parameters.colourTable == GREY else parameters.colourTable,
+        colour_table=None if colour is ColourChoice.GREY else backend_name(colour),
         # The slider runs from A to B, the backend's balance from fixed to moving.
         balance=parameters.balance if fixed == "A" else -parameters.balance,
         plane=Plane[parameters.plane.name],

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.intensity.colour_tables import COLOUR_TABLES
 from CSAFusionLib.slicer_host.panel.choices import (
+    ColourChoice,
     Intensities,
     ModalityChoice,
     PlaneChoice,
@@ -60,6 +62,11 @@ def test_a_width_that_is_not_above_zero_is_told(parameters):
     parameters.intensitiesA, parameters.widthA = Intensities.GIVEN, 0.0
     with pytest.raises(InputError, match="width above 0"):
         request_from(parameters, "auto")
+
+
+def test_the_colours_are_the_colour_tables_and_grey():
+    tables = set(ColourChoice) - {ColourChoice.GREY}
+    assert {backend_name(choice) for choice in tables} == set(COLOUR_TABLES)
 
 
 def test_every_choice_of_the_panel_is_known_to_the_backend(parameters):
