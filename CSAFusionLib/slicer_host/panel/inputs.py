@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 from CSAFusionLib.errors import CSAFusionError
 from CSAFusionLib.slicer_host.panel.choices import ColourChoice, Intensities, ModalityChoice, Reference
 from CSAFusionLib.slicer_host.panel.presets import PRESETS, apply_preset
-from CSAFusionLib.slicer_host.panel.preview import IntensityPreview, Looks
+from CSAFusionLib.slicer_host.panel.preview import DisplayWatch, IntensityPreview, Looks
 from CSAFusionLib.slicer_host.panel.request import a_is_reference, modality_of, voxel_volume, window_of
 from CSAFusionLib.slicer_host.panel.widgets import describe_items, say
 
@@ -22,13 +22,12 @@ class InputsSection:
         self._ui = ui
         self._looks = Looks()
         self._preview = IntensityPreview()
+        self._displays = DisplayWatch(self._say_limits)
         self._parameters: Any = None
-        described = [
-            (_("Choose a preset"), _("Changes nothing.")),
-            *((preset.title, preset.tooltip) for preset in PRESETS),
-        ]
-        ui.presetComboBox.addItems([title for title, _tooltip in described])
-        describe_items(ui.presetComboBox, described)
+        presets = [(_("Choose a preset"), _("Changes nothing."))]
+        presets += [(preset.title, preset.tooltip) for preset in PRESETS]
+        ui.presetComboBox.addItems([title for title, _tooltip in presets])
+        describe_items(ui.presetComboBox, presets)
         ui.presetComboBox.connect("activated(int)", self._on_preset)
         ui.previewCheckBox.connect("toggled(bool)", self._on_preview)
 
@@ -51,6 +50,7 @@ class InputsSection:
     def release(self) -> None:
         """Show the volumes as they were shown before the preview, and forget the scene."""
         self._parameters = None
+        self._displays.end()
         self._preview.end()
         self._looks.forget()
         self._ui.previewCheckBox.checked = False
@@ -90,13 +90,21 @@ class InputsSection:
             self._show_preview()
 
     def _show_preview(self) -> None:
-        if not self._ui.previewCheckBox.checked:
-            say(self._ui.previewLabel, "")
-            return
+        sides = [side for side in ("A", "B") if self._as_displayed(side)] if self._ui.previewCheckBox.checked else []
+        volumes = [getattr(self._parameters, f"volume{side}") for side in sides]
+        self._displays.end()
+        self._preview.end_for(volumes)
+        self._displays.begin(volumes)
+        self._say_limits()
+
+    def _as_displayed(self, side: str) -> bool:
+        return getattr(self._parameters, f"intensities{side}") is Intensities.DISPLAYED
+
+    def _say_limits(self) -> None:
         sentences = []
         for side in ("A", "B"):
             volume = getattr(self._parameters, f"volume{side}")
-            if volume is not None:
+            if volume is not None and self._ui.previewCheckBox.checked:
                 sentences.append(self._preview_side(side, volume))
         say(self._ui.previewLabel, " ".join(sentences))
 
@@ -108,7 +116,7 @@ class InputsSection:
             return str(error)
         if limits is None:
             return ""
-        if getattr(self._parameters, f"intensities{side}") is not Intensities.DISPLAYED:
+        if not self._as_displayed(side):
             self._preview.show(volume, *limits)
         return _("{side}: {low:.4g} is black, {high:.4g} is white.").format(side=side, low=limits[0], high=limits[1])
 

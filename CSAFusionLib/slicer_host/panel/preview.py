@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import slicer
@@ -81,11 +81,45 @@ class IntensityPreview:
 
     def end(self) -> None:
         """Show the volumes as before."""
-        for node_id, shown in self._before.items():
-            display = slicer.mrmlScene.GetNodeByID(node_id)
-            if display is not None:
-                _set_window(display, *shown)
-        self._before.clear()
+        for node_id in list(self._before):
+            self._end(node_id)
+
+    def end_for(self, nodes: Iterable[slicer.vtkMRMLVolumeNode | None]) -> None:
+        """Show some volumes as before."""
+        for node in nodes:
+            if node is not None and node.GetDisplayNodeID() in self._before:
+                self._end(node.GetDisplayNodeID())
+
+    def _end(self, node_id: str) -> None:
+        shown, display = self._before.pop(node_id), slicer.mrmlScene.GetNodeByID(node_id)
+        if display is not None:
+            _set_window(display, *shown)
+
+
+class DisplayWatch:
+    """Tells when a user changes how some volumes are displayed.
+
+    Args:
+        tell: called after each change.
+    """
+
+    def __init__(self, tell: Callable[[], None]) -> None:
+        self._tell = tell
+        self._watched: list[tuple[slicer.vtkMRMLVolumeNode, int]] = []
+
+    def begin(self, nodes: Iterable[slicer.vtkMRMLVolumeNode | None]) -> None:
+        """Watch these volumes too."""
+        event = slicer.vtkMRMLDisplayableNode.DisplayModifiedEvent
+        self._watched += [(node, node.AddObserver(event, self._on_changed)) for node in nodes if node is not None]
+
+    def end(self) -> None:
+        """Watch nothing."""
+        for node, tag in self._watched:
+            node.RemoveObserver(tag)
+        self._watched.clear()
+
+    def _on_changed(self, caller: Any, event: str) -> None:
+        self._tell()
 
 
 def _set_window(display: slicer.vtkMRMLScalarVolumeDisplayNode, automatic: bool, window: float, level: float) -> None:

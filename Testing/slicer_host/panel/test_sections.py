@@ -45,6 +45,25 @@ def test_the_preview_shows_the_ranges_and_gives_the_display_back(panel, volumes)
     assert (display.GetWindow(), display.GetLevel(), display.GetAutoWindowLevel()) == (30, 40, 0)
 
 
+def test_a_volume_fused_as_displayed_is_followed_while_its_display_is_changed(panel, volumes):
+    display = volumes[0].GetDisplayNode()
+    display.AutoWindowLevelOff()
+    display.SetWindowLevel(30, 40)
+    panel.ui.previewCheckBox.checked = True
+    panel._parameterNode.intensitiesA = Intensities.DISPLAYED
+    assert panel.ui.previewLabel.text.startswith("A: 25 is black, 55 is white.")
+    display.SetWindowLevel(20, 40)
+    assert panel.ui.previewLabel.text.startswith("A: 30 is black, 50 is white.")
+    panel._parameterNode.intensitiesA = Intensities.AUTOMATIC
+    panel._parameterNode.intensitiesB = Intensities.DISPLAYED
+    panel.exit()
+    event = slicer.vtkMRMLDisplayableNode.DisplayModifiedEvent
+    panel.ui.previewLabel.text = "left alone"
+    for volume in volumes:
+        volume.InvokeEvent(event)
+    assert panel.ui.previewLabel.text == "left alone"
+
+
 def test_level_and_width_and_the_file_of_weights_appear_where_they_are_needed(panel):
     assert panel.ui.windowAWidget._qt.isHidden() and panel.ui.weightsFilePathLineEdit._qt.isHidden()
     panel._parameterNode.intensitiesA = Intensities.GIVEN
