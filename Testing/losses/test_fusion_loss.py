@@ -63,7 +63,7 @@ def test_pairs_with_and_without_lesions_count_alike_and_their_difference_is_the_
     plain = torch.rand(2, 2, 44, 44) / 2
     marked = plain.clone()
     marked[:, 0, 10:20, 10:20] += 0.4
-    average = torch.nn.Conv2d(2, 1, 1, bias=False)
+    average = torch.nn.Conv2d(2, 1, 1, bias=False).requires_grad_(False)
     torch.nn.init.constant_(average.weight, 0.5)
     terms = training_loss_terms(average, plain, marked)
     assert set(terms) == set(LossWeights().to_dict())
