@@ -5,6 +5,7 @@ from __future__ import annotations
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.evaluation.methods import FusionMethod
 from CSAFusionLib.evaluation.methods.average import average
+from CSAFusionLib.evaluation.methods.brighter_average import brighter_average
 from CSAFusionLib.evaluation.methods.guided_filter import guided_filter
 from CSAFusionLib.evaluation.methods.joint_bilateral import joint_bilateral
 from CSAFusionLib.evaluation.methods.laplacian_pyramid import laplacian_pyramid
@@ -13,6 +14,7 @@ from CSAFusionLib.evaluation.methods.wavelet import wavelet
 
 PLAIN_METHODS: dict[str, FusionMethod] = {
     "average": average,
+    "brighter average": brighter_average,
     "maximum": maximum,
     "Laplacian pyramid": laplacian_pyramid,
     "DWT": wavelet,
