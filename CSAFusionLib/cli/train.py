@@ -29,7 +29,8 @@ def train(
         str,
         typer.Option(
             metavar="TERM=WEIGHT[:WEIGHT_B],...",
-            help="Weights of ssim, rmi, contrast, edge, vif, balance, gradient, invention, retention; 0 if not named.",
+            help="Weights of ssim, rmi, contrast, edge, vif, balance, gradient, transfer, invention, retention; "
+            "0 if not named.",
         ),
     ] = ARTICLE_WEIGHTS,
     epochs: Annotated[int, typer.Option(help="Epochs in all, those before a resume counted in.")] = 200,

@@ -1,4 +1,4 @@
-"""The weighted terms together: the article's six, and eight that it does not have."""
+"""The weighted terms together: the article's six, and nine that it does not have."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from CSAFusionLib.losses.balance import balance_loss
 from CSAFusionLib.losses.contrast import contrast_loss
 from CSAFusionLib.losses.edge_correlation import edge_loss
 from CSAFusionLib.losses.gradient import gradient_loss
+from CSAFusionLib.losses.gradient_transfer import transfer_loss
 from CSAFusionLib.losses.invention import invention_loss
 from CSAFusionLib.losses.regional_mutual_information import rmi_loss
 from CSAFusionLib.losses.retention import retention_loss
@@ -35,6 +36,7 @@ class LossWeights:
     vif_b: float = 0.0
     balance: float = 0.0
     gradient: float = 0.0
+    transfer: float = 0.0
     invention: float = 0.0
     retention: float = 0.0
 
@@ -78,7 +80,7 @@ def training_loss_terms(network: nn.Module, plain: Tensor, marked: Tensor) -> di
     without, having = fused.chunk(2)
     return {
         **fusion_loss_terms(fused, sources[:, :1], sources[:, 1:]),
-        "retention": retention_loss(having - without, (marked - plain).sum(dim=1, keepdim=True)),
+        "retention": retention_loss(without, having, plain, marked),
     }
 
 
@@ -103,6 +105,7 @@ def fusion_loss_terms(fused: Tensor, a: Tensor, b: Tensor) -> dict[str, Tensor]:
         "vif_b": vif_loss(fused, b),
         "balance": balance_loss(fused, a, b),
         "gradient": gradient_loss(fused, a, b),
+        "transfer": transfer_loss(fused, a, b),
         "invention": invention_loss(fused, a, b),
     }
 

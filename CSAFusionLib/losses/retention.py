@@ -1,27 +1,53 @@
-"""The retention loss: what only one source shows must still be seen in the fused image."""
+"""The retention loss: what only one source shows must still stand out in the fused image."""
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
+from torch.nn import functional
+
+from CSAFusionLib.losses.gaussian import gaussian_means
+
+_ENOUGH = 0.7
+"""A lesion that stands out this much, next to its source, costs nothing: the loss is about those that get lost."""
+_LEAST_NOISE = 0.02
+"""Five grey values of 256: less than that between a lesion and its surroundings is not seen anyway."""
+_WINDOW, _SIGMA = 21, 5.0
+_EPSILON = 1e-8
 
 
-def retention_loss(change: Tensor, lesions: Tensor) -> Tensor:
-    """Return the share of lesions' contrast that fusion loses, in the lesions themselves.
+def retention_loss(fused: Tensor, fused_marked: Tensor, sources: Tensor, marked: Tensor) -> Tensor:
+    """Return by how much the contrast-to-noise of lesions falls short, squared, in the lesions themselves.
 
     Not of the article. The other terms ask for the stronger texture, so the network learns to leave out a flat source
-    beside a textured one, and a lesion that only the flat one shows goes with it
-    (:mod:`CSAFusionLib.evaluation.clinical.lesions` measures that on finished images).
+    beside a textured one, and a lesion that only the flat one shows goes with it. The measure is that of
+    :mod:`CSAFusionLib.evaluation.clinical.lesions`, pixel by pixel: contrast in the fused image over that in the
+    source, and the source's local deviation over the fused image's. Squared, so that the worst ones count most.
 
     Args:
-        change: the fused images of the sources with lesions less those of the sources without, (B, 1, H, W).
-        lesions: what was added to one of the sources, (B, 1, H, W) in [-1, 1], 0 outside the lesions.
+        fused: the sources fused, (B, 1, H, W) in [0, 1], at least 21x21.
+        fused_marked: the sources with lesions fused, (B, 1, H, W) in [0, 1].
+        sources: (B, 2, H, W) in [0, 1].
+        marked: the same, but one of the two sources of each pair may have lesions, (B, 2, H, W) in [0, 1].
 
     Returns:
-        The mean over the images that have lesions, a scalar: 0 when they are shown as in their source, 1 when they are
-        gone, more when inverted or overdone; 0 if no image has any.
+        The mean over the images that have lesions, weighted by the lesions' contrast, a scalar: 0 when all stand out,
+        0.49 when they are gone, more when inverted; 0 if no image has any.
     """
-    inside = (lesions != 0).to(change.dtype)
-    lost = ((change - lesions).abs() * inside).sum(dim=(1, 2, 3))
-    put_in = lesions.abs().sum(dim=(1, 2, 3))
-    marked = (put_in > 0).to(change.dtype)
-    return (marked * lost / put_in.clamp_min(1e-6)).sum() / marked.sum().clamp_min(1)
+    lesions = marked - sources
+    noise = _local_deviation(sources)
+    noise_in_fused = torch.maximum(_local_deviation(fused), noise)
+    contrast = (fused_marked - fused) * lesions.sign()
+    weight = lesions.abs()
+    short = (_ENOUGH * weight - contrast * noise / noise_in_fused).clamp_min(0)
+    lost = (short.square() / weight.clamp_min(_EPSILON) * (weight > 0)).sum(dim=(1, 2, 3))
+    put_in = weight.sum(dim=(1, 2, 3))
+    has_lesions = (put_in > 0).to(lost.dtype)
+    return (lost / put_in.clamp_min(_EPSILON)).sum() / has_lesions.sum().clamp_min(1)
+
+
+def _local_deviation(images: Tensor) -> Tensor:
+    """Return the standard deviation of the surroundings of each pixel, (B, C, H, W), and no less than is seen."""
+    padded = functional.pad(images, [_WINDOW // 2] * 4, mode="reflect")
+    mean, square = gaussian_means(torch.stack([padded, padded.square()]), _WINDOW, _SIGMA)
+    return torch.sqrt((square - mean.square()).clamp_min(_LEAST_NOISE**2))

@@ -5,33 +5,60 @@ import torch
 
 from CSAFusionLib.losses.retention import retention_loss
 
+FLAT = torch.full((3, 2, 64, 64), 0.5)
+
 
 def lesions() -> torch.Tensor:
-    """A bright one in the first image, a dark one in the second, none in the third."""
-    images = torch.zeros(3, 1, 20, 20)
-    images[0, 0, 4:9, 4:9], images[1, 0, 10:14, 3:5] = 0.3, -0.1
+    """A bright one in the first pair's A, a dark one in the second pair's B, none in the third."""
+    images = torch.zeros_like(FLAT)
+    images[0, 0, 20:30, 20:30], images[1, 1, 40:44, 10:15] = 0.3, -0.1
     return images
 
 
-def test_a_lesion_shown_as_in_its_source_costs_nothing() -> None:
-    assert float(retention_loss(lesions(), lesions())) == 0
+def loss(fused: torch.Tensor, change: torch.Tensor, sources: torch.Tensor = FLAT) -> float:
+    return float(retention_loss(fused, fused + change, sources, sources + lesions()))
 
 
-@pytest.mark.parametrize(("kept", "lost"), [(0, 1), (0.25, 0.75), (1.25, 0.25), (-1, 2)])
-def test_it_is_the_share_that_is_lost_of_bright_and_dark_ones_alike(kept: float, lost: float) -> None:
-    assert float(retention_loss(kept * lesions(), lesions())) == pytest.approx(lost)
+def both_sources(change: torch.Tensor) -> torch.Tensor:
+    return change.sum(dim=1, keepdim=True)
+
+
+def checkerboard(amplitude: float) -> torch.Tensor:
+    rows, columns = torch.meshgrid(torch.arange(64), torch.arange(64), indexing="ij")
+    return amplitude * (1 - 2 * ((rows + columns) % 2)).float()
+
+
+@pytest.mark.parametrize(("kept", "lost"), [(1.2, 0), (1, 0), (0.7, 0), (0.5, 0.04), (0, 0.49), (-0.3, 1)])
+def test_it_is_the_shortfall_from_seven_tenths_squared_of_bright_and_dark_ones_alike(kept: float, lost: float) -> None:
+    assert loss(FLAT[:, :1], kept * both_sources(lesions())) == pytest.approx(lost, abs=1e-6)
 
 
 def test_what_changes_outside_the_lesions_does_not_count() -> None:
-    change = torch.where(lesions() == 0, 0.5, lesions())
-    assert float(retention_loss(change, lesions())) == 0
+    change = torch.where(both_sources(lesions()) == 0, 0.5, both_sources(lesions()))
+    assert loss(FLAT[:, :1], change) == 0
+
+
+@pytest.mark.parametrize(("source", "fused", "stands_out"), [(0, 0.08, 0.25), (0.04, 0.08, 0.5), (0.04, 0, 1)])
+def test_texture_that_the_source_has_not_hides_a_lesion_and_less_texture_does_not_help(
+    source: float, fused: float, stands_out: float
+) -> None:
+    short = max(0, 0.7 - stands_out) ** 2
+    found = loss(FLAT[:, :1] + checkerboard(fused), both_sources(lesions()), FLAT + checkerboard(source))
+    assert found == pytest.approx(short, abs=0.01)
 
 
 def test_without_any_lesion_it_is_nothing() -> None:
-    assert float(retention_loss(torch.rand(2, 1, 20, 20), torch.zeros(2, 1, 20, 20))) == 0
+    torch.manual_seed(0)
+    assert float(retention_loss(*torch.rand(2, 2, 1, 32, 32), FLAT[:2, :, :32, :32], FLAT[:2, :, :32, :32])) == 0
 
 
 def test_its_gradient_pulls_towards_the_lesion() -> None:
-    change = torch.zeros(3, 1, 20, 20, requires_grad=True)
-    retention_loss(change, lesions()).backward()
-    assert torch.equal(torch.sign(change.grad), -torch.sign(lesions()))
+    fused = FLAT[:, :1].clone().requires_grad_()
+    retention_loss(FLAT[:, :1], fused, FLAT, FLAT + lesions()).backward()
+    assert torch.equal(torch.sign(fused.grad), -torch.sign(both_sources(lesions())))
+
+
+def test_flat_images_give_a_finite_gradient() -> None:
+    fused = FLAT[:, :1].clone().requires_grad_()
+    retention_loss(fused, fused + 0, FLAT, FLAT + lesions()).backward()
+    assert torch.isfinite(fused.grad).all()
