@@ -8,6 +8,7 @@ import SimpleITK as sitk
 _RADIUS = 3  # pixels of the square window, 7 by 7
 # Wang et al., "Image quality assessment: from error visibility to structural similarity", 2004, for values in [0, 1].
 _C1, _C2 = 0.01**2, 0.03**2
+_NAMES = ("ssim_moving", "ssim_fixed", "correlation_moving", "correlation_fixed")
 
 
 def slice_figures(fused: np.ndarray, fixed: np.ndarray, moving: np.ndarray) -> dict[str, list[float]]:
@@ -20,16 +21,25 @@ def slice_figures(fused: np.ndarray, fixed: np.ndarray, moving: np.ndarray) -> d
         Lists of S figures: ``ssim_fixed``, ``ssim_moving`` (structural similarity, mean over the pixels where a source
         has a signal) and ``correlation_fixed``, ``correlation_moving`` (of the same pixels).
     """
+    # One slice after the other: whole volumes of local means would be the largest thing in memory of a whole run.
+    figures = [_of_slice(*slices) for slices in zip(fused, fixed, moving, strict=True)]
+    return {name: [figure[name] for figure in figures] for name in _NAMES}
+
+
+def _of_slice(fused: np.ndarray, fixed: np.ndarray, moving: np.ndarray) -> dict[str, float]:
     seen = (fixed > 0) | (moving > 0)
-    figures: dict[str, list[float]] = {}
-    for name, source in (("fixed", fixed), ("moving", moving)):
-        figures[f"ssim_{name}"] = _means(_similarity(fused, source), seen)
-        figures[f"correlation_{name}"] = [_correlation(*pair) for pair in zip(fused, source, seen, strict=True)]
-    return {name: figures[name] for name in sorted(figures, reverse=True)}
+    if not seen.any():
+        return dict.fromkeys(_NAMES, float("nan"))
+    return {
+        "ssim_fixed": float(_similarity(fused, fixed)[seen].mean()),
+        "ssim_moving": float(_similarity(fused, moving)[seen].mean()),
+        "correlation_fixed": _correlation(fused[seen], fixed[seen]),
+        "correlation_moving": _correlation(fused[seen], moving[seen]),
+    }
 
 
 def _similarity(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Structural similarity at every pixel, (S, H, W)."""
+    """Structural similarity at every pixel, (H, W)."""
     mean_a, mean_b = _local_mean(a), _local_mean(b)
     variance_a = _local_mean(a * a) - mean_a**2
     variance_b = _local_mean(b * b) - mean_b**2
@@ -38,17 +48,11 @@ def _similarity(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return luminance * (2 * covariance + _C2) / (variance_a + variance_b + _C2)
 
 
-def _local_mean(slices: np.ndarray) -> np.ndarray:
-    """Mean over a window in the plane of each slice."""
-    return sitk.GetArrayFromImage(sitk.BoxMean(sitk.GetImageFromArray(slices), [_RADIUS, _RADIUS, 0]))
+def _local_mean(image: np.ndarray) -> np.ndarray:
+    return sitk.GetArrayFromImage(sitk.BoxMean(sitk.GetImageFromArray(image), [_RADIUS, _RADIUS]))
 
 
-def _means(values: np.ndarray, seen: np.ndarray) -> list[float]:
-    return [float(one[mask].mean()) if mask.any() else float("nan") for one, mask in zip(values, seen, strict=True)]
-
-
-def _correlation(a: np.ndarray, b: np.ndarray, seen: np.ndarray) -> float:
-    a, b = a[seen].astype(float), b[seen].astype(float)
-    if not seen.any() or a.std() == 0 or b.std() == 0:
+def _correlation(a: np.ndarray, b: np.ndarray) -> float:
+    if a.std() == 0 or b.std() == 0:
         return float("nan")
-    return float(np.corrcoef(a, b)[0, 1])
+    return float(np.corrcoef(a.astype(float), b.astype(float))[0, 1])
