@@ -26,20 +26,25 @@ def ablate(
     what: Annotated[
         str, typer.Option(metavar="networks|losses", help="Change the network, or one term of the loss at a time.")
     ] = "networks",
-    factor: Annotated[float, typer.Option(help="Losses: what the term's weights are multiplied by.")] = 0.0,
+    factors: Annotated[
+        str, typer.Option(metavar="F,F,...", help="Losses: what each term's weights are multiplied by, in turn.")
+    ] = "0,0.5,2",
     only: Annotated[str | None, typer.Option(help="Only these variants, with commas between them.")] = None,
     device: options.NetworkDevice = "auto",
     registered: options.Registered = options.REGISTERED,
 ) -> None:
     """Train variants of a training with its own settings, and compare them on the val patients.
 
-    What is already trained in the output folder is kept, so the command can be stopped and run again.
+    The table has the lesions too; of losses there is also a figure. What is already trained in the output folder is
+    kept, so the command can be stopped and run again.
     """
     check_packages()
-    from CSAFusionLib.evaluation.comparison import compare_methods
+    from CSAFusionLib.evaluation.comparison import add_lesions, compare_methods
     from CSAFusionLib.evaluation.contenders import by_weights
+    from CSAFusionLib.evaluation.report.figures import to_svg, weight_curves
     from CSAFusionLib.evaluation.report.markdown import to_markdown
     from CSAFusionLib.evaluation.report.tables import tables_of
+    from CSAFusionLib.evaluation.weight_scan import by_weight
     from CSAFusionLib.training.ablation import loss_variants, network_variants, train_variants
     from CSAFusionLib.training.configuration import TrainingConfiguration
     from CSAFusionLib.training.data import read_pairs
@@ -50,7 +55,7 @@ def ablate(
     if what == "networks":
         variants = network_variants(reference)
     elif what == "losses":
-        variants = loss_variants(reference, factor)
+        variants = loss_variants(reference, _parse_factors(factors))
     else:
         raise InputError(f"Ablate 'networks' or 'losses', not '{what}'.")
     variants = _chosen(variants, only)
@@ -60,13 +65,27 @@ def ablate(
         weights = train_variants(variants, data, output, registered=registered, device=torch_device, progress=progress)
         contenders += [by_weights(name, path, torch_device) for name, path in weights.items()]
         pairs = read_pairs(data, reference.kinds, "val", registered=registered, progress=progress)
-        comparison = compare_methods(contenders, "reference", pairs, progress)
+        comparison = add_lesions(compare_methods(contenders, "reference", pairs, progress), contenders, progress)
     about = [f"Every network is trained as {run} was, for {reference.epochs} epochs; what is named is changed."]
     text = to_markdown(tables_of(comparison), about, "reference")
-    table = output / f"{what}.md"
-    table.write_text(text, encoding="utf-8")
+    written = [output / f"{what}.md"]
+    written[0].write_text(text, encoding="utf-8")
+    if what == "losses":
+        for kind, rows in by_weight(comparison.summary, "reference").groupby("kind"):
+            written.append(output / f"losses-{kind}.svg")
+            written[-1].write_bytes(to_svg(weight_curves(rows)))
     typer.echo(text, nl=False)
-    print_written([table])
+    print_written(written)
+
+
+def _parse_factors(text: str) -> list[float]:
+    try:
+        factors = [float(word) for word in text.split(",")]
+    except ValueError:
+        factors = [-1.0]
+    if min(factors) < 0:
+        raise InputError(f"Factors are numbers of 0 or more with commas between them, like 0,0.5,2, not '{text}'.")
+    return factors
 
 
 def _chosen(variants: Variants, only: str | None) -> Variants:

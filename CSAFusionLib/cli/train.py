@@ -33,6 +33,9 @@ def train(
             "0 if not named.",
         ),
     ] = ARTICLE_WEIGHTS,
+    retention_target: Annotated[
+        float, typer.Option(help="From where on a lesion stands out enough, next to its source: over 0 to 1.")
+    ] = 0.7,
     epochs: Annotated[int, typer.Option(help="Epochs in all, those before a resume counted in.")] = 200,
     samples_per_epoch: Annotated[int, typer.Option(help="Patches drawn in an epoch.")] = 800,
     batch_size: Annotated[int, typer.Option(help="Patches in a step of one process.")] = 8,
@@ -55,6 +58,7 @@ def train(
         kinds=options.parse_kinds(kinds),
         network=replace(_configuration_named(network), channels=channels),
         loss_weights=parse_loss_weights(loss_weights),
+        retention_target=retention_target,
         epochs=epochs,
         samples_per_epoch=samples_per_epoch,
         batch_size=batch_size,

@@ -15,7 +15,7 @@ from CSAFusionLib.losses.gradient import gradient_loss
 from CSAFusionLib.losses.gradient_transfer import transfer_loss
 from CSAFusionLib.losses.invention import invention_loss
 from CSAFusionLib.losses.regional_mutual_information import rmi_loss
-from CSAFusionLib.losses.retention import retention_loss
+from CSAFusionLib.losses.retention import TARGET, retention_loss
 from CSAFusionLib.losses.structural_similarity import ssim_loss
 from CSAFusionLib.losses.visual_information import vif_loss
 
@@ -67,20 +67,23 @@ def parse_loss_weights(text: str) -> LossWeights:
     return LossWeights(**weights)
 
 
-def training_loss_terms(network: nn.Module, plain: Tensor, marked: Tensor) -> dict[str, Tensor]:
+def training_loss_terms(
+    network: nn.Module, plain: Tensor, marked: Tensor, retention_target: float = TARGET
+) -> dict[str, Tensor]:
     """Fuse pairs of sources, as they are and with lesions, and return the unweighted terms of both together, scalars.
 
     Args:
         network: takes (B, 2, H, W) and gives (B, 1, H, W), all in [0, 1].
         plain: the sources, (B, 2, H, W) in [0, 1], at least 41x41.
         marked: the same, but one of the two sources of each pair may have lesions.
+        retention_target: from where on a lesion stands out enough, next to its source.
     """
     sources = torch.cat([plain, marked])
     fused = network(sources)
     without, having = fused.chunk(2)
     return {
         **fusion_loss_terms(fused, sources[:, :1], sources[:, 1:]),
-        "retention": retention_loss(without, having, plain, marked),
+        "retention": retention_loss(without, having, plain, marked, retention_target),
     }
 
 

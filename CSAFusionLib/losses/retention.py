@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from CSAFusionLib.losses.gaussian import gaussian_means
 
-_ENOUGH = 0.7
+TARGET = 0.7
 """A lesion that stands out this much, next to its source, costs nothing: the loss is about those that get lost."""
 _LEAST_NOISE = 0.02
 """Five grey values of 256: less than that between a lesion and its surroundings is not seen anyway."""
@@ -16,7 +16,9 @@ _WINDOW, _SIGMA = 21, 5.0
 _EPSILON = 1e-8
 
 
-def retention_loss(fused: Tensor, fused_marked: Tensor, sources: Tensor, marked: Tensor) -> Tensor:
+def retention_loss(
+    fused: Tensor, fused_marked: Tensor, sources: Tensor, marked: Tensor, target: float = TARGET
+) -> Tensor:
     """Return by how much the contrast-to-noise of lesions falls short, squared, in the lesions themselves.
 
     Not of the article. The other terms ask for the stronger texture, so the network learns to leave out a flat source
@@ -29,17 +31,18 @@ def retention_loss(fused: Tensor, fused_marked: Tensor, sources: Tensor, marked:
         fused_marked: the sources with lesions fused, (B, 1, H, W) in [0, 1].
         sources: (B, 2, H, W) in [0, 1].
         marked: the same, but one of the two sources of each pair may have lesions, (B, 2, H, W) in [0, 1].
+        target: how much is enough, over 0 to 1.
 
     Returns:
         The mean over the images that have lesions, weighted by the lesions' contrast, a scalar: 0 when all stand out,
-        0.49 when they are gone, more when inverted; 0 if no image has any.
+        target squared when they are gone, more when inverted; 0 if no image has any.
     """
     lesions = marked - sources
     noise = _local_deviation(sources)
     noise_in_fused = torch.maximum(_local_deviation(fused), noise)
     contrast = (fused_marked - fused) * lesions.sign()
     weight = lesions.abs()
-    short = (_ENOUGH * weight - contrast * noise / noise_in_fused).clamp_min(0)
+    short = (target * weight - contrast * noise / noise_in_fused).clamp_min(0)
     lost = (short.square() / weight.clamp_min(_EPSILON) * (weight > 0)).sum(dim=(1, 2, 3))
     put_in = weight.sum(dim=(1, 2, 3))
     has_lesions = (put_in > 0).to(lost.dtype)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 from CSAFusionLib.network.configuration import CONFIGURATIONS
@@ -22,14 +24,15 @@ def network_variants(reference: TrainingConfiguration) -> Variants:
     }
 
 
-def loss_variants(reference: TrainingConfiguration, factor: float = 0.0) -> Variants:
-    """Return the reference with one term of the loss after the other times ``factor``: the article's Figure 12.
+def loss_variants(reference: TrainingConfiguration, factors: Sequence[float]) -> Variants:
+    """Return the reference with one term of the loss after the other times each factor: the article's Figure 12.
 
     A term's weights for A and B are changed together; terms the reference does not use are left out.
     """
     weights = reference.loss_weights.to_dict()
+    terms = dict.fromkeys(name.removesuffix("_a").removesuffix("_b") for name, weight in weights.items() if weight)
     variants: Variants = {}
-    for term in dict.fromkeys(name.removesuffix("_a").removesuffix("_b") for name, weight in weights.items() if weight):
+    for term, factor in product(terms, factors):
         changed = {
             name: weight * factor for name, weight in weights.items() if name in (term, f"{term}_a", f"{term}_b")
         }

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.losses.fusion_loss import LossWeights
+from CSAFusionLib.losses.retention import TARGET
 from CSAFusionLib.network.configuration import FULL, NetworkConfiguration
 from CSAFusionLib.training.pairs import PairKind
 
@@ -19,6 +20,8 @@ class TrainingConfiguration:
     kinds: tuple[PairKind, ...] = tuple(PairKind)
     network: NetworkConfiguration = FULL
     loss_weights: LossWeights = field(default_factory=LossWeights)
+    retention_target: float = TARGET
+    """From where on a training lesion stands out enough, next to its source: over 0 to 1."""
     epochs: int = 200
     samples_per_epoch: int = 800
     """Patches drawn in an epoch, over all processes together."""
@@ -42,6 +45,8 @@ class TrainingConfiguration:
                 raise InputError(f"The training's {name.replace('_', ' ')} must be at least 1.")
         if self.patch_size < 48:
             raise InputError(f"The patch size must be at least 48 pixels, not {self.patch_size}.")
+        if not 0 < self.retention_target <= 1:
+            raise InputError(f"The retention target must be above 0 and at most 1, not {self.retention_target}.")
         if not 0 <= self.averaging < 1:
             raise InputError(f"The averaging of the weights must be at least 0 and below 1, not {self.averaging}.")
         if not self.learning_rate > 0:

@@ -91,9 +91,7 @@ class Trainer:
         while self.epoch < self.configuration.epochs:
             started = time.monotonic()
             training_loss = self._train_epoch(model, progress)
-            figures = validation_loss(
-                self.averaged.module, self.validation, self.configuration.loss_weights, self.processes.device
-            )
+            figures = validation_loss(self.averaged.module, self.validation, self.configuration, self.processes.device)
             # Every process validates: the scheduler then takes the same decision everywhere without a message.
             self.scheduler.step(figures["loss"])
             self.epoch += 1
@@ -119,7 +117,8 @@ class Trainer:
         for step, patches in enumerate(loader):
             progress(stage, step, len(loader))
             plain, marked = patches.to(self.processes.device).unbind(dim=1)
-            loss = weighted_sum(training_loss_terms(model, plain, marked), self.configuration.loss_weights)
+            terms = training_loss_terms(model, plain, marked, self.configuration.retention_target)
+            loss = weighted_sum(terms, self.configuration.loss_weights)
             self.optimiser.zero_grad()
             loss.backward()
             self.optimiser.step()

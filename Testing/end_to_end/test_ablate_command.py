@@ -48,9 +48,26 @@ def test_a_variant_is_trained_as_the_reference_was_and_compared_with_it(
     assert "| no-attention |" in table
 
 
+def test_a_loss_weight_is_varied_and_drawn(csafusion: Callable, data: Path, tmp_path: Path) -> None:
+    run, output = tmp_path / "run", tmp_path / "ablation"
+    assert csafusion("train", data, "-o", run, *SMALL, "--epochs", 1, "--device", "cpu").exit_code == 0
+    words = ("--what", "losses", "--factors", "0,2", "--only", "0x-rmi,2x-rmi", "--device", "cpu")
+    result = csafusion("ablate", run, data, "-o", output, *words)
+    assert result.exit_code == 0, result.stderr
+    weights = json.loads((output / "2x-rmi" / "configuration.json").read_text())["loss_weights"]
+    assert (weights["ssim_a"], weights["rmi_a"], weights["rmi_b"]) == (1, 2, 5)
+    assert "Lesion retention" in (output / "losses.md").read_text()
+    assert "times its weight" in (output / "losses-CT-MRI.svg").read_text()
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
-    [(("--what", "hats"), "not 'hats'"), (("--only", "no-hats"), "no variant named 'no-hats'")],
+    [
+        (("--what", "hats"), "not 'hats'"),
+        (("--only", "no-hats"), "no variant named 'no-hats'"),
+        (("--what", "losses", "--factors", "1,two"), "not '1,two'"),
+        (("--what", "losses", "--factors", "-1"), "not '-1'"),
+    ],
 )
 def test_what_cannot_be_ablated_is_refused(
     csafusion: Callable, data: Path, tmp_path: Path, words: tuple[str, ...], message: str

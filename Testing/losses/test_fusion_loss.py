@@ -69,6 +69,7 @@ def test_pairs_with_and_without_lesions_count_alike_and_their_difference_is_the_
     terms = training_loss_terms(average, plain, marked)
     assert set(terms) == set(LossWeights().to_dict())
     assert float(terms["retention"]) == float(retention_loss(average(plain), average(marked), plain, marked)) > 0
+    assert float(training_loss_terms(average, plain, marked, 0.9)["retention"]) > float(terms["retention"])
     both = torch.cat([plain, marked])
     assert float(terms["ssim_a"]) == pytest.approx(float(ssim_loss(average(both), both[:, :1])))
 

@@ -33,6 +33,13 @@ def test_it_is_the_shortfall_from_seven_tenths_squared_of_bright_and_dark_ones_a
     assert loss(FLAT[:, :1], kept * both_sources(lesions())) == pytest.approx(lost, abs=1e-6)
 
 
+@pytest.mark.parametrize(("target", "lost"), [(1, 0.36), (0.5, 0.01), (0.4, 0)])
+def test_the_target_says_how_much_is_enough(target: float, lost: float) -> None:
+    change = 0.4 * both_sources(lesions())
+    found = retention_loss(FLAT[:, :1], FLAT[:, :1] + change, FLAT, FLAT + lesions(), target)
+    assert float(found) == pytest.approx(lost, abs=1e-6)
+
+
 def test_what_changes_outside_the_lesions_does_not_count() -> None:
     change = torch.where(both_sources(lesions()) == 0, 0.5, both_sources(lesions()))
     assert loss(FLAT[:, :1], change) == 0

@@ -61,8 +61,31 @@ def curves(results: pd.DataFrame, ours: str) -> Figure:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
     figure = _for_each_indicator(draw, height=2.3)
-    handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(6, len(labels)), frameon=False)
+    _legend_below(figure)
+    return figure
+
+
+def weight_curves(summary: pd.DataFrame) -> Figure:
+    """Draw, for each indicator, a line for each term of the loss over what its weight is multiplied by.
+
+    Args:
+        summary: the rows of one kind, as :func:`CSAFusionLib.evaluation.weight_scan.by_weight` gives.
+    """
+    terms = list(summary["term"].unique())
+    factors = sorted(summary["factor"].unique())
+    of_term = {term: summary[summary["term"] == term].set_index("factor") for term in terms}
+
+    def draw(axes: Axes, indicator: str) -> None:
+        for index, term in enumerate(terms):
+            repeat, colour = divmod(index, len(_OTHERS))
+            values = of_term[term][indicator].reindex(factors).to_numpy()
+            axes.plot(values, label=term, color=_OTHERS[colour], ls=_STYLES[repeat % len(_STYLES)], marker=".")
+        axes.grid(alpha=0.3)
+        axes.set_xticks(range(len(factors)), [f"{factor:g}" for factor in factors])
+        axes.set_xlabel("times its weight")
+
+    figure = _for_each_indicator(draw, height=2.6)
+    _legend_below(figure)
     return figure
 
 
@@ -72,6 +95,12 @@ def to_svg(figure: Figure) -> bytes:
     with mpl.rc_context({"svg.hashsalt": "csafusion"}):
         figure.savefig(content, format="svg", metadata={"Date": None})
     return content.getvalue()
+
+
+def _legend_below(figure: Figure) -> None:
+    """Explain the lines, the same in every panel, once."""
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(6, len(labels)), frameon=False)
 
 
 def _for_each_indicator(draw: Callable[[Axes, str], None], height: float) -> Figure:

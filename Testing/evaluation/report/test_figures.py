@@ -6,7 +6,7 @@ from matplotlib.colors import to_rgba
 
 from CSAFusionLib.evaluation.comparison import Comparison
 from CSAFusionLib.evaluation.indicators import INDICATORS
-from CSAFusionLib.evaluation.report.figures import box_plots, curves, to_svg
+from CSAFusionLib.evaluation.report.figures import box_plots, curves, to_svg, weight_curves
 
 RED = to_rgba("#c0392b")
 
@@ -32,6 +32,14 @@ def test_each_indicator_has_a_line_through_the_pairs_for_each_method(results: pd
         assert list(lines["ours"].get_xdata()) == [1, 2, 3, 4, 5]
         assert [name for name, line in lines.items() if to_rgba(line.get_color()) == RED] == ["ours"]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["average", "maximum", "ours"]
+
+
+def test_each_term_of_the_loss_has_a_line_over_its_weight() -> None:
+    rows = [(term, factor, index + factor) for index, term in enumerate(["ssim", "rmi"]) for factor in (2, 0, 1)]
+    summary = pd.DataFrame(rows, columns=["term", "factor", "VIF"]).reindex(columns=["term", "factor", *INDICATORS])
+    axes = weight_curves(summary).axes[INDICATORS.index("VIF")]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "1", "2"]
+    assert {line.get_label(): list(line.get_ydata()) for line in axes.lines} == {"ssim": [0, 1, 2], "rmi": [1, 2, 3]}
 
 
 def test_many_methods_are_told_apart_by_colour_and_line(results: pd.DataFrame) -> None:
