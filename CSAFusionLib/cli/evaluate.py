@@ -30,9 +30,10 @@ Few = Annotated[int | None, typer.Option(min=1, help="Only so many pairs of each
 Weights = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="[NAME=]WEIGHTS",
+        metavar="[NAME=]WEIGHTS[@BALANCE]",
         help="A network, once for each: bundled weights by name, a file, or CSAFusion, which takes the bundled weights "
-        "that fit the kind. All others are compared with the first.  [default: CSAFusion]",
+        "that fit the kind; @-0.3 gives A more strength, @0.3 gives B more. All others are compared with the first.  "
+        "[default: CSAFusion]",
         show_default=False,
     ),
 ]
@@ -118,8 +119,25 @@ def _plain(names: str | None) -> list[Contender]:
 def _networks(texts: Sequence[str], device: str) -> list[Contender]:
     from CSAFusionLib.evaluation.contenders import by_weights
 
-    named = [options.parse_named(text, "weights") if "=" in text else (Path(text).stem, text) for text in texts]
-    return [by_weights(name, chosen, device) for name, chosen in named]
+    contenders = []
+    for text in texts:
+        wanted, balance = _split_balance(text)
+        default = f"{Path(wanted).stem} {balance:+g}" if balance else Path(wanted).stem
+        name, chosen = options.parse_named(wanted, "weights") if "=" in wanted else (default, wanted)
+        contenders.append(by_weights(name, chosen, device, balance))
+    return contenders
+
+
+def _split_balance(text: str) -> tuple[str, float]:
+    """Return weights and balance of ``WEIGHTS@BALANCE``; a file's name may have an @ of its own."""
+    weights, _, number = text.rpartition("@")
+    try:
+        balance = float(number)
+    except ValueError:
+        return text, 0.0
+    if not weights or not -1 <= balance <= 1:
+        raise InputError(f"'{text}' has no balance of -1 (A alone) to 1 (B alone); give it like CSAFusion@-0.3.")
+    return weights, balance
 
 
 def _saved(texts: Sequence[str], pairs: Sequence[ImagePair]) -> list[Contender]:

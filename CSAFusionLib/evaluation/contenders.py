@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from CSAFusionLib.evaluation.methods.saved_results import read_results
 from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.training.pairs import ImagePair, PairKind
 from CSAFusionLib.weights.catalogue import choose_weights, load_network
+
+if TYPE_CHECKING:
+    from CSAFusionLib.network.csafusion import CSAFusion
 
 BUNDLED = "CSAFusion"
 """The name under which each kind of pair is fused with the bundled weights that CSAFusion itself would choose."""
@@ -48,19 +52,23 @@ def by_method(name: str, method: FusionMethod) -> Contender:
     return _by_kind(name, lambda kind: method)
 
 
-def by_weights(name: str, weights: str | Path, device: str = "cpu") -> Contender:
+def by_weights(name: str, weights: str | Path, device: str = "cpu", balance: float = 0.0) -> Contender:
     """Return the contender that fuses with bundled weights or a file's; :data:`BUNDLED` chooses them by the kind.
 
+    Args:
+        balance: strength of the two sources, from -1 (A alone) over 0 (as the network balances them) to 1 (B alone).
+
     Raises:
-        InputError: there are no such weights.
+        InputError: there are no such weights, or a balance is asked of a network that predicts pixels.
     """
+    shifted = f", balance {balance:+g}" if balance else ""
     if weights == BUNDLED:
-        load = cache(lambda chosen: by_network(load_network(chosen)[0], device))
-        about = f"the weights of CSAFusion {__version__} that fit the kind"
+        load = cache(lambda chosen: _by_network(load_network(chosen)[0], device, balance))
+        about = f"the weights of CSAFusion {__version__} that fit the kind{shifted}"
         return _by_kind(name, lambda kind: load(choose_weights(*_MODALITIES[kind])), about)
     network, info = load_network(weights)
-    method = by_network(network, device)
-    return _by_kind(name, lambda kind: method, f"weights {info.name}, SHA-256 {info.sha256}")
+    method = _by_network(network, device, balance)
+    return _by_kind(name, lambda kind: method, f"weights {info.name}, SHA-256 {info.sha256}{shifted}")
 
 
 def by_results(name: str, folder: Path, pairs: Sequence[ImagePair]) -> Contender:
@@ -83,6 +91,14 @@ def check_names(contenders: Sequence[Contender]) -> None:
     for name in names:
         if names.count(name) > 1:
             raise InputError(f"Two methods are named '{name}'; give each a name of its own.")
+
+
+def _by_network(network: CSAFusion, device: str, balance: float) -> FusionMethod:
+    if balance == 0:
+        return by_network(network, device)
+    from CSAFusionLib.fusion.weighting import weighted
+
+    return by_network(weighted(network, fixed_is_a=True, balance=balance), device)
 
 
 def _by_kind(name: str, method_for: Callable[[PairKind], FusionMethod], about: str = "") -> Contender:

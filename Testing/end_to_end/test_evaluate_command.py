@@ -53,6 +53,12 @@ def test_tables_are_printed(evaluated: Callable) -> None:
     assert [line.split(" | ")[1] for line in lines[means + 5 : means + 8]] == ["average", "maximum", "**mine**"]
 
 
+def test_a_network_takes_part_with_a_balance_too(evaluated: Callable, weights_file: Path) -> None:
+    result = evaluated("--pairs", 1, "--weights", f"{weights_file}@-1")
+    assert result.exit_code == 0, result.stderr
+    assert "| CT-MRI | random -1 |" in result.stdout
+
+
 def test_the_report_is_written_into_a_new_folder(evaluated: Callable, tmp_path: Path) -> None:
     result = evaluated("-o", tmp_path / "report", "--pairs", 3)
     assert result.exit_code == 0, result.stderr
@@ -82,6 +88,7 @@ def test_the_other_part_of_the_data_can_be_asked_for(evaluated: Callable) -> Non
         (("--methods", "median"), "no plain method named 'median'"),
         (("--weights", "mine=no.safetensors"), "no.safetensors does not exist"),
         (("--weights", "no-such"), "no weights named no-such"),
+        (("--weights", "ct-mr@2"), "'ct-mr@2' has no balance of -1 (A alone) to 1 (B alone)"),
         (("--weights", "average=ct-mr"), "Two methods are named 'average'"),
         (("--results", "folder"), "'folder' is no folder of results"),
         (("--results", "theirs=missing"), "33005.png' does not exist"),

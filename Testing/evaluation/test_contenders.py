@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.evaluation import contenders as module
@@ -11,6 +12,7 @@ from CSAFusionLib.evaluation.contenders import BUNDLED, by_method, by_results, b
 from CSAFusionLib.evaluation.methods.maximum import maximum
 from CSAFusionLib.training.pairs import ImagePair, PairKind
 from CSAFusionLib.volumes.pictures import write_picture
+from CSAFusionLib.weights.weights_file import read_weights
 
 
 def test_a_method_fuses_every_kind_of_pair(pairs: list[ImagePair]) -> None:
@@ -41,6 +43,21 @@ def test_a_weights_file_fuses_every_kind(weights_file: Path, pairs: list[ImagePa
     fused = contender.fuse(pairs[0])
     assert fused.shape == pairs[0].a.shape
     assert not np.array_equal(fused, contender.fuse(pairs[1]))
+
+
+def test_a_balance_gives_a_source_more_strength_up_to_leaving_the_other_out(
+    weights_file: Path, pairs: list[ImagePair]
+) -> None:
+    pair = pairs[0]
+    a_alone = by_weights("A", weights_file, balance=-1)
+    network = read_weights(weights_file)[0].eval()
+    with torch.inference_mode():
+        gains = network.gains(torch.from_numpy(np.stack([pair.a, pair.b])[None]))[0].numpy()
+    np.testing.assert_allclose(a_alone.fuse(pair), np.clip(2 * gains[0] * pair.a, 0, 1), atol=1e-6)
+    shifted = by_weights("B", weights_file, balance=0.5)
+    expected = np.clip(0.5 * gains[0] * pair.a + 1.5 * gains[1] * pair.b, 0, 1)
+    np.testing.assert_allclose(shifted.fuse(pair), expected, atol=1e-6)
+    assert shifted.about.endswith("balance +0.5")
 
 
 def test_weights_that_are_not_there_are_refused(tmp_path: Path) -> None:

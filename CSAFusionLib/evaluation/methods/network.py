@@ -9,11 +9,15 @@ import numpy as np
 from CSAFusionLib.evaluation.methods import FusionMethod
 
 if TYPE_CHECKING:
-    from CSAFusionLib.network.csafusion import CSAFusion
+    from torch import nn
 
 
-def by_network(network: CSAFusion, device: str = "cpu") -> FusionMethod:
-    """Return the method that fuses with ``network``, which is in evaluation mode and is moved to ``device``."""
+def by_network(network: nn.Module, device: str = "cpu") -> FusionMethod:
+    """Return the method that fuses with ``network``, which is in evaluation mode and is moved to ``device``.
+
+    Args:
+        network: takes (1, 2, H, W); the first channel of what it gives is the fused image.
+    """
     import torch
 
     network = network.to(device)
