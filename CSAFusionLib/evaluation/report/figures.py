@@ -73,13 +73,14 @@ def weight_curves(summary: pd.DataFrame) -> Figure:
     """
     terms = list(summary["term"].unique())
     factors = sorted(summary["factor"].unique())
-    of_term = {term: summary[summary["term"] == term].set_index("factor") for term in terms}
+    of_term = {term: summary[summary["term"] == term].sort_values("factor") for term in terms}
 
     def draw(axes: Axes, indicator: str) -> None:
         for index, term in enumerate(terms):
             repeat, colour = divmod(index, len(_OTHERS))
-            values = of_term[term][indicator].reindex(factors).to_numpy()
-            axes.plot(values, label=term, color=_OTHERS[colour], ls=_STYLES[repeat % len(_STYLES)], marker=".")
+            places = [factors.index(factor) for factor in of_term[term]["factor"]]
+            style = {"color": _OTHERS[colour], "ls": _STYLES[repeat % len(_STYLES)], "lw": 1, "marker": "."}
+            axes.plot(places, of_term[term][indicator], label=term, **style)
         axes.grid(alpha=0.3)
         axes.set_xticks(range(len(factors)), [f"{factor:g}" for factor in factors])
         axes.set_xlabel("times its weight")

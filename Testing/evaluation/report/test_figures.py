@@ -36,10 +36,12 @@ def test_each_indicator_has_a_line_through_the_pairs_for_each_method(results: pd
 
 def test_each_term_of_the_loss_has_a_line_over_its_weight() -> None:
     rows = [(term, factor, index + factor) for index, term in enumerate(["ssim", "rmi"]) for factor in (2, 0, 1)]
+    rows.append(("ssim", 5, 9))
     summary = pd.DataFrame(rows, columns=["term", "factor", "VIF"]).reindex(columns=["term", "factor", *INDICATORS])
     axes = weight_curves(summary).axes[INDICATORS.index("VIF")]
-    assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "1", "2"]
-    assert {line.get_label(): list(line.get_ydata()) for line in axes.lines} == {"ssim": [0, 1, 2], "rmi": [1, 2, 3]}
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "1", "2", "5"]
+    drawn = {line.get_label(): (list(line.get_xdata()), list(line.get_ydata())) for line in axes.lines}
+    assert drawn == {"ssim": ([0, 1, 2, 3], [0, 1, 2, 9]), "rmi": ([0, 1, 2], [1, 2, 3])}
 
 
 def test_many_methods_are_told_apart_by_colour_and_line(results: pd.DataFrame) -> None:
