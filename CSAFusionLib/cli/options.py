@@ -57,6 +57,9 @@ ColourTable = Annotated[
 SlicePlane = Annotated[str, typer.Option(metavar="axial|sagittal|coronal|acquired", help="Plane of the slices.")]
 Weights = Annotated[str | None, typer.Option(help="Bundled weights by name, or a file. Default: by modality.")]
 Balance = Annotated[float, typer.Option(help="Strength of the sources, from -1 (FIXED alone) to 1 (MOVING alone).")]
+Steadiness = Annotated[
+    float, typer.Option(metavar="MM", help="Neighbouring slices share gains over so many mm; 0: each on its own.")
+]
 NetworkDevice = Annotated[str, typer.Option(help="Where the network runs: auto, cpu, cuda, cuda:N or mps.")]
 BatchSize = Annotated[int | None, typer.Option(help="Slices at a time. Default: by device and slice size.")]
 

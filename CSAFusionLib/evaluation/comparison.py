@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -13,12 +13,11 @@ from CSAFusionLib.evaluation.clinical.flicker import flicker_table
 from CSAFusionLib.evaluation.contenders import Contender, by_method
 from CSAFusionLib.evaluation.lesion_table import measure_lesions
 from CSAFusionLib.evaluation.limit import OBJECTIVES, attainable
-from CSAFusionLib.evaluation.methods import FusionMethod
 from CSAFusionLib.evaluation.ranks import rank
 from CSAFusionLib.evaluation.statistics import compare
 from CSAFusionLib.evaluation.table import FusedPictures, average_by_patient, fuse_all, measure_all, summarise
 from CSAFusionLib.progress import Progress, silent
-from CSAFusionLib.training.pairs import ImagePair, PairKind
+from CSAFusionLib.training.pairs import ImagePair
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,8 @@ def add_lesions(comparison: Comparison, contenders: Sequence[Contender], progres
     Raises:
         Cancelled: from ``progress``.
     """
-    return replace(comparison, lesions=measure_lesions(_methods(contenders), comparison.pairs, progress))
+    methods = {contender.name: contender.method_for for contender in contenders if contender.method_for is not None}
+    return replace(comparison, lesions=measure_lesions(methods, comparison.pairs, progress))
 
 
 def add_clinical_tests(
@@ -97,7 +97,8 @@ def add_clinical_tests(
         Cancelled: from ``progress``.
     """
     kinds = {pair.kind for pair in comparison.pairs}
-    flicker = flicker_table(_methods(contenders), kinds, data, registered=registered, progress=progress)
+    methods = {contender.name: contender.volume_for for contender in contenders if contender.volume_for is not None}
+    flicker = flicker_table(methods, kinds, data, registered=registered, progress=progress)
     return replace(add_lesions(comparison, contenders, progress), flicker=flicker)
 
 
@@ -110,8 +111,3 @@ def add_limits(comparison: Comparison, progress: Progress = silent) -> Compariso
     optimised = [by_method(objective, partial(attainable, objective=objective)) for objective in OBJECTIVES]
     fused = fuse_all(optimised, comparison.pairs, progress)
     return replace(comparison, limits=measure_all(comparison.pairs, fused, progress))
-
-
-def _methods(contenders: Sequence[Contender]) -> dict[str, Callable[[PairKind], FusionMethod]]:
-    """Return by name what can fuse anything; saved results cannot."""
-    return {contender.name: contender.method_for for contender in contenders if contender.method_for is not None}

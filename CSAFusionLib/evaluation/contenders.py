@@ -6,21 +6,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from CSAFusionLib import __version__
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.evaluation.methods import FusionMethod
-from CSAFusionLib.evaluation.methods.network import by_network
+from CSAFusionLib.evaluation.methods import FusionMethod, VolumeMethod, slice_by_slice
+from CSAFusionLib.evaluation.methods.network import NetworkMethod
 from CSAFusionLib.evaluation.methods.saved_results import read_results
 from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.training.pairs import ImagePair, PairKind
 from CSAFusionLib.weights.catalogue import choose_weights, load_network
-
-if TYPE_CHECKING:
-    from CSAFusionLib.network.csafusion import CSAFusion
 
 BUNDLED = "CSAFusion"
 """The name under which each kind of pair is fused with the bundled weights that CSAFusion itself would choose."""
@@ -37,19 +33,20 @@ _MODALITIES = {
 class Contender:
     """A name for the tables, and how it fuses a pair; ``method_for`` a kind fuses any other two slices as well.
 
-    Saved results have no ``method_for``: they know no other pairs than those they were made from. ``about`` says where
-    weights or results come from.
+    ``volume_for`` a kind fuses volumes. Saved results have neither: they know no other pairs than those they were made
+    from. ``about`` says where weights or results come from.
     """
 
     name: str
     fuse: Callable[[ImagePair], np.ndarray]
     method_for: Callable[[PairKind], FusionMethod] | None = None
+    volume_for: Callable[[PairKind], VolumeMethod] | None = None
     about: str = ""
 
 
 def by_method(name: str, method: FusionMethod) -> Contender:
     """Return the contender that fuses every kind of pair with one method."""
-    return _by_kind(name, lambda kind: method)
+    return _by_kind(name, lambda kind: method, lambda kind: slice_by_slice(method))
 
 
 def by_weights(name: str, weights: str | Path, device: str = "cpu", balance: float = 0.0) -> Contender:
@@ -63,12 +60,12 @@ def by_weights(name: str, weights: str | Path, device: str = "cpu", balance: flo
     """
     shifted = f", balance {balance:+g}" if balance else ""
     if weights == BUNDLED:
-        load = cache(lambda chosen: _by_network(load_network(chosen)[0], device, balance))
+        load = cache(lambda chosen: NetworkMethod(load_network(chosen)[0], device, balance))
         about = f"the weights of CSAFusion {__version__} that fit the kind{shifted}"
-        return _by_kind(name, lambda kind: load(choose_weights(*_MODALITIES[kind])), about)
+        return _by_networks(name, lambda kind: load(choose_weights(*_MODALITIES[kind])), about)
     network, info = load_network(weights)
-    method = _by_network(network, device, balance)
-    return _by_kind(name, lambda kind: method, f"weights {info.name}, SHA-256 {info.sha256}{shifted}")
+    method = NetworkMethod(network, device, balance)
+    return _by_networks(name, lambda kind: method, f"weights {info.name}, SHA-256 {info.sha256}{shifted}")
 
 
 def by_results(name: str, folder: Path, pairs: Sequence[ImagePair]) -> Contender:
@@ -93,13 +90,14 @@ def check_names(contenders: Sequence[Contender]) -> None:
             raise InputError(f"Two methods are named '{name}'; give each a name of its own.")
 
 
-def _by_network(network: CSAFusion, device: str, balance: float) -> FusionMethod:
-    if balance == 0:
-        return by_network(network, device)
-    from CSAFusionLib.fusion.weighting import weighted
-
-    return by_network(weighted(network, fixed_is_a=True, balance=balance), device)
+def _by_networks(name: str, method_for: Callable[[PairKind], NetworkMethod], about: str) -> Contender:
+    return _by_kind(name, method_for, lambda kind: method_for(kind).fuse_volume, about)
 
 
-def _by_kind(name: str, method_for: Callable[[PairKind], FusionMethod], about: str = "") -> Contender:
-    return Contender(name, lambda pair: method_for(pair.kind)(pair.a, pair.b), method_for, about)
+def _by_kind(
+    name: str,
+    method_for: Callable[[PairKind], FusionMethod],
+    volume_for: Callable[[PairKind], VolumeMethod],
+    about: str = "",
+) -> Contender:
+    return Contender(name, lambda pair: method_for(pair.kind)(pair.a, pair.b), method_for, volume_for, about)

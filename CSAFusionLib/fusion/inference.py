@@ -12,7 +12,7 @@ from CSAFusionLib.fusion.device import Device
 from CSAFusionLib.progress import Progress, silent
 
 if TYPE_CHECKING:
-    import torch
+    from CSAFusionLib.network.csafusion import CSAFusion
 
 STAGE = "Fusing slices"
 
@@ -22,34 +22,31 @@ _SMALLEST_SIDE = 16  # pixels; the network's own lower limit
 
 
 @dataclass(frozen=True)
-class FusedSlices:
-    """The fused slices (S, H, W) float32 in [0, 1], the device that finished them, and what the user should know.
+class NetworkOutput:
+    """What the network gave, (C, S, H, W) float32, for which slices (S,), the device, and what the user should know."""
 
-    ``share`` (S, H, W) in [0, 1] is what of them comes from A, where the network says so.
-    """
-
-    slices: np.ndarray
+    values: np.ndarray
+    filled: np.ndarray
     device: Device
     warnings: list[str] = field(default_factory=list)
-    share: np.ndarray | None = None
 
 
-def fuse_slices(
-    network: torch.nn.Module,
+def run_network(
+    network: CSAFusion,
     a: np.ndarray,
     b: np.ndarray,
     device: Device,
     batch_size: int | None = None,
     progress: Progress = silent,
-) -> FusedSlices:
-    """Fuse each slice of ``a`` with the same slice of ``b``; the result does not depend on the batch size.
+) -> NetworkOutput:
+    """Give the network each slice of ``a`` with the same slice of ``b``; the result does not depend on the batch size.
 
-    Slices that are zero in both sources stay exactly zero and cost nothing. When memory runs out the batch is halved,
+    It gives the gains of both sources, or the fused pixels if it is one that predicts those. Slices that are zero in
+    both sources stay exactly zero and cost nothing. When memory runs out the batch is halved,
     and when a single slice is too much for an accelerator the rest runs on the CPU.
 
     Args:
-        network: takes (B, 2, H, W) and gives (B, 1, H, W), both in [0, 1]; in evaluation mode. A second channel of
-          its result is the share of A.
+        network: in evaluation mode.
         a, b: (S, H, W) in [0, 1].
         batch_size: slices at a time; None chooses by the device and the size of a slice.
 
@@ -58,41 +55,33 @@ def fuse_slices(
         Cancelled: from ``progress``, between batches.
     """
     run = _Run(network, device, batch_size or _default_batch_size(device, a.shape[1:]))
-    fused: np.ndarray | None = None
-    filled = np.flatnonzero(a.any(axis=(1, 2)) | b.any(axis=(1, 2)))
+    values = np.zeros((2 if network.configuration.gains else 1, *a.shape), dtype=np.float32)
+    filled = np.logical_or(a.any(axis=(1, 2)), b.any(axis=(1, 2)))
+    wanted = np.flatnonzero(filled)
     done = 0
-    progress(STAGE, 0, len(filled))
-    while done < len(filled):
-        batch = filled[done : done + run.batch_size]
-        result = run.fuse(a[batch], b[batch])
+    progress(STAGE, 0, len(wanted))
+    while done < len(wanted):
+        batch = wanted[done : done + run.batch_size]
+        result = run.forward(a[batch], b[batch])
         if result is None:
             continue
-        fused = _all_empty(a.shape, result.shape[1]) if fused is None else fused
-        fused[:, batch] = result.swapaxes(0, 1)
+        values[:, batch] = result.swapaxes(0, 1)
         done += len(batch)
-        progress(STAGE, done, len(filled))
-    slices, *share = _all_empty(a.shape, 1) if fused is None else fused
-    return FusedSlices(slices, run.device, run.warnings, *share)
-
-
-def _all_empty(shape: tuple[int, ...], channels: int) -> np.ndarray:
-    """(C, S, H, W): black slices, to which both sources contribute the same."""
-    empty = np.zeros((channels, *shape), dtype=np.float32)
-    empty[1:] = 0.5
-    return empty
+        progress(STAGE, done, len(wanted))
+    return NetworkOutput(values, filled, run.device, run.warnings)
 
 
 class _Run:
     """The network where it now lives, and how much it is given at a time; both shrink when memory runs out."""
 
-    def __init__(self, network: torch.nn.Module, device: Device, batch_size: int) -> None:
+    def __init__(self, network: CSAFusion, device: Device, batch_size: int) -> None:
         self.network = network.to(device.torch_device)
         self.device = device
         self.batch_size = batch_size
         self.warnings: list[str] = []
 
-    def fuse(self, a: np.ndarray, b: np.ndarray) -> np.ndarray | None:
-        """The fused batch (B, C, H, W), or None when it did not fit and must be tried again, smaller or elsewhere."""
+    def forward(self, a: np.ndarray, b: np.ndarray) -> np.ndarray | None:
+        """The output for a batch (B, C, H, W), or None when it did not fit and must be tried again in another way."""
         try:
             return _forward(self.network, a, b, self.device.torch_device)
         except (RuntimeError, MemoryError) as error:
@@ -122,14 +111,15 @@ class _Run:
         self.warnings.append(message)
 
 
-def _forward(network: torch.nn.Module, a: np.ndarray, b: np.ndarray, device: str) -> np.ndarray:
+def _forward(network: CSAFusion, a: np.ndarray, b: np.ndarray, device: str) -> np.ndarray:
     import torch
 
     height, width = a.shape[1:]
     pair = _padded(np.stack([a, b], axis=1).astype(np.float32, copy=False))
     with torch.inference_mode():
-        fused = network(torch.from_numpy(pair).to(device))
-        return fused[:, :, :height, :width].clamp(0, 1).cpu().numpy()
+        slices = torch.from_numpy(pair).to(device)
+        output = network.gains(slices) if network.configuration.gains else network(slices)
+        return output[:, :, :height, :width].cpu().numpy()
 
 
 def _padded(pair: np.ndarray) -> np.ndarray:

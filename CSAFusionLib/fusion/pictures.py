@@ -10,7 +10,7 @@ import numpy as np
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.device import choose_device
-from CSAFusionLib.fusion.inference import STAGE, fuse_slices
+from CSAFusionLib.fusion.inference import STAGE
 from CSAFusionLib.fusion.provenance import describe_run
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.fusion.sources import Source, fixed_is_a, join_chrominance, to_rgb
@@ -44,12 +44,13 @@ def fuse_pictures(
         InputError: two pictures of a pair differ in size, or the weights or the device cannot be used.
         Cancelled: from ``progress``, between pictures.
     """
-    from CSAFusionLib.fusion.weighting import weighted
+    from CSAFusionLib.fusion.slices import fuse_slices
+    from CSAFusionLib.fusion.weighting import strengths_of
 
     modalities = (settings.fixed_modality or _modality_of(fixed), settings.moving_modality or _modality_of(moving))
     a_first = fixed_is_a(*modalities)
-    loaded, weights = load_network(settings.weights or choose_weights(*(modalities if a_first else modalities[::-1])))
-    network = weighted(loaded, a_first, settings.balance)
+    network, weights = load_network(settings.weights or choose_weights(*(modalities if a_first else modalities[::-1])))
+    strengths = strengths_of(network.configuration, a_first, settings.balance)
     device = choose_device(settings.device)
     pictures: list[np.ndarray] = []
     warnings: list[str] = []
@@ -57,7 +58,9 @@ def fuse_pictures(
         progress(STAGE, index, len(fixed))
         sources = _to_sources(*pair)
         a, b = sources if a_first else sources[::-1]
-        fused = fuse_slices(network, a.luminance, b.luminance, device, settings.batch_size)
+        fused = fuse_slices(
+            network, a.luminance, b.luminance, device, strengths=strengths, batch_size=settings.batch_size
+        )
         pictures.append(_to_picture(fused.slices, *sources))
         device = fused.device
         warnings += fused.warnings

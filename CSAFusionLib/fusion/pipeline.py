@@ -10,7 +10,6 @@ import SimpleITK as sitk
 
 from CSAFusionLib.fusion.alignment import AlignedPair, Role, align, find_roles
 from CSAFusionLib.fusion.device import choose_device
-from CSAFusionLib.fusion.inference import fuse_slices
 from CSAFusionLib.fusion.provenance import describe_registration, describe_run
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.fusion.slice_figures import slice_figures
@@ -23,7 +22,8 @@ from CSAFusionLib.fusion.sources import (
     seen_by_network,
     to_rgb,
 )
-from CSAFusionLib.geometry.planes import from_slices, to_slices
+from CSAFusionLib.fusion.steadiness import neighbour_weights, within_reach
+from CSAFusionLib.geometry.planes import from_slices, slice_spacing, to_slices
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.check.examine import examine
 from CSAFusionLib.registration.check.verdict import Level
@@ -84,24 +84,38 @@ def fuse_volumes(
         RegistrationError: the registration engine failed or is not installed.
         Cancelled: from ``progress``.
     """
-    from CSAFusionLib.fusion.weighting import weighted
+    from CSAFusionLib.fusion.slices import fuse_slices
+    from CSAFusionLib.fusion.weighting import strengths_of
 
     check_volume(fixed)
     check_volume(moving)
     roles = find_roles(fixed, moving, settings)
     a_and_b = _in_order(roles, *(role.modality for role in roles))
-    loaded, weights = load_network(settings.weights or choose_weights(*a_and_b))
-    network = weighted(loaded, fixed_is_a(*(role.modality for role in roles)), settings.balance)
+    network, weights = load_network(settings.weights or choose_weights(*a_and_b))
+    a_first = fixed_is_a(*(role.modality for role in roles))
+    strengths = strengths_of(network.configuration, a_first, settings.balance)
+    neighbours = neighbour_weights(slice_spacing(fixed.image, settings.plane)[0], settings.steadiness)
     device = choose_device(settings.device)
 
     registration = _checked(registration or _register(fixed, moving, settings, progress), fixed, moving, progress)
     progress("Resampling", 0, 0)
     pair = align(*roles, settings, registration.transform)
     seen = seen_by_network(pair.fixed.luminance, pair.moving.luminance, pair.coverage)
+    reached = np.any(pair.coverage > 0, axis=(1, 2))
     pair = _limited(pair, region, settings)
-    wanted = (pair.coverage > 0).any(axis=(1, 2), keepdims=True)
-    a, b = _in_order(roles, pair.fixed.luminance * wanted, seen * wanted)
-    fused = fuse_slices(network, a, b, device, settings.batch_size, progress)
+    # A slice at the region's end has the same neighbours as without a region.
+    wanted = np.logical_and(reached, within_reach(np.any(pair.coverage > 0, axis=(1, 2)), neighbours))
+    a, b = _in_order(roles, *(source * wanted[:, None, None] for source in (pair.fixed.luminance, seen)))
+    fused = fuse_slices(
+        network,
+        a,
+        b,
+        device,
+        strengths=strengths,
+        neighbours=neighbours,
+        batch_size=settings.batch_size,
+        progress=progress,
+    )
     warnings = _warnings(registration) + [role.mapping.note for role in roles if role.mapping.note] + fused.warnings
     sources = {name: role.describe() for name, role in zip(("fixed", "moving"), roles, strict=True)}
     how = {"registration": describe_registration(registration), "warnings": warnings}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass, fields
 from enum import Enum
@@ -30,6 +31,8 @@ class FusionSettings:
         balance: strength of the two sources, from -1 (the fixed one alone) over 0 (as the network balances them) to 1
           (the moving one alone).
         plane: plane of the slices the network sees.
+        steadiness: over how many mm (standard deviation) neighbouring slices share the network's gains, which keeps
+          the fused volume from flickering; 0 fuses each slice on its own.
         weights: name of bundled weights or path of a safetensors file; None chooses by the modalities.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:0``..., ``mps``.
         batch_size: slices at a time; None chooses by the device and the size of a slice.
@@ -46,6 +49,7 @@ class FusionSettings:
     colour_table: str | None = None
     balance: float = 0.0
     plane: Plane = Plane.AXIAL
+    steadiness: float = 2.0
     weights: str | None = None
     device: str = "auto"
     batch_size: int | None = None
@@ -62,6 +66,8 @@ class FusionSettings:
             raise InputError(f"The batch size is {self.batch_size}; give 1 or more slices at a time.")
         if not -1 <= self.balance <= 1:
             raise InputError(f"The balance is {self.balance}; give -1 (fixed volume) to 1 (moving volume).")
+        if not 0 <= self.steadiness < math.inf:
+            raise InputError(f"The steadiness is {self.steadiness} mm; give 0 or a few mm.")
         if self.seed < 0:
             raise InputError(f"The seed is {self.seed}; give 0 or a positive whole number.")
         models = self.registration.models

@@ -29,12 +29,16 @@ class PairKind(Enum):
 
 @dataclass(frozen=True)
 class ImagePair:
-    """Two aligned slices, each (H, W) float32 in [0, 1]: a is CT, PET, SPECT or T1, b is MR or T2."""
+    """Two aligned slices, each (H, W) float32 in [0, 1]: a is CT, PET, SPECT or T1, b is MR or T2.
+
+    ``spacing`` is that of a volume's slices, in mm; None for pictures.
+    """
 
     a: np.ndarray
     b: np.ndarray
     kind: PairKind
     name: str
+    spacing: float | None = None
 
 
 def read_slice_pairs(slices: Path, kind: PairKind, split: Split) -> list[ImagePair]:

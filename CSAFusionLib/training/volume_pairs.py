@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from CSAFusionLib.geometry.planes import Plane, to_slices
+from CSAFusionLib.geometry.planes import Plane, slice_spacing, to_slices
 from CSAFusionLib.geometry.resampling import resample_to_grid
 from CSAFusionLib.intensity.mapping import find_mapping
 from CSAFusionLib.intensity.modality import Modality
@@ -64,9 +64,10 @@ def _slices_of(pair: VolumePair, volumes: Path, *, registered: Path, progress: P
     if not pair.aligned:
         t2 = _registered(t1, t2, registered / pair.t2.replace("/", "_"), progress)
     both = [_unit_slices(volume) for volume in (t1, t2)]
+    spacing = slice_spacing(t1.image, Plane.AXIAL)[0]
     name = pair.t1.rsplit("/", 1)[0].replace("/", "-")
     return [
-        ImagePair(a=a, b=b, kind=PairKind.T1_T2, name=f"{name}-{index:03d}")
+        ImagePair(a=a, b=b, kind=PairKind.T1_T2, name=f"{name}-{index:03d}", spacing=spacing)
         for index, (a, b) in enumerate(zip(*both, strict=True))
         if (a > _LEAST_CONTENT).mean() >= _LEAST_CONTENT
     ]

@@ -30,11 +30,11 @@ def test_the_bundled_weights_follow_the_kind_of_the_pair(monkeypatch: pytest.Mon
         return name, None
 
     monkeypatch.setattr(module, "load_network", load)
-    monkeypatch.setattr(module, "by_network", lambda network, device: (network, device))
-    contender = by_weights("CSAFusion", BUNDLED, "cuda")
+    monkeypatch.setattr(module, "NetworkMethod", lambda *arguments: arguments)
+    contender = by_weights("CSAFusion", BUNDLED, "cuda", 0.3)
     kinds = (PairKind.CT_MRI, PairKind.SPECT_MRI, PairKind.PET_MRI, PairKind.T1_T2, PairKind.CT_MRI)
     chosen = ["ct-mr", "spect-mr", "pet-mr", "t1-t2", "ct-mr"]
-    assert [contender.method_for(kind) for kind in kinds] == [(name, "cuda") for name in chosen]
+    assert [contender.method_for(kind) for kind in kinds] == [(name, "cuda", 0.3) for name in chosen]
     assert loaded == ["ct-mr", "spect-mr", "pet-mr", "t1-t2"]
 
 

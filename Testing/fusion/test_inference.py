@@ -8,11 +8,14 @@ import torch
 
 from CSAFusionLib.errors import Cancelled, InputError
 from CSAFusionLib.fusion.device import Device
-from CSAFusionLib.fusion.inference import fuse_slices
+from CSAFusionLib.fusion.inference import run_network
+from CSAFusionLib.network.configuration import NetworkConfiguration
 
 
 class Average(torch.nn.Module):
     """A network whose answer is known; it remembers the size of each batch, and may run out of memory."""
+
+    configuration = NetworkConfiguration(gains=False)
 
     def __init__(self, fits: int = 1000) -> None:
         super().__init__()
@@ -32,15 +35,15 @@ def slices(count: int, height: int = 24, width: int = 20, seed: int = 0) -> np.n
 
 def test_each_slice_is_fused_with_its_own_partner(a_cpu: Device) -> None:
     a, b = slices(5, seed=1), slices(5, seed=2)
-    fused = fuse_slices(Average(), a, b, a_cpu, batch_size=2).slices
+    fused = run_network(Average(), a, b, a_cpu, batch_size=2).values[0]
     np.testing.assert_allclose(fused, (a + b) / 2, atol=1e-7)
     assert fused.dtype == np.float32
 
 
 def test_the_result_does_not_depend_on_the_batch_size(a_cpu: Device, a_network: torch.nn.Module) -> None:
     a, b = slices(5, 40, 36, seed=1), slices(5, 40, 36, seed=2)
-    one_by_one = fuse_slices(a_network, a, b, a_cpu, batch_size=1).slices
-    together = fuse_slices(a_network, a, b, a_cpu, batch_size=5).slices
+    one_by_one = run_network(a_network, a, b, a_cpu, batch_size=1).values
+    together = run_network(a_network, a, b, a_cpu, batch_size=5).values
     np.testing.assert_allclose(together, one_by_one, atol=2e-6)
 
 
@@ -48,7 +51,9 @@ def test_empty_slices_stay_exactly_zero_and_are_not_computed(a_cpu: Device) -> N
     a, b = slices(6, seed=1), slices(6, seed=2)
     a[[0, 4]] = b[[0, 3]] = 0
     network = Average()
-    fused = fuse_slices(network, a, b, a_cpu, batch_size=2).slices
+    output = run_network(network, a, b, a_cpu, batch_size=2)
+    fused = output.values[0]
+    assert output.filled.tolist() == [False, True, True, True, True, True]
     assert not fused[0].any()
     np.testing.assert_allclose(fused[[3, 4]], (a[[3, 4]] + b[[3, 4]]) / 2, atol=1e-7)
     assert sum(network.batches) == 5
@@ -57,14 +62,14 @@ def test_empty_slices_stay_exactly_zero_and_are_not_computed(a_cpu: Device) -> N
 def test_slices_smaller_than_the_network_takes_are_fused_all_the_same(
     a_cpu: Device, a_network: torch.nn.Module
 ) -> None:
-    fused = fuse_slices(a_network, slices(2, 5, 30), slices(2, 5, 30), a_cpu).slices
-    assert fused.shape == (2, 5, 30)
-    assert fused.any(axis=(1, 2)).all()
+    gains = run_network(a_network, slices(2, 5, 30), slices(2, 5, 30), a_cpu).values
+    assert gains.shape == (2, 2, 5, 30)
+    assert gains.all()
 
 
 def test_progress_counts_every_slice_once(a_cpu: Device) -> None:
     reports: list[tuple[int, int]] = []
-    fuse_slices(
+    run_network(
         Average(),
         slices(5),
         slices(5),
@@ -82,15 +87,15 @@ def test_a_cancelled_run_stops_between_batches(a_cpu: Device) -> None:
 
     network = Average()
     with pytest.raises(Cancelled):
-        fuse_slices(network, slices(5), slices(5), a_cpu, batch_size=2, progress=cancel_after_two)
+        run_network(network, slices(5), slices(5), a_cpu, batch_size=2, progress=cancel_after_two)
     assert network.batches == [2]
 
 
 def test_when_memory_runs_out_the_batch_is_halved_and_the_user_is_told(a_cpu: Device) -> None:
     a, b = slices(7, seed=1), slices(7, seed=2)
     network = Average(fits=2)
-    result = fuse_slices(network, a, b, a_cpu, batch_size=7)
-    np.testing.assert_allclose(result.slices, (a + b) / 2, atol=1e-7)
+    result = run_network(network, a, b, a_cpu, batch_size=7)
+    np.testing.assert_allclose(result.values[0], (a + b) / 2, atol=1e-7)
     assert max(network.batches) <= 2
     assert result.warnings == [
         "Memory ran out on cpu; went on with 3 slices at a time.",
@@ -107,30 +112,30 @@ def test_when_one_slice_is_too_much_for_an_accelerator_the_cpu_takes_over() -> N
     a, b = slices(3, seed=1), slices(3, seed=2)
     # PyTorch's "meta" device stands for an accelerator: tensors can be sent there on any machine.
     network, accelerator = OnlyOnTheCpu(), Device("meta", "asked for")
-    result = fuse_slices(network, a, b, accelerator, batch_size=2)
-    np.testing.assert_allclose(result.slices, (a + b) / 2, atol=1e-7)
+    result = run_network(network, a, b, accelerator, batch_size=2)
+    np.testing.assert_allclose(result.values[0], (a + b) / 2, atol=1e-7)
     assert result.device.torch_device == "cpu"
     assert any("the CPU" in warning for warning in result.warnings)
 
 
 def test_when_not_even_the_cpu_holds_one_slice_the_user_is_told_what_to_do(a_cpu: Device) -> None:
     with pytest.raises(InputError, match="not enough memory to fuse one slice of 24 x 20 pixels"):
-        fuse_slices(Average(fits=0), slices(2), slices(2), a_cpu)
+        run_network(Average(fits=0), slices(2), slices(2), a_cpu)
 
 
 def test_another_failure_is_not_taken_for_a_lack_of_memory(a_cpu: Device) -> None:
-    class Broken(torch.nn.Module):
+    class Broken(Average):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             raise RuntimeError("shapes do not match")
 
     with pytest.raises(RuntimeError, match="shapes do not match"):
-        fuse_slices(Broken(), slices(1), slices(1), a_cpu)
+        run_network(Broken(), slices(1), slices(1), a_cpu)
 
 
 def test_an_accelerator_gives_the_cpu_s_result(a_cpu: Device, a_network: torch.nn.Module) -> None:
     if not torch.cuda.is_available():
         pytest.skip("this machine has no CUDA device")
     a, b = slices(3, 64, 48, seed=1), slices(3, 64, 48, seed=2)
-    on_cpu = fuse_slices(a_network, a, b, a_cpu).slices
-    on_gpu = fuse_slices(a_network, a, b, Device("cuda", "asked for")).slices
+    on_cpu = run_network(a_network, a, b, a_cpu).values
+    on_gpu = run_network(a_network, a, b, Device("cuda", "asked for")).values
     np.testing.assert_allclose(on_gpu, on_cpu, atol=2e-3)

@@ -13,6 +13,7 @@ import SimpleITK as sitk
 import torch
 
 from CSAFusionLib.errors import Cancelled, InputError
+from CSAFusionLib.fusion import pipeline
 from CSAFusionLib.fusion.pipeline import fuse_volumes
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.geometry.grid import same_grid
@@ -95,8 +96,10 @@ def test_outside_the_moving_field_of_view_the_result_is_the_fixed_volume(
     fused, fixed = voxels(result.fused), voxels(result.fixed_mapped)
     outside = np.r_[0:4, 7:12]
     np.testing.assert_array_equal(fused[outside], fixed[outside])
-    whole = voxels(fuse_volumes(an_mr, a_ct, settings).fused)
-    np.testing.assert_allclose(fused[4:7], whole[4:7], atol=1e-6)
+    slab_alone, whole = (
+        voxels(fuse_volumes(an_mr, moving, replace(settings, steadiness=0)).fused) for moving in (slab, a_ct)
+    )
+    np.testing.assert_allclose(slab_alone[4:7], whole[4:7], atol=1e-6)
 
 
 def test_the_network_is_shown_the_fixed_volume_where_the_moving_one_does_not_reach(
@@ -220,12 +223,22 @@ def test_a_run_can_be_cancelled_between_batches(an_mr: Volume, a_ct: Volume, set
         fuse_volumes(an_mr, a_ct, replace(settings, batch_size=1), progress=cancel)
 
 
-def test_in_the_middle_the_balance_is_the_networks_own_bit_for_bit(
-    an_mr: Volume, a_ct: Volume, settings: FusionSettings, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("plane", "axis"), [(Plane.AXIAL, 2), (Plane.CORONAL, 1), (Plane.SAGITTAL, 0)])
+def test_steadiness_is_in_mm_across_the_slices_of_the_plane(
+    an_mr: Volume, a_ct: Volume, settings: FusionSettings, plane: Plane, axis: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    weighted = fuse_volumes(an_mr, a_ct, settings).fused
-    monkeypatch.setattr("CSAFusionLib.fusion.weighting.weighted", lambda network, *_: network)
-    np.testing.assert_array_equal(voxels(weighted), voxels(fuse_volumes(an_mr, a_ct, settings).fused))
+    asked = []
+    original = pipeline.neighbour_weights
+    monkeypatch.setattr(pipeline, "neighbour_weights", lambda *how: asked.append(how) or original(*how))
+    volumes = [replace(volume, image=sitk.Image(volume.image)) for volume in (an_mr, a_ct)]
+    for volume in volumes:
+        volume.image.SetSpacing((0.9, 1.3, 5.0))
+    fused, alone = (
+        voxels(fuse_volumes(*volumes, replace(settings, plane=plane, steadiness=sigma)).fused) for sigma in (3, 0)
+    )
+    spacing = volumes[0].image.GetSpacing()[axis]
+    assert asked == [(spacing, 3), (spacing, 0)]
+    assert (fused != alone).any()
 
 
 @pytest.mark.parametrize("moving_modality", [Modality.MR, Modality.CT])

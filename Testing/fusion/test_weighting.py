@@ -2,60 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+import numpy as np
 import pytest
-import torch
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.fusion.weighting import WeightedNetwork, weighted
+from CSAFusionLib.fusion.weighting import apply_gains, strengths_of
 from CSAFusionLib.network.configuration import NetworkConfiguration
-from CSAFusionLib.network.csafusion import CSAFusion
 
-SMALL = NetworkConfiguration(channels=8)
-
-
-@pytest.fixture
-def network() -> CSAFusion:
-    torch.manual_seed(0)
-    return CSAFusion(SMALL).eval()
+GAINS = NetworkConfiguration()
+PIXELS = NetworkConfiguration(gains=False)
 
 
-@pytest.fixture
-def pair() -> torch.Tensor:
-    pair = torch.rand(2, 2, 20, 24, generator=torch.Generator().manual_seed(1))
-    pair[:, :, :4] = 0
-    pair[:, 0, 4:8] = 0
-    return pair
-
-
-@torch.inference_mode()
-def test_equal_strengths_give_the_networks_own_image_bit_for_bit(network: CSAFusion, pair: torch.Tensor) -> None:
-    assert torch.equal(weighted(network, True, 0)(pair)[:, :1], network(pair))
-
-
-@torch.inference_mode()
-def test_the_share_is_what_a_adds_to_the_sum(network: CSAFusion, pair: torch.Tensor) -> None:
-    share = WeightedNetwork(network, 1, 1)(pair)[:, 1]
-    gains = network.gains(pair)
-    a, b = (gains * pair).unbind(1)
-    torch.testing.assert_close(share[:, 8:], (a / (a + b))[:, 8:])
-    assert (share[:, :4] == 0.5).all() and (share[:, 4:8] == 0).all()
-
-
-@torch.inference_mode()
-@pytest.mark.parametrize("fixed_is_a", [True, False])
+@pytest.mark.parametrize(("fixed_is_a", "expected"), [(True, (0.75, 1.25)), (False, (1.25, 0.75))])
 def test_the_balance_strengthens_the_moving_source_and_weakens_the_fixed_one(
-    network: CSAFusion, pair: torch.Tensor, fixed_is_a: bool
+    fixed_is_a: bool, expected: tuple[float, float]
 ) -> None:
-    gains = network.gains(pair)
-    factors = torch.tensor([0.75, 1.25] if fixed_is_a else [1.25, 0.75]).view(1, 2, 1, 1)
-    expected = (gains * pair * factors).sum(1).clamp(0, 1)
-    torch.testing.assert_close(weighted(network, fixed_is_a, 0.25)(pair)[:, 0], expected)
+    assert strengths_of(GAINS, fixed_is_a, 0.25) == expected
 
 
-def test_a_network_that_predicts_pixels_is_left_alone_and_cannot_be_balanced() -> None:
-    network = CSAFusion(replace(SMALL, gains=False))
-    assert weighted(network, True, 0) is network
+def test_a_network_that_predicts_pixels_cannot_be_balanced() -> None:
+    assert strengths_of(PIXELS, True, 0) == (1, 1)
     with pytest.raises(InputError, match="trained without gains"):
-        weighted(network, True, 0.5)
+        strengths_of(PIXELS, True, 0.5)
+
+
+def test_the_fused_slices_are_the_weighted_sum_and_the_share_is_what_a_adds_to_it() -> None:
+    a, b = (np.float32([[[0, 0, 0.5, 1]]] * 2) * factor for factor in np.float32([1, 0.5]))
+    b[:, :, 1] = 0.4
+    gains = np.full((2, *a.shape), 0.5, np.float32)
+    fused, share = apply_gains(gains, a, b, (2, 1))
+    np.testing.assert_allclose(fused, [[[0, 0.2, 0.625, 1]]] * 2, atol=1e-6)
+    np.testing.assert_allclose(share, [[[0.5, 0, 0.8, 0.8]]] * 2, atol=1e-6)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from CSAFusionLib.evaluation.clinical.head import find_head
 from CSAFusionLib.evaluation.clinical.slabs import read_slabs
-from CSAFusionLib.evaluation.methods import FusionMethod
+from CSAFusionLib.evaluation.methods import VolumeMethod
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.training.pairs import PairKind
 
@@ -46,7 +46,7 @@ def flicker_for_detail(a: np.ndarray, b: np.ndarray, fused: np.ndarray) -> float
 
 
 def flicker_table(
-    methods: Mapping[str, Callable[[PairKind], FusionMethod]],
+    methods: Mapping[str, Callable[[PairKind], VolumeMethod]],
     kinds: Collection[PairKind],
     data: Path,
     *,
@@ -56,7 +56,7 @@ def flicker_table(
     """Return a row for each volume and method: the volume's kind and name, the method, and both its indices.
 
     Args:
-        methods: by name, what fuses slices of a kind.
+        methods: by name, what fuses volumes of a kind.
         kinds: which volumes are fused.
         data: the folder that holds ``volumes``.
         registered: a folder that keeps registered volumes, so that they are registered once.
@@ -69,10 +69,9 @@ def flicker_table(
     rows: list[dict[str, object]] = []
     slabs = read_slabs(data / "volumes", kinds, registered=registered, progress=progress)
     for slab in slabs:
-        for name, method_for in methods.items():
+        for name, volume_for in methods.items():
             progress("Fusing volumes", len(rows), len(slabs) * len(methods))
-            fuse = method_for(slab.kind)
-            fused = np.stack([fuse(a, b) for a, b in zip(slab.a, slab.b, strict=True)])
+            fused = volume_for(slab.kind)(slab.a, slab.b, slab.spacing)
             rows.append(
                 {
                     "kind": slab.kind.value,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
-from CSAFusionLib.geometry.planes import Plane, to_slices
+from CSAFusionLib.geometry.planes import Plane, slice_spacing, to_slices
 from CSAFusionLib.geometry.resampling import resample_to_grid
 from CSAFusionLib.intensity.mapping import find_mapping
 from CSAFusionLib.intensity.modality import Modality
@@ -26,12 +26,13 @@ _LEAST_CONTENT = 0.1
 
 @dataclass(frozen=True)
 class Slab:
-    """Consecutive axial slices of two aligned volumes, (S, H, W) float32 in [0, 1]."""
+    """Consecutive axial slices of two aligned volumes, (S, H, W) float32 in [0, 1], ``spacing`` mm apart."""
 
     kind: PairKind
     name: str
     a: np.ndarray
     b: np.ndarray
+    spacing: float
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ def _read_aligned(pair: _AlignedVolumes, volumes: Path) -> Slab:
         name=pair.other.split(".")[0],
         a=find_mapping(other, pair.modality)(to_slices(on_grid, Plane.AXIAL)),
         b=find_mapping(mr, Modality.MR)(to_slices(mr.image, Plane.AXIAL)),
+        spacing=slice_spacing(mr.image, Plane.AXIAL)[0],
     )
 
 
@@ -96,7 +98,8 @@ def _stack(pairs: list[ImagePair]) -> list[Slab]:
     for name, slices in groupby(pairs, key=lambda pair: pair.name.rpartition("-")[0]):
         members = list(slices)
         a, b = np.stack([pair.a for pair in members]), np.stack([pair.b for pair in members])
-        slabs.append(Slab(members[0].kind, name, a, b))
+        assert members[0].spacing is not None
+        slabs.append(Slab(members[0].kind, name, a, b, members[0].spacing))
     return slabs
 
 
@@ -106,4 +109,4 @@ def _middle(slab: Slab) -> Slab:
     shown = np.flatnonzero(np.minimum(*content) >= _LEAST_CONTENT)
     first = max(shown[0], (shown[0] + shown[-1] + 1 - _SLICES) // 2)
     run = slice(first, min(first + _SLICES, shown[-1] + 1))
-    return Slab(slab.kind, slab.name, slab.a[run], slab.b[run])
+    return replace(slab, a=slab.a[run], b=slab.b[run])

@@ -8,6 +8,7 @@ import pytest
 from CSAFusionLib.evaluation.clinical import flicker
 from CSAFusionLib.evaluation.clinical.flicker import flicker_for_detail, flicker_index, flicker_table
 from CSAFusionLib.evaluation.clinical.slabs import Slab
+from CSAFusionLib.evaluation.methods import slice_by_slice
 from CSAFusionLib.training.pairs import PairKind
 
 A, B = np.random.default_rng(0).uniform(0.2, 0.8, (2, 6, 12, 14))
@@ -52,19 +53,19 @@ def test_slices_that_jump_in_brightness_flicker() -> None:
 def test_the_table_has_a_row_for_each_volume_and_method_and_asks_for_the_method_of_its_kind(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    slabs = [Slab(PairKind.CT_MRI, "one", A, B), Slab(PairKind.PET_MRI, "two", B, A)]
+    slabs = [Slab(PairKind.CT_MRI, "one", A, B, 3), Slab(PairKind.PET_MRI, "two", B, A, 2)]
     monkeypatch.setattr(flicker, "read_slabs", lambda volumes, kinds, registered, progress: slabs)
     methods = {
-        "first": lambda kind: lambda a, b: a,
-        "CT or second": lambda kind: np.minimum if kind is PairKind.CT_MRI else (lambda a, b: b),
+        "darker": lambda kind: lambda a, b, spacing: a / spacing,
+        "CT or second": lambda kind: slice_by_slice(np.minimum if kind is PairKind.CT_MRI else (lambda a, b: b)),
     }
     table = flicker_table(methods, list(PairKind), Path("data"), registered=Path("registered"))
     assert table[["kind", "volume", "method"]].values.tolist() == [
-        ["CT-MRI", "one", "first"],
+        ["CT-MRI", "one", "darker"],
         ["CT-MRI", "one", "CT or second"],
-        ["PET-MRI", "two", "first"],
+        ["PET-MRI", "two", "darker"],
         ["PET-MRI", "two", "CT or second"],
     ]
-    fused = [A, np.minimum(A, B), B, A]
+    fused = [A / 3, np.minimum(A, B), B / 2, A]
     assert table["flicker"].tolist() == pytest.approx([flicker_index(A, B, volume) for volume in fused])
     assert table["flicker for detail"].tolist() == pytest.approx([flicker_for_detail(A, B, volume) for volume in fused])

@@ -23,6 +23,7 @@ def test_the_aligned_volumes_give_runs_of_slices_that_both_show_the_head(
     read = read_slabs(shared_data / "volumes", list(PairKind), registered=tmp_path)
     assert {slab.kind for slab in read} == {PairKind.CT_MRI, PairKind.PET_MRI, PairKind.SPECT_MRI}
     assert [len(slab.a) for slab in read] == [24, 24, 24, 5]
+    assert [slab.spacing for slab in read] == pytest.approx([2, 2, 2, 4], abs=0.1)
     for slab in read:
         assert slab.a.shape == slab.b.shape
         assert slab.a.dtype == slab.b.dtype == np.float32
@@ -41,14 +42,14 @@ def test_the_slices_of_a_registered_volume_are_stacked_and_the_middle_taken(
 ) -> None:
     head = np.full((8, 9), 0.5, np.float32)
     pairs = [
-        ImagePair(head + index / 1000, head - index / 1000, PairKind.T1_T2, f"{patient}-{index:03d}")
-        for patient, count in (("open_ms-one", 30), ("open_ms-two", 4))
+        ImagePair(head + index / 1000, head - index / 1000, PairKind.T1_T2, f"{patient}-{index:03d}", spacing)
+        for patient, count, spacing in (("open_ms-one", 30, 3), ("open_ms-two", 4, 1))
         for index in range(count)
     ]
     monkeypatch.setattr(slabs, "_ALIGNED", ())
     monkeypatch.setattr(slabs, "read_volume_pairs", lambda *arguments, **options: pairs)
     one, two = read_slabs(tmp_path, [PairKind.T1_T2], registered=tmp_path)
-    assert (one.name, two.name) == ("open_ms-one", "open_ms-two")
+    assert [(slab.name, slab.spacing) for slab in (one, two)] == [("open_ms-one", 3), ("open_ms-two", 1)]
     np.testing.assert_array_equal(one.a, [pair.a for pair in pairs[3:27]])
     np.testing.assert_array_equal(two.b, [pair.b for pair in pairs[30:]])
 

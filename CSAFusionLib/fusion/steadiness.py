@@ -1,0 +1,57 @@
+"""Steadiness from slice to slice: neighbouring slices share the gains that the network gives each on its own."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+
+_REACH = 3
+"""Standard deviations after which a neighbour no longer counts."""
+
+
+def neighbour_weights(spacing: float, sigma: float) -> np.ndarray:
+    """Return the weights of a slice and of its neighbours on both sides, the slice in the middle; they sum to one.
+
+    Args:
+        spacing: from slice to slice, in mm.
+        sigma: standard deviation of a Gaussian, in mm; with 0, or slices far apart, only the slice itself counts.
+    """
+    reach = int(_REACH * sigma / spacing)
+    if reach == 0:
+        return np.ones(1)
+    weights = np.exp(-((spacing * np.arange(-reach, reach + 1)) ** 2) / (2 * sigma**2))
+    return weights / weights.sum()
+
+
+def within_reach(slices: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return which slices (S,) count for one of those that are True in ``slices`` (S,), themselves included."""
+    apart = np.abs(np.subtract.outer(np.arange(len(slices)), np.flatnonzero(slices)))
+    return (apart <= len(weights) // 2).any(axis=1)
+
+
+def steady(gains: np.ndarray, filled: np.ndarray, weights: np.ndarray) -> None:
+    """Replace each filled slice's gains by the weighted mean of those around it, in place.
+
+    The sources keep their own detail in every slice: only how much of each is taken becomes steady. What jumps from
+    slice to slice in the fused volume is then what jumps in the sources.
+
+    Args:
+        gains: (C, S, H, W).
+        filled: (S,), False for slices that the network was not asked about; they count for none.
+        weights: as :func:`neighbour_weights` gives.
+    """
+    reach = len(weights) // 2
+    before: deque[np.ndarray] = deque(maxlen=reach)
+    """The gains of the slices before, as they were."""
+    for index in np.arange(len(filled)) if reach else ():
+        own = gains[:, index].copy()
+        if filled[index]:
+            others = [other for other in range(index - reach, index + reach + 1) if 0 <= other < len(filled)]
+            counted = {other: weights[other - index + reach] for other in others if filled[other]}
+            total = sum(counted.values())
+            gains[:, index] = sum(
+                np.float32(weight / total) * (before[other - index] if other < index else gains[:, other])
+                for other, weight in counted.items()
+            )
+        before.append(own)

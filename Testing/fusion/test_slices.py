@@ -1,0 +1,58 @@
+"""CSAFusionLib.fusion.slices"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from CSAFusionLib.fusion.device import Device
+from CSAFusionLib.fusion.slices import fuse_slices
+from CSAFusionLib.fusion.steadiness import neighbour_weights
+from CSAFusionLib.network.csafusion import CSAFusion
+
+A, B = np.random.default_rng(0).random((2, 4, 24, 20), dtype=np.float32)
+
+
+@pytest.fixture
+def own(a_network: CSAFusion) -> np.ndarray:
+    """The network's own slices, (S, H, W)."""
+    with torch.inference_mode():
+        return a_network(torch.from_numpy(np.stack([A, B], axis=1)))[:, 0].numpy()
+
+
+def test_alone_and_at_equal_strengths_the_slices_are_the_networks_own_bit_for_bit(
+    a_network: CSAFusion, own: np.ndarray, a_cpu: Device
+) -> None:
+    np.testing.assert_array_equal(fuse_slices(a_network, A, B, a_cpu, batch_size=4).slices, own)
+
+
+def test_one_source_can_be_left_out(a_network: CSAFusion, a_cpu: Device) -> None:
+    fused = fuse_slices(a_network, A, B, a_cpu, strengths=(2, 0))
+    np.testing.assert_array_equal(fused.share, np.ones_like(A))
+    assert not fuse_slices(a_network, A, B, a_cpu, strengths=(0, 0)).slices.any()
+
+
+def test_neighbours_make_a_jump_of_the_gains_smaller_and_leave_the_sources_detail(
+    a_network: CSAFusion, a_cpu: Device
+) -> None:
+    a = np.repeat(A, 3, axis=0)
+    b = a.copy()
+    b[1::2] = 0
+    alone, together = (
+        fuse_slices(a_network, a, b, a_cpu, neighbours=weights).slices / (a + b)
+        for weights in (np.ones(1), neighbour_weights(1, 2))
+    )
+    jumps = [np.abs(np.diff(gain.mean(axis=(1, 2)))).mean() for gain in (alone, together)]
+    assert jumps[1] < jumps[0] / 2
+
+
+def test_a_network_that_predicts_pixels_has_no_share_and_no_neighbours(a_network: CSAFusion, a_cpu: Device) -> None:
+    network = CSAFusion(replace(a_network.configuration, gains=False)).eval()
+    fused = fuse_slices(network, A, B, a_cpu, neighbours=neighbour_weights(1, 2), batch_size=4)
+    assert fused.share is None
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(np.stack([A, B], axis=1)))[:, 0].numpy()
+    np.testing.assert_array_equal(fused.slices, expected)

@@ -1,0 +1,67 @@
+"""CSAFusionLib.fusion.steadiness"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from CSAFusionLib.fusion.steadiness import neighbour_weights, steady, within_reach
+
+RANDOM = np.random.default_rng(0)
+
+
+def steadied(gains: np.ndarray, weights: np.ndarray, filled: np.ndarray | None = None) -> np.ndarray:
+    gains = gains.astype(np.float32)
+    steady(gains, np.ones(gains.shape[1], bool) if filled is None else filled, weights)
+    return gains
+
+
+@pytest.mark.parametrize("spacing", [0.7, 1, 2, 3, 5])
+def test_weights_are_a_gaussian_of_the_distance_in_mm(spacing: float) -> None:
+    weights = neighbour_weights(spacing, 2)
+    assert weights.sum() == pytest.approx(1)
+    middle = len(weights) // 2
+    assert weights[middle + 1] / weights[middle] == pytest.approx(np.exp(-(spacing**2) / 8))
+    np.testing.assert_array_equal(weights, weights[::-1])
+
+
+@pytest.mark.parametrize(("spacing", "sigma"), [(1, 0), (7, 2)])
+def test_without_a_sigma_or_far_apart_a_slice_is_alone(spacing: float, sigma: float) -> None:
+    assert neighbour_weights(spacing, sigma).tolist() == [1]
+
+
+def test_slices_within_reach_are_those_that_count_for_one_that_is_wanted() -> None:
+    wanted = np.array([0, 0, 0, 1, 0, 0, 0, 0, 1], bool)
+    assert within_reach(wanted, np.ones(3) / 3).tolist() == [False, False, True, True, True, False, False, True, True]
+    assert within_reach(wanted, np.ones(1)).tolist() == wanted.tolist()
+    assert not within_reach(np.zeros(4, bool), np.ones(3)).any()
+
+
+@pytest.mark.parametrize("slices", [1, 2, 5, 12])
+def test_gains_are_the_weighted_mean_of_the_slices_around_as_they_were(slices: int) -> None:
+    gains, weights = RANDOM.random((2, slices, 4, 3)), neighbour_weights(1, 1)
+    expected = ndimage.convolve1d(gains, weights, axis=1, mode="constant")
+    expected /= ndimage.convolve1d(np.ones(slices), weights, mode="constant")[None, :, None, None]
+    np.testing.assert_allclose(steadied(gains, weights), expected, atol=1e-6)
+
+
+def test_alone_nothing_changes() -> None:
+    gains = RANDOM.random((2, 5, 4, 3), dtype=np.float32)
+    np.testing.assert_array_equal(steadied(gains, np.ones(1)), gains)
+
+
+def test_steady_gains_stay_as_they_are() -> None:
+    gains = np.repeat(RANDOM.random((2, 1, 4, 3)), 6, axis=1)
+    np.testing.assert_allclose(steadied(gains, neighbour_weights(2, 2)), gains, atol=1e-6)
+
+
+def test_slices_that_the_network_was_not_asked_about_count_for_none() -> None:
+    gains = RANDOM.random((2, 6, 4, 3))
+    gains[:, [0, 3]] = 0
+    filled = gains.any(axis=(0, 2, 3))
+    weights = np.array([0.25, 0.5, 0.25])
+    found = steadied(gains, weights, filled)
+    assert not found[:, [0, 3]].any()
+    np.testing.assert_allclose(found[:, 1], (2 * gains[:, 1] + gains[:, 2]) / 3, atol=1e-6)
+    np.testing.assert_allclose(found[:, 2], (gains[:, 1] + 2 * gains[:, 2]) / 3, atol=1e-6)
