@@ -26,6 +26,7 @@ def test_settings_come_back_from_json_as_they_were() -> None:
         weights="ct-mr",
         batch_size=3,
         balance=-0.25,
+        steadiness=0.5,
     )
     assert FusionSettings.from_dict(json.loads(json.dumps(settings.to_dict()))) == settings
 
@@ -46,6 +47,9 @@ def test_an_unknown_setting_is_named() -> None:
         ({"seed": -1}, "seed is -1"),
         ({"balance": 1.5}, "balance is 1.5"),
         ({"balance": float("nan")}, "balance is nan"),
+        ({"steadiness": -1}, "steadiness is -1 mm"),
+        ({"steadiness": float("inf")}, "steadiness is inf mm"),
+        ({"steadiness": float("nan")}, "steadiness is nan mm"),
         ({"colour_table": "mauve"}, "'mauve'"),
         ({"registration": Method.SITK, "transform_model": TransformModel.SYN}, "'sitk' cannot be syn"),
     ],
