@@ -42,9 +42,15 @@ def middle(volume: Volume, count: int) -> Volume:
 @pytest.fixture
 def a_quick_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """One convolution in the network's place: quick, and lopsided, so that a slice turned or mirrored gives it away."""
+
+    class Lopsided(torch.nn.Conv2d):
+        configuration = SimpleNamespace(gains=True)
+
+        def gains(self, x: torch.Tensor) -> torch.Tensor:
+            return 2 * torch.sigmoid(self(x))
+
     torch.manual_seed(0)
-    network = torch.nn.Conv2d(2, 1, 5, padding=2).requires_grad_(False)
-    network.configuration = SimpleNamespace(gains=False)
+    network = Lopsided(2, 2, 5, padding=2).requires_grad_(False)
     weights = SimpleNamespace(name="lopsided", sha256="0" * 64)
     monkeypatch.setattr("CSAFusionLib.fusion.pipeline.load_network", lambda name: (network, weights))
 
