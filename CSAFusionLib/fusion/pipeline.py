@@ -92,24 +92,17 @@ def fuse_volumes(
     roles = find_roles(fixed, moving, settings)
     a_and_b = _in_order(roles, *(role.modality for role in roles))
     network, weights = load_network(settings.weights or choose_weights(*a_and_b))
-    a_first = fixed_is_a(*(role.modality for role in roles))
-    strengths = strengths_of(network.configuration, a_first, settings.balance)
+    strengths = strengths_of(network.configuration, fixed_is_a(*(role.modality for role in roles)), settings.balance)
     neighbours = neighbour_weights(slice_spacing(fixed.image, settings.plane)[0], settings.steadiness)
     device = choose_device(settings.device)
 
     registration = _checked(registration or _register(fixed, moving, settings, progress), fixed, moving, progress)
     progress("Resampling", 0, 0)
-    pair = align(*roles, settings, registration.transform)
-    seen = seen_by_network(pair.fixed.luminance, pair.moving.luminance, pair.coverage)
-    reached = np.any(pair.coverage > 0, axis=(1, 2))
-    pair = _limited(pair, region, settings)
-    # A slice at the region's end has the same neighbours as without a region.
-    wanted = np.logical_and(reached, within_reach(np.any(pair.coverage > 0, axis=(1, 2)), neighbours))
-    a, b = _in_order(roles, *(source * wanted[:, None, None] for source in (pair.fixed.luminance, seen)))
+    whole = align(*roles, settings, registration.transform)
+    pair = _limited(whole, region, settings)
     fused = fuse_slices(
         network,
-        a,
-        b,
+        *_in_order(roles, *_network_input(whole, pair, neighbours)),
         device,
         strengths=strengths,
         neighbours=neighbours,
@@ -166,6 +159,15 @@ def _limited(pair: AlignedPair, region: sitk.Image | None, settings: FusionSetti
     if region is None:
         return pair
     return replace(pair, coverage=pair.coverage * to_slices(region, settings.plane))
+
+
+def _network_input(whole: AlignedPair, limited: AlignedPair, neighbours: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The fixed and the moving slices as the network sees them, zero where nobody wants them fused."""
+    reached, asked = (np.any(pair.coverage > 0, axis=(1, 2)) for pair in (whole, limited))
+    # A slice at the region's end has the same neighbours as without a region.
+    wanted = np.logical_and(reached, within_reach(asked, neighbours))[:, None, None]
+    seen = seen_by_network(whole.fixed.luminance, whole.moving.luminance, whole.coverage)
+    return whole.fixed.luminance * wanted, seen * wanted
 
 
 def _joined(fused: np.ndarray, pair: AlignedPair, settings: FusionSettings) -> Source:
