@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -82,8 +83,8 @@ def _parse_factors(text: str) -> list[float]:
     try:
         factors = [float(word) for word in text.split(",")]
     except ValueError:
-        factors = [-1.0]
-    if min(factors) < 0:
+        factors = [math.nan]
+    if not all(0 <= factor < math.inf for factor in factors):
         raise InputError(f"Factors are numbers of 0 or more with commas between them, like 0,0.5,2, not '{text}'.")
     return factors
 

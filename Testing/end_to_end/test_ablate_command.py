@@ -67,6 +67,7 @@ def test_a_loss_weight_is_varied_and_drawn(csafusion: Callable, data: Path, tmp_
         (("--only", "no-hats"), "no variant named 'no-hats'"),
         (("--what", "losses", "--factors", "1,two"), "not '1,two'"),
         (("--what", "losses", "--factors", "-1"), "not '-1'"),
+        (("--what", "losses", "--factors", "0,nan"), "not '0,nan'"),
     ],
 )
 def test_what_cannot_be_ablated_is_refused(

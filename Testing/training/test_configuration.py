@@ -36,7 +36,16 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("setting", "value"),
-    [("kinds", ()), ("epochs", 0), ("patch_size", 40), ("learning_rate", 0.0), ("averaging", 1.0), ("averaging", -0.1)],
+    [
+        ("kinds", ()),
+        ("epochs", 0),
+        ("patch_size", 40),
+        ("learning_rate", 0.0),
+        ("averaging", 1.0),
+        ("averaging", -0.1),
+        ("retention_target", 0),
+        ("retention_target", 1.1),
+    ],
 )
 def test_a_setting_out_of_range_is_refused(setting: str, value: object) -> None:
     with pytest.raises(InputError):
