@@ -12,7 +12,7 @@ from CSAFusionLib.cli import options
 from CSAFusionLib.cli.alignment_picture import alignment_picture
 from CSAFusionLib.cli.outputs import Writer, check_extension, check_outputs, write_together
 from CSAFusionLib.cli.progress_bar import ProgressBar
-from CSAFusionLib.cli.summary import print_registration, print_written
+from CSAFusionLib.cli.summary import print_registration, print_warnings, print_written
 from CSAFusionLib.fusion.alignment import darkest
 from CSAFusionLib.fusion.provenance import NOTICE
 from CSAFusionLib.fusion.provenance import describe_registration as as_values
@@ -25,6 +25,7 @@ from CSAFusionLib.registration.transforms import check_transform_path, write_tra
 from CSAFusionLib.volumes.checking import check_volume
 from CSAFusionLib.volumes.pictures import write_picture
 from CSAFusionLib.volumes.reading import read_volume
+from CSAFusionLib.volumes.volume import notes_of
 from CSAFusionLib.volumes.writing import VOLUME_EXTENSIONS, write_volume
 
 
@@ -80,5 +81,6 @@ def register(
         progress("Writing", 0, 0)
         write_together(writers)
     print_registration(as_values(result))
+    print_warnings(notes_of(*volumes))
     print_written(writers)
     typer.echo(NOTICE)

@@ -18,8 +18,7 @@ def print_fusion_summary(provenance: Mapping[str, Any]) -> None:
     device, weights = provenance["device"], provenance["weights"]
     typer.echo(f"Device       {device['name']}: {device['reason']}")
     typer.echo(f"Weights      {weights['name']} (SHA-256 {weights['sha256'][:12]}...)")
-    for warning in provenance["warnings"]:
-        typer.echo(f"Warning      {warning}")
+    print_warnings(provenance["warnings"])
     typer.echo(provenance["notice"])
 
 
@@ -33,6 +32,12 @@ def print_registration(registration: Mapping[str, Any]) -> None:
     typer.echo(f"Registration {', '.join(parts)}")
     if figures := list_figures(registration["metric"]):
         typer.echo(f"Figures      {figures}")
+
+
+def print_warnings(warnings: Iterable[str]) -> None:
+    """Say what changes how a result is to be read, one line each."""
+    for warning in warnings:
+        typer.echo(f"Warning      {warning}")
 
 
 def list_figures(figures: Mapping[str, float]) -> str:

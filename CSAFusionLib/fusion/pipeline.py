@@ -31,7 +31,7 @@ from CSAFusionLib.registration.preparation import prepare
 from CSAFusionLib.registration.register import register
 from CSAFusionLib.registration.result import RegistrationResult
 from CSAFusionLib.volumes.checking import check_volume
-from CSAFusionLib.volumes.volume import Volume
+from CSAFusionLib.volumes.volume import Volume, notes_of
 from CSAFusionLib.weights.catalogue import choose_weights, load_network
 
 T = TypeVar("T")
@@ -109,7 +109,8 @@ def fuse_volumes(
         batch_size=settings.batch_size,
         progress=progress,
     )
-    warnings = _warnings(registration) + [role.mapping.note for role in roles if role.mapping.note] + fused.warnings
+    mapped = [role.mapping.note for role in roles if role.mapping.note]
+    warnings = [*notes_of(fixed, moving), *_warnings(registration), *mapped, *fused.warnings]
     sources = {name: role.describe() for name, role in zip(("fixed", "moving"), roles, strict=True)}
     how = {"registration": describe_registration(registration), "warnings": warnings}
     progress("Writing colour and geometry", 0, 0)

@@ -14,13 +14,22 @@ class Volume:
     image: 3-D, one component (scalar) or three (RGB), geometry in LPS mm.
     name: what messages call it (a file, folder or node name).
     modality_hint: DICOM Modality tag ("CT", "MR", "PT", "NM") where the source had one.
+    notes: what a user must know of how it was read, which every result carries among its warnings. Each goes on after
+      "The fixed volume", ends in a full stop, and names no file: provenance holds nothing of the patient.
     """
 
     image: sitk.Image
     name: str
     modality_hint: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def is_colour(self) -> bool:
         """True for an RGB volume."""
         return self.image.GetNumberOfComponentsPerPixel() == 3
+
+
+def notes_of(fixed: Volume, moving: Volume) -> list[str]:
+    """Return the notes of both volumes as whole sentences."""
+    roles = {"fixed": fixed, "moving": moving}
+    return [f"The {role} volume {note}" for role, volume in roles.items() for note in volume.notes]

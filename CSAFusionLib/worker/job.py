@@ -96,11 +96,13 @@ def _load_image(path: Path) -> sitk.Image | None:
 
 def _save_volume(volume: Volume, path: Path) -> dict[str, Any]:
     sitk.WriteImage(volume.image, str(path))
-    return {"file": path.name, "name": volume.name, "modality_hint": volume.modality_hint}
+    return {"file": path.name, "name": volume.name, "modality_hint": volume.modality_hint, "notes": volume.notes}
 
 
 def _load_volume(folder: Path, saved: dict[str, Any]) -> Volume:
-    return Volume(sitk.ReadImage(str(folder / saved["file"])), saved["name"], saved["modality_hint"])
+    return Volume(
+        sitk.ReadImage(str(folder / saved["file"])), saved["name"], saved["modality_hint"], tuple(saved["notes"])
+    )
 
 
 def _save_registration(result: RegistrationResult, path: Path) -> dict[str, Any]:

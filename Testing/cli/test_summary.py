@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from CSAFusionLib.cli.summary import list_figures, print_fusion_summary, print_registration, print_written
+from CSAFusionLib.cli.summary import (
+    list_figures,
+    print_fusion_summary,
+    print_registration,
+    print_warnings,
+    print_written,
+)
 
 REGISTRATION = {
     "method": "SITK",
@@ -59,6 +65,11 @@ def test_a_registration_by_the_headers_has_no_model_and_no_time(capsys: pytest.C
 
 def test_a_figure_that_did_not_change_is_given_once() -> None:
     assert list_figures({"overlap_before": 0.801, "overlap_after": 0.8, "peak": 0.4}) == "overlap 0.80"
+
+
+def test_every_warning_has_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    print_warnings(["It is tilted.", "It is black."])
+    assert capsys.readouterr().out == "Warning      It is tilted.\nWarning      It is black.\n"
 
 
 def test_the_files_written_are_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -214,6 +214,16 @@ def test_a_bad_volume_is_refused_by_name(an_mr: Volume, settings: FusionSettings
         fuse_volumes(an_mr, constant, settings)
 
 
+def test_what_was_noted_on_reading_stands_among_the_warnings(
+    an_mr: Volume, a_ct: Volume, settings: FusionSettings
+) -> None:
+    noted = replace(an_mr, notes=("holds no orientation.",)), replace(a_ct, notes=("is tilted.", "has 3 gaps."))
+    result = fuse_volumes(*noted, settings)
+    said = ["The fixed volume holds no orientation.", "The moving volume is tilted.", "The moving volume has 3 gaps."]
+    assert result.warnings[:3] == said
+    assert result.provenance["warnings"] == result.warnings
+
+
 def test_a_run_can_be_cancelled_between_batches(an_mr: Volume, a_ct: Volume, settings: FusionSettings) -> None:
     def cancel(stage: str, done: int, total: int) -> None:
         if stage == "Fusing slices" and done:

@@ -53,6 +53,12 @@ def test_voxels_and_geometry_are_the_same_to_the_last_bit(tmp_path, components):
         np.testing.assert_allclose(after.GetDirection(), before.GetDirection(), atol=1e-14)
 
 
+def test_what_was_noted_on_reading_travels(tmp_path):
+    noted = Volume(an_oblique_image(), "A", notes=("holds no orientation.", "is tilted."))
+    back = there_and_back(Job(noted, Volume(an_oblique_image(), "B"), FusionSettings()), tmp_path)
+    assert (back.fixed.notes, back.moving.notes) == (noted.notes, ())
+
+
 def test_settings_travel_whole(tmp_path):
     settings = FusionSettings(fixed_window=Window(40, 80), colour_table="hot-iron", batch_size=2, seed=3)
     volume = Volume(an_oblique_image(), "A")
