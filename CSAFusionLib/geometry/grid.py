@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import math
+from collections.abc import Sequence
 
 import numpy as np
 import SimpleITK as sitk
@@ -23,12 +25,20 @@ def ijk_to_ras(image: sitk.Image) -> np.ndarray:
 
 def same_grid(a: sitk.Image, b: sitk.Image) -> bool:
     """Tell whether two 3-D images have their voxels in the same places, header rounding apart."""
+    return corners_apart(a, b) <= _TOLERANCE_VOXELS * min(a.GetSpacing())
+
+
+def corners_apart(a: sitk.Image, b: sitk.Image) -> float:
+    """Return how far apart the headers of two 3-D images put a voxel, at most, in mm; infinity for unequal sizes.
+
+    The largest distance is always that of a corner.
+    """
     if a.GetSize() != b.GetSize():
-        return False
-    apart = np.linalg.norm(_corners_lps(a) - _corners_lps(b), axis=1).max()
-    return bool(apart <= _TOLERANCE_VOXELS * min(a.GetSpacing()))
+        return math.inf
+    corners = corner_indices(a.GetSize()) @ (ijk_to_ras(a) - ijk_to_ras(b)).T
+    return float(np.linalg.norm(corners[:, :3], axis=1).max())
 
 
-def _corners_lps(image: sitk.Image) -> np.ndarray:
-    indices = itertools.product(*[(0, length - 1) for length in image.GetSize()])
-    return np.array([image.TransformIndexToPhysicalPoint(index) for index in indices])
+def corner_indices(size: Sequence[int]) -> np.ndarray:
+    """Return the indices (i, j, k, 1) of the eight corner voxels of a grid, (8, 4) float64."""
+    return np.array([(*corner, 1.0) for corner in itertools.product(*[(0.0, length - 1.0) for length in size])])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
+import pytest
 import SimpleITK as sitk
 
-from CSAFusionLib.geometry.grid import ijk_to_ras, same_grid
+from CSAFusionLib.geometry.grid import corners_apart, ijk_to_ras, same_grid
 
 
 def _an_oblique_left_handed_image() -> sitk.Image:
@@ -41,6 +44,17 @@ def test_another_size_origin_spacing_or_direction_is_another_grid() -> None:
     turned.SetDirection(sitk.Image([1, 1, 1], sitk.sitkInt16).GetDirection())
     for other in (moved, stretched, turned, image[:-1], sitk.Flip(image, [True, False, False])):
         assert not same_grid(image, other)
+
+
+def test_headers_are_as_far_apart_as_their_farthest_corners() -> None:
+    image = _an_oblique_left_handed_image()
+    moved, stretched = sitk.Image(image), sitk.Image(image)
+    moved.SetOrigin((-100.0, 38.0, 16.0))
+    stretched.SetSpacing((0.5, 0.7, 3.5))
+    assert corners_apart(image, sitk.Image(image)) == 0
+    assert corners_apart(image, moved) == pytest.approx(5)
+    assert corners_apart(image, stretched) == pytest.approx(9 * 0.5)
+    assert corners_apart(image, image[:-1]) == math.inf
 
 
 def test_real_volumes_said_to_share_a_grid_do(shared_data) -> None:
