@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from enum import Enum
+from functools import partial
 from typing import Any, TypeVar
 
+from CSAFusionLib import checks
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.geometry.planes import Plane
 from CSAFusionLib.intensity.colour_tables import COLOUR_TABLES
@@ -62,14 +64,11 @@ class FusionSettings:
         return None if self.deterministic else os.cpu_count()
 
     def __post_init__(self) -> None:
-        if self.batch_size is not None and self.batch_size < 1:
-            raise InputError(f"The batch size is {self.batch_size}; give 1 or more slices at a time.")
-        if not -1 <= self.balance <= 1:
-            raise InputError(f"The balance is {self.balance}; give -1 (fixed volume) to 1 (moving volume).")
-        if not 0 <= self.steadiness < math.inf:
-            raise InputError(f"The steadiness is {self.steadiness} mm; give 0 or a few mm.")
-        if self.seed < 0:
-            raise InputError(f"The seed is {self.seed}; give 0 or a positive whole number.")
+        for name, check in _CHECKS.items():
+            value = getattr(self, name)
+            if value is not None or name not in _OPTIONAL:
+                # What numpy made becomes a plain value, which travels as JSON.
+                object.__setattr__(self, name, check(value))
         models = self.registration.models
         if models and self.transform_model not in models:
             known = " or ".join(model.name.lower() for model in models)
@@ -79,7 +78,7 @@ class FusionSettings:
             )
         if self.colour_table is not None and self.colour_table not in COLOUR_TABLES:
             known = ", ".join(sorted(COLOUR_TABLES))
-            raise InputError(f"There is no colour table '{self.colour_table}'; choose one of {known}.")
+            raise InputError(f"There is no colour table {checks.shown(self.colour_table)}; choose one of {known}.")
 
     def to_dict(self) -> dict[str, Any]:
         """These settings as plain JSON values: enums by their name, windows by level and width."""
@@ -90,15 +89,17 @@ class FusionSettings:
         """The settings that :meth:`to_dict` wrote; what is left out keeps its default.
 
         Raises:
-            InputError: a key or a value is not known.
+            InputError: they are no dictionary, or a key or a value is not known.
         """
-        unknown = sorted(set(values) - {field.name for field in fields(cls)})
+        given = checks.mapping(values, "settings")
+        unknown = sorted(set(given) - {field.name for field in fields(cls)})
         if unknown:
-            raise InputError(f"The settings hold '{unknown[0]}', which this version does not know; remove it.")
-        return cls(**{key: _from_json(key, value) for key, value in values.items()})
+            name = checks.shown(unknown[0])
+            raise InputError(f"The settings hold {name}, which this version does not know; remove it.")
+        return cls(**{key: _from_json(key, value) for key, value in given.items()})
 
 
-def parse_choice(choices: type[AnEnum], name: str, what: str) -> AnEnum:
+def parse_choice(choices: type[AnEnum], name: object, what: str) -> AnEnum:
     """The member of ``choices`` called ``name``, in any case.
 
     Args:
@@ -107,11 +108,10 @@ def parse_choice(choices: type[AnEnum], name: str, what: str) -> AnEnum:
     Raises:
         InputError: there is no such member.
     """
-    try:
+    if isinstance(name, str) and name.strip().upper() in choices.__members__:
         return choices[name.strip().upper()]
-    except KeyError:
-        known = ", ".join(member.name.lower() for member in choices)
-        raise InputError(f"There is no {what} '{name}'; choose one of {known}.") from None
+    known = ", ".join(member.name.lower() for member in choices)
+    raise InputError(f"There is no {what} {checks.shown(name)}; choose one of {known}.")
 
 
 _ENUMS: dict[str, type[Enum]] = {
@@ -121,6 +121,57 @@ _ENUMS: dict[str, type[Enum]] = {
     "moving_modality": Modality,
     "plane": Plane,
 }
+
+# Beyond, the neighbours of a slice would be those of another organ.
+_MOST_STEADINESS_MM = 100.0
+_MOST_SLICES_AT_ONCE = 100_000
+
+
+def _window(value: object) -> Window:
+    if not isinstance(value, Window):
+        raise InputError(f"A window is a level and a width, not {checks.shown(value)}.")
+    return value
+
+
+def _weights(value: object) -> str:
+    return checks.text(str(value) if isinstance(value, os.PathLike) else value, "name or path of the weights")
+
+
+_CHECKS: dict[str, Callable[[object], Any]] = {
+    **{name: partial(checks.member, choices=known, what=name.replace("_", " ")) for name, known in _ENUMS.items()},
+    "fixed_window": _window,
+    "moving_window": _window,
+    "colour_table": partial(checks.text, what="colour table"),
+    "balance": partial(checks.number, what="balance", hint="-1 (fixed volume) to 1 (moving volume)", low=-1, high=1),
+    "steadiness": partial(
+        checks.number,
+        what="steadiness",
+        hint=f"0 or a few mm, {_MOST_STEADINESS_MM:g} at most",
+        low=0,
+        high=_MOST_STEADINESS_MM,
+        unit=" mm",
+    ),
+    "weights": _weights,
+    "device": partial(checks.text, what="device"),
+    "batch_size": partial(
+        checks.whole_number,
+        what="batch size",
+        hint=f"1 to {_MOST_SLICES_AT_ONCE} slices at a time",
+        low=1,
+        high=_MOST_SLICES_AT_ONCE,
+    ),
+    "seed": partial(
+        checks.whole_number,
+        what="seed",
+        hint=f"a whole number from 0 to {checks.LARGEST_SEED}",
+        low=0,
+        high=checks.LARGEST_SEED,
+    ),
+    "deterministic": partial(checks.flag, what="deterministic"),
+}
+_OPTIONAL = {
+    "fixed_modality", "moving_modality", "fixed_window", "moving_window", "colour_table", "weights", "batch_size"
+}  # fmt: skip
 
 
 def _to_json(value: Any) -> Any:
@@ -137,5 +188,5 @@ def _from_json(key: str, value: Any) -> Any:
     if key in _ENUMS:
         return parse_choice(_ENUMS[key], value, key.replace("_", " "))
     if key.endswith("_window"):
-        return Window(**value)
+        return Window.from_dict(value)
     return value

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
+from CSAFusionLib import checks
 from CSAFusionLib.errors import InputError
+
+# Black and white, half a width beside the level, are floats too.
+_LARGEST = 1e300
 
 
 @dataclass(frozen=True)
@@ -16,10 +19,20 @@ class Window:
     width: float
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.level) and math.isfinite(self.width) and self.width > 0):
-            raise InputError(
-                f"A window cannot have the level {self.level:g} and the width {self.width:g}; give a width above 0."
-            )
+        hint = "a width above 0 and a level, such as 80 and 40"
+        for name, lowest in (("level", -_LARGEST), ("width", 0.0)):
+            value = checks.number(getattr(self, name), f"{name} of a window", hint, low=lowest, high=_LARGEST)
+            object.__setattr__(self, name, value)
+        if self.width == 0:
+            raise InputError(f"A window cannot have the width 0; give {hint}.")
+
+    @classmethod
+    def from_dict(cls, values: object) -> Window:
+        """The window of ``{"level": ..., "width": ...}``; InputError for anything else."""
+        given = checks.mapping(values, "window")
+        if set(given) != {"level", "width"}:
+            raise InputError(f"A window has a level and a width, not {checks.shown(sorted(given))}.")
+        return cls(**given)
 
     @property
     def low(self) -> float:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor, nn
 
+from CSAFusionLib import checks
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.losses.balance import balance_loss
 from CSAFusionLib.losses.contrast import contrast_loss
@@ -18,6 +19,8 @@ from CSAFusionLib.losses.regional_mutual_information import rmi_loss
 from CSAFusionLib.losses.retention import TARGET, retention_loss
 from CSAFusionLib.losses.structural_similarity import ssim_loss
 from CSAFusionLib.losses.visual_information import vif_loss
+
+_MOST = 1e6
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,11 @@ class LossWeights:
     transfer: float = 0.0
     invention: float = 0.0
     retention: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, weight in asdict(self).items():
+            what, hint = f"weight of the loss {name}", f"a number from 0 to {_MOST:g}"
+            object.__setattr__(self, name, checks.number(weight, what, hint, low=0, high=_MOST))
 
     def to_dict(self) -> dict[str, float]:
         """Return the weights by name."""

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields, replace
 
+from CSAFusionLib import checks
 from CSAFusionLib.errors import InputError
+
+# Far above what trains in days; a network of any more would not fit in memory, which is found out too late.
+_MOST_CHANNELS = 256
+_LARGEST_WINDOW = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,22 +31,32 @@ class NetworkConfiguration:
     False: it gives the image itself, through a sigmoid, as the article has it."""
 
     def __post_init__(self) -> None:
-        if self.channels < 8 or self.channels % 8:
-            raise InputError(f"The network's channels must be a multiple of 8, not {self.channels}.")
-        if self.window < 2 or self.window % 2:
-            raise InputError(f"The attention window must be an even number of tokens, not {self.window}.")
+        hint = f"a multiple of 8 from 8 to {_MOST_CHANNELS}"
+        channels = checks.whole_number(self.channels, "network's channels", hint, low=8, high=_MOST_CHANNELS)
+        if channels % 8:
+            raise InputError(f"The network's channels must be a multiple of 8, not {channels}.")
+        hint = f"an even number of tokens from 2 to {_LARGEST_WINDOW}"
+        window = checks.whole_number(self.window, "attention window", hint, low=2, high=_LARGEST_WINDOW)
+        if window % 2:
+            raise InputError(f"The attention window must be an even number of tokens, not {window}.")
+        object.__setattr__(self, "channels", channels)
+        object.__setattr__(self, "window", window)
+        for name in ("dual_fusion", "attention", "adaptive", "gains"):
+            checks.flag(getattr(self, name), name)
 
     def to_dict(self) -> dict[str, int | bool]:
         """Return the configuration as a flat dictionary of JSON values."""
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, values: dict[str, int | bool]) -> NetworkConfiguration:
-        """Build a configuration from :meth:`to_dict`'s result; raise InputError for a key it does not know."""
-        unknown = set(values) - {field.name for field in fields(cls)}
+    def from_dict(cls, values: object) -> NetworkConfiguration:
+        """Build a configuration from :meth:`to_dict`'s result; InputError for an unknown key or a wrong value."""
+        given = checks.mapping(values, "network configuration")
+        unknown = set(given) - {field.name for field in fields(cls)}
         if unknown:
-            raise InputError(f"The network configuration has unknown entries: {', '.join(sorted(unknown))}.")
-        return cls(**values)  # type: ignore[arg-type]
+            names = checks.shown(", ".join(sorted(unknown)))
+            raise InputError(f"The network configuration has unknown entries: {names}.")
+        return cls(**given)
 
 
 FULL = NetworkConfiguration()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import pickle
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from CSAFusionLib.errors import InputError
+
+_KEYS = {"fingerprint", "network", "averaged", "optimiser", "scheduler", "epoch", "best"}
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -22,11 +25,16 @@ def load_checkpoint(path: Path, *, fingerprint: str) -> dict[str, Any]:
     """Read a checkpoint of a training with the same settings.
 
     Raises:
-        InputError: there is none, or it comes from other settings.
+        InputError: there is none, it is damaged, or it comes from other settings.
     """
     if not path.is_file():
         raise InputError(f"There is no checkpoint {path} to resume from; start the training without --resume.")
-    state = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, OSError, EOFError, pickle.UnpicklingError) as error:
+        raise InputError(f"The checkpoint {path} is damaged; start the training without --resume.") from error
+    if not isinstance(state, dict) or not state.keys() >= _KEYS:
+        raise InputError(f"{path} is not the checkpoint of a training; start the training without --resume.")
     if state["fingerprint"] != fingerprint:
         raise InputError(f"The checkpoint {path} comes from other settings; resume with the same ones.")
     return state

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from CSAFusionLib import checks
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.losses.fusion_loss import LossWeights
 from CSAFusionLib.losses.retention import TARGET
@@ -38,19 +39,17 @@ class TrainingConfiguration:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not self.kinds:
-            raise InputError("Training needs at least one kind of image pair.")
-        for name in ("epochs", "samples_per_epoch", "batch_size", "validation_slices"):
-            if getattr(self, name) < 1:
-                raise InputError(f"The training's {name.replace('_', ' ')} must be at least 1.")
-        if self.patch_size < 48:
-            raise InputError(f"The patch size must be at least 48 pixels, not {self.patch_size}.")
-        if not 0 < self.retention_target <= 1:
-            raise InputError(f"The retention target must be above 0 and at most 1, not {self.retention_target}.")
-        if not 0 <= self.averaging < 1:
-            raise InputError(f"The averaging of the weights must be at least 0 and below 1, not {self.averaging}.")
-        if not self.learning_rate > 0:
-            raise InputError(f"The learning rate must be above 0, not {self.learning_rate}.")
+        _check_kinds(self.kinds)
+        if not isinstance(self.network, NetworkConfiguration) or not isinstance(self.loss_weights, LossWeights):
+            raise InputError("The training's network and loss weights must be of their own classes.")
+        for name, (low, high) in _WHOLE_NUMBERS.items():
+            what, hint = f"training's {name.replace('_', ' ')}", f"a whole number from {low} to {high}"
+            value = checks.whole_number(getattr(self, name), what, hint, low=low, high=high)
+            object.__setattr__(self, name, value)
+        for name, (low, high, hint) in _NUMBERS.items():
+            what = f"training's {name.replace('_', ' ')}"
+            value = checks.number(getattr(self, name), what, hint, low=low, high=high)
+            object.__setattr__(self, name, value)
 
     def write(self, path: Path) -> None:
         """Write all settings to ``path`` as JSON."""
@@ -63,10 +62,10 @@ class TrainingConfiguration:
         if not path.is_file():
             raise InputError(f"There is no {path}; give the folder of a training.")
         try:
-            settings = json.loads(path.read_text(encoding="utf-8"))
+            settings = checks.mapping(json.loads(path.read_text(encoding="utf-8")), "settings of a training")
             settings["kinds"] = tuple(PairKind(kind) for kind in settings["kinds"])
             settings["network"] = NetworkConfiguration.from_dict(settings["network"])
-            settings["loss_weights"] = LossWeights(**settings["loss_weights"])
+            settings["loss_weights"] = LossWeights(**checks.mapping(settings["loss_weights"], "loss weights"))
             return cls(**settings)
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path} does not hold the settings of a training: {error}.") from error
@@ -75,3 +74,25 @@ class TrainingConfiguration:
         """Return all settings but the number of epochs as text: a resumed run must not differ in any of them."""
         settings = {name: value for name, value in vars(self).items() if name != "epochs"}
         return repr(settings)
+
+
+# From the least to the most of each. The most is far above all use, and below what would fill a memory or a disk.
+_WHOLE_NUMBERS = {
+    "epochs": (1, 1_000_000),
+    "samples_per_epoch": (1, 10_000_000),
+    "batch_size": (1, 4096),
+    "patch_size": (48, 2048),
+    "validation_slices": (1, 1_000_000),
+    "patience": (0, 1_000_000),
+    "seed": (0, checks.LARGEST_SEED),
+}
+_NUMBERS = {
+    "retention_target": (1e-6, 1.0, "a number above 0 and at most 1"),
+    "learning_rate": (1e-12, 1.0, "a number above 0 and at most 1"),
+    "averaging": (0.0, 1 - 1e-9, "a number of at least 0 and below 1"),
+}
+
+
+def _check_kinds(kinds: object) -> None:
+    if not isinstance(kinds, tuple) or not kinds or not all(isinstance(kind, PairKind) for kind in kinds):
+        raise InputError("Training needs at least one kind of image pair.")

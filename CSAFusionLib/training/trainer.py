@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Iterator, Sequence
@@ -125,6 +126,8 @@ class Trainer:
             self.averaged.update_parameters(self.network)
             total += loss.item()
         progress(stage, len(loader), len(loader))
+        if not math.isfinite(total):
+            raise InputError(f"The training diverged in epoch {self.epoch + 1}; give a lower learning rate.")
         return total / len(loader)
 
     def _save(self, loss: float) -> None:

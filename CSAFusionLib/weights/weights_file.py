@@ -19,20 +19,26 @@ FORMAT = "csafusion-1"
 
 
 def save_weights(network: CSAFusion, path: Path, *, about: dict[str, str] | None = None) -> None:
-    """Write ``network``'s weights, its configuration and a checksum to ``path`` (.safetensors).
+    """Write ``network``'s weights, its configuration and their checksum to ``path`` (.safetensors).
 
     Args:
         network: a :class:`CSAFusionLib.network.csafusion.CSAFusion`.
         path: the file to write.
         about: further text entries for the file's metadata, such as the training's seed.
+
+    Raises:
+        InputError: the weights hold values that are not finite, as after a training that diverged.
     """
     from safetensors.torch import save_file
 
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    _check_finite(tensors, "The network to save")
+    configuration = json.dumps(network.configuration.to_dict(), sort_keys=True)
     metadata = dict(about or {})
     metadata["format"] = FORMAT
-    metadata["configuration"] = json.dumps(network.configuration.to_dict(), sort_keys=True)
+    metadata["configuration"] = configuration
     metadata["tensors_sha256"] = tensors_sha256(tensors)
+    metadata["sha256"] = _content_sha256(configuration, metadata["tensors_sha256"])
     save_file(tensors, path, metadata=metadata)
 
 
@@ -40,30 +46,22 @@ def read_weights(path: Path) -> tuple[CSAFusion, NetworkConfiguration]:
     """Read a weights file and return the network in evaluation mode on the CPU, and its configuration.
 
     Raises:
-        InputError: the file is missing, is no CSAFusion weights file, or its content does not match its checksum.
+        InputError: the file is missing, is no CSAFusion weights file, its content does not match its checksum or does
+            not fit its configuration, or it holds values that are not finite.
     """
     import torch
-    from safetensors import SafetensorError, safe_open
 
     from CSAFusionLib.network.csafusion import CSAFusion
 
-    if not path.is_file():
-        raise InputError(f"The weights file {path} does not exist; give the path of a .safetensors file.")
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dictionary)
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"The weights file {path.name} cannot be read as safetensors: {error}.") from error
+    metadata, tensors = _read_file(path)
     if metadata.get("format") != FORMAT:
         raise InputError(f"{path.name} is not a CSAFusion weights file; give one that `csafusion train` wrote.")
-    if metadata.get("tensors_sha256") != tensors_sha256(tensors):
-        raise InputError(f"The weights file {path.name} is damaged (its checksum does not match); get it again.")
-    configuration = NetworkConfiguration.from_dict(json.loads(metadata["configuration"]))
-    network = CSAFusion(configuration)
-    expected = {name: tensor.shape for name, tensor in network.state_dict().items()}
-    if expected != {name: tensor.shape for name, tensor in tensors.items()}:
+    _check_checksums(metadata, tensors, path)
+    configuration = _configuration_of(metadata, path)
+    if not _fits(tensors, configuration):
         raise InputError(f"The weights file {path.name} does not fit this version's network; train it again.")
+    _check_finite(tensors, f"The weights file {path.name}")
+    network = CSAFusion(configuration)
     network.load_state_dict(tensors)
     # Channels last keeps the window attention of the decoder free of copies: about a quarter faster on a CPU.
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -72,14 +70,74 @@ def read_weights(path: Path) -> tuple[CSAFusion, NetworkConfiguration]:
 
 def tensors_sha256(tensors: dict[str, Tensor]) -> str:
     """Return the SHA-256 over the names, types, shapes and bytes of ``tensors``, in the order of their names."""
+    import torch
+
     digest = hashlib.sha256()
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.numpy().tobytes())
+        # As bytes first: numpy does not know all types that a tensor can have.
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 
 def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, in hexadecimal."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _read_file(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise InputError(f"The weights file {path} does not exist; give the path of a .safetensors file.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no dict)
+    except (SafetensorError, OSError, ValueError, KeyError, AttributeError) as error:
+        # The last three: tensors of a type that this PyTorch does not know.
+        raise InputError(f"The weights file {path.name} cannot be read as safetensors: {error}.") from error
+
+
+def _check_checksums(metadata: dict[str, str], tensors: dict[str, Tensor], path: Path) -> None:
+    of_tensors = tensors_sha256(tensors)
+    good = metadata.get("tensors_sha256") == of_tensors
+    # Files of earlier versions have no checksum of their configuration.
+    if "sha256" in metadata:
+        good &= metadata["sha256"] == _content_sha256(metadata.get("configuration", ""), of_tensors)
+    if not good:
+        raise InputError(f"The weights file {path.name} is damaged (its checksum does not match); get it again.")
+
+
+def _content_sha256(configuration: str, of_tensors: str) -> str:
+    return hashlib.sha256(f"{FORMAT} {configuration} {of_tensors}".encode()).hexdigest()
+
+
+def _configuration_of(metadata: dict[str, str], path: Path) -> NetworkConfiguration:
+    try:
+        return NetworkConfiguration.from_dict(json.loads(metadata.get("configuration", "")))
+    except (ValueError, RecursionError) as error:
+        reason = str(error).rstrip(".")
+        raise InputError(
+            f"The weights file {path.name} holds no usable configuration ({reason}); get it again."
+        ) from error
+
+
+def _fits(tensors: dict[str, Tensor], configuration: NetworkConfiguration) -> bool:
+    """Whether tensors are those of a configuration by name, type and shape; no network is built in memory for it."""
+    import torch
+
+    from CSAFusionLib.network.csafusion import CSAFusion
+
+    with torch.device("meta"):
+        expected = CSAFusion(configuration).state_dict()
+    kinds = [{name: (tensor.dtype, tensor.shape) for name, tensor in either.items()} for either in (expected, tensors)]
+    return kinds[0] == kinds[1]
+
+
+def _check_finite(tensors: dict[str, Tensor], what: str) -> None:
+    bad = next((name for name in sorted(tensors) if not tensors[name].isfinite().all()), None)
+    if bad is not None:
+        raise InputError(
+            f"{what} holds values that are not finite (in {bad}); train it again at a lower learning rate."
+        )

@@ -1,0 +1,80 @@
+"""Types and ranges of single settings, checked alike wherever they come from: command line, panel, Python or JSON.
+
+Each function gives the value back as a plain Python value, so that what numpy made travels as JSON too, and raises
+InputError with one sentence that names the setting, the value and what to give.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any, TypeVar
+
+from CSAFusionLib.errors import InputError
+
+AnEnum = TypeVar("AnEnum", bound=Enum)
+
+LARGEST_SEED = 2**31 - 2
+"""The engines count from 1 in 32 bits with a sign."""
+
+_LONGEST_SHOWN = 60
+
+
+def whole_number(value: object, what: str, hint: str, *, low: int, high: int) -> int:
+    """Return a whole number from ``low`` to ``high``; no truth value passes for one.
+
+    what: the setting as a message names it, for example "batch size". hint: what to give, after "give".
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not low <= value <= high:
+        raise InputError(f"The {what} is {shown(value)}; give {hint}.")
+    return int(value)
+
+
+def number(value: object, what: str, hint: str, *, low: float, high: float, unit: str = "") -> float:
+    """Return a finite number from ``low`` to ``high``; no truth value passes for one."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise InputError(f"The {what} is {shown(value)}; give {hint}.")
+    # Of a whole number beyond all floats only the comparison is possible.
+    if not low <= value <= high or not math.isfinite(value):
+        raise InputError(f"The {what} is {shown(value)}{unit}; give {hint}.")
+    return float(value)
+
+
+def flag(value: object, what: str) -> bool:
+    """Return a truth value; 0, 1 and "no" are none."""
+    if not isinstance(value, bool):
+        raise InputError(f"The setting '{what}' is {shown(value)}; give true or false.")
+    return value
+
+
+def text(value: object, what: str) -> str:
+    """Return a text that is not empty."""
+    if not isinstance(value, str) or not value.strip() or "\0" in value:
+        raise InputError(f"The {what} is {shown(value)}; give a text.")
+    return value
+
+
+def member(value: object, choices: type[AnEnum], what: str) -> AnEnum:
+    """Return a member of an enumeration."""
+    if not isinstance(value, choices):
+        known = ", ".join(choice.name.lower() for choice in choices)
+        raise InputError(f"The {what} is {shown(value)}; choose one of {known}.")
+    return value
+
+
+def mapping(value: object, what: str) -> dict[str, Any]:
+    """Return a mapping from texts as a dictionary."""
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise InputError(f"The {what} must be values by their names, not {shown(value)}.")
+    return dict(value)
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it: on one line, and no longer than one can read."""
+    try:
+        said = str(value) if isinstance(value, numbers.Number) else ascii(value)
+    except ValueError:  # Python writes no whole number of thousands of digits.
+        return "a number too long to write"
+    return said if len(said) <= _LONGEST_SHOWN else f"{said[:_LONGEST_SHOWN]}..."
