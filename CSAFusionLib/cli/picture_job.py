@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,6 +17,7 @@ from CSAFusionLib.cli.summary import print_fusion_summary, print_written
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.pictures import FusedPictures, fuse_pictures
 from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.json_text import to_json
 from CSAFusionLib.volumes.pictures import read_picture, write_picture
 
 
@@ -86,7 +86,7 @@ def _writers(pairs: list[_Pair], result: FusedPictures, outputs: PictureOutputs)
         pair.fused: partial(write_picture, picture) for pair, picture in zip(pairs, result.pictures, strict=True)
     }
     if outputs.provenance is not None:
-        text = json.dumps(result.provenance, indent=2) + "\n"
+        text = to_json(result.provenance, indent=2) + "\n"
         writers[outputs.provenance] = lambda path: path.write_text(text)
     return writers
 

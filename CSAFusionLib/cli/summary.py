@@ -43,6 +43,7 @@ def print_warnings(warnings: Iterable[str]) -> None:
 def list_figures(figures: Mapping[str, float]) -> str:
     """The figures that there are of before and after a registration, in one line; one number where nothing changed."""
     names = [name.removesuffix("_before") for name in figures if name.endswith("_before")]
+    names = [name for name in names if f"{name}_after" in figures]
     pairs = {name: (f"{figures[f'{name}_before']:.2f}", f"{figures[f'{name}_after']:.2f}") for name in names}
     return ", ".join(f"{name.replace('_', ' ')} {' to '.join(dict.fromkeys(pair))}" for name, pair in pairs.items())
 

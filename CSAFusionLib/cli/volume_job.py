@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,6 +12,7 @@ from CSAFusionLib.cli.progress_bar import ProgressBar
 from CSAFusionLib.cli.summary import print_fusion_summary, print_written
 from CSAFusionLib.fusion.pipeline import FusionResult, fuse_volumes
 from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.json_text import to_json
 from CSAFusionLib.registration.methods import TransformModel
 from CSAFusionLib.registration.transforms import check_transform_path, write_transform
 from CSAFusionLib.volumes.pictures import write_picture
@@ -46,7 +46,7 @@ class VolumeOutputs:
         if self.png is not None:
             writers[self.png] = partial(write_picture, montage_of(result, settings.plane))
         if self.provenance is not None:
-            writers[self.provenance] = lambda path: path.write_text(json.dumps(result.provenance, indent=2) + "\n")
+            writers[self.provenance] = lambda path: path.write_text(to_json(result.provenance, indent=2) + "\n")
         return writers
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +51,8 @@ def describe_registration(result: RegistrationResult) -> dict[str, Any]:
         "method": result.method.name,
         "model": None if result.model is None else result.model.name,
         "seconds": round(result.seconds, 3),
-        "metric": {name: float(value) for name, value in result.metric.items()},
+        # A figure that could not be computed is none.
+        "metric": {name: float(value) for name, value in result.metric.items() if math.isfinite(value)},
         "verdict": result.verdict and {"level": result.verdict.level.value, "reason": result.verdict.reason},
         "transform": result.transform.GetName(),
     }

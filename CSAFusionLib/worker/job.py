@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import SimpleITK as sitk
 
+from CSAFusionLib import checks
+from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.pipeline import FusionResult
-from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.fusion.settings import FusionSettings, parse_choice
+from CSAFusionLib.json_text import to_json
 from CSAFusionLib.registration.check.verdict import Level, Verdict
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.result import RegistrationResult
@@ -43,16 +47,19 @@ def save_job(job: Job, folder: Path) -> None:
 
 
 def load_job(folder: Path) -> Job:
-    """Read the job that :func:`save_job` wrote."""
+    """Read the job that :func:`save_job` wrote.
+
+    Raises InputError when something of it is missing, damaged or of a wrong type.
+    """
     description = _read_json(folder / "job.json")
-    given = description["registration"]
+    given = _entry(description, "registration")
     return Job(
-        fixed=_load_volume(folder, description["fixed"]),
-        moving=_load_volume(folder, description["moving"]),
-        settings=FusionSettings.from_dict(description["settings"]),
-        registration=given and _load_registration(folder, given),
+        fixed=_load_volume(folder, _entry(description, "fixed")),
+        moving=_load_volume(folder, _entry(description, "moving")),
+        settings=FusionSettings.from_dict(_entry(description, "settings")),
+        registration=None if given is None else _load_registration(folder, given),
         region=_load_image(folder / "region.nrrd"),
-        contribution=description["contribution"],
+        contribution=checks.flag(_entry(description, "contribution"), "contribution"),
     )
 
 
@@ -70,14 +77,17 @@ def save_result(result: FusionResult, folder: Path) -> None:
 
 
 def load_result(folder: Path) -> FusionResult:
-    """Read the result that :func:`save_result` wrote."""
+    """Read the result that :func:`save_result` wrote; InputError when it is missing, damaged or of a wrong type."""
     description = _read_json(folder / "result.json")
+    images = {name: _load_image(folder / f"{name}.nrrd") for name in _IMAGES}
+    if any(images[name] is None for name in _IMAGES if name != "contribution"):
+        raise _damaged(folder)
     return FusionResult(
-        **{name: _load_image(folder / f"{name}.nrrd") for name in _IMAGES},
-        registration=_load_registration(folder, description["registration"]),
-        provenance=description["provenance"],
-        warnings=description["warnings"],
-        figures=description["figures"],
+        **images,
+        registration=_load_registration(folder, _entry(description, "registration")),
+        provenance=checks.mapping(_entry(description, "provenance"), "provenance"),
+        warnings=_texts(_entry(description, "warnings"), "warnings"),
+        figures=_lists_of_numbers(_entry(description, "figures")),
     )
 
 
@@ -91,7 +101,14 @@ def _save_image(image: sitk.Image | None, path: Path) -> None:
 
 def _load_image(path: Path) -> sitk.Image | None:
     """The image, or None where none was saved."""
-    return sitk.ReadImage(str(path)) if path.exists() else None
+    return _read_image(path) if path.exists() else None
+
+
+def _read_image(path: Path) -> sitk.Image:
+    try:
+        return sitk.ReadImage(str(path))
+    except RuntimeError as error:
+        raise _damaged(path) from error
 
 
 def _save_volume(volume: Volume, path: Path) -> dict[str, Any]:
@@ -99,9 +116,14 @@ def _save_volume(volume: Volume, path: Path) -> dict[str, Any]:
     return {"file": path.name, "name": volume.name, "modality_hint": volume.modality_hint, "notes": volume.notes}
 
 
-def _load_volume(folder: Path, saved: dict[str, Any]) -> Volume:
+def _load_volume(folder: Path, values: object) -> Volume:
+    saved = checks.mapping(values, "volume")
+    hint = _entry(saved, "modality_hint")
     return Volume(
-        sitk.ReadImage(str(folder / saved["file"])), saved["name"], saved["modality_hint"], tuple(saved["notes"])
+        _read_image(_file(folder, saved)),
+        checks.text(_entry(saved, "name"), "name of a volume"),
+        None if hint is None else checks.text(hint, "modality of a volume"),
+        tuple(_texts(_entry(saved, "notes"), "notes")),
     )
 
 
@@ -117,22 +139,78 @@ def _save_registration(result: RegistrationResult, path: Path) -> dict[str, Any]
     }
 
 
-def _load_registration(folder: Path, saved: dict[str, Any]) -> RegistrationResult:
-    verdict = saved["verdict"]
+def _load_registration(folder: Path, values: object) -> RegistrationResult:
+    saved = checks.mapping(values, "registration")
+    model, verdict = _entry(saved, "model"), _entry(saved, "verdict")
+    metric = checks.mapping(_entry(saved, "metric"), "figures of the registration")
     return RegistrationResult(
-        transform=sitk.ReadTransform(str(folder / saved["file"])),
-        method=Method[saved["method"]],
-        model=saved["model"] and TransformModel[saved["model"]],
-        seconds=saved["seconds"],
-        metric=saved["metric"],
-        verdict=verdict and Verdict(Level[verdict["level"]], verdict["reason"]),
+        transform=_read_transform(_file(folder, saved)),
+        method=parse_choice(Method, _entry(saved, "method"), "registration"),
+        model=None if model is None else parse_choice(TransformModel, model, "transform model"),
+        seconds=_number(_entry(saved, "seconds"), "time of the registration"),
+        metric={name: _number(value, name) for name, value in metric.items()},
+        verdict=None if verdict is None else _load_verdict(verdict),
     )
 
 
+def _load_verdict(values: object) -> Verdict:
+    saved = checks.mapping(values, "verdict")
+    return Verdict(
+        parse_choice(Level, _entry(saved, "level"), "verdict"),
+        checks.text(_entry(saved, "reason"), "reason of the verdict"),
+    )
+
+
+def _read_transform(path: Path) -> sitk.Transform:
+    try:
+        return sitk.ReadTransform(str(path))
+    except RuntimeError as error:
+        raise _damaged(path) from error
+
+
+def _entry(values: dict[str, Any], name: str) -> Any:
+    if name not in values:
+        raise InputError(f"The job says nothing of '{name}'; start it again.")
+    return values[name]
+
+
+def _file(folder: Path, saved: dict[str, Any]) -> Path:
+    """A file of the job, which lies in its folder and nowhere else."""
+    name = checks.text(_entry(saved, "file"), "file of the job")
+    if Path(name).name != name:
+        raise InputError(f"The job's file {checks.shown(name)} does not lie in its folder; start it again.")
+    return folder / name
+
+
+def _texts(values: object, what: str) -> list[str]:
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise InputError(f"The {what} must be a list of texts, not {checks.shown(values)}.")
+    return values
+
+
+def _number(value: object, what: str) -> float:
+    """A number; NaN, which JSON writes as null, where there is none."""
+    hint = "a finite number"
+    return math.nan if value is None else checks.number(value, what, hint, low=-math.inf, high=math.inf)
+
+
+def _lists_of_numbers(values: object) -> dict[str, list[float]]:
+    lists = checks.mapping(values, "figures")
+    if not all(isinstance(entries, list) for entries in lists.values()):
+        raise InputError("The figures must be lists of numbers.")
+    return {name: [_number(entry, name) for entry in entries] for name, entries in lists.items()}
+
+
+def _damaged(path: Path) -> InputError:
+    return InputError(f"The job's file '{path.name}' is missing or damaged; check the free disk space and start again.")
+
+
 def _write_json(path: Path, value: dict[str, Any]) -> None:
-    path.write_text(json.dumps(value), encoding="utf-8")
+    path.write_text(to_json(value), encoding="utf-8")
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return value
+    try:
+        return checks.mapping(json.loads(path.read_text(encoding="utf-8")), "job")
+    except (OSError, ValueError, RecursionError) as error:
+        raise _damaged(path) from error

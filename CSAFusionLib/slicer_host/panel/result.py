@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from CSAFusionLib.json_text import to_json
 from CSAFusionLib.slicer_host.checkerboard import add_checkerboard, remove_checkerboard
 from CSAFusionLib.slicer_host.comparison import Comparison
 from CSAFusionLib.slicer_host.figures_view import FiguresView
@@ -127,4 +127,4 @@ class ResultSection:
 
 def _save(provenance: dict[str, Any], path: Path) -> None:
     with whole_file(path) as whole:
-        whole.write_text(json.dumps(provenance, indent=2) + "\n", encoding="utf-8")
+        whole.write_text(to_json(provenance, indent=2) + "\n", encoding="utf-8")
