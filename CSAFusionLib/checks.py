@@ -27,7 +27,7 @@ def whole_number(value: object, what: str, hint: str, *, low: int, high: int) ->
 
     what: the setting as a message names it, for example "batch size". hint: what to give, after "give".
     """
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not low <= value <= high:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not low <= int(value) <= high:
         raise InputError(f"The {what} is {shown(value)}; give {hint}.")
     return int(value)
 
@@ -36,10 +36,13 @@ def number(value: object, what: str, hint: str, *, low: float, high: float, unit
     """Return a finite number from ``low`` to ``high``; no truth value passes for one."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise InputError(f"The {what} is {shown(value)}; give {hint}.")
-    # Of a whole number beyond all floats only the comparison is possible.
-    if not low <= value <= high or not math.isfinite(value):
+    try:
+        known = float(value)
+    except OverflowError:  # a whole number beyond all floats
+        known = math.inf
+    if not low <= known <= high or not math.isfinite(known):
         raise InputError(f"The {what} is {shown(value)}{unit}; give {hint}.")
-    return float(value)
+    return known
 
 
 def flag(value: object, what: str) -> bool:

@@ -43,14 +43,14 @@ class TrainingConfiguration:
         _check_kinds(self.kinds)
         if not isinstance(self.network, NetworkConfiguration) or not isinstance(self.loss_weights, LossWeights):
             raise InputError("The training's network and loss weights must be of their own classes.")
-        for name, (low, high) in _WHOLE_NUMBERS.items():
-            what, hint = f"training's {name.replace('_', ' ')}", f"a whole number from {low} to {high}"
-            value = checks.whole_number(getattr(self, name), what, hint, low=low, high=high)
-            object.__setattr__(self, name, value)
+        for name, (least, most) in _WHOLE_NUMBERS.items():
+            what, hint = f"training's {name.replace('_', ' ')}", f"a whole number from {least} to {most}"
+            whole = checks.whole_number(getattr(self, name), what, hint, low=least, high=most)
+            object.__setattr__(self, name, whole)
         for name, (low, high, hint) in _NUMBERS.items():
             what = f"training's {name.replace('_', ' ')}"
-            value = checks.number(getattr(self, name), what, hint, low=low, high=high)
-            object.__setattr__(self, name, value)
+            number = checks.number(getattr(self, name), what, hint, low=low, high=high)
+            object.__setattr__(self, name, number)
 
     def write(self, path: Path) -> None:
         """Write all settings to ``path`` as JSON."""
