@@ -1,4 +1,8 @@
-"""Processes that can be ended together with all they started."""
+"""Child processes: what is started, how it ends with all it started, and that it ends with this process.
+
+A child begins in a folder of its own, and takes no file of the current folder for a module: that folder holds the
+user's data, which may be a stranger's.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,13 @@ import os
 import signal
 import subprocess
 import sys
-from typing import Any
+import weakref
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+from CSAFusionLib.stopping import undisturbed
 
 GROUP: dict[str, Any] = {
     # What is started may be a launcher with the program below it: a group of their own lets both be ended.
@@ -15,18 +25,154 @@ GROUP: dict[str, Any] = {
 }
 """What ``subprocess.Popen`` needs to be told, for :func:`end_tree` to reach everything."""
 
+ROOT = Path(__file__).resolve().parents[1]
+"""The folder that this package lies in."""
 
-def end_tree(process: subprocess.Popen[Any], *, by_force: bool) -> None:
+# Python puts the current folder first on the path. Neither -I nor -P would do: the first ignores the variables by which
+# PythonSlicer finds its own modules, the second is not known to Python 3.10.
+_RUN_MODULE = (
+    "import sys; sys.path[:] = [path for path in sys.path if path]; del sys.argv[0]; "
+    "import runpy; runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)"
+)
+
+
+class ChildProcess:
+    """A process that ends with this one, however this one ends; standard input is empty.
+
+    Args:
+        command: the program and its arguments, none of them relative to the current folder.
+        folder: a temporary folder, where it begins and where its temporary files go. Should this process be killed, the
+            folder is removed as well.
+        variables: added to the environment.
+        options: of ``subprocess.Popen``: where it prints, and how that is read.
+
+    Raises OSError where it cannot be started.
+    """
+
+    def __init__(
+        self, command: Sequence[str], folder: Path, *, variables: Mapping[str, str] | None = None, **options: Any
+    ) -> None:
+        temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
+        environment = {**os.environ, **(variables or {}), **temporary}
+        with undisturbed():
+            self._process: subprocess.Popen[Any] = subprocess.Popen(
+                command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, **options, **GROUP
+            )
+            self._watchman = _start_watchman(self.pid, folder)
+        if self._watchman is not None and self._watchman.stdin is not None:
+            # A child that is forgotten ends too; subprocess itself keeps a process, with its pipes, until it has ended.
+            weakref.finalize(self, self._watchman.stdin.close)
+
+    @property
+    def pid(self) -> int:
+        """Its number, which is its group's too."""
+        return self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit code, or minus the signal that ended it; None as far as is known it still runs."""
+        return self._process.returncode
+
+    @property
+    def stdout(self) -> IO[Any]:
+        """What it prints, where that was asked for."""
+        assert self._process.stdout is not None
+        return self._process.stdout
+
+    def poll(self) -> int | None:
+        """The exit code, or None while it runs; does not wait."""
+        code = self._process.poll()
+        if code is not None:
+            self._dismiss_watchman()
+        return code
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until it has ended, at most so long; returns whether it has."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
+        return self.poll() is not None
+
+    def end(self, seconds: float = 0.0) -> None:
+        """End it with all it started; returns when it has ended.
+
+        seconds: it may take to end by itself, when asked to, before it is made to.
+        """
+        if seconds:
+            end_tree(self.pid, by_force=False)
+        if not seconds or not self.wait(seconds):
+            end_tree(self.pid, by_force=True)
+            self.wait()
+
+    def _dismiss_watchman(self) -> None:
+        watchman, self._watchman = self._watchman, None
+        if watchman is not None:
+            watchman.kill()
+            watchman.communicate()
+
+
+def module_command(module: str, *arguments: str, python: str | None = None) -> list[str]:
+    """The command that runs a module of this package as ``python -m`` does, but for the current folder.
+
+    python: the interpreter; this process's own when None. Its environment needs :func:`module_variables`.
+    """
+    return [python or interpreter(), "-c", _RUN_MODULE, module, *arguments]
+
+
+def module_variables(paths: Iterable[str] = ()) -> dict[str, str]:
+    """The environment in which a child finds this package, what PYTHONPATH names here, and what ``paths`` do.
+
+    The current folder is on the path of this process only because Python put it there.
+    """
+    named = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+    others = [path for path in paths if os.path.isabs(path) and path != os.getcwd()]
+    found = dict.fromkeys([str(ROOT), *map(os.path.abspath, named), *others])
+    return {"PYTHONPATH": os.pathsep.join(found)}
+
+
+def interpreter() -> str:
+    """This Python; inside the Slicer application, whose executable is Slicer itself, the Python it ships."""
+    if "python" in Path(sys.executable or "").name.lower():
+        return sys.executable
+    return find_program("PythonSlicer") or sys.executable
+
+
+def find_program(name: str) -> str | None:
+    """The file of a program on the PATH, never one of the current folder; None where there is none.
+
+    ``shutil.which`` looks into the current folder on Windows, and elsewhere where the PATH has an empty entry.
+    """
+    endings = [*os.environ.get("PATHEXT", ".EXE").split(os.pathsep), ""] if sys.platform == "win32" else [""]
+    for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
+        for file in (os.path.join(folder, name + ending) for ending in endings):
+            if os.path.isabs(folder) and os.path.isfile(file) and os.access(file, os.X_OK):
+                return file
+    return None
+
+
+def end_tree(process_id: int, *, by_force: bool) -> None:
     """Ask a process that was started with ``GROUP`` and all below it to end, or end them; does not wait for it."""
     if sys.platform == "win32":
+        system = os.environ.get("SYSTEMROOT", r"C:\Windows")
         subprocess.run(
-            ["taskkill", "/F", "/T", "/PID", str(process.pid)],
+            # By its full path: Windows would take a taskkill.exe of the current folder first.
+            [os.path.join(system, "System32", "taskkill.exe"), "/F", "/T", "/PID", str(process_id)],
             capture_output=True,
             check=False,
             creationflags=subprocess.CREATE_NO_WINDOW,
         )
     else:
-        try:
-            os.killpg(process.pid, signal.SIGKILL if by_force else signal.SIGTERM)
-        except ProcessLookupError:
-            return
+        # macOS says of a group of which only a zombie is left that it may not be killed.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process_id, signal.SIGKILL if by_force else signal.SIGTERM)
+
+
+def _start_watchman(process_id: int, folder: Path) -> subprocess.Popen[bytes] | None:
+    """A small process that outlives this one, and ends a child should this one end without having done so."""
+    command = module_command("CSAFusionLib.watchman", str(process_id), str(folder))
+    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    # A system at its limit of processes has room for one but not for two: the child is worth more.
+    with suppress(OSError):
+        return subprocess.Popen(
+            command, cwd=ROOT, env=os.environ | module_variables(), stdin=subprocess.PIPE, **quiet, **GROUP
+        )
+    return None

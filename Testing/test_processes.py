@@ -1,34 +1,117 @@
-"""Tests of ending a process with all it started."""
+"""Tests of child processes: what they may import, and that they end with all they started."""
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
-from CSAFusionLib.processes import GROUP, end_tree
+import pytest
+
+from CSAFusionLib import processes
+from CSAFusionLib.processes import ChildProcess, find_program, interpreter, module_command, module_variables
 
 PARENT = """
-import subprocess, sys, time
+import signal, subprocess, sys, time
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
 print(child.pid, flush=True)
 time.sleep(60)
 """
+posix_only = pytest.mark.skipif(sys.platform == "win32", reason="file modes and signals of POSIX")
 
 
-def test_what_a_process_started_ends_with_it(is_running: Callable[[int], bool], ends: Callable[[int], bool]) -> None:
-    process = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True, **GROUP)
-    assert process.stdout is not None
+def test_what_a_process_started_ends_with_it(
+    tmp_path: Path, is_running: Callable[[int], bool], ends: Callable[[int], bool]
+) -> None:
+    process = ChildProcess([sys.executable, "-c", PARENT], tmp_path, stdout=subprocess.PIPE, text=True)
     with process.stdout as lines:
         started = int(lines.readline())
     assert is_running(started)
-    end_tree(process, by_force=True)
-    process.wait(2)
-    assert ends(started)
+    process.end()
+    assert ends(started) and process.returncode != 0
 
 
-def test_a_process_that_has_ended_is_no_error() -> None:
-    process = subprocess.Popen([sys.executable, "-c", ""], **GROUP)
-    process.wait()
-    end_tree(process, by_force=True)
+def test_a_process_that_has_ended_is_no_error(tmp_path: Path) -> None:
+    process = ChildProcess([sys.executable, "-c", ""], tmp_path)
+    assert process.wait() and process.poll() == 0
+    process.end()
     assert process.returncode == 0
+
+
+@posix_only
+def test_a_process_is_asked_to_end_before_it_is_made_to(tmp_path: Path) -> None:
+    answer = "import signal, sys, time; signal.signal(15, lambda *_: sys.exit(7)); print('ready', flush=True)"
+    process = ChildProcess(
+        [sys.executable, "-c", f"{answer}; time.sleep(60)"], tmp_path, stdout=subprocess.PIPE, text=True
+    )
+    with process.stdout as lines:
+        lines.readline()
+    process.end(10)
+    assert process.returncode == 7
+
+
+def test_nothing_watches_over_a_process_that_has_ended(tmp_path: Path, ends: Callable[[int], bool]) -> None:
+    process = ChildProcess([sys.executable, "-c", ""], tmp_path)
+    assert process._watchman is not None
+    watchman = process._watchman.pid
+    process.wait()
+    assert ends(watchman) and tmp_path.is_dir()
+
+
+@pytest.mark.parametrize("named", ["", os.pathsep])
+def test_a_file_of_the_current_folder_is_no_module_of_a_child(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    data, folder, trace = tmp_path / "data", tmp_path / "folder", tmp_path / "executed"
+    for place in (data, folder):
+        place.mkdir()
+        for module in ("json", "runpy", "CSAFusionLib"):
+            (place / f"{module}.py").write_text(f"open({str(trace)!r}, 'w')\n")
+    monkeypatch.chdir(data)
+    monkeypatch.setenv("PYTHONPATH", named)
+    paths = ["", str(data), *sys.path]
+    process = ChildProcess(module_command("CSAFusionLib.worker.events"), folder, variables=module_variables(paths))
+    assert process.wait(30) and process.returncode == 0
+    assert not trace.exists()
+
+
+def test_a_child_finds_what_this_process_finds_by_pythonpath(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", "site")
+    path = module_variables([str(tmp_path), "", "relative", str(tmp_path / "more")])["PYTHONPATH"].split(os.pathsep)
+    assert path == [str(processes.ROOT), str(tmp_path / "site"), str(tmp_path / "more")]
+
+
+@posix_only
+@pytest.mark.parametrize("path", ["", ".", "{empty}:", ":{empty}", "relative"])
+def test_a_program_of_the_current_folder_is_not_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    for place in (tmp_path, tmp_path / "relative"):
+        place.mkdir(exist_ok=True)
+        (place / "BRAINSFit").write_text("#!/bin/sh\n")
+        (place / "BRAINSFit").chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", path.format(empty=tmp_path / "empty"))
+    assert find_program("BRAINSFit") is None
+    monkeypatch.setenv("PATH", f"{tmp_path / 'empty'}:{tmp_path}")
+    assert find_program("BRAINSFit") == str(tmp_path / "BRAINSFit")
+
+
+def test_inside_slicer_modules_run_in_the_python_that_slicer_ships(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert interpreter() == sys.executable
+    monkeypatch.setattr(sys, "executable", "/opt/Slicer/bin/SlicerApp-real")
+    monkeypatch.setattr(processes, "find_program", lambda name: f"/opt/Slicer/bin/{name}")
+    assert interpreter() == "/opt/Slicer/bin/PythonSlicer"
+
+
+@posix_only
+def test_a_child_is_none_of_a_closed_terminal_s(tmp_path: Path) -> None:
+    process = ChildProcess([sys.executable, "-c", "import time; time.sleep(60)"], tmp_path)
+    assert os.getsid(process.pid) == process.pid != os.getsid(0)
+    process.end()
+    assert process.returncode == -signal.SIGKILL

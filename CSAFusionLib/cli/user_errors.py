@@ -8,18 +8,23 @@ from collections.abc import Callable
 import typer
 
 from CSAFusionLib.errors import Cancelled, CSAFusionError
+from CSAFusionLib.stopping import ends_in_order
 
 BAD_INPUT = 2
 CANCELLED = 130  # as a shell reports a command ended by Ctrl-C
 
 
 def explains_errors(command: Callable[..., None]) -> Callable[..., None]:
-    """Make a command say an expected error in one sentence on stderr: exit code 2, or 130 when it was cancelled."""
+    """Make a command say an expected error in one sentence on stderr: exit code 2, or 130 when it was cancelled.
+
+    Asked to end by the system, it puts everything away first.
+    """
 
     @functools.wraps(command)
     def explained(*args: object, **kwargs: object) -> None:
         try:
-            command(*args, **kwargs)
+            with ends_in_order():
+                command(*args, **kwargs)
         except (Cancelled, KeyboardInterrupt):
             _stop("Cancelled; nothing was written.", CANCELLED)
         except CSAFusionError as error:

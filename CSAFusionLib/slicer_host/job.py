@@ -5,8 +5,6 @@ It has no timer of its own: whoever starts it calls :meth:`FusionJob.poll` now a
 
 from __future__ import annotations
 
-import shutil
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -53,7 +51,7 @@ Event = ProgressEvent | FusedEvent | ErrorEvent | CancelledEvent
 
 def start_worker(job: Job) -> WorkerProcess:
     """A started child process on Slicer's own Python."""
-    worker = WorkerProcess(job, python=shutil.which("PythonSlicer") or sys.executable)
+    worker = WorkerProcess(job)
     worker.start()
     return worker
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
+
+from CSAFusionLib.files.temporary import OwnedFolder
+from CSAFusionLib.processes import ChildProcess, module_command, module_variables
 
 
 @dataclass(frozen=True)
@@ -25,25 +25,33 @@ class Devices:
 
 
 class DeviceQuestion:
-    """A child process that looks for devices: start it, poll it until it answers, or end it."""
+    """A child process that looks for devices: start it, poll it until it answers, or end it.
 
-    def __init__(self, python: str = sys.executable) -> None:
+    Args:
+        python: the interpreter to ask; this process's own when None.
+    """
+
+    def __init__(self, python: str | None = None) -> None:
         self._python = python
-        self._process: subprocess.Popen[str] | None = None
+        self._process: ChildProcess | None = None
+        self._folder: OwnedFolder | None = None
 
     def start(self) -> None:
         """Ask. Raises OSError where no process can be started."""
-        root = str(Path(__file__).resolve().parents[2])
-        paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
-        self._process = subprocess.Popen(
-            [self._python, "-m", "CSAFusionLib.worker.devices"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            encoding="utf-8",
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-        )
+        folder = OwnedFolder()
+        try:
+            self._process = ChildProcess(
+                module_command("CSAFusionLib.worker.devices", python=self._python),
+                folder.path,
+                variables=module_variables(),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                encoding="utf-8",
+            )
+        except OSError:
+            folder.remove()
+            raise
+        self._folder = folder
 
     @property
     def is_open(self) -> bool:
@@ -54,16 +62,19 @@ class DeviceQuestion:
         """The answer, once, when it is there and the child could give one; does not wait."""
         if self._process is None or self._process.poll() is None:
             return None
-        said, _ = self._process.communicate()
-        answered, self._process = self._process.returncode == 0, None
+        answered = self._process.returncode == 0
+        with self._process.stdout as stream:
+            said = stream.read()
+        self.end()
         return Devices(**json.loads(said.splitlines()[-1])) if answered else None
 
     def end(self) -> None:
         """Do without the answer."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.communicate()
-            self._process = None
+        if self._process is not None and self._folder is not None:
+            self._process.end()
+            self._process.stdout.close()
+            self._folder.remove()
+            self._process = self._folder = None
 
 
 def find_devices() -> dict[str, Any]:

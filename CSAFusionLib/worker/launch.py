@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from queue import SimpleQueue
+from typing import IO
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.processes import GROUP, end_tree
+from CSAFusionLib.files.temporary import OwnedFolder
+from CSAFusionLib.processes import ChildProcess, module_command, module_variables
 from CSAFusionLib.worker.events import CancelledEvent, ErrorEvent, Event, ProgressEvent, ResultEvent
 from CSAFusionLib.worker.job import Job, load_result, save_job
 
@@ -30,13 +29,14 @@ class WorkerProcess:
 
     Args:
         job: what to do.
-        python: the interpreter to run it with; it must have this package's dependencies.
+        python: the interpreter to run it with, which must have this package's dependencies; this process's own when
+            None.
         task: ``module:function`` to call in the child, with the arguments of ``fuse_volumes``.
     """
 
-    def __init__(self, job: Job, *, python: str = sys.executable, task: str = FUSION) -> None:
+    def __init__(self, job: Job, *, python: str | None = None, task: str = FUSION) -> None:
         self._job = job
-        self._command = [python, "-m", "CSAFusionLib.worker.main"]
+        self._python = python
         self._task = task
         self._child: _Child | None = None
 
@@ -46,18 +46,25 @@ class WorkerProcess:
         Raises:
             InputError: the files cannot be written or the interpreter cannot be started; nothing is left behind.
         """
-        files = tempfile.TemporaryDirectory(prefix="csafusion-", ignore_cleanup_errors=True)
-        folder = Path(files.name)
+        files: OwnedFolder | None = None
         try:
-            save_job(self._job, folder)
-            with open(_log_of(folder), "w", encoding="utf-8") as log:
-                process = _start([*self._command, str(folder), self._task], folder, log.fileno())
+            files = OwnedFolder()
+            save_job(self._job, files.path)
+            process = self._start(files.path)
         except (OSError, RuntimeError) as error:
-            files.cleanup()
+            if files is not None:
+                files.remove()
             raise InputError(
                 f"The fusion process could not be started ({error}); check the free disk space."
             ) from error
         self._child = _Child(process, files)
+
+    def _start(self, folder: Path) -> ChildProcess:
+        command = module_command("CSAFusionLib.worker.main", str(folder), self._task, python=self._python)
+        with open(_log_of(folder), "w", encoding="utf-8") as log:
+            return ChildProcess(
+                command, folder, variables=module_variables(), stdout=subprocess.PIPE, stderr=log, encoding="utf-8"
+            )
 
     def poll(self) -> list[Event]:
         """What happened since the last call, without waiting; after an event that ends the job, always nothing."""
@@ -90,15 +97,22 @@ class WorkerProcess:
 class _Child:
     """A started process with its files and the thread that listens to it."""
 
-    def __init__(self, process: subprocess.Popen[str], files: tempfile.TemporaryDirectory[str]) -> None:
+    def __init__(self, process: ChildProcess, files: OwnedFolder) -> None:
         self._process = process
         self._files = files
         self._lines: SimpleQueue[str] = SimpleQueue()
-        self._listener = threading.Thread(target=_listen, args=(process, self._lines), daemon=True)
+        self._listener = threading.Thread(target=_listen, args=(process.stdout, self._lines), daemon=True)
         self._listener.start()
 
     def has_ended(self) -> bool:
-        return not self._listener.is_alive() and self._process.poll() is not None
+        if self._process.poll() is None:
+            return False
+        self._listener.join(0.02)
+        if self._listener.is_alive():
+            # What it started may still hold its standard output: a launcher that was killed leaves its program behind.
+            self._process.end()
+            self._listener.join(SECONDS_TO_END)
+        return True
 
     def taken_lines(self) -> Iterator[str]:
         while not self._lines.empty():
@@ -110,58 +124,29 @@ class _Child:
             return ProgressEvent(values["stage"], values["done"], values["total"])
         if values["event"] == "error":
             return ErrorEvent(values["message"])
-        return ResultEvent(load_result(Path(self._files.name)))
+        return ResultEvent(load_result(self._files.path))
 
     def crash(self) -> ErrorEvent:
-        log = _log_of(Path(self._files.name)).read_text(encoding="utf-8", errors="replace")
-        return ErrorEvent(_why(self._process.returncode, log), log)
+        log = _log_of(self._files.path).read_text(encoding="utf-8", errors="replace")
+        return ErrorEvent(_why(self._process.returncode or 0, log), log)
 
     def stop(self) -> None:
         if self._process.poll() is None:
-            _stop(self._process)
+            self._process.end(SECONDS_TO_END)
         self._listener.join(SECONDS_TO_END)
-        self._files.cleanup()
+        self._files.remove()
 
 
 def _log_of(folder: Path) -> Path:
     return folder / "worker.log"
 
 
-def _start(command: list[str], folder: Path, log: int) -> subprocess.Popen[str]:
-    root = str(Path(__file__).resolve().parents[2])
-    paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
-    # What the work leaves in temporary files goes with the job's folder, also when it is cut off.
-    temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
-    return subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=log,
-        encoding="utf-8",
-        # The current folder comes first on the child's module path: it must hold nothing but the job.
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)} | temporary,
-        **GROUP,
-    )
-
-
-def _listen(process: subprocess.Popen[str], lines: SimpleQueue[str]) -> None:
-    assert process.stdout is not None
-    with process.stdout as stream:
+def _listen(stdout: IO[str], lines: SimpleQueue[str]) -> None:
+    with stdout as stream:
         for line in stream:
             # A launcher before the interpreter may say something of its own; the events are the lines of JSON.
             if line.startswith("{"):
                 lines.put(line)
-
-
-def _stop(process: subprocess.Popen[str]) -> None:
-    """End a process and those it started, politely at first; returns when it has ended."""
-    end_tree(process, by_force=False)
-    try:
-        process.wait(SECONDS_TO_END)
-    except subprocess.TimeoutExpired:
-        end_tree(process, by_force=True)
-        process.wait()
 
 
 _OUT_OF_MEMORY = {-9, 137}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -187,11 +189,47 @@ def test_files_that_cannot_be_written_are_told(job, temporary_folder, monkeypatc
 
 
 @pytest.mark.filterwarnings("ignore:Implicitly cleaning up:ResourceWarning")
-def test_an_abandoned_worker_leaves_no_files(job, temporary_folder):
+@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
+def test_an_abandoned_worker_leaves_neither_files_nor_a_process(job, temporary_folder, ends):
     worker = started(job, "work_for_long")
     first_progress(worker)
     process_id = worker._child._process.pid
     del worker
     gc.collect()
     assert list(temporary_folder.iterdir()) == []
-    os.kill(process_id, 9)
+    assert ends(process_id)
+
+
+@posix_only
+def test_a_job_whose_launcher_is_killed_ends_with_what_the_launcher_started(job, tmp_path, ends):
+    launcher = tmp_path / "PythonLauncher"
+    launcher.write_text(f'#!/bin/sh\n"{sys.executable}" "$@"\nexit $?\n')
+    launcher.chmod(0o755)
+    worker = started(job, "start_another_process", python=str(launcher))
+    helper = int(first_progress(worker).stage)
+    os.kill(worker._child._process.pid, signal.SIGKILL)
+    assert isinstance(all_events(worker, seconds=10)[-1], ErrorEvent)
+    assert ends(helper)
+
+
+@posix_only
+def test_a_job_ends_with_a_host_that_is_killed_and_its_folder_is_removed(tmp_path, temporary_folder, ends):
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    code = (
+        "import sys, time, tempfile, numpy, SimpleITK as sitk; sys.path[:0] = sys.argv[1:2]; import test_launch as t;"
+        "tempfile.tempdir = sys.argv[2]; v = t.Volume(sitk.GetImageFromArray(numpy.zeros((2, 3, 4), 'f4')), 'A');"
+        "worker = t.started(t.Job(v, v, t.FusionSettings()), 'start_another_process');"
+        "print(worker._child._process.pid, t.first_progress(worker).stage, flush=True); time.sleep(60)"
+    )
+    command = [sys.executable, "-c", code, str(Path(__file__).parent), str(folder)]
+    host = subprocess.Popen(command, cwd=Path(__file__).resolve().parents[2], stdout=subprocess.PIPE, text=True)
+    with host.stdout as lines:
+        pids = [int(word) for word in lines.readline().split()]
+    host.kill()
+    host.wait()
+    assert all(ends(pid) for pid in pids)
+    deadline = time.monotonic() + 5
+    while list(folder.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert list(folder.iterdir()) == []

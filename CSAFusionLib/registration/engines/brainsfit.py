@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import RegistrationError
+from CSAFusionLib.processes import find_program
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.engines.brainsfit_parameters import brainsfit_parameters, transform_parameter
 from CSAFusionLib.registration.engines.child import exchange_folder, run_child
@@ -65,10 +65,12 @@ def use_executable(path: Path | None) -> None:
 def find_executable() -> str:
     """Return the path of the executable that the environment variable names, or else of the BRAINSFit on the PATH.
 
+    A name without a folder is looked for on the PATH alone: the current folder holds the user's data.
+
     Raises RegistrationError when there is none.
     """
     named = os.environ.get(EXECUTABLE_VARIABLE)
-    found = shutil.which(named or "BRAINSFit")
+    found = _runnable(named) if named and os.path.dirname(named) else find_program(named or "BRAINSFit")
     if found is None and named:
         raise RegistrationError(f"'{named}' is no program that can be run; give the path of BRAINSFit's executable.")
     if found is None:
@@ -77,6 +79,11 @@ def find_executable() -> str:
             "folder of command-line modules), or use 'sitk'."
         )
     return found
+
+
+def _runnable(named: str) -> str | None:
+    path = os.path.abspath(named)
+    return path if os.path.isfile(path) and os.access(path, os.X_OK) else None
 
 
 def _arguments(parameters: dict[str, Any]) -> list[str]:

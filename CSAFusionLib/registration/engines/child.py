@@ -7,13 +7,7 @@ of threads at its first use, on which repeatability hangs; and it would take the
 from __future__ import annotations
 
 import importlib.metadata
-import os
-import shutil
-import signal
-import subprocess
 import sys
-import tempfile
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +15,9 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import RegistrationError
-from CSAFusionLib.processes import GROUP, end_tree
+from CSAFusionLib.files.temporary import OwnedFolder
+from CSAFusionLib.processes import ChildProcess, module_command, module_variables
+from CSAFusionLib.stopping import ends_in_order
 
 _POLL_SECONDS = 0.05
 
@@ -39,8 +35,7 @@ def check_installed(program: str, package: str) -> None:
 @contextmanager
 def exchange_folder(fixed: sitk.Image, moving: sitk.Image) -> Iterator[Path]:
     """Give a temporary folder that holds fixed.nrrd and moving.nrrd; it is removed however the block ends."""
-    with tempfile.TemporaryDirectory(prefix="csafusion-") as name:
-        folder = Path(name)
+    with OwnedFolder() as folder:
         for image, file in ((fixed, "fixed.nrrd"), (moving, "moving.nrrd")):
             sitk.WriteImage(image, str(folder / file))
         yield folder
@@ -57,9 +52,9 @@ def run_module(
     variables: Mapping[str, str] | None = None,
 ) -> None:
     """Run a module of this package, by the name it has beside this one, as :func:`run_child` does a command."""
-    command = [_interpreter(), "-m", f"{__package__}.{module}", *arguments]
-    known = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    run_child(program, command, folder, threads=threads, on_wait=on_wait, variables=known | dict(variables or {}))
+    command = module_command(f"{__package__}.{module}", *arguments)
+    variables = {**module_variables(sys.path), **(variables or {})}
+    run_child(program, command, folder, threads=threads, on_wait=on_wait, variables=variables)
 
 
 def run_child(
@@ -81,18 +76,11 @@ def run_child(
     Raises RegistrationError when the command cannot be started or fails, with its last line on standard error. What it
     prints otherwise may be held back until it ends, so it is quoted only if there is no such line.
     """
-    environment = {
-        **os.environ,
-        **(variables or {}),
-        "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": str(threads),
-        **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder)),
-    }
+    variables = {**(variables or {}), "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": str(threads)}
     printed, complained = folder / "output.txt", folder / "errors.txt"
-    with printed.open("w") as output, complained.open("w") as errors, _ended_with_this_process():
+    with printed.open("w") as output, complained.open("w") as errors, ends_in_order():
         try:
-            child = subprocess.Popen(
-                command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=errors, **GROUP
-            )
+            child = ChildProcess(command, folder, variables=variables, stdout=output, stderr=errors)
         except OSError as error:
             raise RegistrationError(f"{program} could not be started ({error}); try the method 'sitk'.") from error
         _follow(child, on_wait)
@@ -101,43 +89,15 @@ def run_child(
         raise RegistrationError(f"{program} could not register the two volumes ({words}); try the method 'sitk'.")
 
 
-@contextmanager
-def _ended_with_this_process() -> Iterator[None]:
-    """Turn a request to end this process into SystemExit, on whose way out the child is ended.
-
-    By default the request ends this process at once, and the child, in a group of its own, would run on.
-    """
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    if not in_main_thread or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        yield
-        return
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+def _follow(child: ChildProcess, on_wait: Callable[[], None]) -> None:
     try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-def _follow(child: subprocess.Popen[bytes], on_wait: Callable[[], None]) -> None:
-    try:
-        while child.poll() is None:
+        on_wait()
+        while not child.wait(_POLL_SECONDS):
             on_wait()
-            try:
-                child.wait(_POLL_SECONDS)
-            except subprocess.TimeoutExpired:
-                continue
     finally:
-        end_tree(child, by_force=True)
-        child.wait()
+        child.end()
 
 
 def _last_line(log: Path) -> str:
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines()]
     return next(filter(None, reversed(lines)), "")
-
-
-def _interpreter() -> str:
-    """This Python; inside the Slicer application, whose executable is Slicer itself, the Python it ships."""
-    if "python" in Path(sys.executable or "").name.lower():
-        return sys.executable
-    return shutil.which("PythonSlicer") or "python"

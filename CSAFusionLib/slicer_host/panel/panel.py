@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -41,7 +39,7 @@ class Panel:
         self.fusion = FusionSection(ui)
         self.run = RunSection(ui)
         self.result = ResultSection(ui)
-        self._devices = DeviceQuestion(shutil.which("PythonSlicer") or sys.executable)
+        self._devices = DeviceQuestion()
         self._devices_known = False
         ui.deviceComboBox.connect("activated(int)", self._on_device)
 

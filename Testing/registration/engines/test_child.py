@@ -16,6 +16,9 @@ import SimpleITK as sitk
 from CSAFusionLib.errors import Cancelled, RegistrationError
 from CSAFusionLib.registration.engines import child
 
+ROOT = Path(__file__).resolve().parents[3]
+posix_only = pytest.mark.skipif(sys.platform == "win32", reason="only POSIX asks a process to end")
+
 # Says who it is, starts another process, and says who that is.
 A_LAUNCHER = """
 import os, pathlib, subprocess, sys, time
@@ -26,13 +29,12 @@ pids.with_suffix(".part").rename(pids)
 time.sleep(60)
 """
 A_HOST = """
-import sys, tempfile, pathlib
+import sys, tempfile
+from CSAFusionLib.files.temporary import OwnedFolder
 from CSAFusionLib.registration.engines import child
 tempfile.tempdir = sys.argv[3]
-with tempfile.TemporaryDirectory() as folder:
-    child.run_child(
-        "Program", [sys.executable, "-c", *sys.argv[1:3]], pathlib.Path(folder), threads=1, on_wait=lambda: None
-    )
+with OwnedFolder() as folder:
+    child.run_child("Program", [sys.executable, "-c", *sys.argv[1:3]], folder, threads=1, on_wait=lambda: None)
 """
 
 
@@ -99,14 +101,12 @@ def test_it_asks_often_enough_to_be_cancelled_quickly(tmp_path: Path) -> None:
     assert max(np.diff(times)) < 0.15
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="only POSIX asks a process to end")
+@posix_only
 def test_a_host_that_is_asked_to_end_ends_the_command_and_removes_its_files(
     tmp_path: Path, temporary_folder: Path, ends: Callable[[int], bool]
 ) -> None:
     pids = tmp_path / "pids"
-    root = Path(__file__).resolve().parents[3]
-    arguments = [A_LAUNCHER, str(pids), str(temporary_folder)]
-    host = subprocess.Popen([sys.executable, "-c", A_HOST, *arguments], cwd=root)
+    host = subprocess.Popen([sys.executable, "-c", A_HOST, A_LAUNCHER, str(pids), str(temporary_folder)], cwd=ROOT)
     started = _read_when_there(pids)
     host.send_signal(signal.SIGTERM)
     assert host.wait(5) == 128 + signal.SIGTERM
@@ -136,11 +136,21 @@ def test_a_module_is_run_by_the_name_it_has_beside_this_one(tmp_path: Path) -> N
         child.run_module("Program", "no_child", [], tmp_path, threads=1, on_wait=lambda: None)
 
 
-def test_inside_slicer_modules_run_in_the_python_that_slicer_ships(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert child._interpreter() == sys.executable
-    monkeypatch.setattr(sys, "executable", "/opt/Slicer/bin/SlicerApp-real")
-    monkeypatch.setattr(child.shutil, "which", lambda name: f"/opt/Slicer/bin/{name}")
-    assert child._interpreter() == "/opt/Slicer/bin/PythonSlicer"
+@posix_only
+@pytest.mark.parametrize("kill", [signal.SIGKILL, getattr(signal, "SIGHUP", signal.SIGTERM)])
+def test_a_command_ends_with_a_host_that_is_killed_or_whose_terminal_is_closed(
+    tmp_path: Path, temporary_folder: Path, ends: Callable[[int], bool], kill: signal.Signals
+) -> None:
+    pids = tmp_path / "pids"
+    host = subprocess.Popen([sys.executable, "-c", A_HOST, A_LAUNCHER, str(pids), str(temporary_folder)], cwd=ROOT)
+    started = _read_when_there(pids)
+    host.send_signal(kill)
+    host.wait(5)
+    assert all(ends(pid) for pid in started)
+    deadline = time.monotonic() + 5
+    while list(temporary_folder.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not list(temporary_folder.iterdir())
 
 
 def test_a_missing_package_is_told_with_how_to_install_it() -> None:

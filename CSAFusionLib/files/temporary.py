@@ -1,0 +1,124 @@
+"""Temporary folders that are removed even when their owner is killed: by whoever comes next.
+
+Each holds a file that its owner keeps locked. The system drops the lock with the process, however that ends, so that a
+folder whose lock can be taken has no owner any more. Only folders of this computer and this user are looked at.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+from CSAFusionLib.stopping import undisturbed
+
+PREFIX = "csafusion-"
+
+_LOCK = f"owner-{re.sub(r'[^A-Za-z0-9.-]', '_', platform.node())}.lock"
+"""A lock is not seen on every computer that shares a disk, so that only those of this one tell anything."""
+
+_swept: set[tuple[Path, str]] = set()
+
+
+class OwnedFolder:
+    """A new temporary folder, removed at the end of its ``with`` block, by :meth:`remove`, or with this process.
+
+    What processes that were killed have left beside it is removed first.
+
+    Args:
+        parent: where to make it; the system's temporary folder when None.
+        prefix: of its name.
+
+    Raises OSError where it cannot be made.
+    """
+
+    def __init__(self, parent: Path | None = None, *, prefix: str = PREFIX) -> None:
+        parent = Path(parent or tempfile.gettempdir())
+        _sweep(parent, prefix)
+        with undisturbed():
+            self._folder = tempfile.TemporaryDirectory(prefix=prefix, dir=parent, ignore_cleanup_errors=True)
+            self._lock: int | None = _hold(self.path)
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return Path(self._folder.name)
+
+    def remove(self) -> None:
+        """Remove it with all it holds; does nothing the second time."""
+        with undisturbed():
+            if self._lock is not None:
+                os.close(self._lock)
+                self._lock = None
+            self._folder.cleanup()
+
+    def __enter__(self) -> Path:
+        return self.path
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.remove()
+
+
+def _sweep(parent: Path, prefix: str) -> None:
+    """Remove the folders in ``parent`` whose owners are dead; once in each process, for nobody dies that often."""
+    if (parent, prefix) in _swept:
+        return
+    _swept.add((parent, prefix))
+    with suppress(OSError), os.scandir(parent) as entries:
+        ours = [Path(entry) for entry in entries if entry.name.startswith(prefix) and _is_our_folder(entry)]
+        for folder in filter(_is_abandoned, ours):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_our_folder(entry: os.DirEntry[str]) -> bool:
+    if not entry.is_dir(follow_symlinks=False):
+        return False
+    return sys.platform == "win32" or entry.stat(follow_symlinks=False).st_uid == os.getuid()
+
+
+if sys.platform == "win32":
+
+    def _hold(folder: Path) -> int:
+        return os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR)
+
+    def _is_abandoned(folder: Path) -> bool:
+        """Windows removes no file that a process holds open."""
+        try:
+            (folder / _LOCK).unlink()
+        except OSError:
+            return False
+        return True
+
+else:
+    import fcntl
+
+    def _hold(folder: Path) -> int:
+        """Lock a file and only then give it the name it is known by: what is not locked yet is not taken for free."""
+        unnamed = folder / "owner.new"
+        descriptor = os.open(unnamed, os.O_CREAT | os.O_RDWR, 0o600)
+        # Where the disk knows no locks, the folder stays without one, and nobody sweeps it.
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            unnamed.rename(folder / _LOCK)
+        return descriptor
+
+    def _is_abandoned(folder: Path) -> bool:
+        try:
+            descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_NOFOLLOW)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        finally:
+            os.close(descriptor)
+        return True
