@@ -45,7 +45,7 @@ class CSAFusion(nn.Module):
             (B, 1, H, W) in [0, 1]; with gains, exactly 0 where both sources are 0.
         """
         if not self.configuration.gains:
-            return self._output(x)
+            return self._outputs(x)
         return (self.gains(x) * x).sum(dim=1, keepdim=True).clamp(0, 1)
 
     def gains(self, x: Tensor) -> Tensor:
@@ -57,18 +57,19 @@ class CSAFusion(nn.Module):
         Returns:
             (B, 2, H, W) in [0, 2].
         """
-        return 2 * self._output(x)
+        return 2 * self._outputs(x)
 
-    def _output(self, x: Tensor) -> Tensor:
+    def _outputs(self, x: Tensor) -> Tensor:
         height, width = x.shape[2:]
-        padded = self._pad(x)
+        padded = self.pad(x)
         skip1 = self.level1(self.inc(padded))
         skip2 = self.level2(self.down(skip1))
         bottom = self.level3(self.down(skip2))
         features = self.decoder1(self.decoder2(bottom, skip2), skip1)
         return torch.sigmoid(self.output(self.spatial_attention(features)))[:, :, :height, :width]
 
-    def _pad(self, x: Tensor) -> Tensor:
+    def pad(self, x: Tensor) -> Tensor:
+        """Return ``x`` (B, 2, H, W), mirrored at the bottom and at the right up to whole windows."""
         # The window grid must fit at full and at half resolution. Mirrored content gives border windows real tokens.
         grid = 2 * self.configuration.window
         bottom, right = -x.shape[2] % grid, -x.shape[3] % grid

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import numpy as np
 import pytest
 import torch
 
 from CSAFusionLib.errors import Cancelled, InputError
 from CSAFusionLib.fusion.device import Device
+from CSAFusionLib.fusion.engines import BatchesOnDevice
 from CSAFusionLib.fusion.inference import run_network
 from CSAFusionLib.network.configuration import NetworkConfiguration
 
@@ -40,11 +44,36 @@ def test_each_slice_is_fused_with_its_own_partner(a_cpu: Device) -> None:
     assert fused.dtype == np.float32
 
 
-def test_the_result_does_not_depend_on_the_batch_size(a_cpu: Device, a_network: torch.nn.Module) -> None:
+def test_no_bit_depends_on_the_batch_size_or_the_threads(a_cpu: Device, a_network: torch.nn.Module) -> None:
     a, b = slices(5, 40, 36, seed=1), slices(5, 40, 36, seed=2)
-    one_by_one = run_network(a_network, a, b, a_cpu, batch_size=1).values
-    together = run_network(a_network, a, b, a_cpu, batch_size=5).values
-    np.testing.assert_allclose(together, one_by_one, atol=2e-6)
+    expected = run_network(a_network, a, b, a_cpu, batch_size=1).values
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            for batch_size in (None, 2, 5):
+                np.testing.assert_array_equal(run_network(a_network, a, b, a_cpu, batch_size).values, expected)
+            alone = run_network(a_network, a[3:4], b[3:4], a_cpu).values
+            np.testing.assert_array_equal(alone, expected[:, 3:4])
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_pytorch_has_its_threads_again_afterwards_also_when_the_run_was_cancelled(a_cpu: Device) -> None:
+    def cancel(stage: str, done: int, total: int) -> None:
+        if done:
+            raise Cancelled
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        run_network(Average(), slices(3), slices(3), a_cpu)
+        assert torch.get_num_threads() == 2
+        with pytest.raises(Cancelled):
+            run_network(Average(), slices(3), slices(3), a_cpu, progress=cancel)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_empty_slices_stay_exactly_zero_and_are_not_computed(a_cpu: Device) -> None:
@@ -77,29 +106,53 @@ def test_progress_counts_every_slice_once(a_cpu: Device) -> None:
         batch_size=2,
         progress=lambda _, done, total: reports.append((done, total)),
     )
-    assert reports == [(0, 5), (2, 5), (4, 5), (5, 5)]
+    assert reports == [(done, 5) for done in range(6)]
 
 
-def test_a_cancelled_run_stops_between_batches(a_cpu: Device) -> None:
+def test_a_cancelled_run_stops_between_slices(a_cpu: Device) -> None:
     def cancel_after_two(stage: str, done: int, total: int) -> None:
         if done == 2:
             raise Cancelled
 
     network = Average()
     with pytest.raises(Cancelled):
-        run_network(network, slices(5), slices(5), a_cpu, batch_size=2, progress=cancel_after_two)
-    assert network.batches == [2]
+        run_network(network, slices(5), slices(5), a_cpu, batch_size=1, progress=cancel_after_two)
+    assert network.batches == [1, 1]
 
 
-def test_when_memory_runs_out_the_batch_is_halved_and_the_user_is_told(a_cpu: Device) -> None:
+def test_when_memory_runs_out_fewer_threads_go_on_and_the_user_is_told(a_cpu: Device) -> None:
+    class Crowded(Average):
+        """It has room for one slice at a time."""
+
+        room = threading.Semaphore(1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            if not self.room.acquire(blocking=False):
+                raise MemoryError
+            time.sleep(0.01)
+            self.room.release()
+            return super().forward(x)
+
+    a, b = slices(9, seed=1), slices(9, seed=2)
+    result = run_network(Crowded(), a, b, a_cpu, batch_size=4)
+    np.testing.assert_allclose(result.values[0], (a + b) / 2, atol=1e-7)
+    assert result.warnings == [
+        "Memory ran out on cpu; went on with 2 slices at a time.",
+        "Memory ran out on cpu; went on with 1 slices at a time.",
+    ]
+
+
+def test_when_an_accelerator_s_memory_runs_out_the_batch_is_halved(monkeypatch: pytest.MonkeyPatch) -> None:
     a, b = slices(7, seed=1), slices(7, seed=2)
     network = Average(fits=2)
-    result = run_network(network, a, b, a_cpu, batch_size=7)
+    # No accelerator: "meta" is its name here, and what is sent there stays with the host.
+    monkeypatch.setattr(BatchesOnDevice, "_send", lambda self, pair: pair)
+    result = run_network(network, a, b, Device("meta", "a stand-in"), batch_size=7)
     np.testing.assert_allclose(result.values[0], (a + b) / 2, atol=1e-7)
     assert max(network.batches) <= 2
     assert result.warnings == [
-        "Memory ran out on cpu; went on with 3 slices at a time.",
-        "Memory ran out on cpu; went on with 1 slices at a time.",
+        "Memory ran out on meta; went on with 3 slices at a time.",
+        "Memory ran out on meta; went on with 1 slices at a time.",
     ]
 
 

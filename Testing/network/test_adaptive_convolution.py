@@ -3,6 +3,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
+from CSAFusionLib.network import adaptive_convolution
 from CSAFusionLib.network.adaptive_convolution import AdaptiveConvolution
 
 
@@ -46,3 +47,12 @@ def test_the_gate_lies_between_zero_and_twice_the_kernel() -> None:
     # It varies over inputs, outputs and positions, not over samples alone.
     for dimension in (1, 2, 3, 4):
         assert gate.std(dim=dimension).max() > 1e-3
+
+
+def test_one_grouped_call_for_an_accelerator_gives_what_a_call_for_each_sample_gives() -> None:
+    torch.manual_seed(0)
+    layer = AdaptiveConvolution(5, 7).double()
+    # In the memory layout of the bundled weights. No accelerator here: the CPU stands for one.
+    x = torch.randn(3, 5, 19, 23, dtype=torch.float64).to(memory_format=torch.channels_last)
+    grouped = adaptive_convolution._grouped(x, layer.kernels(x))
+    torch.testing.assert_close(grouped, adaptive_convolution._one_by_one(x, layer.kernels(x)))
