@@ -15,6 +15,7 @@ from CSAFusionLib.geometry.planes import Plane
 from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.registration.engines.brainsfit import use_executable
 from CSAFusionLib.registration.methods import Method, TransformModel
+from CSAFusionLib.volumes.dicom.files import holds_dicom
 
 
 def fuse(
@@ -26,6 +27,7 @@ def fuse(
         typer.Option(metavar=options.METHODS, help="Default: auto for volumes; pictures are fused as they are."),
     ] = None,
     model: options.Model = "rigid",
+    volume: options.VolumeNumber = None,
     fixed_modality: options.ModalityOption = None,
     moving_modality: options.ModalityOption = None,
     fixed_window: options.WindowOption = None,
@@ -48,8 +50,8 @@ def fuse(
 ) -> None:
     """Fuse MOVING into FIXED.
 
-    Volumes: NIfTI, NRRD, MHA or a folder of DICOM slices; the result has FIXED's grid. Pictures: a pair of PNG files,
-    or a pair of folders of PNG files with equal names, already aligned.
+    Volumes: NIfTI, NRRD, MHA, a folder of DICOM slices or a multi-frame DICOM file; the result has FIXED's grid.
+    Pictures: a pair of PNG files, or a pair of folders of PNG files with equal names, already aligned.
     """
     settings = FusionSettings(
         registration=Method.AUTO if registration is None else parse_choice(Method, registration, "registration"),
@@ -73,12 +75,12 @@ def fuse(
     if _are_pictures(fixed, moving):
         from CSAFusionLib.cli.picture_job import PictureOutputs, fuse_picture_files
 
-        _refuse_volume_options(settings, registration, transform)
+        _refuse_volume_options(settings, registration, transform, volume)
         fuse_picture_files(fixed, moving, settings, PictureOutputs(output, png, provenance))
     else:
         from CSAFusionLib.cli.volume_job import VolumeOutputs, fuse_volume_files
 
-        fuse_volume_files(fixed, moving, settings, VolumeOutputs(output, transform, png, provenance))
+        fuse_volume_files(fixed, moving, settings, VolumeOutputs(output, transform, png, provenance), volume=volume)
 
 
 def _are_pictures(fixed: Path, moving: Path) -> bool:
@@ -93,15 +95,19 @@ def _are_pictures(fixed: Path, moving: Path) -> bool:
 
 def _is_picture(path: Path) -> bool:
     if path.is_dir():
-        return any(file.suffix.lower() == ".png" for file in path.iterdir())
+        # Viewers and exports leave previews and screenshots beside the slices of a scan.
+        return any(file.suffix.lower() == ".png" for file in path.iterdir()) and not holds_dicom(path)
     return path.suffix.lower() == ".png"
 
 
-def _refuse_volume_options(settings: FusionSettings, registration: str | None, transform: Path | None) -> None:
+def _refuse_volume_options(
+    settings: FusionSettings, registration: str | None, transform: Path | None, volume: str | None
+) -> None:
     """Pictures have no geometry and no units: an option that needs either would be silently ignored."""
     given = {
         "--registration": registration not in (None, "none"),
         "--transform": transform is not None,
+        "--volume": volume is not None,
         "--fixed-window": settings.fixed_window is not None,
         "--moving-window": settings.moving_window is not None,
         "--colour-table": settings.colour_table is not None,

@@ -27,6 +27,14 @@ Fixed = Annotated[
     Path, typer.Argument(metavar="FIXED", help="The reference: its grid is the result's grid.", show_default=False)
 ]
 Moving = Annotated[Path, typer.Argument(metavar="MOVING", help="What is brought onto it.", show_default=False)]
+VolumeNumber = Annotated[
+    str | None,
+    typer.Option(
+        "--volume",
+        metavar="N|N,M",
+        help="Which volume, from 1, of an input that holds several; N,M where both do. Asked for when needed.",
+    ),
+]
 Model = Annotated[
     str,
     typer.Option(

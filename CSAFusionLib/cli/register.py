@@ -12,6 +12,7 @@ from CSAFusionLib.cli import options
 from CSAFusionLib.cli.alignment_picture import alignment_picture
 from CSAFusionLib.cli.outputs import Writer, check_extension, check_outputs, write_together
 from CSAFusionLib.cli.progress_bar import ProgressBar
+from CSAFusionLib.cli.reading import read_inputs
 from CSAFusionLib.cli.summary import print_registration, print_warnings, print_written
 from CSAFusionLib.fusion.alignment import darkest
 from CSAFusionLib.fusion.provenance import NOTICE
@@ -24,7 +25,6 @@ from CSAFusionLib.registration.register import register as find_transform
 from CSAFusionLib.registration.transforms import check_transform_path, write_transform
 from CSAFusionLib.volumes.checking import check_volume
 from CSAFusionLib.volumes.pictures import write_picture
-from CSAFusionLib.volumes.reading import read_volume
 from CSAFusionLib.volumes.volume import notes_of
 from CSAFusionLib.volumes.writing import VOLUME_EXTENSIONS, write_volume
 
@@ -41,6 +41,7 @@ def register(
         Path | None, typer.Option(help="Also save a picture: fixed, moved, checkerboard, edges, in three planes.")
     ] = None,
     model: options.Model = "rigid",
+    volume: options.VolumeNumber = None,
     seed: options.Seed = 0,
     deterministic: options.Deterministic = True,
     brainsfit: options.Brainsfit = None,
@@ -59,9 +60,9 @@ def register(
     check_outputs((transform, output, png), (fixed, moving))
     with ProgressBar() as progress:
         progress("Reading", 0, 0)
-        volumes = read_volume(fixed), read_volume(moving)
-        for volume in volumes:
-            check_volume(volume)
+        volumes = read_inputs(fixed, moving, volume)
+        for one in volumes:
+            check_volume(one)
         result = find_transform(
             *volumes,
             settings.registration,

@@ -9,6 +9,7 @@ from pathlib import Path
 from CSAFusionLib.cli.montage import montage_of
 from CSAFusionLib.cli.outputs import Writer, check_extension, check_outputs, write_together
 from CSAFusionLib.cli.progress_bar import ProgressBar
+from CSAFusionLib.cli.reading import read_inputs
 from CSAFusionLib.cli.summary import print_fusion_summary, print_written
 from CSAFusionLib.fusion.pipeline import FusionResult, fuse_volumes
 from CSAFusionLib.fusion.settings import FusionSettings
@@ -16,7 +17,6 @@ from CSAFusionLib.json_text import to_json
 from CSAFusionLib.registration.methods import TransformModel
 from CSAFusionLib.registration.transforms import check_transform_path, write_transform
 from CSAFusionLib.volumes.pictures import write_picture
-from CSAFusionLib.volumes.reading import read_volume
 from CSAFusionLib.volumes.writing import VOLUME_EXTENSIONS, write_volume
 
 
@@ -50,8 +50,12 @@ class VolumeOutputs:
         return writers
 
 
-def fuse_volume_files(fixed: Path, moving: Path, settings: FusionSettings, outputs: VolumeOutputs) -> FusionResult:
+def fuse_volume_files(
+    fixed: Path, moving: Path, settings: FusionSettings, outputs: VolumeOutputs, *, volume: str | None = None
+) -> FusionResult:
     """Fuse two volumes from disk to disk.
+
+    volume: which ones, where the inputs hold several, as :func:`CSAFusionLib.cli.reading.read_inputs` takes it.
 
     Raises:
         CSAFusionError: an input, an output or a setting cannot be used; nothing was written.
@@ -59,7 +63,7 @@ def fuse_volume_files(fixed: Path, moving: Path, settings: FusionSettings, outpu
     outputs.check((fixed, moving), settings.transform_model)
     with ProgressBar() as progress:
         progress("Reading", 0, 0)
-        result = fuse_volumes(read_volume(fixed), read_volume(moving), settings, progress=progress)
+        result = fuse_volumes(*read_inputs(fixed, moving, volume), settings, progress=progress)
         progress("Writing", 0, 0)
         writers = outputs.writers(result, settings)
         write_together(writers)

@@ -7,37 +7,44 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.volumes.dicom import MODALITY, SERIES_UID, read_dicom_folder, read_dicom_series
+from CSAFusionLib.volumes.choice import chosen
+from CSAFusionLib.volumes.dicom.files import is_dicom
+from CSAFusionLib.volumes.dicom.reading import read_dicom_file, read_dicom_folder
 from CSAFusionLib.volumes.nifti import is_whole
 from CSAFusionLib.volumes.quiet import itk_warnings_off
 from CSAFusionLib.volumes.volume import Volume
 
 
-def read_volume(path: str | Path) -> Volume:
+def read_volume(path: str | Path, volume: int | None = None) -> Volume:
     """Read a 3-D volume.
 
-    path: a NIfTI, NRRD or MetaImage file, a folder that holds one DICOM series, or one file of a DICOM series, for
-    which the whole series is read. A fourth dimension of length 1 is dropped.
-    Raises InputError when the path does not exist, cannot be read, or is not one 3-D volume.
+    Args:
+        path: a NIfTI, NRRD or MetaImage file, a folder that holds one DICOM series, a multi-frame DICOM file, or one
+            file of a DICOM series, for which the whole series is read. A fourth dimension of length 1 is dropped.
+        volume: which one, from 1, where a DICOM file or series holds several; None for the only one.
+
+    Raises:
+        SeveralVolumesError: there are several volumes and none was chosen.
+        InputError: the path does not exist, cannot be read, or is not one 3-D volume.
     """
     path = Path(path)
     if not path.exists():
         raise InputError(f"'{path}' does not exist; check the path.")
     with itk_warnings_off():
+        if path.is_dir():
+            return read_dicom_folder(path, volume)
+        if is_dicom(path):
+            return read_dicom_file(path, volume)
+        chosen(str(path), [("", 1)], volume)
         return _read(path)
 
 
 def _read(path: Path) -> Volume:
-    if path.is_dir():
-        return read_dicom_folder(path)
     header = _read_header(path)
-    if header.HasMetaDataKey(SERIES_UID) and header.GetSize()[2:] in ((), (1,)):
-        return read_dicom_series(path.parent, header.GetMetaData(SERIES_UID).strip())
     _check_dimension(path, header.GetSize())
     if header.HasMetaDataKey("vox_offset") and path.suffix.lower() in (".nii", ".gz") and not is_whole(path, header):
         raise InputError(f"'{path}' is cut off before its last voxel; copy or export it again.")
-    modality = header.GetMetaData(MODALITY).strip() if header.HasMetaDataKey(MODALITY) else None
-    return Volume(_read_voxels(path, header), path.name, modality)
+    return Volume(_read_voxels(path, header), path.name)
 
 
 def _read_header(path: Path) -> sitk.ImageFileReader:

@@ -41,6 +41,7 @@ def _write_series(
             "0008|0018": f"{series_uid}.{ord(prefix)}{number + 1}",
             "0008|0060": modality,
             "0008|103e": description,
+            "0018|0050": "3",
             "0020|000d": "1.2.826.0.1.3680043.2.1125.9",
             "0020|000e": series_uid,
             "0020|0013": str(number + 1),

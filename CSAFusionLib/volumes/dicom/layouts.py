@@ -1,0 +1,92 @@
+"""The frames of a DICOM file, by the way in which its kind of object describes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from CSAFusionLib.volumes.dicom.elements import HeaderError, items_of, numbers_of, printable, text_of
+from CSAFusionLib.volumes.dicom.frames import (
+    Frame,
+    frame_count,
+    instance_number_of,
+    orientation_of,
+    position_of,
+    size_of,
+    slice_distance_of,
+    spacing_of,
+    stacked_frames,
+)
+from CSAFusionLib.volumes.dicom.grouped import grouped_frames, has_groups
+from CSAFusionLib.volumes.dicom.kinds import DOSE, NUCLEAR
+from CSAFusionLib.volumes.dicom.labels import classic_labels
+from CSAFusionLib.volumes.dicom.nuclear import nuclear_frames
+from CSAFusionLib.volumes.dicom.scaling import dose_scale_of, real_world_of, rescale_of
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+# The vectors of time that Frame Increment Pointer names for films: Frame Time and Frame Time Vector.
+_TIMES = (0x00181063, 0x00181065)
+
+
+def frames_of(dataset: Dataset, file: Path) -> list[Frame]:
+    """Return the frames of a file in the order in which they are stored.
+
+    Raises HeaderError for a file that holds no slices in space, and for header elements that cannot be used.
+    """
+    image_type = text_of(dataset, "ImageType").upper().split("\\")
+    if "MOSAIC" in image_type:
+        raise HeaderError("is a mosaic, many slices tiled in one picture; convert it to NIfTI with dcm2niix first")
+    if has_groups(dataset):
+        return grouped_frames(dataset, file)
+    sop_class = text_of(dataset, "SOPClassUID")
+    if sop_class == DOSE:
+        return _dose_frames(dataset, file)
+    if sop_class == NUCLEAR:
+        return nuclear_frames(dataset, file, image_type)
+    if frame_count(dataset) > 1:
+        return _plain_frames(dataset, file)
+    return [_classic_frame(dataset, file, image_type)]
+
+
+def _classic_frame(dataset: Dataset, file: Path, image_type: list[str]) -> Frame:
+    return Frame(
+        file=file,
+        index=0,
+        size=size_of(dataset),
+        position=position_of(dataset),
+        orientation=orientation_of(dataset),
+        spacing=spacing_of(dataset),
+        thickness=slice_distance_of(dataset),
+        scales=(rescale_of(dataset), real_world_of(items_of(dataset, "RealWorldValueMappingSequence"))),
+        labels=classic_labels(dataset),
+        number=instance_number_of(dataset),
+        is_localizer="LOCALIZER" in image_type,
+    )
+
+
+def _dose_frames(dataset: Dataset, file: Path) -> list[Frame]:
+    scale = dose_scale_of(dataset)
+    offsets = numbers_of(dataset, "GridFrameOffsetVector") or (0.0,)
+    if len(offsets) != frame_count(dataset):
+        raise HeaderError(f"holds {frame_count(dataset)} planes of dose and gives the places of {len(offsets)}")
+    return stacked_frames(dataset, file, np.array(offsets) - offsets[0], (scale, None))
+
+
+def _plain_frames(dataset: Dataset, file: Path) -> list[Frame]:
+    """The frames of a file without functional groups that lie one behind the other, as some converters write them."""
+    step = slice_distance_of(dataset) if text_of(dataset, "SpacingBetweenSlices") else None
+    pointers = dataset.get("FrameIncrementPointer")
+    in_time = any(int(one) in _TIMES for one in (pointers if isinstance(pointers, Iterable) else [pointers or 0]))
+    if step is None or in_time or position_of(dataset) is None or orientation_of(dataset) is None:
+        modality = printable(dataset.get("Modality", ""))
+        raise HeaderError(
+            f"holds {frame_count(dataset)} frames{f' ({modality})' if modality else ''} without a place in space, "
+            f"as films and projections do; give a volume of slices"
+        )
+    places = np.arange(frame_count(dataset)) * step
+    return stacked_frames(dataset, file, places, (rescale_of(dataset), None))

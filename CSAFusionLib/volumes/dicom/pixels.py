@@ -1,0 +1,159 @@
+"""Decode the stored values of a DICOM file, whatever their transfer syntax."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import SimpleITK as sitk
+
+from CSAFusionLib.volumes.dicom.elements import HeaderError, number_of, text_of
+from CSAFusionLib.volumes.dicom.frames import frame_count, size_of
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+_PIXEL_DATA = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+_BITS_ALLOCATED = (1, 8, 16, 32, 64)
+_RLE = "1.2.840.10008.1.2.5"
+# A frame compressed by more than this is not believed: its header claims a size that its data do not have.
+_MOST_COMPRESSED = 2000
+# An object of no particular kind, so that ITK gives stored values as they are.
+_PLAIN_OBJECT = "1.2.840.10008.5.1.4.1.1.7.3"
+_COPIED = (
+    "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "Rows", "Columns", "BitsAllocated",
+    "BitsStored", "HighBit", "PixelRepresentation",
+)  # fmt: skip
+
+
+def stored_values(dataset: Dataset) -> np.ndarray:
+    """Return the stored values of every frame, (F, H, W), or RGB, (F, H, W, 3), where the file is in colour.
+
+    Bits that are not used are cleared. Monochrome values stay as they are stored, whichever end is shown white.
+
+    Raises HeaderError where the data do not fit what the header says of them, or cannot be decoded.
+    """
+    _check_header(dataset)
+    compressed = dataset.file_meta.TransferSyntaxUID.is_encapsulated
+    values = _decompressed(dataset) if compressed else _native(dataset)
+    colour = number_of(dataset, "SamplesPerPixel") == 3
+    values = values.reshape(frame_count(dataset), *size_of(dataset), *((3,) if colour else ()))
+    in_palette = text_of(dataset, "PhotometricInterpretation") == "PALETTE COLOR"
+    return _through_palette(dataset, values) if in_palette else values
+
+
+def _check_header(dataset: Dataset) -> None:
+    if not any(keyword in dataset for keyword in _PIXEL_DATA):
+        raise HeaderError("holds no image")
+    if number_of(dataset, "SamplesPerPixel") not in (None, 1, 3):
+        raise HeaderError(f"has {number_of(dataset, 'SamplesPerPixel'):g} values in each voxel, where 1 or 3 are read")
+    allocated, stored = number_of(dataset, "BitsAllocated"), number_of(dataset, "BitsStored")
+    if allocated not in _BITS_ALLOCATED or not 0 < (allocated if stored is None else stored) <= allocated:
+        raise HeaderError(f"says that {stored or 0:g} of {allocated or 0:g} bits are used in each voxel")
+
+
+def _native(dataset: Dataset) -> np.ndarray:
+    from pydicom.pixels.utils import get_expected_length
+
+    rows, columns = size_of(dataset)
+    expected = get_expected_length(dataset)
+    data = next(dataset[keyword].value for keyword in _PIXEL_DATA if keyword in dataset)
+    there = len(data or b"")
+    if there < expected:
+        raise HeaderError(f"holds {there} bytes of voxels, where its header says {expected}; copy or export it again")
+    # Some writers fill up with a few bytes; a row or a column more means that the header is wrong.
+    line = expected // (max(rows, columns) * frame_count(dataset))
+    if there - expected > 1 and there - expected >= line:
+        raise HeaderError(f"holds {there} bytes of voxels, where its header says {expected}; export it again")
+    return _used_bits(dataset, dataset.pixel_array)
+
+
+def _used_bits(dataset: Dataset, values: np.ndarray) -> np.ndarray:
+    """Clear the bits outside those that are used, where an old overlay may lie, and carry the sign over them."""
+    allocated, stored = (int(number_of(dataset, keyword) or 0) for keyword in ("BitsAllocated", "BitsStored"))
+    high = number_of(dataset, "HighBit")
+    lowest = (stored - 1 if high is None else int(high)) + 1 - stored
+    if values.dtype.kind not in "iu" or not 0 < stored < allocated or not 0 <= lowest <= allocated - stored:
+        return values
+    left = allocated - stored - lowest
+    return (values << left) >> (left + lowest)
+
+
+def _decompressed(dataset: Dataset) -> np.ndarray:
+    from pydicom.encaps import generate_frames
+
+    count = frame_count(dataset)
+    offsets = None
+    if "ExtendedOffsetTable" in dataset and "ExtendedOffsetTableLengths" in dataset:
+        offsets = (dataset.ExtendedOffsetTable, dataset.ExtendedOffsetTableLengths)
+    frames = list(generate_frames(dataset.PixelData, number_of_frames=count, extended_offsets=offsets))
+    if len(frames) != count:
+        raise HeaderError(f"says that it holds {count} frames and holds {len(frames)}; export it again")
+    rows, columns = size_of(dataset)
+    claimed = rows * columns * int(number_of(dataset, "BitsAllocated") or 8) // 8
+    if any(claimed > _MOST_COMPRESSED * len(frame) + 2**20 for frame in frames):
+        raise HeaderError("holds far too little data for the size that its header says; copy or export it again")
+    decoded = _decompressed_by_itk(dataset, frames)
+    return _decompressed_by_pydicom(dataset) if decoded is None else decoded
+
+
+def _decompressed_by_itk(dataset: Dataset, frames: list[bytes]) -> np.ndarray | None:
+    """The frames decoded by ITK, which knows every syntax but the newest; None where it cannot.
+
+    It is given a file with nothing but the compressed frames and their format, and so neither rescales nor inverts.
+    """
+    with tempfile.TemporaryDirectory(prefix="csafusion-") as folder:
+        file = Path(folder) / "frames.dcm"
+        _bare_copy(dataset, frames).save_as(file, enforce_file_format=True)
+        try:
+            image = sitk.ReadImage(str(file))
+        except RuntimeError:
+            return None
+    values = sitk.GetArrayFromImage(image)
+    wanted = (len(frames), *size_of(dataset))
+    return values if values.shape[:3] == wanted or values.shape[:2] == wanted[1:] and len(frames) == 1 else None
+
+
+def _bare_copy(dataset: Dataset, frames: list[bytes]) -> Dataset:
+    from pydicom import Dataset
+    from pydicom.dataset import FileMetaDataset
+    from pydicom.encaps import encapsulate
+    from pydicom.uid import UID, generate_uid
+
+    bare = Dataset()
+    bare.file_meta = FileMetaDataset()
+    bare.file_meta.TransferSyntaxUID = dataset.file_meta.TransferSyntaxUID
+    bare.file_meta.MediaStorageSOPClassUID = bare.SOPClassUID = UID(_PLAIN_OBJECT)
+    bare.file_meta.MediaStorageSOPInstanceUID = bare.SOPInstanceUID = generate_uid()
+    bare.StudyInstanceUID, bare.SeriesInstanceUID, bare.Modality = generate_uid(), generate_uid(), "OT"
+    for keyword in _COPIED:
+        if keyword in dataset:
+            setattr(bare, keyword, dataset[keyword].value)
+    if number_of(dataset, "SamplesPerPixel") != 3:
+        bare.PhotometricInterpretation = "MONOCHROME2"
+    bare.NumberOfFrames = len(frames)
+    bare.PixelData = encapsulate(frames)
+    bare["PixelData"].VR = "OB"
+    return bare
+
+
+def _decompressed_by_pydicom(dataset: Dataset) -> np.ndarray:
+    syntax = dataset.file_meta.TransferSyntaxUID
+    try:
+        return dataset.pixel_array
+    except (RuntimeError, NotImplementedError, AttributeError, ValueError) as error:
+        raise HeaderError(
+            f"is damaged, or compressed in a way that is not known here ({syntax.name}); export it uncompressed"
+        ) from error
+
+
+def _through_palette(dataset: Dataset, values: np.ndarray) -> np.ndarray:
+    """Stored indices as RGB through the file's own palette, 8 bits."""
+    from pydicom.pixels import apply_color_lut
+
+    if "RedPaletteColorLookupTableDescriptor" not in dataset and "PaletteColorLookupTableUID" not in dataset:
+        raise HeaderError("is a PALETTE COLOR image without a palette; export it again as grey or RGB")
+    colours = apply_color_lut(values, dataset)
+    return colours if colours.dtype == np.uint8 else (colours >> 8).astype(np.uint8)

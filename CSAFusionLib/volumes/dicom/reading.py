@@ -1,0 +1,176 @@
+"""Read one volume from a DICOM folder, series or file, and say why not where there is none or more than one."""
+
+from __future__ import annotations
+
+import filecmp
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.volumes.choice import chosen
+from CSAFusionLib.volumes.dicom.files import (
+    DicomFile,
+    describe_file,
+    find_dicom,
+    listed_by_directory,
+    printable_path,
+    read_header,
+    read_whole,
+    readable,
+)
+from CSAFusionLib.volumes.dicom.frames import Frame
+from CSAFusionLib.volumes.dicom.kinds import DIRECTORY, Kind, name_of
+from CSAFusionLib.volumes.dicom.layouts import frames_of
+from CSAFusionLib.volumes.dicom.pixels import stored_values
+from CSAFusionLib.volumes.dicom.splitting import SubVolume, split_into_volumes
+from CSAFusionLib.volumes.dicom.stacking import stack_frames
+from CSAFusionLib.volumes.dicom.voxels import image_of, stored_frames
+from CSAFusionLib.volumes.volume import Volume
+
+_SERIES_LISTED = 6
+
+
+def read_dicom_folder(folder: Path, volume: int | None = None) -> Volume:
+    """Read the one DICOM series of a folder, in physical units (HU for CT, Gy for doses).
+
+    Objects that are no volume, as reports, structures, segmentations and localizers, are passed over. Folders inside
+    the folder are searched too; a series that lies in the folder itself goes before them.
+
+    Args:
+        volume: which one, from 1, of a series that holds several; None for the only one.
+
+    Raises:
+        InputError: the folder holds no series or several, or as read_dicom_file does.
+    """
+    return _read_one_series(folder, find_dicom(folder), folder, volume)
+
+
+def read_dicom_file(path: Path, volume: int | None = None) -> Volume:
+    """Read a multi-frame file, the whole series of a file of one slice, or the one series that a DICOMDIR lists.
+
+    Args:
+        volume: which one, from 1, of a file or series that holds several; None for the only one.
+
+    Raises:
+        InputError: the file holds no volume, several and none is chosen, or one whose slices are missing, doubled,
+            uneven, tilted or not parallel, or that does not say where its voxels lie or what they mean.
+    """
+    file = describe_file(path)
+    if file.sop_class == DIRECTORY:
+        return _read_one_series(path, listed_by_directory(path), path.parent, volume)
+    _check_kind(path, file)
+    if file.frames > 1 and not file.concatenation:
+        return _read_files(path, path.name, [file], volume)
+    beside = [one for one in find_dicom(path.parent) if one.series == file.series and _goes_with(one, file)]
+    return _read_files(path.parent, path.parent.name, beside or [file], volume)
+
+
+def _goes_with(one: DicomFile, file: DicomFile) -> bool:
+    if file.concatenation:
+        return one.concatenation == file.concatenation
+    return one.kind is file.kind and one.frames == 1
+
+
+def _check_kind(path: Path, file: DicomFile) -> None:
+    if file.kind is Kind.SEGMENTATION:
+        raise InputError(
+            f"'{printable_path(path)}' is a segmentation, whose voxels are labels; give the image it was drawn on."
+        )
+    if file.kind is Kind.NO_IMAGE:
+        raise InputError(f"'{printable_path(path)}' is a DICOM {name_of(file.sop_class)}, which holds no volume.")
+
+
+def _read_one_series(source: Path, files: list[DicomFile], top: Path, volume: int | None) -> Volume:
+    if not files:
+        raise InputError(
+            f"'{printable_path(source)}' holds no DICOM series; give a folder of DICOM slices or a volume file."
+        )
+    best = max(file.kind for file in files)
+    _check_kind(source, next(file for file in files if file.kind is best))
+    candidates = [file for file in files if file.kind is best]
+    at_the_top = {file.series for file in candidates if file.path.parent == top}
+    series: dict[str, list[DicomFile]] = defaultdict(list)
+    for file in candidates:
+        if not at_the_top or file.series in at_the_top:
+            series[file.series].append(file)
+    if len(series) > 1:
+        raise InputError(
+            f"'{printable_path(source)}' holds {len(series)} DICOM series: {_listed(source, list(series.values()))}; "
+            f"give one file of the series you want instead of the folder."
+        )
+    return _read_files(source, source.name, next(iter(series.values())), volume)
+
+
+def _read_files(source: Path, name: str, files: list[DicomFile], volume: int | None) -> Volume:
+    """Read the volume that some files of one series hold; sentences name the source."""
+    frames = [frame for file in _without_copies(source, files) for frame in _frames_in(file.path)]
+    if any(not frame.is_localizer for frame in frames):
+        frames = [frame for frame in frames if not frame.is_localizer]
+    with readable(source):
+        volumes = _once(split_into_volumes(frames))
+        found = chosen(printable_path(source), [(one.description, len(one.frames)) for one in volumes], volume)
+        stack = stack_frames(volumes[found].frames)
+        image = image_of(stack)
+    notes = (f"is number {found + 1} of the {len(volumes)} that its source holds.",) if len(volumes) > 1 else ()
+    return Volume(image, printable_path(Path(name)), files[0].modality or None, notes)
+
+
+def _frames_in(path: Path) -> list[Frame]:
+    header = read_header(path)
+    with readable(path):
+        return frames_of(header, path)
+
+
+def _without_copies(source: Path, files: list[DicomFile]) -> list[DicomFile]:
+    """The files, each instance once; InputError for two that say they are one and hold different things."""
+    kept: dict[str, DicomFile] = {}
+    for file in files:
+        first = kept.setdefault(file.instance or str(file.path), file)
+        if first is not file and not filecmp.cmp(first.path, file.path, shallow=False) and _differ(first, file):
+            raise InputError(
+                f"'{printable_path(source)}' holds two different files of one and the same image, "
+                f"'{printable_path(Path(first.path.name))}' and '{printable_path(Path(file.path.name))}'; "
+                f"remove one of them."
+            )
+    return list(kept.values())
+
+
+def _once(volumes: list[SubVolume]) -> list[SubVolume]:
+    """The volumes, without those that nothing tells from the first and that hold the same values as it does.
+
+    Copies whose identifiers were written anew, as anonymizers do, are found in this way.
+    """
+    first = volumes[0]
+    if len(volumes) == 1 or not all(volume.is_untold for volume in volumes):
+        return volumes
+    there = dict(zip(map(_place, first.frames), stored_frames(list(first.frames)), strict=True))
+    for volume in volumes[1:]:
+        for frame, values in zip(volume.frames, stored_frames(list(volume.frames)), strict=True):
+            if _place(frame) not in there or not np.array_equal(there[_place(frame)], values):
+                return volumes
+    return [SubVolume(first.frames)]
+
+
+def _place(frame: Frame) -> tuple[float, ...]:
+    return () if frame.position is None else tuple(frame.position.round(3))
+
+
+def _differ(a: DicomFile, b: DicomFile) -> bool:
+    first, second = read_whole(a.path), read_whole(b.path)
+    with readable(a.path):
+        return not np.array_equal(stored_values(first), stored_values(second))
+
+
+def _listed(source: Path, series: list[list[DicomFile]]) -> str:
+    shown = [_described(source, files) for files in series[:_SERIES_LISTED]]
+    return ", ".join(shown) + (", ..." if len(series) > _SERIES_LISTED else "")
+
+
+def _described(source: Path, files: list[DicomFile]) -> str:
+    first = files[0]
+    folder = source if source.is_dir() else source.parent
+    count = f"{len(files)} file" + ("s" if len(files) > 1 else "")
+    example = printable_path(first.path.relative_to(folder))
+    return f"'{first.description or 'no description'}' ({first.modality}, {count}, e.g. '{example}')"
