@@ -16,6 +16,7 @@ from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.registration.engines.brainsfit import use_executable
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.volumes.dicom.files import holds_dicom
+from CSAFusionLib.volumes.nifti_orientation import Orientation
 
 
 def fuse(
@@ -32,6 +33,7 @@ def fuse(
     moving_modality: options.ModalityOption = None,
     fixed_window: options.WindowOption = None,
     moving_window: options.WindowOption = None,
+    orientation_from: options.OrientationFrom = "header",
     colour_table: options.ColourTable = None,
     plane: options.SlicePlane = "axial",
     weights: options.Weights = None,
@@ -70,17 +72,19 @@ def fuse(
         seed=seed,
         deterministic=deterministic,
     )
+    orientation = parse_choice(Orientation, orientation_from, "orientation")
     use_executable(brainsfit)
     # The jobs load PyTorch; the help and a wrong option should not wait for it.
     if _are_pictures(fixed, moving):
         from CSAFusionLib.cli.picture_job import PictureOutputs, fuse_picture_files
 
-        _refuse_volume_options(settings, registration, transform, volume)
+        _refuse_volume_options(settings, registration, transform, volume, orientation)
         fuse_picture_files(fixed, moving, settings, PictureOutputs(output, png, provenance))
     else:
         from CSAFusionLib.cli.volume_job import VolumeOutputs, fuse_volume_files
 
-        fuse_volume_files(fixed, moving, settings, VolumeOutputs(output, transform, png, provenance), volume=volume)
+        outputs = VolumeOutputs(output, transform, png, provenance)
+        fuse_volume_files(fixed, moving, settings, outputs, volume=volume, orientation=orientation)
 
 
 def _are_pictures(fixed: Path, moving: Path) -> bool:
@@ -101,7 +105,11 @@ def _is_picture(path: Path) -> bool:
 
 
 def _refuse_volume_options(
-    settings: FusionSettings, registration: str | None, transform: Path | None, volume: str | None
+    settings: FusionSettings,
+    registration: str | None,
+    transform: Path | None,
+    volume: str | None,
+    orientation: Orientation,
 ) -> None:
     """Pictures have no geometry and no units: an option that needs either would be silently ignored."""
     given = {
@@ -111,6 +119,7 @@ def _refuse_volume_options(
         "--fixed-window": settings.fixed_window is not None,
         "--moving-window": settings.moving_window is not None,
         "--colour-table": settings.colour_table is not None,
+        "--orientation-from": orientation is not Orientation.HEADER,
         "--plane": settings.plane is not Plane.AXIAL,
     }
     for option, is_given in given.items():

@@ -15,9 +15,11 @@ from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.intensity.windows import CT_WINDOWS, Window, parse_window
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.training.pairs import PairKind, Split
+from CSAFusionLib.volumes.nifti_orientation import Orientation
 
 AnEnum = TypeVar("AnEnum", bound=Enum)
 
+ORIENTATIONS = "|".join(orientation.name.lower() for orientation in Orientation)
 MODALITIES = "|".join(modality.name for modality in Modality)
 WINDOWS = "LEVEL,WIDTH or " + "|".join(CT_WINDOWS)
 METHODS = "|".join(method.name.lower() for method in Method)
@@ -56,6 +58,14 @@ Brainsfit = Annotated[
 ModalityOption = Annotated[str | None, typer.Option(metavar=MODALITIES, help="Guessed from the data when left out.")]
 WindowOption = Annotated[
     str | None, typer.Option(metavar="WINDOW", help=f"Shown from black to white: {WINDOWS}. Found when left out.")
+]
+OrientationFrom = Annotated[
+    str,
+    typer.Option(
+        metavar=ORIENTATIONS,
+        help="What places NIfTI volumes: header chooses between qform and sform as 3D Slicer does; nibabel takes the "
+        "sform first, and a header without orientation as nibabel, FSL and SPM do.",
+    ),
 ]
 ColourTable = Annotated[
     str | None,

@@ -24,6 +24,7 @@ from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.register import register as find_transform
 from CSAFusionLib.registration.transforms import check_transform_path, write_transform
 from CSAFusionLib.volumes.checking import check_volume
+from CSAFusionLib.volumes.nifti_orientation import Orientation
 from CSAFusionLib.volumes.pictures import write_picture
 from CSAFusionLib.volumes.volume import notes_of
 from CSAFusionLib.volumes.writing import VOLUME_EXTENSIONS, write_volume
@@ -42,6 +43,7 @@ def register(
     ] = None,
     model: options.Model = "rigid",
     volume: options.VolumeNumber = None,
+    orientation_from: options.OrientationFrom = "header",
     seed: options.Seed = 0,
     deterministic: options.Deterministic = True,
     brainsfit: options.Brainsfit = None,
@@ -53,6 +55,7 @@ def register(
         seed=seed,
         deterministic=deterministic,
     )
+    orientation = parse_choice(Orientation, orientation_from, "orientation")
     use_executable(brainsfit)
     check_transform_path(transform, deformable=not settings.transform_model.is_linear)
     check_extension(output, VOLUME_EXTENSIONS)
@@ -60,7 +63,7 @@ def register(
     check_outputs((transform, output, png), (fixed, moving))
     with ProgressBar() as progress:
         progress("Reading", 0, 0)
-        volumes = read_inputs(fixed, moving, volume)
+        volumes = read_inputs(fixed, moving, volume, orientation=orientation)
         for one in volumes:
             check_volume(one)
         result = find_transform(

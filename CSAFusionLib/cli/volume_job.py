@@ -16,6 +16,7 @@ from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.json_text import to_json
 from CSAFusionLib.registration.methods import TransformModel
 from CSAFusionLib.registration.transforms import check_transform_path, write_transform
+from CSAFusionLib.volumes.nifti_orientation import Orientation
 from CSAFusionLib.volumes.pictures import write_picture
 from CSAFusionLib.volumes.writing import VOLUME_EXTENSIONS, write_volume
 
@@ -51,11 +52,18 @@ class VolumeOutputs:
 
 
 def fuse_volume_files(
-    fixed: Path, moving: Path, settings: FusionSettings, outputs: VolumeOutputs, *, volume: str | None = None
+    fixed: Path,
+    moving: Path,
+    settings: FusionSettings,
+    outputs: VolumeOutputs,
+    *,
+    volume: str | None = None,
+    orientation: Orientation = Orientation.HEADER,
 ) -> FusionResult:
     """Fuse two volumes from disk to disk.
 
     volume: which ones, where the inputs hold several, as :func:`CSAFusionLib.cli.reading.read_inputs` takes it.
+    orientation: which of its orientations places a NIfTI volume.
 
     Raises:
         CSAFusionError: an input, an output or a setting cannot be used; nothing was written.
@@ -63,7 +71,7 @@ def fuse_volume_files(
     outputs.check((fixed, moving), settings.transform_model)
     with ProgressBar() as progress:
         progress("Reading", 0, 0)
-        result = fuse_volumes(*read_inputs(fixed, moving, volume), settings, progress=progress)
+        result = fuse_volumes(*read_inputs(fixed, moving, volume, orientation=orientation), settings, progress=progress)
         progress("Writing", 0, 0)
         writers = outputs.writers(result, settings)
         write_together(writers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
+from CSAFusionLib.geometry.straight import resampled_straight
 from CSAFusionLib.intensity.colour import rgb_to_yuv
 from CSAFusionLib.volumes.volume import Volume
 
@@ -22,8 +23,13 @@ _SLAB_SHARE = 0.25
 
 
 def prepare(volume: Volume) -> sitk.Image:
-    """Return a volume as a scalar float32 image on its own grid: luminance where it has colour, extremes clamped."""
+    """Return a volume as a scalar float32 image: luminance where it has colour, extremes clamped.
+
+    It is on the volume's own grid, or on a straight one that holds it where its axes are sheared: not every engine
+    follows a shear, and a transform in mm is the same for both.
+    """
     image = _luminance(volume.image) if volume.is_colour else sitk.Cast(volume.image, sitk.sitkFloat32)
+    image = resampled_straight(image, float(sitk.GetArrayViewFromImage(image).min()))
     low, high = np.quantile(sitk.GetArrayFromImage(coarsen(image, 3 * min(image.GetSpacing()))), _KEPT_QUANTILES)
     if low == high:
         return image

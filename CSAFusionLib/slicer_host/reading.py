@@ -20,6 +20,7 @@ from CSAFusionLib.slicer_host.frames import (
     transform_between,
     vtk_from_matrix,
 )
+from CSAFusionLib.volumes.non_finite import fill_non_finite
 from CSAFusionLib.volumes.volume import Volume
 
 
@@ -28,6 +29,8 @@ def volume_from_node(node: slicer.vtkMRMLVolumeNode, frame: slicer.vtkMRMLTransf
 
     A linear transform between the two goes into the geometry, so that no voxel is interpolated; through a nonlinear one
     the image is resampled with the node's own spacing, and holds its lowest value where the node has no voxels.
+
+    Voxels that are not finite have its lowest value, and a note counts them.
 
     Args:
         node: scalar or RGB volume.
@@ -44,7 +47,8 @@ def volume_from_node(node: slicer.vtkMRMLVolumeNode, frame: slicer.vtkMRMLTransf
         image = _image(slicer.util.arrayFromVolume(node), matrix, node.GetName())
     else:
         image = _resampled(node, to_frame)
-    return Volume(image, node.GetName(), _dicom_modality(node))
+    filled, notes = fill_non_finite(image)
+    return Volume(filled, node.GetName(), _dicom_modality(node), notes)
 
 
 def sample_of_node(node: slicer.vtkMRMLVolumeNode, most: tuple[int, int, int]) -> Volume:
@@ -64,7 +68,8 @@ def sample_of_node(node: slicer.vtkMRMLVolumeNode, most: tuple[int, int, int]) -
     grid = np.diag([*steps, 1.0])
     grid[:3, 3] = first
     taken = np.ascontiguousarray(slicer.util.arrayFromVolume(node)[k, j, i])
-    return Volume(_image(taken, ijk_to_ras_of(node) @ grid, node.GetName()), node.GetName(), _dicom_modality(node))
+    sample, _ = fill_non_finite(_image(taken, ijk_to_ras_of(node) @ grid, node.GetName()))
+    return Volume(sample, node.GetName(), _dicom_modality(node))
 
 
 def _check_node(node: slicer.vtkMRMLVolumeNode) -> None:

@@ -8,6 +8,8 @@ import SimpleITK as sitk
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.volumes.volume import Volume
 
+_COLOURS = (sitk.sitkVectorUInt8, sitk.sitkVectorUInt16)
+
 
 def check_volume(volume: Volume) -> None:
     """Check that a volume can be fused: 3-D, scalar or RGB, finite, not constant, with a usable geometry.
@@ -38,6 +40,11 @@ def _check_components(volume: Volume) -> None:
         raise InputError(
             f"'{volume.name}' has {components} components in each voxel; give a scalar volume "
             f"or an RGB one (3 components)."
+        )
+    if components == 3 and volume.image.GetPixelID() not in _COLOURS:
+        raise InputError(
+            f"'{volume.name}' has three numbers in each voxel that are no colours, as a displacement field has; give a "
+            f"scalar volume, or colours as 8- or 16-bit unsigned RGB."
         )
     if "complex" in volume.image.GetPixelIDTypeAsString():
         raise InputError(f"'{volume.name}' holds complex numbers; give its magnitude.")

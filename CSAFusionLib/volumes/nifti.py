@@ -1,27 +1,269 @@
-"""Tell a cut-off NIfTI file from a whole one: its reader fills what is missing with zeros and says nothing."""
+"""Read the header of NIfTI-1, NIfTI-2 and Analyze 7.5 files, single or as a pair of .hdr and .img.
+
+ITK's reader is not used for them: it fills what is missing with zeros, turns NaN into 0, refuses the slightest shear,
+and says nothing where qform and sform differ. Layouts: nifti1.h and nifti2.h of the NIfTI Data Format Working Group.
+"""
 
 from __future__ import annotations
 
-import gzip
 import math
-import zlib
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
-import SimpleITK as sitk
+import numpy as np
+
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.volumes.nifti_orientation import Orientation, Placement, place
+from CSAFusionLib.volumes.stored_volume import StoredVolume
+from CSAFusionLib.volumes.voxel_data import Encoding, VoxelData, head_of, is_gzip
+
+HEAD = 540
+"""Bytes of the longest header, NIfTI-2's."""
+
+_NIFTI_1 = {
+    "dim": (40, "8i2"),
+    "intent_code": (68, "i2"),
+    "datatype": (70, "i2"),
+    "bitpix": (72, "i2"),
+    "pixdim": (76, "8f4"),
+    "vox_offset": (108, "f4"),
+    "scl_slope": (112, "f4"),
+    "scl_inter": (116, "f4"),
+    "xyzt_units": (123, "u1"),
+    "qform_code": (252, "i2"),
+    "sform_code": (254, "i2"),
+    "quatern": (256, "3f4"),
+    "qoffset": (268, "3f4"),
+    "srow": (280, "(3,4)f4"),
+    # Of Analyze, where SPM keeps its origin: five numbers at a byte where NIfTI keeps the codes.
+    "origin": (253, "3i2"),
+}
+_NIFTI_2 = {
+    "dim": (16, "8i8"),
+    "intent_code": (504, "i4"),
+    "datatype": (12, "i2"),
+    "bitpix": (14, "i2"),
+    "pixdim": (104, "8f8"),
+    "vox_offset": (168, "i8"),
+    "scl_slope": (176, "f8"),
+    "scl_inter": (184, "f8"),
+    "xyzt_units": (500, "i4"),
+    "qform_code": (344, "i4"),
+    "sform_code": (348, "i4"),
+    "quatern": (352, "3f8"),
+    "qoffset": (376, "3f8"),
+    "srow": (400, "(3,4)f8"),
+}
+# The first field, 348 or 540, in either byte order.
+_STARTS = (b"\x5c\x01\x00\x00", b"\x00\x00\x01\x5c", b"\x1c\x02\x00\x00", b"\x00\x00\x02\x1c")
+_MAGIC_2 = b"\r\n\x1a\n"
+
+# Code of a number type: how NumPy calls it, and the components of a voxel.
+_TYPES = {
+    2: ("u1", 1),
+    4: ("i2", 1),
+    8: ("i4", 1),
+    16: ("f4", 1),
+    64: ("f8", 1),
+    128: ("u1", 3),
+    256: ("i1", 1),
+    512: ("u2", 1),
+    768: ("u4", 1),
+    1024: ("i8", 1),
+    1280: ("u8", 1),
+    2304: ("u1", 4),
+}
+_REFUSED_TYPES = {
+    1: "single bits",
+    32: "complex numbers",
+    1536: "128-bit floats",
+    1792: "complex numbers",
+    2048: "complex numbers",
+}
+_DISPLACEMENTS = 1006
+_MM = {1: 1000.0, 2: 1.0, 3: 0.001}
 
 
-def is_whole(path: Path, header: sitk.ImageFileReader) -> bool:
-    """Tell whether a .nii or .nii.gz file is as long as its header says.
+@dataclass(frozen=True)
+class _Header:
+    """The fields of a header by name; ``kind`` is "single", "pair" or "analyze"."""
 
-    header: a reader that has read the information of the file.
+    path: Path
+    fields: Any
+    byte_order: Literal["<", ">"]
+    kind: str
+
+    def numbers(self, name: str) -> np.ndarray:
+        """One field as float64."""
+        return np.asarray(self.fields[name], np.float64)
+
+    def whole(self, name: str) -> int:
+        """One field as an int."""
+        return int(self.fields[name])
+
+
+def is_nifti(head: bytes) -> bool:
+    """Tell by the first 540 bytes, decompressed, whether a file is a NIfTI or an Analyze header."""
+    return head[:4] in _STARTS
+
+
+def read_nifti(path: Path, orientation: Orientation = Orientation.HEADER) -> StoredVolume:
+    """Read the header of a NIfTI or Analyze file, or of a pair by either of its files.
+
+    orientation: which of the header's orientations places the volume.
+    Raises InputError, which names the file, for a header that is damaged, contradicts itself or is no 3-D volume's,
+    for a number type that cannot be used, for a pair with a missing file, and for an orientation the header lacks.
     """
-    sizes = [int(header.GetMetaData(f"dim[{axis}]")) for axis in range(1, 8)]
-    needed = float(header.GetMetaData("vox_offset")) + math.prod(sizes) * int(header.GetMetaData("bitpix")) // 8
-    opened = gzip.open if path.name.lower().endswith(".gz") else open
-    try:
-        with opened(path, "rb") as file:
-            file.seek(int(needed) - 1)
-            # To the very end, where a compressed file keeps its checksum.
-            return len(file.read()) > 0
-    except (EOFError, gzip.BadGzipFile, zlib.error):
-        return False
+    header = _parse(_header_file(path), path)
+    size, vectors = _sizes(header)
+    number_type, components = _number_type(header)
+    if components > 1 and vectors > 1:
+        raise InputError(f"'{path}' has {vectors} colours in each voxel; extract one of them first.")
+    placement = _placement(header, size, orientation)
+    return StoredVolume(
+        path=path,
+        size=size,
+        number_type=number_type,
+        affine=placement.lps,
+        data=_data(header),
+        components=max(components, vectors),
+        component_axis=0 if components > 1 else 3,
+        scaling=_scaling(header) if components == 1 else None,
+        notes=placement.notes,
+    )
+
+
+def _header_file(path: Path) -> Path:
+    if ".img" not in [suffix.lower() for suffix in path.suffixes[-2:]]:
+        return path
+    header = _partner(path, ".hdr")
+    if header is None:
+        raise InputError(f"'{path}' lacks the .hdr file of the same name that describes it; copy it beside this one.")
+    return header
+
+
+def _partner(path: Path, extension: str) -> Path | None:
+    """The other file of a pair, gzipped or not, whatever the case of its extension; None where there is none."""
+    bare = path.name[: -len(path.suffix)] if path.suffix.lower() == ".gz" else path.name
+    stem = bare[: bare.rfind(".")]
+    for name in (stem + extension, stem + extension.upper()):
+        for ending in ("", ".gz", ".GZ"):
+            if path.with_name(name + ending).is_file():
+                return path.with_name(name + ending)
+    return None
+
+
+def _parse(file: Path, path: Path) -> _Header:
+    head = head_of(file, HEAD)
+    if not is_nifti(head):
+        raise InputError(f"'{path}' is no NIfTI file, or its header is damaged; export the volume again.")
+    byte_order: Literal["<", ">"] = "<" if head[0] else ">"
+    is_second = int.from_bytes(head[:4], "little" if head[0] else "big") == HEAD
+    magic = head[4:12] if is_second else head[344:348]
+    kind = {b"n+": "single", b"ni": "pair"}.get(magic[:2], "analyze")
+    if len(head) < (HEAD if is_second else 348) or (is_second and (kind == "analyze" or magic[4:] != _MAGIC_2)):
+        raise InputError(f"'{path}' has a damaged NIfTI header; copy or export it again.")
+    layout = _NIFTI_2 if is_second else _NIFTI_1
+    record = np.dtype(
+        {
+            "names": list(layout),
+            "formats": [np.dtype(form).newbyteorder(byte_order) for _, form in layout.values()],
+            "offsets": [place for place, _ in layout.values()],
+        }
+    )
+    return _Header(path, np.frombuffer(head, record, 1)[0], byte_order, kind)
+
+
+def _sizes(header: _Header) -> tuple[tuple[int, int, int], int]:
+    """Voxels along i, j, k, and the numbers of each voxel along the fifth dimension."""
+    count, *lengths = (int(number) for number in header.fields["dim"])
+    path = header.path
+    if not 1 <= count <= 7 or any(length < 1 for length in lengths[:count]):
+        raise InputError(f"'{path}' has a header with impossible dimensions; it is damaged, so export it again.")
+    lengths[count:] = [1] * (7 - count)
+    if count < 3:
+        raise InputError(f"'{path}' is a 2-D image; give a 3-D volume.")
+    if lengths[3] > 1:
+        raise InputError(f"'{path}' is a series of {lengths[3]} volumes (4-D); extract one 3-D volume from it first.")
+    if lengths[5] * lengths[6] > 1:
+        raise InputError(f"'{path}' has more than 5 dimensions; extract one 3-D volume from it first.")
+    return (lengths[0], lengths[1], lengths[2]), lengths[4]
+
+
+def _number_type(header: _Header) -> tuple[np.dtype[Any], int]:
+    code, bits = header.whole("datatype"), header.whole("bitpix")
+    if code in _REFUSED_TYPES:
+        raise InputError(f"'{header.path}' holds {_REFUSED_TYPES[code]}; save it as integers or 32-bit floats.")
+    if code not in _TYPES:
+        raise InputError(f"'{header.path}' has an unknown number type ({code}); its header is damaged.")
+    name, components = _TYPES[code]
+    number_type = np.dtype(name).newbyteorder(header.byte_order)
+    if bits not in (0, 8 * number_type.itemsize * components):
+        raise InputError(
+            f"'{header.path}' has a header that contradicts itself ({bits} bits in a voxel of number type {code}); "
+            f"it is damaged, so export the volume again."
+        )
+    if header.whole("intent_code") == _DISPLACEMENTS and header.kind != "analyze":
+        raise InputError(f"'{header.path}' holds displacements, not intensities; give a volume.")
+    return number_type, components
+
+
+def _placement(header: _Header, size: tuple[int, int, int], orientation: Orientation) -> Placement:
+    pixdim = header.numbers("pixdim")
+    coded = header.kind != "analyze"
+    unit = _MM.get(header.whole("xyzt_units") & 7, 1.0) if coded else 1.0
+    return place(
+        header.path,
+        size,
+        spacing=_spacing(pixdim[1:4], size) * unit,
+        qfac=-1.0 if pixdim[0] < 0 else 1.0,
+        qform=(header.numbers("quatern"), header.numbers("qoffset") * unit) if coded and _code(header, "q") else None,
+        sform=header.numbers("srow") * unit if coded and _code(header, "s") else None,
+        sform_is_scanner=_code(header, "s") == 1,
+        analyze_origin=None if coded else header.numbers("origin"),
+        orientation=orientation,
+    )
+
+
+def _spacing(pixdim: np.ndarray, size: tuple[int, int, int]) -> np.ndarray:
+    """Voxel sides, NaN where the header does not give them; that of a single slice may be missing, and is then 1."""
+    known = np.where(np.isfinite(pixdim) & (pixdim != 0), np.abs(pixdim), np.nan)
+    return np.where(np.isnan(known) & (np.array(size) == 1), 1.0, known)
+
+
+def _code(header: _Header, form: str) -> int:
+    return max(0, header.whole(f"{form}form_code"))
+
+
+def _scaling(header: _Header) -> tuple[float, float] | None:
+    """Slope and intercept, None where they change nothing; a slope of 0 or NaN means that there are none."""
+    slope = float(header.fields["scl_slope"])
+    intercept = float(header.fields["scl_inter"]) if header.kind != "analyze" else 0.0
+    if slope == 0 or not math.isfinite(slope) or (slope, intercept) == (1, 0):
+        return None
+    if not math.isfinite(intercept):
+        raise InputError(f"'{header.path}' has an intercept that is not finite; correct its header.")
+    return slope, intercept
+
+
+def _data(header: _Header) -> VoxelData:
+    offset = float(header.fields["vox_offset"])
+    path = header.path
+    if not math.isfinite(offset) or (header.kind != "analyze" and offset < 0) or abs(offset) > 2**40:
+        raise InputError(f"'{path}' has a header with an impossible place of its voxels; it is damaged.")
+    if header.kind == "single":
+        file, least = path, 352 if "origin" in header.fields.dtype.names else 544
+        offset = max(offset, least)
+    else:
+        found = path if _is_image_file(path) else _partner(path, ".img")
+        if found is None:
+            raise InputError(f"'{path}' lacks the .img file of the same name that holds its voxels; copy it beside it.")
+        file = found
+    if is_gzip(file):
+        return VoxelData((file,), Encoding.DEFLATE, skip=int(abs(offset)))
+    return VoxelData((file,), offset=int(abs(offset)))
+
+
+def _is_image_file(path: Path) -> bool:
+    return ".img" in [suffix.lower() for suffix in path.suffixes[-2:]]

@@ -2,82 +2,97 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.geometry.straight import TOLERATED_MM, nearest_straight
 from CSAFusionLib.volumes.choice import chosen
 from CSAFusionLib.volumes.dicom.files import is_dicom
 from CSAFusionLib.volumes.dicom.reading import read_dicom_file, read_dicom_folder
-from CSAFusionLib.volumes.nifti import is_whole
+from CSAFusionLib.volumes.formats import Format, format_of
+from CSAFusionLib.volumes.input_path import check_input_path, reason
+from CSAFusionLib.volumes.metaimage import read_metaimage
+from CSAFusionLib.volumes.nifti import read_nifti
+from CSAFusionLib.volumes.nifti_orientation import Orientation
+from CSAFusionLib.volumes.non_finite import fill_non_finite
+from CSAFusionLib.volumes.nrrd import read_nrrd
+from CSAFusionLib.volumes.opacity import lay_on_black
 from CSAFusionLib.volumes.quiet import itk_warnings_off
+from CSAFusionLib.volumes.stored_volume import to_image
 from CSAFusionLib.volumes.volume import Volume
 
+# Header rounding moves corners by less than the first, and is set right without a word up to the second.
+_ROUNDING_MM = 1e-5
+_UNSAID_MM = 1e-2
 
-def read_volume(path: str | Path, volume: int | None = None) -> Volume:
+
+def read_volume(
+    path: str | Path,
+    volume: int | None = None,
+    *,
+    orientation: Orientation = Orientation.HEADER,
+    keep_shear: bool = False,
+) -> Volume:
     """Read a 3-D volume.
 
+    The axes of the image are at right angles: where the header's are not, but by so little that no corner moves by more
+    than 0.1 mm, they are set right. Voxels that are not finite have its lowest value. The notes of the volume tell of
+    both, and of a header that contradicts itself or leaves the orientation open.
+
     Args:
-        path: a NIfTI, NRRD or MetaImage file, a folder that holds one DICOM series, a multi-frame DICOM file, or one
-            file of a DICOM series, for which the whole series is read. A fourth dimension of length 1 is dropped.
+        path: a NIfTI, Analyze, NRRD or MetaImage file, a folder that holds one DICOM series, a multi-frame DICOM file,
+            or one file of a DICOM series, for which the whole series is read. A fourth dimension of length 1 is
+            dropped.
         volume: which one, from 1, where a DICOM file or series holds several; None for the only one.
+        orientation: which of its orientations places a NIfTI volume.
+        keep_shear: read a volume with sheared axes too, and leave them so; right for one that is resampled anyway.
 
     Raises:
         SeveralVolumesError: there are several volumes and none was chosen.
-        InputError: the path does not exist, cannot be read, or is not one 3-D volume.
+        InputError: the path does not exist, cannot be read, or is not one 3-D volume; the file is damaged or not
+            whole; its axes are sheared.
     """
     path = Path(path)
-    if not path.exists():
-        raise InputError(f"'{path}' does not exist; check the path.")
-    with itk_warnings_off():
-        if path.is_dir():
-            return read_dicom_folder(path, volume)
-        if is_dicom(path):
-            return read_dicom_file(path, volume)
-        chosen(str(path), [("", 1)], volume)
-        return _read(path)
-
-
-def _read(path: Path) -> Volume:
-    header = _read_header(path)
-    _check_dimension(path, header.GetSize())
-    if header.HasMetaDataKey("vox_offset") and path.suffix.lower() in (".nii", ".gz") and not is_whole(path, header):
-        raise InputError(f"'{path}' is cut off before its last voxel; copy or export it again.")
-    return Volume(_read_voxels(path, header), path.name)
-
-
-def _read_header(path: Path) -> sitk.ImageFileReader:
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
+    is_folder = check_input_path(path)
     try:
-        reader.ReadImageInformation()
-    except RuntimeError as error:
-        raise InputError(_unreadable(path, error)) from error
-    return reader
+        with itk_warnings_off():
+            read = read_dicom_folder(path, volume) if is_folder else _read_file(path, volume, orientation)
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be read ({reason(error)}); copy it and try again.") from error
+    image, notes = _straightened(path, read.image, keep_shear=keep_shear)
+    image, filled = fill_non_finite(image)
+    return replace(read, image=image, notes=(*read.notes, *notes, *filled))
 
 
-def _check_dimension(path: Path, size: tuple[int, ...]) -> None:
-    if len(size) < 3:
-        raise InputError(f"'{path}' is a 2-D image; give a 3-D volume.")
-    if any(length > 1 for length in size[3:]):
-        raise InputError(f"'{path}' is a series of {size[3]} volumes (4-D); extract one 3-D volume from it first.")
-    if 0 in size:
-        raise InputError(f"'{path}' is empty; give a volume that has voxels.")
+def _read_file(path: Path, volume: int | None, orientation: Orientation) -> Volume:
+    if is_dicom(path):
+        return read_dicom_file(path, volume)
+    chosen(str(path), [("", 1)], volume)
+    found = format_of(path)
+    if found is Format.NIFTI:
+        stored = read_nifti(path, orientation)
+    else:
+        stored = read_nrrd(path) if found is Format.NRRD else read_metaimage(path)
+    image, notes = to_image(stored)
+    image, laid = lay_on_black(image)
+    return Volume(image, path.name, notes=notes + laid)
 
 
-def _read_voxels(path: Path, header: sitk.ImageFileReader) -> sitk.Image:
-    size = header.GetSize()
-    header.SetExtractSize([*size[:3], *[0] * len(size[3:])])
-    try:
-        return header.Execute()
-    except RuntimeError as error:
-        raise InputError(_unreadable(path, error)) from error
-
-
-def _unreadable(path: Path, error: RuntimeError) -> str:
-    if path.stat().st_size == 0:
-        return f"'{path}' is an empty file; export the volume again."
-    if "orthonormal" in str(error):
-        return f"'{path}' has sheared axes in its header; resample it to a grid with right angles first."
-    return f"'{path}' cannot be read as a volume; give an undamaged NIfTI, NRRD or MHA file, or a DICOM series."
+def _straightened(path: Path, image: sitk.Image, *, keep_shear: bool) -> tuple[sitk.Image, tuple[str, ...]]:
+    straight, moved = nearest_straight(image)
+    if moved <= _ROUNDING_MM:
+        return image, ()
+    if moved <= TOLERATED_MM:
+        note = (
+            f"has axes not quite at right angles; they were set right, which moves its corners by up to {moved:.2f} mm."
+        )
+        return straight, (note,) if moved > _UNSAID_MM else ()
+    if not keep_shear:
+        raise InputError(
+            f"'{path}' has sheared axes in its header, {moved:.1f} mm off a straight grid at its corners; resample it "
+            f"to a grid with right angles first, or give it as the moving volume."
+        )
+    return image, (f"has sheared axes, {moved:.1f} mm off a straight grid at its corners; they were followed.",)

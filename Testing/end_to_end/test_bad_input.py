@@ -74,11 +74,22 @@ def test_an_empty_folder(is_refused: Callable, heads: Heads, tmp_path: Path) -> 
     is_refused("fuse", heads[0], tmp_path / "dicom", "-o", tmp_path / "f.nii", said="dicom'")
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_voxels_that_are_no_numbers(is_refused: Callable, heads: Heads, tmp_path: Path, value: float) -> None:
-    voxels = noise(6, 20, 20)
-    voxels[3, 3, 3] = value
-    is_refused("fuse", write(tmp_path / "nan.mha", voxels), heads[1], "-o", tmp_path / "f.nii", said="not finite")
+def test_a_volume_that_holds_no_number_at_all(is_refused: Callable, heads: Heads, tmp_path: Path) -> None:
+    nothing = write(tmp_path / "nan.mha", np.full((6, 20, 20), np.nan, np.float32))
+    is_refused("fuse", nothing, heads[1], "-o", tmp_path / "f.nii", said="not finite")
+
+
+def test_a_displacement_field(is_refused: Callable, heads: Heads, tmp_path: Path) -> None:
+    field = sitk.GetImageFromArray(noise(6, 20, 20, 3), isVector=True)
+    sitk.WriteImage(field, str(tmp_path / "warp.nrrd"))
+    is_refused("fuse", heads[0], tmp_path / "warp.nrrd", "-o", tmp_path / "f.nii", said="no colours")
+
+
+def test_a_sheared_fixed_volume_before_any_work(is_refused: Callable, heads: Heads, tmp_path: Path) -> None:
+    sheared = sitk.ReadImage(str(heads[0]))
+    sheared.SetDirection((1, 0.28, 0, 0, 0.96, 0, 0, 0, 1))
+    sitk.WriteImage(sheared, str(tmp_path / "tilted.nrrd"))
+    is_refused("fuse", tmp_path / "tilted.nrrd", heads[1], "-o", tmp_path / "f.nii", said="sheared axes")
 
 
 def test_a_constant_volume(is_refused: Callable, heads: Heads, tmp_path: Path) -> None:
@@ -111,6 +122,7 @@ def test_weights_that_are_missing_or_damaged(
         (("--registration", "brains"), "3D Slicer"),
         (("--registration", "sitk", "--model", "syn"), "'sitk' cannot be syn"),
         (("--plane", "sideways"), "no plane 'sideways'"),
+        (("--orientation-from", "afar"), "no orientation 'afar'"),
         (("--fixed-modality", "xray"), "no modality 'xray'"),
         (("--fixed-window", "wobbly"), "'wobbly'"),
         (("--colour-table", "mauve"), "'mauve'"),

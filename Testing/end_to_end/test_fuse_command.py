@@ -69,6 +69,48 @@ def test_the_same_command_gives_the_same_voxels(
     np.testing.assert_array_equal(*fused)
 
 
+def test_what_was_found_on_reading_stands_in_the_summary_and_the_provenance(
+    csafusion: Command, heads: Heads, tmp_path: Path, weights_file: Path
+) -> None:
+    t2 = sitk.ReadImage(str(heads[1]))
+    voxels = sitk.GetArrayFromImage(t2)
+    voxels[0, 0, :7] = np.nan
+    sitk.WriteImage(_like(t2, voxels), str(heads[1]))
+    words = ("fuse", *heads, "-o", tmp_path / "fused.mha", "--registration", "none", "--weights", weights_file)
+    result = csafusion(*words, "--orientation-from", "sform", "--provenance", tmp_path / "how.json")
+    assert result.exit_code == 0, result.stderr
+    warnings = json.loads((tmp_path / "how.json").read_text())["warnings"]
+    assert "The fixed volume is placed by the sform, as asked." in warnings
+    assert any(said.startswith("The moving volume has 7 voxels that are not finite") for said in warnings)
+    assert all(f"Warning      {said}" in result.stdout for said in warnings)
+    assert np.isfinite(sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "fused.mha")))).all()
+
+
+def test_a_sheared_moving_volume_lands_where_its_header_puts_it(csafusion: Command, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    fixed = sitk.SmoothingRecursiveGaussian(
+        _like(sitk.Image([30, 34, 16], sitk.sitkFloat32), rng.random((16, 34, 30))), 2
+    )
+    tilted = sitk.Image([44, 60, 20], sitk.sitkFloat32)
+    tilted.SetDirection((1, 0, 0, 0, 1, 0.28, 0, 0, 0.96))
+    tilted.SetOrigin((-5, -15, -2))
+    tilted = sitk.Resample(fixed, tilted, sitk.Transform(3, sitk.sitkIdentity), sitk.sitkLinear, 0.5)
+    for name, image in (("fixed.nrrd", fixed), ("tilted.nrrd", tilted)):
+        sitk.WriteImage(image, str(tmp_path / name))
+    words = ("register", tmp_path / "fixed.nrrd", tmp_path / "tilted.nrrd", "--transform", tmp_path / "t.tfm")
+    result = csafusion(*words, "-o", tmp_path / "moved.nii", "--method", "none")
+    assert result.exit_code == 0, result.stderr
+    assert "Warning      The moving volume has sheared axes" in result.stdout
+    moved, there = (sitk.GetArrayFromImage(image) for image in (sitk.ReadImage(str(tmp_path / "moved.nii")), fixed))
+    assert np.corrcoef(moved[2:-2].ravel(), there[2:-2].ravel())[0, 1] > 0.98
+
+
+def _like(image: sitk.Image, voxels: np.ndarray) -> sitk.Image:
+    copy = sitk.GetImageFromArray(voxels.astype(np.float32))
+    copy.CopyInformation(image)
+    return copy
+
+
 def test_help_and_wrong_words_do_not_wait_for_pytorch() -> None:
     code = "import sys, CSAFusionLib.cli.main; sys.exit('torch' in sys.modules or 'ants' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -94,6 +94,7 @@ def test_16_bit_pictures_keep_their_brightness(csafusion: Command, tmp_path: Pat
     [
         (("--registration", "sitk"), "--registration does not apply to pictures"),
         (("--plane", "coronal"), "--plane does not apply"),
+        (("--orientation-from", "sform"), "--orientation-from does not apply"),
         (("--colour-table", "ice"), "--colour-table does not apply"),
         (("--png", "m.png"), "--png shows one pair"),
     ],

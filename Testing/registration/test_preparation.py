@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from CSAFusionLib.geometry.straight import is_sheared
 from CSAFusionLib.registration.preparation import (
     centre,
     coarsen,
@@ -26,6 +27,16 @@ def test_an_rgb_volume_becomes_its_luminance() -> None:
     voxels = sitk.GetArrayFromImage(prepared)
     assert voxels.shape == (8, 8, 8)
     np.testing.assert_allclose(voxels[0, 0, [0, 7]], [0.299 * 200, 0.587 * 100 + 0.114 * 50], rtol=1e-5)
+
+
+def test_sheared_axes_become_straight_for_the_engines(a_head) -> None:
+    image = a_head()
+    image.SetDirection((1, 0, 0, 0, 1, 0.28, 0, 0, 0.96))
+    prepared = prepare(Volume(image, "tilted"))
+    assert is_sheared(image) and not is_sheared(prepared)
+    point = image.TransformIndexToPhysicalPoint((30, 31, 32))
+    there = prepared.EvaluateAtPhysicalPoint(point, sitk.sitkLinear)
+    assert there == pytest.approx(image[30, 31, 32], abs=0.1 * float(sitk.GetArrayFromImage(image).max()))
 
 
 def test_a_few_extreme_voxels_are_clamped(a_head) -> None:

@@ -49,6 +49,17 @@ def test_colour_voxels_stay_together():
     np.testing.assert_array_equal(sitk.GetArrayFromImage(image), colours)
 
 
+def test_voxels_that_are_no_numbers_are_filled_with_a_note():
+    voxels = a_blob()
+    voxels[0, 0, :3] = np.nan
+    node = a_volume_node("A", voxels, OBLIQUE)
+    volume = volume_from_node(node)
+    array = sitk.GetArrayFromImage(volume.image)
+    assert (array[0, 0, :3] == np.nanmin(voxels)).all()
+    assert "has 3 voxels that are not finite" in volume.notes[0]
+    assert np.isfinite(sitk.GetArrayViewFromImage(sample_of_node(node, (100, 100, 100)).image)).all()
+
+
 def test_the_image_has_its_own_voxels():
     node = a_blob_node("A")
     image = volume_from_node(node).image

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import struct
+import os
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.volumes.reading import read_volume
+from Testing.volumes.stored_files import metaimage, nifti, nrrd, some_voxels
 
 
 def _an_image(*shape: int) -> sitk.Image:
@@ -79,7 +80,9 @@ def test_a_missing_an_empty_and_a_foreign_file_are_refused(tmp_path: Path) -> No
     (tmp_path / "empty.nrrd").touch()
     assert "empty file" in _refusal_of(tmp_path / "empty.nrrd")
     (tmp_path / "text.nii.gz").write_text("not a volume")
-    assert "cannot be read" in _refusal_of(tmp_path / "text.nii.gz")
+    assert "is no NIfTI file" in _refusal_of(tmp_path / "text.nii.gz")
+    (tmp_path / "text.txt").write_text("not a volume")
+    assert "cannot be read" in _refusal_of(tmp_path / "text.txt")
 
 
 @pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a.nrrd", "a.mha"])
@@ -89,15 +92,79 @@ def test_a_file_cut_off_half_way_is_refused_and_never_read_as_black(tmp_path: Pa
     _refusal_of(path)
 
 
-def test_sheared_axes_are_refused_without_a_word_from_itk(tmp_path: Path, capfd) -> None:
-    path = _written(_an_image(4, 5, 6), tmp_path / "sheared.nii")
-    header = bytearray(path.read_bytes())
-    # NIfTI-1 header: qform_code 0, sform_code 1, srow_x, srow_y, srow_z.
-    header[252:256] = struct.pack("<hh", 0, 1)
-    header[280:328] = struct.pack("<12f", 1, 0.3, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0)
-    path.write_bytes(header)
-    assert "sheared axes" in _refusal_of(path)
+SHEARED = np.array([[0.9, 0.3, 0, 0], [0, 0.9, 0, 0], [0, 0, 3.0, 0]])
+HALF_A_DEGREE = np.array([[1, 0, 0], [0, 1, 0.008], [0, 0, 1.0]])
+
+
+def _in_every_format(folder: Path, axes: np.ndarray) -> list[Path]:
+    """One volume whose header says ``axes`` (a column each, LPS mm) as NIfTI, NRRD and MetaImage."""
+    lengths = np.linalg.norm(axes, axis=0)
+    rows = np.c_[np.diag([-1, -1, 1]) @ axes, [0, 0, 0]]
+    vectors = " ".join(f"({column[0]:.9g},{column[1]:.9g},{column[2]:.9g})" for column in axes.T)
+    directions = " ".join(f"{number:.9g}" for number in (axes / lengths).T.ravel())
+    return [
+        nifti(folder / "a.nii", some_voxels(), rows=rows, pixdim=(1, *lengths)),
+        nrrd(folder / "a.nrrd", some_voxels(), space_directions=vectors),
+        metaimage(
+            folder / "a.mha", some_voxels(), TransformMatrix=directions, ElementSpacing=" ".join(map(str, lengths))
+        ),
+    ]
+
+
+def test_sheared_axes_are_refused_alike_in_every_format_and_without_a_word_from_itk(tmp_path: Path, capfd) -> None:
+    for path in _in_every_format(tmp_path, SHEARED[:, :3]):
+        assert "sheared axes in its header, 0.9 mm off" in _refusal_of(path)
     assert capfd.readouterr().err == ""
+
+
+def test_sheared_axes_are_kept_when_asked_with_a_note(tmp_path: Path) -> None:
+    for path in _in_every_format(tmp_path, SHEARED[:, :3]):
+        volume = read_volume(path, keep_shear=True)
+        axes = np.reshape(volume.image.GetDirection(), (3, 3)) * volume.image.GetSpacing()
+        np.testing.assert_allclose(axes, SHEARED[:, :3], atol=1e-6)
+        assert volume.notes == ("has sheared axes, 0.9 mm off a straight grid at its corners; they were followed.",)
+
+
+def test_axes_that_are_nearly_at_right_angles_are_set_right_alike_in_every_format(tmp_path: Path) -> None:
+    for path in _in_every_format(tmp_path, HALF_A_DEGREE * [0.9, 0.9, 3]):
+        volume = read_volume(path)
+        directions = np.reshape(volume.image.GetDirection(), (3, 3))
+        np.testing.assert_allclose(directions @ directions.T, np.eye(3), atol=1e-12)
+        assert "they were set right, which moves its corners by up to 0.03 mm" in volume.notes[0]
+
+
+def test_voxels_that_are_no_numbers_are_filled_alike_in_every_format(tmp_path: Path) -> None:
+    voxels = some_voxels("f4")
+    voxels[0, 0, :5] = np.nan
+    paths = (
+        nifti(tmp_path / "a.nii.gz", voxels),
+        nrrd(tmp_path / "a.nrrd", voxels),
+        metaimage(tmp_path / "a.mha", voxels),
+    )
+    for path in paths:
+        volume = read_volume(path)
+        array = sitk.GetArrayFromImage(volume.image)
+        assert (array[0, 0, :5] == np.nanmin(voxels)).all() and (array[1:] == voxels[1:]).all()
+        assert [note for note in volume.notes if "has 5 voxels that are not finite" in note]
+
+
+def test_an_uncompressed_file_that_is_called_nii_gz_is_read(tmp_path: Path) -> None:
+    path = nifti(tmp_path / "a.nii", some_voxels()).rename(tmp_path / "a.nii.gz")
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(read_volume(path).image), some_voxels())
+
+
+def test_colours_with_opacity_become_rgb(tmp_path: Path) -> None:
+    colours = some_voxels("u1", (6, 8, 10, 4))
+    volume = read_volume(metaimage(tmp_path / "a.mha", colours))
+    assert volume.is_colour and "RGB and opacity" in volume.notes[0]
+
+
+def test_a_loop_of_links_and_a_pipe_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "loop.nrrd").symlink_to("loop.nrrd")
+    assert "cannot be opened" in _refusal_of(tmp_path / "loop.nrrd")
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe.nii")
+        assert "pipe" in _refusal_of(tmp_path / "pipe.nii")
 
 
 def test_a_dicom_folder_and_any_of_its_files_give_the_series(tmp_path: Path, write_series) -> None:
