@@ -11,6 +11,8 @@ import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.registration.preparation import foreground
+from CSAFusionLib.registration.transform_guard import can_be_read
+from CSAFusionLib.volumes.input_path import check_input_path
 
 LINEAR_EXTENSIONS = (".tfm", ".txt", ".mat", ".h5")
 DEFORMABLE_EXTENSIONS = (".h5",)
@@ -19,16 +21,20 @@ DEFORMABLE_EXTENSIONS = (".h5",)
 def read_transform(path: str | Path) -> sitk.Transform:
     """Read an ITK transform (.tfm, .txt, .mat or .h5).
 
-    Raises InputError when the file is missing, is no transform, or is not one of 3-D points.
+    Raises InputError when the file is missing or no regular file, is no transform, is damaged so that ITK would crash
+    or hang, holds numbers that are not finite, or is not one of 3-D points.
     """
-    if not Path(path).is_file():
-        raise InputError(f"There is no transform file '{path}'; check the path.")
+    if check_input_path(Path(path)):
+        raise InputError(f"'{path}' is a folder; give a transform file.")
+    unreadable = f"'{path}' cannot be read as a transform; give an undamaged ITK .tfm, .txt, .mat or .h5 file."
+    if not can_be_read(Path(path)):
+        raise InputError(unreadable)
     try:
         transform = sitk.ReadTransform(str(path))
     except RuntimeError as error:
-        raise InputError(
-            f"'{path}' cannot be read as a transform; give an ITK .tfm, .txt, .mat or .h5 file."
-        ) from error
+        raise InputError(unreadable) from error
+    if transform.IsLinear() and not np.isfinite(transform.GetParameters() + transform.GetFixedParameters()).all():
+        raise InputError(f"'{path}' holds numbers that are not finite; give another transform.")
     if transform.GetDimension() != 3:
         raise InputError(f"'{path}' is a {transform.GetDimension()}-D transform; give a 3-D one.")
     return transform

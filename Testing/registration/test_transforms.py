@@ -76,12 +76,25 @@ def test_an_old_file_stays_when_writing_fails(tmp_path: Path, monkeypatch: pytes
 def test_reading_says_what_is_wrong(tmp_path: Path) -> None:
     (tmp_path / "junk.tfm").write_text("no transform")
     sitk.WriteTransform(sitk.Euler2DTransform(), str(tmp_path / "flat.tfm"))
-    with pytest.raises(InputError, match="no transform file"):
+    sitk.WriteTransform(sitk.TranslationTransform(3, (1.0, float("nan"), 2.0)), str(tmp_path / "nan.h5"))
+    with pytest.raises(InputError, match="does not exist"):
         read_transform(tmp_path / "none.tfm")
+    with pytest.raises(InputError, match="is a folder"):
+        read_transform(tmp_path)
+    with pytest.raises(InputError, match="not finite"):
+        read_transform(tmp_path / "nan.h5")
     with pytest.raises(InputError, match="cannot be read"):
         read_transform(tmp_path / "junk.tfm")
     with pytest.raises(InputError, match="2-D"):
         read_transform(tmp_path / "flat.tfm")
+
+
+def test_a_file_on_which_itk_would_crash_or_hang_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sitk.WriteTransform(sitk.TranslationTransform(3), str(tmp_path / "a.tfm"))
+    monkeypatch.setattr("CSAFusionLib.registration.transforms.can_be_read", lambda path: False)
+    monkeypatch.setattr(sitk, "ReadTransform", lambda path: pytest.fail("was read here"))
+    with pytest.raises(InputError, match="cannot be read as a transform"):
+        read_transform(tmp_path / "a.tfm")
 
 
 def test_the_error_is_the_distance_between_where_points_land(a_rigid_motion) -> None:
