@@ -19,6 +19,7 @@ from CSAFusionLib.fusion.provenance import NOTICE
 from CSAFusionLib.fusion.provenance import describe_registration as as_values
 from CSAFusionLib.fusion.settings import FusionSettings, parse_choice
 from CSAFusionLib.geometry.resampling import check_overlap, resample_to_grid
+from CSAFusionLib.intensity.numeric_range import own_values, within_float32
 from CSAFusionLib.registration.engines.brainsfit import use_executable
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.register import register as find_transform
@@ -66,6 +67,7 @@ def register(
         volumes = read_inputs(fixed, moving, volume, orientation=orientation)
         for one in volumes:
             check_volume(one)
+        volumes = within_float32(volumes[0]), within_float32(volumes[1])
         result = find_transform(
             *volumes,
             settings.registration,
@@ -79,7 +81,7 @@ def register(
         if output is not None:
             reference, image = volumes[0].image, volumes[1].image
             resampled = resample_to_grid(image, reference, result.transform, darkest(image))
-            writers[output] = partial(write_volume, resampled)
+            writers[output] = partial(write_volume, own_values(resampled, volumes[1]))
         if png is not None:
             writers[png] = partial(write_picture, alignment_picture(*volumes, result.transform))
         progress("Writing", 0, 0)

@@ -16,13 +16,19 @@ from CSAFusionLib.geometry.resampling import check_overlap, coverage, resample_t
 from CSAFusionLib.intensity.colour_tables import apply_colour_table
 from CSAFusionLib.intensity.mapping import IntensityMapping, find_mapping
 from CSAFusionLib.intensity.modality import Modality, guess_modality
+from CSAFusionLib.intensity.numeric_range import within_float32
 from CSAFusionLib.intensity.windows import Window
 from CSAFusionLib.volumes.volume import Volume
+
+_ONE_GREY = 1 / 256
 
 
 @dataclass(frozen=True)
 class Role:
-    """What is known of one input before its voxels are used: modality (and whether guessed), mapping, colour table."""
+    """What is known of one input before its voxels are used: modality (and whether guessed), mapping, colour table.
+
+    The volume is the one given, with its values where float32 holds them apart; the mapping is of its voxels.
+    """
 
     volume: Volume
     modality: Modality
@@ -35,8 +41,8 @@ class Role:
         return {
             "modality": self.modality.name,
             "modality_is_guessed": self.is_guess,
-            "black": float(self.mapping.low),
-            "white": float(self.mapping.high),
+            "black": float(self.volume.own_value(self.mapping.low)),
+            "white": float(self.volume.own_value(self.mapping.high)),
             "colour_table": self.colour_table,
         }
 
@@ -103,11 +109,29 @@ def darkest(image: sitk.Image) -> float:
 
 
 def _find_role(volume: Volume, modality: Modality | None, window: Window | None, colour_table: str | None) -> Role:
+    volume = within_float32(volume)
     known = modality or guess_modality(volume)
+    mapping = find_mapping(volume, known, window)
+    _check_contrast(volume, mapping)
     return Role(
         volume=volume,
         modality=known,
         is_guess=modality is None,
-        mapping=find_mapping(volume, known, window),
+        mapping=mapping,
         colour_table=colour_table if known.is_functional and not volume.is_colour else None,
     )
+
+
+def _check_contrast(volume: Volume, mapping: IntensityMapping) -> None:
+    """Refuse a window that shows the whole volume in one grey: nothing of it could be seen in the result."""
+    if volume.is_colour:
+        return
+    voxels = sitk.GetArrayViewFromImage(volume.image)
+    extremes = float(voxels.min()), float(voxels.max())
+    black, white = mapping(np.array(extremes))
+    if white - black < _ONE_GREY:
+        low, high = (volume.own_value(value) for value in extremes)
+        raise InputError(
+            f"The window from {volume.own_value(mapping.low):g} to {volume.own_value(mapping.high):g} shows all of "
+            f"'{volume.name}' in one grey; give one that fits its values, {low:g} to {high:g}."
+        )

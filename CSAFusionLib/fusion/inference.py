@@ -56,7 +56,7 @@ def run_network(
             PyTorch has, and the size of a slice.
 
     Raises:
-        InputError: not even one slice fits in the memory of the CPU.
+        InputError: not even one slice fits in the memory of the CPU, or the network gives values that are not finite.
         Cancelled: from ``progress``, between batches.
     """
     values = np.zeros((2 if network.configuration.gains else 1, *a.shape), dtype=np.float32)
@@ -67,6 +67,7 @@ def run_network(
     with _Run(network, device, batch_size or _default_batch_size(device, a.shape[1:])) as run:
         while done < len(wanted):
             for batch, output in run.outputs(a, b, wanted[done:]):
+                _check_finite(output, run.device)
                 values[:, batch] = output.swapaxes(0, 1)
                 done += len(batch)
                 progress(STAGE, done, len(wanted))
@@ -125,6 +126,13 @@ class _Run:
 
     def _warn(self, message: str) -> None:
         self.warnings.append(message)
+
+
+def _check_finite(values: np.ndarray, device: Device) -> None:
+    if not np.isfinite(values).all():
+        raise InputError(
+            f"The network gave values that are not finite on {device.torch_device}; choose other weights, or the CPU."
+        )
 
 
 def _default_batch_size(device: Device, shape: tuple[int, ...]) -> int:

@@ -24,6 +24,7 @@ from CSAFusionLib.fusion.sources import (
 )
 from CSAFusionLib.fusion.steadiness import neighbour_weights, within_reach
 from CSAFusionLib.geometry.planes import from_slices, slice_spacing, to_slices
+from CSAFusionLib.intensity.numeric_range import own_values
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.check.examine import examine
 from CSAFusionLib.registration.check.verdict import Level
@@ -90,6 +91,7 @@ def fuse_volumes(
     check_volume(fixed)
     check_volume(moving)
     roles = find_roles(fixed, moving, settings)
+    fixed, moving = (role.volume for role in roles)
     a_and_b = _in_order(roles, *(role.modality for role in roles))
     network, weights = load_network(settings.weights or choose_weights(*a_and_b))
     strengths = strengths_of(network.configuration, fixed_is_a(*(role.modality for role in roles)), settings.balance)
@@ -119,7 +121,7 @@ def fuse_volumes(
         fused=_to_image(joined, fixed, settings),
         fixed_mapped=_to_image(pair.fixed, fixed, settings),
         moving_mapped=_to_image(pair.moving, fixed, settings),
-        moving_on_grid=pair.moving_on_grid,
+        moving_on_grid=own_values(pair.moving_on_grid, moving),
         registration=registration,
         provenance=describe_run(settings, weights, fused.device) | sources | how,
         warnings=warnings,

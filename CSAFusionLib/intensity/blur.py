@@ -6,6 +6,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from CSAFusionLib.geometry.planes import Plane, slice_spacing, to_slices
+from CSAFusionLib.intensity.quantiles import quantiles
 from CSAFusionLib.volumes.volume import Volume
 
 # A step of height 1 blurred by a Gaussian rises at most by 0.94 / FWHM in a mm.
@@ -26,7 +27,7 @@ def edge_width_mm(volume: Volume) -> float:
     slices = to_slices(volume.image, Plane.ACQUIRED)
     pixel = slice_spacing(volume.image, Plane.ACQUIRED)[1:]
     chosen = np.unique(np.linspace(0, len(slices) - 1, _SLICES_ENOUGH).round().astype(int))
-    low, high = np.percentile(slices, [1, 99.8])
+    low, high = quantiles(slices, [0.01, 0.998])
     unit = np.clip((slices[chosen].astype(np.float32) - low) / max(high - low, 1e-12), 0, 1)
     if min(unit.shape[1:]) < 2 or not (unit > _BODY).any():
         return 0.0
@@ -56,7 +57,10 @@ def rim_to_depth(volume: Volume) -> float:
 
 def _unit_coarse(image: sitk.Image) -> sitk.Image:
     """The image in [0, 1] between its percentiles, thinned to voxels of about 2 mm: depth needs no finer ones."""
-    thin = sitk.Shrink(image, [max(1, int(_COARSE_MM / side)) for side in image.GetSpacing()])
-    low, high = (float(value) for value in np.percentile(sitk.GetArrayViewFromImage(thin), [1, 99.5]))
+    sides, sizes = image.GetSpacing(), image.GetSize()
+    thin = sitk.Shrink(
+        image, [int(np.clip(_COARSE_MM / side, 1, size)) for side, size in zip(sides, sizes, strict=True)]
+    )
+    low, high = quantiles(sitk.GetArrayViewFromImage(thin), [0.01, 0.995])
     thin = sitk.Clamp(thin, sitk.sitkFloat32, low, high)
     return (thin - low) / max(high - low, 1e-12)

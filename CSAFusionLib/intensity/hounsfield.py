@@ -19,6 +19,7 @@ def is_in_hounsfield(volume: Volume) -> bool:
     if volume.is_colour:
         return False
     voxels = sitk.GetArrayViewFromImage(volume.image)
-    air = np.count_nonzero(voxels < _AIR_BELOW)
-    soft_tissue = np.count_nonzero((voxels >= _SOFT_TISSUE[0]) & (voxels <= _SOFT_TISSUE[1]))
+    air_below, *soft = (volume.voxel_value(own) for own in (_AIR_BELOW, *_SOFT_TISSUE))
+    air = np.count_nonzero(voxels < air_below)
+    soft_tissue = np.count_nonzero((voxels >= soft[0]) & (voxels <= soft[1]))
     return bool(air >= _LEAST_AIR * voxels.size and soft_tissue >= _LEAST_SOFT_TISSUE * voxels.size)

@@ -9,6 +9,8 @@ import SimpleITK as sitk
 
 from CSAFusionLib.intensity.hounsfield import is_in_hounsfield
 from CSAFusionLib.intensity.modality import Modality
+from CSAFusionLib.intensity.numeric_range import within_float32
+from CSAFusionLib.intensity.quantiles import quantiles
 from CSAFusionLib.intensity.windows import CT_WINDOWS, DEFAULT_CT_WINDOW, Window
 from CSAFusionLib.volumes.volume import Volume
 
@@ -20,11 +22,20 @@ _WHITE_OVER_MEDIAN = 3.0
 # Noise in air is cut off, but where the field of view holds no air the darkest class is tissue: then cut this at most.
 _MOST_CUT = 0.05
 _WHITE_OF_TRACER = 99.9
+# A tracer's zero stays black unless that leaves less than this part of the greys to the volume.
+_MOST_FLOOR = 16
+
+# Between these float32 computes with the values of a volume without overflow or loss to denormal numbers.
+_WIDEST = 1e37
+_NARROWEST = 1e-30
 
 
 @dataclass(frozen=True)
 class IntensityMapping:
-    """A straight line from ``low`` -> 0 to ``high`` -> 1, clipped; ``note`` says what the user should know of it."""
+    """A straight line from ``low`` -> 0 to ``high`` -> 1, clipped; ``note`` says what the user should know of it.
+
+    Where float32 cannot hold the two apart it is a step: 0 up to ``low``, and 1 above.
+    """
 
     low: float
     high: float
@@ -32,67 +43,91 @@ class IntensityMapping:
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
         """Map values of any shape and number type to float32 in [0, 1]."""
-        unit = (np.asarray(values, np.float32) - np.float32(self.low)) / np.float32(self.high - self.low)
-        return np.clip(unit, 0, 1)
+        voxels = np.asarray(values, np.float32)
+        low, width = (np.float32(np.clip(value, -_WIDEST, _WIDEST)) for value in (self.low, self.high - self.low))
+        if width < _NARROWEST:
+            return (voxels > low).astype(np.float32)
+        return np.clip((voxels - low) / width, 0, 1)
 
 
 def find_mapping(volume: Volume, modality: Modality, window: Window | None = None) -> IntensityMapping:
-    """Find the mapping of a volume, one for all its slices, that takes its background to 0.
+    """Find the mapping of a volume's voxels, one for all its slices, that takes its background to 0.
 
     volume: checked (finite, not constant), on its own grid: resampling would add background that is not its own.
     modality: CT takes the default HU window, MR robust limits inside the foreground, PET and SPECT start at zero.
-    window: when given, used as it is, whatever the modality. An RGB volume keeps its full range and ignores both.
+    window: in the volume's own values; when given, used as it is, whatever the modality. An RGB volume keeps its full
+        range and ignores both.
     """
     if volume.is_colour:
         return IntensityMapping(0.0, _full_scale(volume.image))
+    within = within_float32(volume)
+    mapping = _find_mapping(within, modality, window)
+    if within.is_rescaled and not volume.is_rescaled:
+        return IntensityMapping(within.own_value(mapping.low), within.own_value(mapping.high), mapping.note)
+    return mapping
+
+
+def _find_mapping(volume: Volume, modality: Modality, window: Window | None) -> IntensityMapping:
     if modality is Modality.CT:
         return _ct_mapping(volume, window)
     if window is not None:
-        return IntensityMapping(window.low, window.high)
+        return _windowed(volume, window)
     if modality is Modality.MR:
         return IntensityMapping(*_foreground_limits(volume.image))
     return _tracer_mapping(volume)
 
 
+def _windowed(volume: Volume, window: Window, note: str = "") -> IntensityMapping:
+    return IntensityMapping(volume.voxel_value(window.low), volume.voxel_value(window.high), note)
+
+
 def _ct_mapping(volume: Volume, window: Window | None) -> IntensityMapping:
-    chosen = window or CT_WINDOWS[DEFAULT_CT_WINDOW]
     if is_in_hounsfield(volume):
-        return IntensityMapping(chosen.low, chosen.high)
+        return _windowed(volume, window or CT_WINDOWS[DEFAULT_CT_WINDOW])
     if window is not None:
         note = f"'{volume.name}' does not look like a CT in Hounsfield units; the window was applied as asked."
-        return IntensityMapping(window.low, window.high, note)
+        return _windowed(volume, window, note)
     low, high = _foreground_limits(volume.image)
     note = (
         f"'{volume.name}' does not look like a CT in Hounsfield units, so no CT window fits it; "
-        f"its own range {low:g} to {high:g} was used."
+        f"its own range {volume.own_value(low):g} to {volume.own_value(high):g} was used."
     )
     return IntensityMapping(low, high, note)
 
 
 def _tracer_mapping(volume: Volume) -> IntensityMapping:
     """Uptake is an amount: zero stays zero, and the hottest voxels that are no noise spikes are white."""
-    voxels = sitk.GetArrayViewFromImage(volume.image)
-    uptake = voxels[voxels > 0]
-    if not uptake.size:
-        note = f"'{volume.name}' has no value above zero, so its own range was used."
-        return IntensityMapping(float(voxels.min()), float(voxels.max()), note)
-    return IntensityMapping(0.0, float(np.percentile(uptake, _WHITE_OF_TRACER)))
+    voxels = _as_float32(volume.image)
+    low, high = float(voxels.min()), float(voxels.max())
+    zero = volume.voxel_value(0)
+    if zero >= high or zero < low - _MOST_FLOOR * (high - low):
+        where = "above" if zero >= high else "near"
+        return IntensityMapping(low, high, f"'{volume.name}' has no value {where} zero, so its own range was used.")
+    return IntensityMapping(zero, quantiles(voxels[voxels > zero], [_WHITE_OF_TRACER / 100])[0])
 
 
 def _foreground_limits(image: sitk.Image) -> tuple[float, float]:
     """Black and white of an image with no physical scale: the end of the noise in air, the bright end of the tissue."""
-    voxels = sitk.GetArrayViewFromImage(image)
-    floor, top = (float(value) for value in np.percentile(voxels, _ROBUST))
+    voxels = _as_float32(image)
+    extremes = float(voxels.min()), float(voxels.max())
+    floor, top = quantiles(voxels, [share / 100 for share in _ROBUST])
     if floor == top:
-        return float(voxels.min()), float(voxels.max())
+        return extremes
     # Otsu's threshold parts bright tissue from the rest; half of it parts tissue from no signal.
     split = (floor + _otsu(image, floor, top)) / 2
     tissue, dark = voxels[voxels > split], voxels[voxels <= split]
-    white = min(np.percentile(tissue, _WHITE), floor + _WHITE_OVER_MEDIAN * (np.median(tissue) - floor))
-    level = np.median(dark)
-    spread = 3 * 1.4826 * np.median(np.abs(dark - level))
+    bright, middle = quantiles(tissue, [_WHITE / 100, 0.5])
+    white = min(bright, floor + _WHITE_OVER_MEDIAN * (middle - floor))
+    level = quantiles(dark, [0.5])[0]
+    spread = 3 * 1.4826 * quantiles(np.abs(dark - level), [0.5])[0]
     darkest = max(floor, level - spread)
-    return float(min(level + spread, darkest + _MOST_CUT * (white - darkest))), float(white)
+    black = min(level + spread, darkest + _MOST_CUT * (white - darkest))
+    return (black, white) if black < white else extremes
+
+
+def _as_float32(image: sitk.Image) -> np.ndarray:
+    """The voxels in one number type: what is found must not depend on how the same values are stored."""
+    return sitk.GetArrayViewFromImage(image).astype(np.float32, copy=False)
 
 
 def _otsu(image: sitk.Image, low: float, high: float) -> float:

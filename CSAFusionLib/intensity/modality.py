@@ -6,6 +6,7 @@ from enum import Enum
 
 from CSAFusionLib.intensity.blur import edge_width_mm, rim_to_depth
 from CSAFusionLib.intensity.hounsfield import is_in_hounsfield
+from CSAFusionLib.intensity.numeric_range import within_float32
 from CSAFusionLib.volumes.volume import Volume
 
 
@@ -45,6 +46,7 @@ def guess_modality(volume: Volume) -> Modality:
         return Modality.PET
     if is_in_hounsfield(volume):
         return Modality.CT
-    if edge_width_mm(volume) > _FUNCTIONAL_EDGE_MM and rim_to_depth(volume) < _FUNCTIONAL_RIM:
+    within = within_float32(volume)
+    if edge_width_mm(within) > _FUNCTIONAL_EDGE_MM and rim_to_depth(within) < _FUNCTIONAL_RIM:
         return Modality.PET
     return Modality.MR

@@ -7,6 +7,7 @@ import SimpleITK as sitk
 
 from CSAFusionLib.geometry.straight import resampled_straight
 from CSAFusionLib.intensity.colour import rgb_to_yuv
+from CSAFusionLib.intensity.numeric_range import within_float32
 from CSAFusionLib.volumes.volume import Volume
 
 # A few saturated voxels (metal, vessels, a ringing edge) would stretch the histogram until the tissues share one bin.
@@ -28,6 +29,7 @@ def prepare(volume: Volume) -> sitk.Image:
     It is on the volume's own grid, or on a straight one that holds it where its axes are sheared: not every engine
     follows a shear, and a transform in mm is the same for both.
     """
+    volume = within_float32(volume)
     image = _luminance(volume.image) if volume.is_colour else sitk.Cast(volume.image, sitk.sitkFloat32)
     image = resampled_straight(image, float(sitk.GetArrayViewFromImage(image).min()))
     low, high = np.quantile(sitk.GetArrayFromImage(coarsen(image, 3 * min(image.GetSpacing()))), _KEPT_QUANTILES)

@@ -16,17 +16,34 @@ class Volume:
     modality_hint: DICOM Modality tag ("CT", "MR", "PT", "NM") where the source had one.
     notes: what a user must know of how it was read, which every result carries among its warnings. Each goes on after
       "The fixed volume", ends in a full stop, and names no file: provenance holds nothing of the patient.
+    slope, intercept: the volume's own value is ``slope * voxel + intercept``; other than 1 and 0 only for a volume that
+      :func:`CSAFusionLib.intensity.numeric_range.within_float32` has rescaled.
     """
 
     image: sitk.Image
     name: str
     modality_hint: str | None = None
     notes: tuple[str, ...] = ()
+    slope: float = 1.0
+    intercept: float = 0
 
     @property
     def is_colour(self) -> bool:
         """True for an RGB volume."""
         return self.image.GetNumberOfComponentsPerPixel() == 3
+
+    @property
+    def is_rescaled(self) -> bool:
+        """True where the voxels are not the volume's own values."""
+        return self.slope != 1 or self.intercept != 0
+
+    def own_value(self, voxel: float) -> float:
+        """The volume's own value of a voxel's."""
+        return self.slope * voxel + self.intercept
+
+    def voxel_value(self, own: float) -> float:
+        """The voxel's value of one of the volume's own."""
+        return (own - self.intercept) / self.slope
 
 
 def notes_of(fixed: Volume, moving: Volume) -> list[str]:

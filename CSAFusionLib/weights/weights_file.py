@@ -25,14 +25,10 @@ def save_weights(network: CSAFusion, path: Path, *, about: dict[str, str] | None
         network: a :class:`CSAFusionLib.network.csafusion.CSAFusion`.
         path: the file to write.
         about: further text entries for the file's metadata, such as the training's seed.
-
-    Raises:
-        InputError: the weights hold values that are not finite, as after a training that diverged.
     """
     from safetensors.torch import save_file
 
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    _check_finite(tensors, "The network to save")
     configuration = json.dumps(network.configuration.to_dict(), sort_keys=True)
     metadata = dict(about or {})
     metadata["format"] = FORMAT
@@ -60,7 +56,7 @@ def read_weights(path: Path) -> tuple[CSAFusion, NetworkConfiguration]:
     configuration = _configuration_of(metadata, path)
     if not _fits(tensors, configuration):
         raise InputError(f"The weights file {path.name} does not fit this version's network; train it again.")
-    _check_finite(tensors, f"The weights file {path.name}")
+    _check_finite(tensors, path)
     network = CSAFusion(configuration)
     network.load_state_dict(tensors)
     # Channels last keeps the window attention of the decoder free of copies: about a quarter faster on a CPU.
@@ -135,9 +131,10 @@ def _fits(tensors: dict[str, Tensor], configuration: NetworkConfiguration) -> bo
     return kinds[0] == kinds[1]
 
 
-def _check_finite(tensors: dict[str, Tensor], what: str) -> None:
+def _check_finite(tensors: dict[str, Tensor], path: Path) -> None:
     bad = next((name for name in sorted(tensors) if not tensors[name].isfinite().all()), None)
     if bad is not None:
         raise InputError(
-            f"{what} holds values that are not finite (in {bad}); train it again at a lower learning rate."
+            f"The weights file {path.name} holds values that are not finite (in {bad}), as after a training that "
+            "diverged; choose other weights."
         )

@@ -84,3 +84,16 @@ def test_a_role_describes_itself_in_json(an_mr: Volume) -> None:
 def test_outside_a_ct_is_air_and_outside_colour_is_black(a_ct: Volume, an_rgb: Volume) -> None:
     assert darkest(a_ct.image) == -1000
     assert darkest(an_rgb.image) == 0
+
+
+def test_a_window_that_shows_a_volume_in_one_grey_is_refused(an_mr: Volume) -> None:
+    for window in (Window(-5000, 10), Window(0, 1e9)):
+        with pytest.raises(InputError, match="all of 'mr.nii' in one grey; give one that fits its values"):
+            find_roles(an_mr, an_mr, FusionSettings(moving_window=window))
+
+
+def test_black_and_white_are_told_in_the_volume_s_own_values(an_mr: Volume) -> None:
+    far = Volume(sitk.Cast(an_mr.image, sitk.sitkFloat64) + 2e9, "far")
+    near, role = find_roles(an_mr, far, AS_MR)
+    for limit in ("black", "white"):
+        assert role.describe()[limit] - 2e9 == pytest.approx(near.describe()[limit], rel=1e-3, abs=0.1)

@@ -158,3 +158,21 @@ def test_a_real_ct_slab_has_black_air_grey_brain_and_white_bone(shared_data) -> 
     assert (unit[voxels < -500] == 0).all()
     assert (unit[voxels > 400] == 1).all()
     assert 0.2 < np.median(unit[(voxels > 0) & (voxels < 80)]) < 0.4
+
+
+@pytest.mark.parametrize("kind", [np.int16, np.int32, np.uint16, np.float32, np.float64])
+def test_the_number_type_of_the_file_changes_no_bit(kind: type) -> None:
+    head = np.random.default_rng(0).integers(0, 900, (8, 12, 12))
+    expected = find_mapping(_volume(head.astype(np.int16)), Modality.MR)
+    assert find_mapping(_volume(head.astype(kind)), Modality.MR) == expected
+
+
+@pytest.mark.parametrize(("low", "high"), [(40, 40 + 1e-40), (1e300, 2e300), (-1e300, 1e300), (0, 1e-320)])
+def test_limits_beyond_single_precision_give_finite_greys(low: float, high: float) -> None:
+    unit = IntensityMapping(low, high)(np.linspace(-1000, 1000, 11))
+    assert np.isfinite(unit).all() and unit.min() >= 0 and unit.max() <= 1
+
+
+def test_a_tracer_far_above_zero_is_shown_by_its_own_range() -> None:
+    mapping = find_mapping(_volume(1e5 + _a_head()), Modality.PET)
+    assert mapping.low >= 1e5 - 1 and "near zero" in mapping.note

@@ -13,7 +13,7 @@ from CSAFusionLib.volumes.reading import read_volume
 from CSAFusionLib.volumes.volume import Volume
 
 FUNCTIONAL = ("pyapetnet/PET_osem.nii.gz", "templates/spm_PET.nii.gz", "templates/spm_SPECT.nii.gz")
-CT = ("rire/CT_slab_in_T1_grid_slices7-11.nii.gz",)
+CT = ("rire/CT_slab_in_T1_grid_slices7-11.nii.gz", "petct/CT.nii.gz")
 
 
 def _unnamed(path: Path) -> Volume:

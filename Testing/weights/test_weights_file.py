@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from CSAFusionLib.errors import InputError
@@ -62,6 +63,63 @@ def test_tensors_that_do_not_fit_the_configuration_are_refused(weights_file: Pat
     save_file(tensors, tmp_path / "old.safetensors", metadata=metadata)
     with pytest.raises(InputError, match="does not fit"):
         read_weights(tmp_path / "old.safetensors")
+
+
+def _rewritten(path: Path, **changes: object) -> Path:
+    """The file with other metadata, or other tensors, whose checksum fits."""
+    with safe_open(path, framework="pt") as file:
+        metadata, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    tensors = changes.pop("tensors", tensors)
+    metadata |= changes
+    save_file(tensors, path, metadata=metadata)
+    return path
+
+
+def test_a_changed_configuration_is_noticed_also_where_all_shapes_fit(weights_file: Path) -> None:
+    with safe_open(weights_file, framework="pt") as file:
+        configuration = file.metadata()["configuration"]
+    changed = configuration.replace('"window": 8', '"window": 4')
+    assert changed != configuration
+    with pytest.raises(InputError, match=r"mine\.safetensors is damaged"):
+        read_weights(_rewritten(weights_file, configuration=changed))
+
+
+@pytest.mark.parametrize(
+    "configuration", ["", "null", "[]", "{", "{}x", '{"channels": "8"}', '{"gains": 1}', '{"window": 1e9}', "[" * 10**5]
+)
+def test_a_configuration_of_wrong_types_is_refused_in_a_sentence(weights_file: Path, configuration: str) -> None:
+    tensors = load_file(weights_file)
+    metadata = {"format": "csafusion-1", "configuration": configuration, "tensors_sha256": tensors_sha256(tensors)}
+    save_file(tensors, weights_file, metadata=metadata)
+    with pytest.raises(InputError, match="holds no usable configuration"):
+        read_weights(weights_file)
+
+
+def test_a_network_too_large_for_any_memory_is_not_built(weights_file: Path) -> None:
+    tensors = load_file(weights_file)
+    metadata = {
+        "format": "csafusion-1", "configuration": '{"channels": 256}', "tensors_sha256": tensors_sha256(tensors)
+    }  # fmt: skip
+    save_file(tensors, weights_file, metadata=metadata)
+    with pytest.raises(InputError, match="does not fit"):
+        read_weights(weights_file)
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
+def test_tensors_of_another_type_do_not_fit(weights_file: Path, kind: torch.dtype) -> None:
+    tensors = {name: tensor.to(kind) for name, tensor in load_file(weights_file).items()}
+    metadata = {"format": "csafusion-1", "configuration": "{}", "tensors_sha256": tensors_sha256(tensors)}
+    save_file(tensors, weights_file, metadata=metadata)
+    with pytest.raises(InputError, match="does not fit"):
+        read_weights(weights_file)
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+    network = CSAFusion()
+    network.output.weight.data[0] = float("nan")
+    save_weights(network, tmp_path / "nan.safetensors")
+    with pytest.raises(InputError, match=r"nan\.safetensors holds values that are not finite \(in output\.weight\)"):
+        read_weights(tmp_path / "nan.safetensors")
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

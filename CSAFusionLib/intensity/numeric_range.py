@@ -1,0 +1,103 @@
+"""Values that single precision cannot hold apart, brought where it can: all later work is done in float32."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import SimpleITK as sitk
+
+from CSAFusionLib.volumes.volume import Volume
+
+# Products of six gradients, as registration makes them, stay finite and above zero between these.
+_LARGEST = 2.0**20
+_LEAST_RANGE = 2.0**-10
+# Of float32's 24 bits this many are left to tell values apart where they lie far from 0.
+_LEAST_SHARE = 2.0**-10
+# Spikes beyond these quantiles do not decide, and are cut where nothing overflows yet.
+_QUANTILES = (0.001, 0.999)
+_FARTHEST = 2.0**30
+# The range that is brought about; slopes are powers of two, so that no value is rounded on the way.
+_EXPONENT = 10
+_MOST_SHIFT = 1000
+
+
+def within_float32(volume: Volume) -> Volume:
+    """Return the volume with values that float32 holds apart: itself, or rescaled with ``slope`` and ``intercept``.
+
+    Rescaled are scalar volumes whose values lie far from 0 next to their range (int32 around 2e9), or are larger
+    than 1e6 or closer than 1e-3 (float64 of 1e40 or 1e-50): the image is float32 then. Multiplication by a power of
+    two changes no digit, so two volumes that differ by one give the same result.
+    """
+    if volume.is_colour or volume.is_rescaled or volume.image.GetSizeOfPixelComponent() <= 2:
+        return volume
+    voxels = sitk.GetArrayViewFromImage(volume.image)
+    extremes = _plain(voxels.min()), _plain(voxels.max())
+    if _is_ordinary(*extremes):
+        return volume
+    low, high = _robust_range(voxels, extremes)
+    offset = low if _is_far_from_zero(low, high) else 0
+    shift = _shift(max(abs(low - offset), abs(high - offset)))
+    if offset == shift == 0 and max(map(abs, extremes)) <= _FARTHEST:
+        return volume
+    stored = np.stack([_rescaled(plane, offset, shift) for plane in voxels])
+    image = sitk.GetImageFromArray(stored)
+    image.CopyInformation(volume.image)
+    return replace(volume, image=image, slope=2.0**-shift, intercept=offset)
+
+
+def own_values(image: sitk.Image, volume: Volume) -> sitk.Image:
+    """Return an image of a rescaled volume in the volume's own values, float64; of another as it is.
+
+    image: scalar, in the values of ``volume.image``.
+    """
+    if not volume.is_rescaled:
+        return image
+    return sitk.Cast(image, sitk.sitkFloat64) * volume.slope + float(volume.intercept)
+
+
+def _is_ordinary(low: float, high: float) -> bool:
+    if max(abs(low), abs(high)) > _LARGEST:
+        return False
+    return high - low >= _LEAST_RANGE and not _is_far_from_zero(low, high)
+
+
+def _is_far_from_zero(low: float, high: float) -> bool:
+    return high - low < _LEAST_SHARE * max(abs(low), abs(high))
+
+
+def _robust_range(voxels: np.ndarray, extremes: tuple[float, float]) -> tuple[float, float]:
+    """The values between which nearly all lie, as exact as they are stored; all of them where those are one value."""
+    places = [round(share * (voxels.size - 1)) for share in _QUANTILES]
+    ordered = np.partition(voxels, places, axis=None)
+    low, high = (_plain(ordered[place]) for place in places)
+    return (low, high) if low < high else extremes
+
+
+def _plain(value: np.generic) -> float:
+    """A whole number stays one: a float would round it above 2**53."""
+    return value.item()
+
+
+def _shift(largest: float) -> int:
+    """The power of two that brings the largest value to 2**9..2**10; 0 where it is well as it is."""
+    exponent = math.frexp(largest)[1]
+    if math.ldexp(0.5, exponent) >= _LEAST_RANGE and exponent <= math.log2(_LARGEST):
+        return 0
+    return max(-_MOST_SHIFT, min(_EXPONENT - exponent, _MOST_SHIFT))
+
+
+def _rescaled(voxels: np.ndarray, offset: float, shift: int) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        return np.ldexp(_difference(voxels, offset), shift).clip(-_FARTHEST, _FARTHEST).astype(np.float32)
+
+
+def _difference(voxels: np.ndarray, offset: float) -> np.ndarray:
+    """Values less an offset, float64; of whole numbers exact before they become floats."""
+    if voxels.dtype.kind == "f":
+        return voxels.astype(np.float64) - offset
+    # Arithmetic of unsigned numbers goes round, and so comes out right below and above the offset.
+    wide = voxels.astype(np.int64 if voxels.dtype.kind == "i" else np.uint64).view(np.uint64)
+    base = np.uint64(int(offset) % 2**64)
+    return np.where(voxels >= offset, (wide - base).astype(np.float64), -((base - wide).astype(np.float64)))
