@@ -124,7 +124,7 @@ _ENUMS: dict[str, type[Enum]] = {
 
 # Beyond, the neighbours of a slice would be those of another organ.
 _MOST_STEADINESS_MM = 100.0
-_MOST_SLICES_AT_ONCE = 100_000
+_MOST_SLICES_AT_ONCE = 1024
 
 
 def _window(value: object) -> Window:
