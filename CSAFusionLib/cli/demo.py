@@ -12,7 +12,7 @@ from CSAFusionLib.cli.outputs import check_output_folder, write_together
 from CSAFusionLib.cli.progress_bar import ProgressBar
 from CSAFusionLib.cli.summary import print_fusion_summary, print_written
 from CSAFusionLib.demo.brain import read_t1, read_tissue
-from CSAFusionLib.demo.simulated_pet import known_movement, simulate_pet
+from CSAFusionLib.example.simulated_pet import known_movement, simulate_pet
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.registration.transforms import head_points, target_registration_error

@@ -1,4 +1,4 @@
-"""CSAFusionLib.demo.simulated_pet"""
+"""CSAFusionLib.example.simulated_pet"""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CSAFusionLib.demo.simulated_pet import known_movement, simulate_pet
+from CSAFusionLib.example.simulated_pet import known_movement, simulate_pet
 
 SIDE = 160
 

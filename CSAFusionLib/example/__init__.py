@@ -1,0 +1,1 @@
+"""Volumes of no patient: a head made of formulas, and a PET simulated from tissue maps."""
