@@ -99,6 +99,7 @@ class CSAFusionParameterNode:
     weightsFile: Path
     balance: Annotated[float, WithinRange(-1, 1)] = 0.0
     plane: PlaneChoice = PlaneChoice.AXIAL
+    throughSliceSmoothing: Annotated[float, WithinRange(0, 10)] = 2.0
     fusedVolume: vtkMRMLScalarVolumeNode
     makeContribution: bool = False
     makeFigures: bool = True

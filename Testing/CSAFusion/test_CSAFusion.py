@@ -362,7 +362,8 @@ def test_sample_data_is_registered_when_slicer_has_started(module, application, 
     assert registered == []
     for slot in application.at_startup:
         slot()
-    (source,) = registered
+    example, source = registered
+    assert example["uris"] == example["fileNames"] == example["nodeNames"] == []
     assert source["nodeNames"] == ["CTBrain", "MRBrainT1"] and source["category"] == "CSAFusion"
     assert {len(source[name]) for name in ("uris", "fileNames", "nodeNames", "checksums")} == {2}
     assert all(

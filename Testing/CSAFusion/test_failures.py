@@ -104,4 +104,4 @@ def test_corrupted_weights_are_told(panel, tmp_path):
 def test_a_graphics_card_out_of_memory_is_told_with_the_result(panel, child_does):
     child_does("negate_after_memory_ran_out")
     run_and_hear(panel)
-    assert "Memory ran out on cuda; went on with the CPU" in panel.ui.reportLabel.text
+    assert "Memory ran out on cuda; went on with the CPU" in panel.ui.warningLabel.text

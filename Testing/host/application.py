@@ -239,6 +239,7 @@ def _qt() -> dict[str, object]:
         "QUiLoader": QUiLoader,
         "QSettings": QSettings,
         "QFileDialog": QFileDialog,
+        "QEvent": SimpleNamespace(Resize=QtCore.QEvent.Type.Resize),
         "QIcon": QtGui.QIcon,
         "QMessageBox": SimpleNamespace(**names_of(QtWidgets.QMessageBox, "Ok Cancel Question Critical Warning")),
         "Qt": SimpleNamespace(**names_of(QtCore.Qt, "ToolTipRole Checked Unchecked WaitCursor")),

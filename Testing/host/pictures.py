@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from Testing.host.pythonqt import QtGui, QtWidgets, application
+from Testing.host.pythonqt import QtCore, QtGui, QtWidgets, application
+from Testing.host.widgets import ctkCollapsibleButton, qMRMLNodeComboBox
 
 WIDTH = 460
 
@@ -27,20 +28,43 @@ def take_picture(panel, path: Path, *, section: str | None = None, dark: bool = 
     return picture
 
 
+_TEXTS = QtWidgets.QLabel | QtWidgets.QAbstractButton | QtWidgets.QComboBox | QtWidgets.QAbstractSpinBox
+
+
 def cut_off(panel) -> list[str]:
-    """The names of visible labels and buttons whose text does not fit into them."""
+    """The names of visible labels, buttons, menus and numbers whose text does not fit into them.
+
+    A node's name may be longer than any menu: those of nodes are left out.
+    """
     widget = panel.parent.layout().parentWidget()._qt
-    found = []
-    for child in widget.findChildren(QtWidgets.QWidget):
-        in_collapsed = child.property("hidden_by_collapse")
-        if in_collapsed or not child.isVisible() or not isinstance(child, QtWidgets.QLabel | QtWidgets.QPushButton):
-            continue
+    shown = [child for child in widget.findChildren(QtWidgets.QWidget) if child.isVisible()]
+    return [child.objectName() for child in shown if _is_ours(child) and not _fits(child)]
+
+
+def _is_ours(child: QtWidgets.QWidget) -> bool:
+    return isinstance(child, _TEXTS) and not isinstance(child.parent(), qMRMLNodeComboBox)
+
+
+def _fits(child: QtWidgets.QWidget) -> bool:
+    if isinstance(child, ctkCollapsibleButton):
         needed = child.minimumSizeHint()
-        wraps = isinstance(child, QtWidgets.QLabel) and child.wordWrap()
-        height = child.heightForWidth(child.width()) if wraps else needed.height()
-        if child.height() < height or (not wraps and child.width() < needed.width()):
-            found.append(child.objectName())
-    return found
+    elif isinstance(child, QtWidgets.QComboBox):
+        # Menus may be narrower than their longest item, but not than the one that is shown.
+        needed = child.minimumSizeHint()
+        beside = child.width() - _field_of(child).width()
+        needed.setWidth(child.fontMetrics().horizontalAdvance(child.currentText()) + beside)
+    elif isinstance(child, QtWidgets.QLabel) and child.wordWrap():
+        needed = QtCore.QSize(0, child.heightForWidth(child.width()))
+    else:
+        needed = child.minimumSizeHint()
+    return child.height() >= needed.height() and child.width() >= needed.width()
+
+
+def _field_of(menu: QtWidgets.QComboBox) -> QtCore.QRect:
+    option = QtWidgets.QStyleOptionComboBox()
+    menu.initStyleOption(option)
+    control, field = QtWidgets.QStyle.ComplexControl.CC_ComboBox, QtWidgets.QStyle.SubControl.SC_ComboBoxEditField
+    return menu.style().subControlRect(control, option, field, menu)
 
 
 def use_theme(dark: bool) -> None:

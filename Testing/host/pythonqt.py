@@ -44,7 +44,7 @@ class PythonQtObject:
 
     def __init__(self, *arguments) -> None:
         application()
-        self._adopt(self.qt_class(*map(unwrap, arguments)))
+        self._adopt(_class_with_overrides(type(self))(*map(unwrap, arguments)))
 
     def _adopt(self, qt_object) -> PythonQtObject:
         object.__setattr__(self, "_qt", qt_object)
@@ -104,6 +104,22 @@ class PythonQtObject:
         if signature.replace(" ", "") not in _signals(self._qt):
             raise AttributeError(f"{type(self).__name__} has no signal '{signature}'")
         return signature.replace(" ", "")
+
+
+def _class_with_overrides(kind: type) -> type:
+    """The Qt class behind a class, with the virtual method that Python code may override in Slicer."""
+    if not hasattr(kind, "eventFilter"):
+        return kind.qt_class
+
+    class Overridden(kind.qt_class):
+        def eventFilter(self, watched, event) -> bool:
+            try:
+                return bool(self._pythonqt.eventFilter(wrap(watched), event)) if hasattr(self, "_pythonqt") else False
+            except Exception as error:  # noqa: BLE001 (kept, and raised by the fixtures)
+                errors.append(error)
+                return False
+
+    return Overridden
 
 
 class StandardItemModel(PythonQtObject):

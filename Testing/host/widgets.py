@@ -11,18 +11,19 @@ Property, PySignal = QtCore.Property, QtCore.Signal
 
 
 class ctkCollapsibleButton(QtWidgets.QAbstractButton):
-    """A head that is clicked to show or hide the children below it."""
+    """A head that is clicked to show or hide the children below it; it is never narrower than its text, and some
+    pixels of the contents stay in view when it is collapsed."""
 
-    HEAD = 24
+    COLLAPSED_HEIGHT = 10
     CPP_SIGNALS = ("contentsCollapsed(bool)",)
     contentsCollapsed = PySignal(bool)
 
     def __init__(self, parent=None) -> None:
         super().__init__(parent)
-        self._collapsed = False
+        self._collapsed = self._forcing = False
         self.setCheckable(True)
         self.setChecked(True)
-        self.setContentsMargins(0, self.HEAD, 0, 0)
+        self.setContentsMargins(0, self._head().height(), 0, 0)
         self.setSizePolicy(QtWidgets.QSizePolicy.Policy.Preferred, QtWidgets.QSizePolicy.Policy.Preferred)
         # Methods, not lambdas: one that holds its widget is freed at random later, after what it needs.
         self.toggled.connect(self._on_toggled)
@@ -30,11 +31,25 @@ class ctkCollapsibleButton(QtWidgets.QAbstractButton):
     def _on_toggled(self, checked: bool) -> None:
         self._set_collapsed(not checked)
 
+    def _head(self) -> QtCore.QSize:
+        """The size of the head (buttonSizeHint in CTK)."""
+        style, option = self.style(), QtWidgets.QStyleOptionButton()
+        option.initFrom(self)
+        metric = QtWidgets.QStyle.PixelMetric
+        indicator = style.pixelMetric(metric.PM_IndicatorWidth) + style.pixelMetric(metric.PM_CheckBoxLabelSpacing)
+        text = self.fontMetrics().size(0, self.text() or "XXXX")
+        height = max(text.height(), style.pixelMetric(metric.PM_IndicatorHeight))
+        contents = QtCore.QSize(indicator + text.width(), height)
+        return style.sizeFromContents(QtWidgets.QStyle.ContentsType.CT_PushButton, option, contents, self)
+
+    def _collapsed_size(self) -> QtCore.QSize:
+        return self._head() + QtCore.QSize(0, self.COLLAPSED_HEIGHT)
+
     def sizeHint(self) -> QtCore.QSize:
-        return self.layout().totalSizeHint() if self._is_open() else QtCore.QSize(0, self.HEAD)
+        return self.layout().totalSizeHint().expandedTo(self._head()) if self._is_open() else self._collapsed_size()
 
     def minimumSizeHint(self) -> QtCore.QSize:
-        return self.layout().totalMinimumSize() if self._is_open() else QtCore.QSize(0, self.HEAD)
+        return self.layout().totalMinimumSize().expandedTo(self._head()) if self._is_open() else self._collapsed_size()
 
     def hasHeightForWidth(self) -> bool:
         return self._is_open() and self.layout().hasHeightForWidth()
@@ -46,13 +61,18 @@ class ctkCollapsibleButton(QtWidgets.QAbstractButton):
         return self.layout() is not None and not self._collapsed
 
     def hitButton(self, position: QtCore.QPoint) -> bool:
-        return position.y() < self.HEAD
+        return position.y() < self._head().height()
+
+    def changeEvent(self, event) -> None:
+        super().changeEvent(event)
+        if event.type() in (QtCore.QEvent.Type.FontChange, QtCore.QEvent.Type.StyleChange):
+            self.setContentsMargins(0, self._head().height(), 0, 0)
 
     def paintEvent(self, event) -> None:
         painter = QtWidgets.QStylePainter(self)
         option = QtWidgets.QStyleOptionButton()
         option.initFrom(self)
-        option.rect = QtCore.QRect(0, 0, self.width(), self.HEAD)
+        option.rect = QtCore.QRect(0, 0, self.width(), self._head().height())
         option.text = ""
         painter.drawControl(QtWidgets.QStyle.ControlElement.CE_PushButtonBevel, option)
         if self.hasFocus():
@@ -73,6 +93,19 @@ class ctkCollapsibleButton(QtWidgets.QAbstractButton):
         self.updateGeometry()
         self.contentsCollapsed.emit(collapsed)
 
+    def childEvent(self, event) -> None:
+        super().childEvent(event)
+        if event.added() and event.child().isWidgetType():
+            event.child().installEventFilter(self)
+
+    def eventFilter(self, child, event) -> bool:
+        """What somebody shows or hides while the contents are collapsed is so when they are opened."""
+        if event.type() in (QtCore.QEvent.Type.ShowToParent, QtCore.QEvent.Type.HideToParent) and not self._forcing:
+            child.setProperty("visibilityToParent", event.type() == QtCore.QEvent.Type.ShowToParent)
+            if self._collapsed:
+                self._show_child(child)
+        return False
+
     def showEvent(self, event) -> None:
         if self._collapsed:
             self._show_children()
@@ -80,13 +113,16 @@ class ctkCollapsibleButton(QtWidgets.QAbstractButton):
     def _show_children(self) -> None:
         """Hide the children or show them; what had been hidden on its own before stays so."""
         for child in self.findChildren(QtWidgets.QWidget, options=QtCore.Qt.FindChildOption.FindDirectChildrenOnly):
-            if self._collapsed:
-                child.setProperty("hidden_by_itself", child.isHidden() and not child.property("hidden_by_collapse"))
-                child.setProperty("hidden_by_collapse", True)
-                child.hide()
-            elif child.property("hidden_by_collapse"):
-                child.setProperty("hidden_by_collapse", False)
-                child.setVisible(not child.property("hidden_by_itself") or not child.isHidden())
+            self._show_child(child)
+
+    def _show_child(self, child) -> None:
+        self._forcing = True
+        wanted = child.property("visibilityToParent") is not False
+        child.setVisible(wanted and not self._collapsed)
+        if wanted:
+            # So that to hide it, though it is hidden, is not taken for nothing.
+            child.setAttribute(QtCore.Qt.WidgetAttribute.WA_WState_ExplicitShowHide, False)
+        self._forcing = False
 
     collapsed = Property(bool, lambda self: self._collapsed, _set_collapsed)
 

@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 
 from CSAFusionLib.slicer_host.panel.choices import PlaneChoice, WeightsChoice
 from CSAFusionLib.slicer_host.panel.widgets import describe_items, say
+from CSAFusionLib.slicer_host.panel.wording import device_in_words
 from CSAFusionLib.worker.devices import Devices
 
 DEVICE_SETTING = "CSAFusion/Device"
@@ -28,6 +29,11 @@ class FusionSection:
     def device(self) -> str:
         """The device that is chosen, as the settings of a fusion name it."""
         return self._ui.deviceComboBox.itemData(self._ui.deviceComboBox.currentIndex)
+
+    @property
+    def chosen_device(self) -> str:
+        """The title of the device that is chosen; empty where it is chosen automatically."""
+        return "" if self.device == "auto" else self._ui.deviceComboBox.currentText
 
     def describe(self) -> None:
         """Tooltips for the menus, after they were filled."""
@@ -64,5 +70,5 @@ class FusionSection:
         elif self._found is None:
             text = _("A graphics card that works, otherwise the processor.")
         else:
-            text = _("Uses {device}: {reason}.").format(device=self._found.automatic, reason=self._found.reason)
+            text = _("Uses {device}.").format(device=device_in_words(self._found.automatic, self._found.reason))
         say(self._ui.deviceLabel, text)

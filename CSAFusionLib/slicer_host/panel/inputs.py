@@ -8,11 +8,12 @@ import slicer
 from slicer.i18n import tr as _
 
 from CSAFusionLib.errors import CSAFusionError
+from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.slicer_host.panel.choices import ColourChoice, Intensities, ModalityChoice, Reference
-from CSAFusionLib.slicer_host.panel.presets import PRESETS, apply_preset
+from CSAFusionLib.slicer_host.panel.presets import PRESETS, apply_preset, preset_of
 from CSAFusionLib.slicer_host.panel.preview import DisplayWatch, IntensityPreview, Looks
 from CSAFusionLib.slicer_host.panel.request import a_is_reference, modality_of, voxel_volume, window_of
-from CSAFusionLib.slicer_host.panel.widgets import describe_items, say
+from CSAFusionLib.slicer_host.panel.widgets import describe_items, number, say
 
 
 class InputsSection:
@@ -24,7 +25,7 @@ class InputsSection:
         self._preview = IntensityPreview()
         self._displays = DisplayWatch(self._say_limits)
         self._parameters: Any = None
-        presets = [(_("Choose a preset"), _("Changes nothing."))]
+        presets = [(_("None"), _("What the volumes are is guessed, or as it is set in the sections below."))]
         presets += [(preset.title, preset.tooltip) for preset in PRESETS]
         ui.presetComboBox.addItems([title for title, _tooltip in presets])
         describe_items(ui.presetComboBox, presets)
@@ -45,6 +46,7 @@ class InputsSection:
         for side in ("A", "B"):
             self._update_side(side)
         say(self._ui.referenceLabel, self._why_reference())
+        self._show_preset()
         self._show_preview()
 
     def release(self) -> None:
@@ -81,7 +83,11 @@ class InputsSection:
         if index > 0 and self._parameters is not None:
             with slicer.util.NodeModify(self._parameters):
                 apply_preset(PRESETS[index - 1], self._parameters)
-        self._ui.presetComboBox.currentIndex = 0
+        self._show_preset()
+
+    def _show_preset(self) -> None:
+        preset = preset_of(self._parameters) if self._parameters is not None else None
+        self._ui.presetComboBox.currentIndex = 0 if preset is None else PRESETS.index(preset) + 1
 
     def _on_preview(self, checked: bool) -> None:
         if not checked:
@@ -90,8 +96,7 @@ class InputsSection:
             self._show_preview()
 
     def _show_preview(self) -> None:
-        sides = [side for side in ("A", "B") if self._as_displayed(side)] if self._ui.previewCheckBox.checked else []
-        volumes = [getattr(self._parameters, f"volume{side}") for side in sides]
+        volumes = [getattr(self._parameters, f"volume{side}") for side in ("A", "B") if self._as_displayed(side)]
         self._displays.end()
         self._preview.end_for(volumes)
         self._displays.begin(volumes)
@@ -101,24 +106,28 @@ class InputsSection:
         return getattr(self._parameters, f"intensities{side}") is Intensities.DISPLAYED
 
     def _say_limits(self) -> None:
-        sentences = []
         for side in ("A", "B"):
             volume = getattr(self._parameters, f"volume{side}")
-            if volume is not None and self._ui.previewCheckBox.checked:
-                sentences.append(self._preview_side(side, volume))
-        say(self._ui.previewLabel, " ".join(sentences))
+            text = "" if volume is None else self._limits_of(side, volume)
+            say(getattr(self._ui, f"intensity{side}Label"), text)
 
-    def _preview_side(self, side: str, volume: slicer.vtkMRMLVolumeNode) -> str:
+    def _limits_of(self, side: str, volume: slicer.vtkMRMLVolumeNode) -> str:
+        """What a volume is taken for, and its black and white in its unit, which the preview then shows."""
+        chosen = modality_of(getattr(self._parameters, f"modality{side}"))
         try:
-            window = window_of(self._parameters, side)
-            limits = self._looks.limits(volume, modality_of(getattr(self._parameters, f"modality{side}")), window)
+            limits = self._looks.limits(volume, chosen, window_of(self._parameters, side))
         except CSAFusionError as error:
             return str(error)
         if limits is None:
             return ""
-        if not self._as_displayed(side):
+        if self._ui.previewCheckBox.checked and not self._as_displayed(side):
             self._preview.show(volume, *limits)
-        return _("{side}: {low:.4g} is black, {high:.4g} is white.").format(side=side, low=limits[0], high=limits[1])
+        modality = chosen or self._looks.guess(volume) or Modality.MR
+        low, high = (f"{number(value)}{self._looks.unit(volume, modality)}" for value in limits)
+        kind = _("{modality}:") if chosen else _("{modality} (guessed):")
+        return " ".join(
+            (kind.format(modality=modality.name), _("{low} is black, {high} is white.").format(low=low, high=high))
+        )
 
     def _menu(self, what: str, side: str) -> Any:
         return getattr(self._ui, f"{what}{side}ComboBox")

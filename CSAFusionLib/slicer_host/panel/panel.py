@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import slicer.util
 from slicer.i18n import tr as _
 
 from CSAFusionLib.errors import InputError
@@ -17,9 +18,17 @@ from CSAFusionLib.slicer_host.panel.registration import RegistrationSection
 from CSAFusionLib.slicer_host.panel.request import Request, request_from
 from CSAFusionLib.slicer_host.panel.result import ResultSection
 from CSAFusionLib.slicer_host.panel.run import RunSection
+from CSAFusionLib.slicer_host.panel.sections import SectionHead
+from CSAFusionLib.slicer_host.panel.strip import ResultStrip
+from CSAFusionLib.slicer_host.panel.summaries import of_fusion, of_inputs, of_outputs, of_registration
+from CSAFusionLib.slicer_host.panel.tour import Tour
 from CSAFusionLib.slicer_host.panel.verdict import warning_of
+from CSAFusionLib.slicer_host.panel.widgets import Fitting, Scrolling, wrapping_labels
+from CSAFusionLib.slicer_host.sample_data import add_example_volumes
 from CSAFusionLib.worker.devices import DeviceQuestion
 from CSAFusionLib.worker.events import ErrorEvent, ProgressEvent
+
+_SECTIONS = ("result", "inputs", "registration", "fusion", "outputs")
 
 
 class Panel:
@@ -37,8 +46,16 @@ class Panel:
         self.inputs = InputsSection(ui)
         self.registration = RegistrationSection(ui, install)
         self.fusion = FusionSection(ui)
-        self.run = RunSection(ui)
+        self._scrolling = Scrolling()
+        self.run = RunSection(ui, self._scrolling)
+        self.strip = ResultStrip(ui)
         self.result = ResultSection(ui)
+        self.tour = Tour(ui, self._load_example)
+        self._ui = ui
+        self._heads = {name: SectionHead(getattr(ui, f"{name}CollapsibleButton")) for name in _SECTIONS}
+        self._fitting = Fitting()
+        for label in wrapping_labels(ui):
+            label.installEventFilter(self._fitting)
         self._devices = DeviceQuestion()
         self._devices_known = False
         ui.deviceComboBox.connect("activated(int)", self._on_device)
@@ -54,8 +71,9 @@ class Panel:
         """Show what has changed in the parameter node."""
         if self._parameters is None:
             return
-        for section in (self.inputs, self.registration, self.fusion, self.result):
+        for section in (self.inputs, self.registration, self.fusion, self.strip, self.result):
             section.update(self._parameters)
+        self._summarise()
         self.run.show_ready(self.missing(), self._is_running())
 
     def release(self) -> None:
@@ -67,6 +85,7 @@ class Panel:
     def end(self) -> None:
         """The panel is destroyed: nothing of it goes on."""
         self.release()
+        self._scrolling.end()
         self._devices.end()
 
     def missing(self) -> str:
@@ -92,10 +111,34 @@ class Panel:
             done = _("Done: '{name}'.").format(name=event.node.GetName())
             self.run.show_end(f"{done} {warning_of(event.provenance)}".strip())
             if self._parameters is not None:
+                self.tour.close()
                 self.result.show_new()
         else:
             self.run.show_end(event.message if isinstance(event, ErrorEvent) else _("Cancelled."))
         self.update()
+        self._bring_end_into_view(isinstance(event, FusedEvent))
+
+    def _load_example(self) -> None:
+        with slicer.util.tryWithErrorDisplay(_("The example could not be made."), waitCursor=True):
+            volumes = add_example_volumes()
+            if self._parameters is not None:
+                with slicer.util.NodeModify(self._parameters):
+                    self._parameters.volumeA, self._parameters.volumeB = volumes
+
+    def _summarise(self) -> None:
+        parameters, fused = self._parameters, self._parameters.fusedVolume
+        self._heads["result"].summarise("" if fused is not None else _("none yet"))
+        self._heads["inputs"].summarise(of_inputs(parameters))
+        self._heads["registration"].summarise(of_registration(parameters))
+        self._heads["fusion"].summarise(of_fusion(parameters, self.fusion.chosen_device))
+        self._heads["outputs"].summarise(of_outputs(parameters))
+
+    def _bring_end_into_view(self, fused: bool) -> None:
+        """What a run has come to: its result and its warnings, or at least the sentence that says why there is none."""
+        ui = self._ui
+        self._scrolling.bring(
+            *((ui.resultCollapsibleButton, ui.warningLabel, ui.verdictLabel) if fused else ()), ui.statusLabel
+        )
 
     def ask_for_devices(self) -> None:
         """Look for graphics cards in a child process, once, as soon as there is a PyTorch to look with."""

@@ -7,7 +7,11 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
+from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.slicer_host.panel.choices import ColourChoice, Intensities, ModalityChoice, PlaneChoice, WeightsChoice
+
+SMOOTHING_MM = FusionSettings().steadiness
+"""The through-slice smoothing that is usual."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,16 @@ PRESETS = (
 )  # fmt: skip
 
 
+def preset_of(parameters: Any) -> Preset | None:
+    """The preset that a parameter node is set to, or None."""
+    automatic = (parameters.intensitiesA, parameters.intensitiesB) == (Intensities.AUTOMATIC,) * 2
+    usual = parameters.weights is WeightsChoice.AUTOMATIC and parameters.plane is PlaneChoice.AXIAL
+    if not automatic or not usual or parameters.balance or parameters.throughSliceSmoothing != SMOOTHING_MM:
+        return None
+    chosen = (parameters.modalityA, parameters.modalityB, parameters.colourTable)
+    return next((one for one in PRESETS if chosen == (one.modality_a, one.modality_b, one.colour)), None)
+
+
 def apply_preset(preset: Preset, parameters: Any) -> None:
     """Set a parameter node to a preset; what was chosen of nodes, region, registration and device stays."""
     parameters.modalityA, parameters.modalityB = preset.modality_a, preset.modality_b
@@ -53,4 +67,5 @@ def apply_preset(preset: Preset, parameters: Any) -> None:
     parameters.colourTable = preset.colour
     parameters.weights = WeightsChoice.AUTOMATIC
     parameters.balance = 0.0
+    parameters.throughSliceSmoothing = SMOOTHING_MM
     parameters.plane = PlaneChoice.AXIAL

@@ -51,6 +51,13 @@ class Looks:
 
         return self._remembered(node, (modality, window), find)
 
+    def unit(self, node: slicer.vtkMRMLVolumeNode, modality: Modality | None) -> str:
+        """The unit of a volume's values, with a space before it, or nothing where it is not known."""
+        if modality is Modality.CT:
+            return " HU" if self._remembered(node, "HU", _holds_hounsfield) else ""
+        units = node.GetVoxelValueUnits() if node.IsA("vtkMRMLScalarVolumeNode") else None
+        return f" {units.GetCodeValue()}" if units is not None and units.GetCodeValue() else ""
+
     def forget(self) -> None:
         """Forget all volumes."""
         self._known.clear()
@@ -143,6 +150,10 @@ def _guess(node: slicer.vtkMRMLVolumeNode) -> Modality:
     if not some.modality_hint and edge_width_mm(some) < _SHARP_MM:
         return Modality.MR
     return guess_modality(_checked(sample_of_node(node, _BODY)))
+
+
+def _holds_hounsfield(node: slicer.vtkMRMLVolumeNode) -> bool:
+    return is_in_hounsfield(_checked(sample_of_node(node, _SLICES)))
 
 
 def _checked(volume: Volume) -> Volume:

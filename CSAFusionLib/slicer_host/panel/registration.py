@@ -63,7 +63,8 @@ class RegistrationSection:
 
     def _why_not(self, method: Method) -> str:
         if method in PACKAGES:
-            return _("Not installed: press '{button}'.").format(button=self._install_buttons[method].text)
+            text = _("Not installed: press '{button}' in the section Registration.")
+            return text.format(button=self._install_buttons[method].text)
         return _("This Slicer has no BRAINSFit.")
 
 

@@ -9,20 +9,20 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
+from CSAFusionLib.slicer_host.panel.wording import device_in_words
+
 
 def report_of(fused: slicer.vtkMRMLVolumeNode, provenance: Mapping[str, Any]) -> str:
-    """Rich text: the name, what went in, what did it, and what the user should know."""
+    """Rich text: the name, what went in, and what did it; the warnings stand in a strip of their own."""
     lines = [f"<b>{escape(fused.GetName())}</b>"]
     lines += [_input_line(provenance, role, name) for role, name in (("fixed", _("Fixed")), ("moving", _("Moving")))]
     if "weights" in provenance:
         lines.append(
-            _("Weights {weights} on {device}: {reason}.").format(
+            _("Weights {weights}, on {device}.").format(
                 weights=escape(str(provenance["weights"]["name"])),
-                device=provenance["device"]["name"],
-                reason=escape(provenance["device"]["reason"]),
+                device=escape(device_in_words(provenance["device"]["name"], provenance["device"]["reason"])),
             )
         )
-    lines += [_("Note: {warning}").format(warning=escape(warning)) for warning in provenance.get("warnings", [])]
     lines.append(f"<i>{escape(provenance.get('notice', ''))}</i>")
     return "<br/>".join(line for line in lines if line)
 

@@ -14,7 +14,6 @@ from CSAFusionLib.slicer_host.checkerboard import add_checkerboard, remove_check
 from CSAFusionLib.slicer_host.comparison import Comparison
 from CSAFusionLib.slicer_host.figures_view import FiguresView
 from CSAFusionLib.slicer_host.panel.report import report_of
-from CSAFusionLib.slicer_host.panel.verdict import frame_of, level_of, verdict_of
 from CSAFusionLib.slicer_host.panel.widgets import say
 from CSAFusionLib.slicer_host.provenance import provenance_of
 from CSAFusionLib.slicer_host.rendering import render_fused
@@ -43,9 +42,7 @@ class ResultSection:
         self._parameters = parameters
         fused = parameters.fusedVolume
         provenance = provenance_of(fused) if fused is not None else {}
-        self._ui.reportLabel.text = report_of(fused, provenance) if provenance else _("No result yet.")
-        say(self._ui.verdictLabel, verdict_of(provenance))
-        self._ui.verdictLabel.styleSheet = frame_of(level_of(provenance))
+        say(self._ui.reportLabel, report_of(fused, provenance) if provenance else _("No result yet."))
         for widget in (self._ui.saveButton, self._ui.overlaySlider, self._ui.renderButton):
             widget.enabled = bool(provenance)
         for button in (self._ui.compareButton, self._ui.checkButton):

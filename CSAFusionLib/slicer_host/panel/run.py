@@ -8,15 +8,20 @@ from slicer.i18n import tr as _
 
 from CSAFusionLib.slicer_host.panel import wording
 from CSAFusionLib.slicer_host.panel.time_left import TimeLeft, in_words
-from CSAFusionLib.slicer_host.panel.widgets import say
+from CSAFusionLib.slicer_host.panel.widgets import Scrolling, say
 from CSAFusionLib.worker.events import ProgressEvent
 
 
 class RunSection:
-    """Shows whether a run can start, and the one that is going on."""
+    """Shows whether a run can start, and the one that is going on.
 
-    def __init__(self, ui: Any) -> None:
+    Args:
+        scrolling: brings a run that starts into view.
+    """
+
+    def __init__(self, ui: Any, scrolling: Scrolling) -> None:
         self._ui = ui
+        self._scrolling = scrolling
         self._time_left = TimeLeft()
         ui.progressBar.visible = False
         self._say("")
@@ -33,6 +38,7 @@ class RunSection:
         self._time_left = TimeLeft()
         self._say(_("Starting..."))
         self._show_bar(0, 0)
+        self._scrolling.bring(self._ui.applyButton, self._ui.progressBar, self._ui.statusLabel)
 
     def show_progress(self, event: ProgressEvent) -> None:
         """The stage, the count of its steps and the time left."""

@@ -19,8 +19,8 @@ _HEADS = {
 }
 _FRAMES = {
     Level.GOOD: "border: 1px solid #2e8b57; padding: 4px;",
-    Level.DOUBTFUL: "border: 2px dashed #c98a00; padding: 4px;",
-    Level.BAD: "border: 3px solid #c0392b; padding: 6px; font-size: 110%;",
+    Level.DOUBTFUL: "border: 2px dashed #c98a00; padding: 4px; background-color: #fff3cd; color: #4d3800;",
+    Level.BAD: "border: 3px solid #c0392b; padding: 6px; background-color: #fbdcd8; color: #5c120a;",
 }
 _FIGURES = {
     "mutual_information": _("Mutual information"),
@@ -42,16 +42,37 @@ def frame_of(level: Level | None) -> str:
 
 
 def verdict_of(provenance: Mapping[str, Any]) -> str:
-    """Rich text: the verdict, its reason, the figures before and after, and what registered in which time."""
+    """Rich text: the verdict, its reason, and what the automatic method made of it; empty where nothing was checked."""
+    level = level_of(provenance)
+    if level is None:
+        return ""
+    reason = escape(provenance["registration"]["verdict"]["reason"])
+    return "<br/>".join(filter(None, [f"<b>{_HEADS[level]}</b>", reason, automatic_choice(provenance)]))
+
+
+def automatic_choice(provenance: Mapping[str, Any]) -> str:
+    """What the automatic method did and why, in one sentence; empty where a method was chosen."""
+    if provenance.get("settings", {}).get("registration") != Method.AUTO.name:
+        return ""
+    method = Method[provenance["registration"]["method"]]
+    if method is Method.NONE:
+        return _("Automatic left the volumes where they were: that is better than what it found by moving them.")
+    title = words_of(method)[0]
+    if level_of(provenance) is Level.GOOD:
+        return _("Automatic took {method}: the fastest method that passed the check.").format(method=title)
+    return _("Automatic tried every method that is installed; none passed the check, {method} came nearest.").format(
+        method=title
+    )
+
+
+def agreement_of(provenance: Mapping[str, Any]) -> str:
+    """Rich text: what registered in which time, and how well the volumes agree before and after."""
     registration = provenance.get("registration")
     if not registration:
         return ""
-    level, lines = level_of(provenance), []
-    if level:
-        lines = [f"<b>{_HEADS[level]}</b>", escape(registration["verdict"]["reason"])]
-    lines += [_figure_line(name, registration["metric"]) for name in _compared(registration["metric"])]
     method = words_of(Method[registration["method"]])[0]
-    lines.append(_("{method}, {seconds:.1f} s").format(method=method, seconds=registration["seconds"]))
+    lines = [_("{method}, {seconds:.1f} s").format(method=method, seconds=registration["seconds"])]
+    lines += [_figure_line(name, registration["metric"]) for name in _compared(registration["metric"])]
     return "<br/>".join(lines)
 
 

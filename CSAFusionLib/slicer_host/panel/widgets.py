@@ -1,4 +1,4 @@
-"""What Slicer's parameter node leaves to be done on widgets: titles and tooltips of menus, items greyed out, labels."""
+"""What Slicer's parameter node leaves to be done on widgets: menus, labels that wrap, and what is in view."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 import qt
+
+_REST_MS = 50
 
 
 def describe_items(menu: Any, described: Iterable[tuple[str, str]]) -> None:
@@ -25,3 +27,73 @@ def say(label: Any, text: str) -> None:
     """Show a text, or nothing, which then takes no room."""
     label.text = text
     label.visible = bool(text)
+    fit(label)
+
+
+def fit(label: Any) -> None:
+    """Give a label that wraps the height its text needs at its width.
+
+    Fixed, since form layouts remember the height of another width, and the window around the panel asks for none.
+    """
+    label.minimumHeight = 0  # Below its minimum a label asks for no height.
+    label.setFixedHeight(max(0, label.heightForWidth(label.width)))
+
+
+class Fitting(qt.QWidget):
+    """Keeps labels that wrap high enough, however wide they become; an event filter, never shown."""
+
+    def eventFilter(self, label: Any, event: Any) -> bool:  # noqa: N802 (Qt's name)
+        """Fit a label whose size changes."""
+        if event.type() == qt.QEvent.Resize:
+            fit(label)
+        return False
+
+
+def wrapping_labels(ui: Any) -> list[Any]:
+    """The labels of the panel whose text wraps."""
+    named = {name: widget for name, widget in vars(ui).items() if name.endswith("Label")}
+    return [label for label in named.values() if label.wordWrap]
+
+
+class Scrolling:
+    """Brings parts of the panel into view, once their layouts have come to rest."""
+
+    def __init__(self) -> None:
+        self._widgets: tuple[Any, ...] = ()
+        self._timer = qt.QTimer()
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_REST_MS)
+        self._timer.connect("timeout()", self._scroll)
+
+    def bring(self, *widgets: Any) -> None:
+        """Bring these into view, as far as there is room; the later, the more important."""
+        self._widgets = widgets
+        self._timer.start()
+
+    def end(self) -> None:
+        """Scroll no more."""
+        self._timer.stop()
+
+    def _scroll(self) -> None:
+        for widget in self._widgets:
+            area = _scroll_area_of(widget)
+            if area is not None and widget.visible:
+                area.ensureWidgetVisible(widget, 0, 0)
+
+
+def _scroll_area_of(widget: Any) -> Any:
+    """The scroll area that a widget is in, or None."""
+    area = widget.parent()
+    while area is not None and not area.inherits("QScrollArea"):
+        area = area.parent()
+    return area
+
+
+def number(value: float) -> str:
+    """An intensity with four figures, and with all of its whole ones."""
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def shortened(text: str, most: int) -> str:
+    """A text of at most so many characters, with an ellipsis where it was longer."""
+    return text if len(text) <= most else text[: most - 1].rstrip(" ,.") + "\N{HORIZONTAL ELLIPSIS}"

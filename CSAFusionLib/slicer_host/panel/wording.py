@@ -76,6 +76,27 @@ STAGES = {
 """The stages of a run, by the names that its progress reports give."""
 
 
+_NOT_THERE = ("not present", "no such device")
+
+
+def device_in_words(name: str, reason: str) -> str:
+    """A device by its name for PyTorch, and why it is the one: the backend's reason is for a log."""
+    title = _("the processor (CPU)") if name == "cpu" else _("the graphics card ({name})").format(name=name)
+    return _("{device}: {reason}").format(device=title, reason=_device_reason(reason))
+
+
+def _device_reason(reason: str) -> str:
+    if reason == "asked for":
+        return _("it was chosen")
+    if not reason.startswith("no accelerator"):
+        return _("it passed a short test")
+    problems = [problem.partition(": ")[2] for problem in reason.partition("(")[2].rstrip(")").split("; ")]
+    told = [problem for problem in problems if problem not in _NOT_THERE]
+    if not told:
+        return _("no graphics card that can compute was found")
+    return _("the graphics card cannot be used ({problem})").format(problem="; ".join(told))
+
+
 def words_of(choice: MenuChoice) -> tuple[str, str]:
     """Title and tooltip of a method or a transform."""
     return {**METHODS, **MODELS}.get(choice, choice.value)

@@ -17,6 +17,7 @@ PROVENANCE = {
 
 def test_the_report_says_what_went_in_and_what_did_it():
     text = report_of(a_blob_node("<F>"), PROVENANCE)
-    for part in ("&lt;F&gt;", "Fixed: CT (guessed), -50 to 250", "Moving: MR<br/>", "ct-mr on cpu: asked for."):
+    device = "Weights ct-mr, on the processor (CPU): it was chosen."
+    for part in ("&lt;F&gt;", "Fixed: CT (guessed), -50 to 250", "Moving: MR<br/>", device):
         assert part in text
-    assert "Note: &lt;b&gt;beware&lt;/b&gt;" in text and "not for diagnosis" in text
+    assert "beware" not in text and "not for diagnosis" in text

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.intensity.colour_tables import COLOUR_TABLES
 from CSAFusionLib.slicer_host.panel.choices import (
     ColourChoice,
@@ -16,7 +17,7 @@ from CSAFusionLib.slicer_host.panel.choices import (
     WeightsChoice,
     backend_name,
 )
-from CSAFusionLib.slicer_host.panel.presets import PRESETS, apply_preset
+from CSAFusionLib.slicer_host.panel.presets import PRESETS, apply_preset, preset_of
 from CSAFusionLib.slicer_host.panel.request import request_from
 from CSAFusionLib.weights.catalogue import bundled_checksums
 
@@ -93,11 +94,18 @@ def test_outputs_are_made_as_they_are_ticked(parameters):
     assert request_from(parameters, "auto").outputs.make == {"registered", "contribution"}
 
 
+def test_the_smoothing_through_slices_is_the_backends_until_it_is_changed(parameters, panel):
+    assert request_from(parameters, "auto").settings.steadiness == FusionSettings().steadiness
+    panel.ui.smoothingSlider.value = 0.0
+    assert request_from(parameters, "auto").settings.steadiness == 0
+
+
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.title)
 def test_a_preset_can_be_run_at_once_and_keeps_the_volumes(parameters, preset):
-    parameters.balance, parameters.plane = 0.5, PlaneChoice.CORONAL
+    parameters.balance, parameters.plane, parameters.throughSliceSmoothing = 0.5, PlaneChoice.CORONAL, 0.0
     before = (parameters.volumeA, parameters.volumeB)
     apply_preset(preset, parameters)
+    assert preset_of(parameters) is preset and parameters.throughSliceSmoothing == FusionSettings().steadiness
     settings = request_from(parameters, "auto").settings
     assert (parameters.volumeA, parameters.volumeB) == before and settings.balance == 0
     assert (settings.colour_table is not None) == any(

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import slicer
+import slicer.util
 
 from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.slicer_host.comparison import LAYOUT
-from CSAFusionLib.slicer_host.panel.choices import Intensities, Reference, WeightsChoice
+from CSAFusionLib.slicer_host.panel.choices import Intensities, ModalityChoice, Reference, WeightsChoice
 from CSAFusionLib.worker.devices import Devices
 from Testing.host.application import open_panel, raise_errors
 from Testing.host.command_line_modules import install_brainsfit
 from Testing.host.fixtures import pump
+from Testing.host.panel_states import open_all
 from Testing.host.pictures import cut_off, take_picture
 from Testing.host.registration_extensions import install_slicer_ants, install_slicer_elastix
 
@@ -37,7 +40,7 @@ def test_the_preview_shows_the_ranges_and_gives_the_display_back(panel, volumes)
     panel._parameterNode.intensitiesA = Intensities.GIVEN
     raise_errors()
     assert (display.GetWindow(), display.GetLevel()) == (300, 100)
-    assert panel.ui.previewLabel.text.startswith("A: -50 is black, 250 is white.")
+    assert panel.ui.intensityALabel.text == "MR (guessed): -50 is black, 250 is white."
     panel.ui.widthASpinBox.value = 100.0
     assert (display.GetWindow(), display.GetLevel()) == (100, 100)
     panel.ui.previewCheckBox.checked = False
@@ -51,20 +54,49 @@ def test_a_volume_fused_as_displayed_is_followed_while_its_display_is_changed(pa
     display.SetWindowLevel(30, 40)
     panel.ui.previewCheckBox.checked = True
     panel._parameterNode.intensitiesA = Intensities.DISPLAYED
-    assert panel.ui.previewLabel.text.startswith("A: 25 is black, 55 is white.")
+    assert panel.ui.intensityALabel.text == "MR (guessed): 25 is black, 55 is white."
     display.SetWindowLevel(20, 40)
-    assert panel.ui.previewLabel.text.startswith("A: 30 is black, 50 is white.")
+    assert panel.ui.intensityALabel.text == "MR (guessed): 30 is black, 50 is white."
     panel._parameterNode.intensitiesA = Intensities.AUTOMATIC
     panel._parameterNode.intensitiesB = Intensities.DISPLAYED
     panel.exit()
     event = slicer.vtkMRMLDisplayableNode.DisplayModifiedEvent
-    panel.ui.previewLabel.text = "left alone"
+    panel.ui.intensityALabel.text = "left alone"
     for volume in volumes:
         volume.InvokeEvent(event)
-    assert panel.ui.previewLabel.text == "left alone"
+    assert panel.ui.intensityALabel.text == "left alone"
+
+
+def test_black_and_white_are_told_in_the_unit_of_the_volume(panel, volumes):
+    k, j, i = np.indices((12, 20, 20)) - 10
+    ct = np.where(k**2 + j**2 + i**2 < 60, 40, -1000).astype(np.int16)
+    slicer.util.updateVolumeFromArray(volumes[0], ct)
+    unit = slicer.vtkCodedEntry()
+    unit.SetValueSchemeMeaning("g/ml{SUVbw}", "UCUM", "Standardized Uptake Value body weight")
+    volumes[1].SetVoxelValueUnits(unit)
+    panel._parameterNode.modalityB = ModalityChoice.PET
+    assert panel.ui.intensityALabel.text == "CT (guessed): -50 HU is black, 250 HU is white."
+    assert panel.ui.intensityBLabel.text.startswith("PET: 0 g/ml{SUVbw} is black, ")
+    panel._parameterNode.modalityA = ModalityChoice.MR
+    assert panel.ui.intensityALabel.text.startswith("MR: -1000 is black, ")
+    slicer.util.updateVolumeFromArray(volumes[0], (ct + 1000).astype(np.int16))
+    panel._parameterNode.modalityA = ModalityChoice.CT
+    assert "HU" not in panel.ui.intensityALabel.text
+    panel._parameterNode.volumeA = None
+    assert panel.ui.intensityALabel._qt.isHidden()
+
+
+def test_the_preset_that_is_set_is_shown_until_something_of_it_is_changed(panel):
+    menu = panel.ui.presetComboBox
+    menu.activated(2)
+    raise_errors()
+    assert menu.currentText == "A is MR, B is PET"
+    panel._parameterNode.balance = 0.5
+    assert menu.currentText == "None"
 
 
 def test_level_and_width_and_the_file_of_weights_appear_where_they_are_needed(panel):
+    open_all(panel)
     assert panel.ui.windowAWidget._qt.isHidden() and panel.ui.weightsFilePathLineEdit._qt.isHidden()
     panel._parameterNode.intensitiesA = Intensities.GIVEN
     panel._parameterNode.weights = WeightsChoice.FILE
@@ -87,8 +119,14 @@ def method_item(panel, method: Method) -> tuple[bool, str]:
 
 
 def test_what_is_not_installed_is_greyed_out_with_the_reason(installed, panel):
-    assert method_item(panel, Method.ANTS) == (False, "Not installed: press 'Install ANTs...'.")
-    assert method_item(panel, Method.ELASTIX) == (False, "Not installed: press 'Install elastix...'.")
+    assert method_item(panel, Method.ANTS) == (
+        False,
+        "Not installed: press 'Install ANTs...' in the section Registration.",
+    )
+    assert method_item(panel, Method.ELASTIX) == (
+        False,
+        "Not installed: press 'Install elastix...' in the section Registration.",
+    )
     assert method_item(panel, Method.BRAINS) == (False, "This Slicer has no BRAINSFit.")
     for method in set(Method) - {Method.ANTS, Method.ELASTIX, Method.BRAINS}:
         assert method_item(panel, method) == (True, method.tooltip)
@@ -106,6 +144,7 @@ def test_what_is_not_installed_can_be_installed(installed, panel, monkeypatch, m
         installed.add(package)
 
     monkeypatch.setattr(type(panel.logic), "ensureDependencies", install)
+    open_all(panel)
     button = getattr(panel.ui, button)
     assert not button._qt.isHidden()
     button.click()
@@ -118,6 +157,7 @@ def test_what_an_extension_can_do_is_offered_with_how_it_does_it(installed, monk
     install_slicer_ants(monkeypatch)
     install_slicer_elastix(monkeypatch, tmp_path / "Elastix")
     panel._panel.registration.describe()
+    open_all(panel)
     enabled, tooltip = method_item(panel, Method.ELASTIX)
     assert enabled and tooltip.endswith("Slicer answers only now and then while it runs.")
     enabled, tooltip = method_item(panel, Method.ANTS)
@@ -136,7 +176,7 @@ def test_devices_are_offered_and_the_choice_is_kept_on_the_computer(panel, modul
     panel._panel.fusion.show_devices(found)
     menu = panel.ui.deviceComboBox
     assert [menu.itemText(index) for index in range(menu.count)] == ["Automatic", "Processor (CPU)", "A card (8 GiB)"]
-    assert panel.ui.deviceLabel.text == "Uses cuda: the fastest device that passed a test."
+    assert panel.ui.deviceLabel.text == "Uses the graphics card (cuda): it passed a short test."
     menu.currentIndex = 2
     menu.activated(2)
     raise_errors()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from CSAFusionLib.registration.check.verdict import Level
-from CSAFusionLib.slicer_host.panel.verdict import frame_of, level_of, verdict_of, warning_of
+from CSAFusionLib.slicer_host.panel.verdict import agreement_of, frame_of, level_of, verdict_of, warning_of
 from CSAFusionLib.slicer_host.provenance import write_provenance
 
 METRIC = {
@@ -40,19 +40,35 @@ def test_levels_differ_in_their_sign_and_in_their_frame_beside_the_colour():
 
 
 def test_figures_are_told_before_and_after_with_what_registered_and_how_long():
-    lines = verdict_of(checked(Level.GOOD)).split("<br/>")[2:]
-    assert lines == [
+    assert agreement_of(checked(Level.GOOD)).split("<br/>") == [
+        "SimpleITK, 3.2 s",
         "Mutual information: 0.20 before, 0.50 after",
         "Overlap of the fields of view: 0.80 before, 0.90 after",
         "A new figure: 1.00 before, 2.00 after",
-        "SimpleITK, 3.2 s",
     ]
+
+
+@pytest.mark.parametrize(
+    ("level", "method", "said"),
+    [
+        (Level.GOOD, "SITK", "Automatic took SimpleITK: the fastest method that passed the check."),
+        (Level.DOUBTFUL, "LANDMARKS", "none passed the check, Landmarks came nearest."),
+        (Level.GOOD, "NONE", "Automatic left the volumes where they were"),
+    ],
+)
+def test_the_automatic_method_says_what_it_did_and_why(level, method, said):
+    provenance = checked(level)
+    provenance["registration"]["method"] = method
+    assert len(verdict_of(provenance).split("<br/>")) == 2
+    provenance["settings"] = {"registration": "AUTO"}
+    assert said in verdict_of(provenance).split("<br/>")[2]
 
 
 def test_what_was_not_checked_has_no_level():
     unchecked = {"registration": {"method": "NONE", "seconds": 0.0, "metric": {}}}
-    assert level_of(unchecked) is None and frame_of(None) == "" and verdict_of(unchecked) == "Already aligned, 0.0 s"
-    assert level_of({}) is None and verdict_of({}) == warning_of({}) == ""
+    assert level_of(unchecked) is None and frame_of(None) == "" and verdict_of(unchecked) == ""
+    assert agreement_of(unchecked) == "Already aligned, 0.0 s"
+    assert level_of({}) is None and verdict_of({}) == agreement_of({}) == warning_of({}) == ""
 
 
 def test_only_a_bad_alignment_is_warned_of():

@@ -1,0 +1,114 @@
+"""What a panel is like on the way from its first opening to a result, with texts as long as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import slicer
+
+from CSAFusionLib.registration.check.verdict import Level
+from CSAFusionLib.slicer_host.provenance import write_provenance
+from CSAFusionLib.slicer_host.writing import FIXED_ROLE
+from CSAFusionLib.worker.events import ErrorEvent, ProgressEvent
+from Testing.host.scene import LEFT_HANDED, OBLIQUE, a_volume_node
+
+SECTIONS = ("inputs", "registration", "fusion", "outputs")
+
+_METRIC = {
+    f"{name}_{when}": value
+    for name in ("mutual_information", "correlation", "ssim", "overlap")
+    for when, value in (("before", 0.21), ("after", 0.83))
+}
+_WARNINGS = [
+    "'501: T1 MPRAGE sag iso' was read with its sform, from which its qform differs by 12.4 mm at a corner; decide "
+    "with the orientation.",
+    "No weights were trained on PET and CT; those of PET and MR are used, and how good the result is was not measured.",
+    "Memory ran out on cuda; went on with the CPU.",
+]
+
+
+def empty(panel) -> None:
+    """Nothing is chosen."""
+    panel._parameterNode.volumeA = panel._parameterNode.volumeB = None
+
+
+def ready(panel) -> None:
+    """Two volumes are chosen, and a preset."""
+    left, right = np.mgrid[0:10, 0:20, 0:30][1:] * 40.0
+    panel._parameterNode.volumeA = a_volume_node("501: T1 MPRAGE sag iso", (left + right).astype("f4"), OBLIQUE)
+    panel._parameterNode.volumeB = a_volume_node("3: PET brain AC 60 min", (left * right).astype("f4"), LEFT_HANDED)
+    panel.ui.presetComboBox.activated(2)
+
+
+def running(panel) -> None:
+    """A run is going on."""
+    ready(panel)
+    panel._panel.run.show_start()
+    panel._panel.show_event(ProgressEvent("Checking the registration", 123, 160))
+    panel._panel.run.show_ready("A fusion is running; wait for it or cancel it.", True)
+
+
+def done(panel, level: Level = Level.GOOD, warnings: list[str] = ()) -> None:  # type: ignore[assignment]
+    """A run has ended with a result."""
+    ready(panel)
+    reasons = {
+        Level.GOOD: "No better alignment was found, the best one being 1.0 mm away; left and right look alike.",
+        Level.DOUBTFUL: "The volumes hardly overlap: they share 21% of the head in the smaller one.",
+        Level.BAD: "The volumes agree better when one is mirrored: left and right are exchanged in one of them.",
+    }
+    registration = {"method": "LANDMARKS", "seconds": 12.3, "metric": _METRIC}
+    registration["verdict"] = {"level": level.value, "reason": reasons[level]}
+    fixed = panel._parameterNode.volumeA
+    name = "501: T1 MPRAGE sag iso + 3: PET brain AC 60 min fused"
+    fused = a_volume_node(name, np.ones((4, 4, 4), "f4"), OBLIQUE)
+    fused.SetNodeReferenceID(FIXED_ROLE, fixed.GetID())
+    provenance = {
+        "notice": "Research use only, not for diagnosis.",
+        "settings": {"registration": "AUTO"},
+        "registration": registration,
+        "fixed": {"modality": "MR", "modality_is_guessed": True, "black": 8.3, "white": 432.0},
+        "moving": {"modality": "PET", "modality_is_guessed": False, "black": 0.0, "white": 16.2976},
+        "weights": {"name": "pet-mr"},
+        "device": {"name": "cpu", "reason": "no accelerator can be used (cuda: not present; mps: not present)"},
+        "warnings": list(warnings),
+    }
+    write_provenance(fused, provenance)
+    panel._parameterNode.registeredVolume = a_volume_node("registered", np.ones((4, 4, 4), "f4"), OBLIQUE)
+    panel._parameterNode.figuresTable = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", "figures")
+    panel._parameterNode.fusedVolume = fused
+    panel._panel.run.show_end(f"Done: '{fused.GetName()}'.")
+    panel._panel.result.show_new()
+    panel._panel.tour.close()
+    panel._panel._bring_end_into_view(True)
+
+
+def doubtful(panel) -> None:
+    """A run has ended with a result that has to be looked at."""
+    done(panel, Level.DOUBTFUL, _WARNINGS)
+
+
+def bad(panel) -> None:
+    """A run has ended with a result that is not to be used."""
+    done(panel, Level.BAD, _WARNINGS[:1])
+
+
+def failed(panel) -> None:
+    """A run has ended with a sentence as long as any."""
+    ready(panel)
+    panel._panel.show_event(
+        ErrorEvent(
+            "The fusion process has ended without a result (exit code 3221225477): a driver of the graphics card may "
+            "have failed; update it, or try again with the device set to CPU in the section Fusion. The Python "
+            "console shows what the process said last."
+        )
+    )
+
+
+STATES: dict[str, Callable] = {state.__name__: state for state in (empty, ready, running, done, doubtful, bad, failed)}
+
+
+def open_all(panel, opened: bool = True) -> None:
+    """Open or close the sections that are closed at first."""
+    for name in SECTIONS:
+        getattr(panel.ui, f"{name}CollapsibleButton").collapsed = not opened
