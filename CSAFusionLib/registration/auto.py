@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import SimpleITK as sitk
 
@@ -19,6 +20,9 @@ does not run everywhere."""
 
 # A search may end so far from the truth; headers are only left alone when it finds nothing farther than that.
 _SETTLED_MM = 1.5
+
+# Standard errors that chance hardly reaches.
+_CLEAR = 1.5
 
 _TRUSTED = (Level.GOOD, Level.DOUBTFUL, Level.BAD)
 
@@ -36,7 +40,8 @@ def candidates(fixed: sitk.Image, moving: sitk.Image, model: TransformModel) -> 
     """Return the methods to try for a model, in order.
 
     Volumes on one grid were aligned by someone already, so that is looked at first, and nothing need be interpolated
-    for a hundredth of a millimetre. Headers of different grids are never exact enough.
+    for a hundredth of a millimetre. Headers of different grids are looked at where the first method is not clearly
+    better than they are.
     """
     able = tuple(method for method in ORDER if model in method.models)
     return (Method.NONE, *able) if model.is_linear and same_grid(fixed, moving) else able
@@ -47,35 +52,64 @@ def choose(
 ) -> Attempt:
     """Return the first attempt that the check calls good; when none is, the one it trusts most.
 
-    What is left as it is must be better than good: the check has to find nothing better beyond 1.5 mm.
+    The headers are always a candidate: a method must agree clearly better than they do, or they are kept. They end the
+    search by themselves only where the check finds nothing clearly better beyond 1.5 mm.
 
     methods: what to try, in order; at least one.
-    find: finds the transform by a method; a RegistrationError passes the method over.
+    find: finds the transform by a method; a RegistrationError passes the method over. It is asked for
+        ``Method.NONE`` too, and gives the headers then.
     check: judges a transform.
 
-    Raises RegistrationError, the first method's, when all fail.
+    Raises RegistrationError, the first method's, when all fail and the headers are bad.
     """
+    headers = _Headers(find, check)
     attempts: list[Attempt] = []
     failures: list[RegistrationError] = []
     for method in methods:
-        found = _try(find, method)
+        found = headers.attempt.transform if method is Method.NONE else _try(find, method)
         if isinstance(found, RegistrationError):
             failures.append(found)
-            continue
-        attempts.append(Attempt(found, method, check(found)))
-        if _passes(attempts[-1]):
-            return attempts[-1]
-    if not attempts:
+        elif method is not Method.NONE:
+            attempts.append(Attempt(found, method, check(found)))
+            if attempts[-1].check.verdict.level is Level.GOOD:
+                return headers.or_better(attempts[-1])
+        if _settled(headers.attempt):
+            return headers.attempt
+    if attempts:
+        return headers.or_better(min(attempts, key=_rank))
+    if headers.attempt.check.verdict.level is Level.BAD and failures:
         raise failures[0]
-    return min(
-        attempts, key=lambda tried: (_TRUSTED.index(tried.check.verdict.level), -tried.check.figures["agreement"])
-    )
+    return headers.attempt
 
 
-def _passes(attempt: Attempt) -> bool:
-    if attempt.method is Method.NONE and attempt.check.figures["better_mm"] > _SETTLED_MM:
-        return False
-    return attempt.check.verdict.level is Level.GOOD
+class _Headers:
+    """What the headers say, judged once, and only when it is asked for."""
+
+    def __init__(self, find: Callable[[Method], sitk.Transform], check: Callable[[sitk.Transform], Check]) -> None:
+        self._find, self._check = find, check
+
+    @cached_property
+    def attempt(self) -> Attempt:
+        transform = self._find(Method.NONE)
+        return Attempt(transform, Method.NONE, self._check(transform))
+
+    def or_better(self, found: Attempt) -> Attempt:
+        """The attempt where it is clearly better than the headers, or is trusted more; else the headers."""
+        is_clear = found.check.figures["headers_beaten_by"] > _CLEAR
+        if is_clear and found.check.verdict.level is Level.GOOD:
+            return found
+        levels = [_TRUSTED.index(each.check.verdict.level) for each in (found, self.attempt)]
+        return found if levels[0] < levels[1] or (levels[0] == levels[1] and is_clear) else self.attempt
+
+
+def _rank(attempt: Attempt) -> tuple[int, float]:
+    return _TRUSTED.index(attempt.check.verdict.level), -attempt.check.figures["agreement"]
+
+
+def _settled(headers: Attempt) -> bool:
+    figures = headers.check.figures
+    is_near = figures["better_mm"] <= _SETTLED_MM or figures["better_certainty"] <= _CLEAR
+    return is_near and headers.check.verdict.level is Level.GOOD
 
 
 def _try(find: Callable[[Method], sitk.Transform], method: Method) -> sitk.Transform | RegistrationError:

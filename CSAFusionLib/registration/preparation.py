@@ -26,16 +26,27 @@ _SLAB_SHARE = 0.25
 def prepare(volume: Volume) -> sitk.Image:
     """Return a volume as a scalar float32 image: luminance where it has colour, extremes clamped.
 
-    It is on the volume's own grid, or on a straight one that holds it where its axes are sheared: not every engine
-    follows a shear, and a transform in mm is the same for both.
+    It keeps its voxels where they are, but stores them in the order of :func:`in_one_order`; where its axes are sheared
+    it is on a straight grid that holds them: not every engine follows a shear, and a transform in mm is the same for
+    both.
     """
     volume = within_float32(volume)
     image = _luminance(volume.image) if volume.is_colour else sitk.Cast(volume.image, sitk.sitkFloat32)
-    image = resampled_straight(image, float(sitk.GetArrayViewFromImage(image).min()))
+    image = in_one_order(resampled_straight(image, float(sitk.GetArrayViewFromImage(image).min())))
     low, high = np.quantile(sitk.GetArrayFromImage(coarsen(image, 3 * min(image.GetSpacing()))), _KEPT_QUANTILES)
     if low == high:
         return image
     return sitk.Clamp(image, sitk.sitkFloat32, float(low), float(high))
+
+
+def in_one_order(image: sitk.Image) -> sitk.Image:
+    """Return the image with its axes permuted and flipped to lie nearest to LPS: no voxel changes its place or value.
+
+    What is found then does not depend on the order in which a file stores the voxels.
+    """
+    axes = np.reshape(image.GetDirection(), (3, 3))
+    stored_so = np.array_equal(np.abs(axes).argmax(axis=0), range(3)) and (np.diag(axes) > 0).all()
+    return image if stored_so else sitk.DICOMOrient(image, "LPS")
 
 
 def coarsen(image: sitk.Image, spacing_mm: float) -> sitk.Image:
@@ -62,8 +73,12 @@ def pad_slab(fixed: sitk.Image, moving: sitk.Image) -> sitk.Image:
 
 def is_part_of(image: sitk.Image, other: sitk.Image) -> bool:
     """Whether the image shows so much less than the other that only a part of the other can agree with it."""
-    volume, whole = (float(np.prod(np.multiply(each.GetSize(), each.GetSpacing()))) for each in (image, other))
-    return volume < _PART_SHARE * whole
+    return volume_of(image) < _PART_SHARE * volume_of(other)
+
+
+def volume_of(image: sitk.Image) -> float:
+    """Return the volume of the field of view, mm^3."""
+    return float(np.prod(np.multiply(image.GetSize(), image.GetSpacing())))
 
 
 def slab_normals(image: sitk.Image) -> list[np.ndarray]:

@@ -6,16 +6,18 @@ import time
 from functools import partial
 from importlib import import_module
 
+import numpy as np
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError, RegistrationError
-from CSAFusionLib.geometry.resampling import field_of_view
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.auto import Attempt, candidates, choose
-from CSAFusionLib.registration.check.examine import examine
+from CSAFusionLib.registration.check.examine import Examiner
 from CSAFusionLib.registration.methods import Method, TransformModel
-from CSAFusionLib.registration.preparation import pad_slab, prepare
+from CSAFusionLib.registration.preparation import centre, pad_slab, prepare
 from CSAFusionLib.registration.result import RegistrationResult
+from CSAFusionLib.registration.search.meeting import centred, meet, overlap
+from CSAFusionLib.registration.transforms import after_shift
 from CSAFusionLib.volumes.checking import check_volume
 from CSAFusionLib.volumes.volume import Volume
 
@@ -46,7 +48,8 @@ def register(
     threads: None is one thread, with which the same volumes and seed give the same transform; more are faster.
 
     Raises:
-        InputError: a volume cannot be used, the two do not overlap, or the method does not offer the model.
+        InputError: a volume cannot be used, the method does not offer the model, or the headers are to be trusted
+            and do not meet.
         RegistrationError: the engine failed, is not installed, or does not run here.
         Cancelled: from ``progress``.
     """
@@ -54,14 +57,17 @@ def register(
     _check_pair(fixed, moving, method)
     started = time.perf_counter()
     target, source = prepare(fixed), prepare(moving)
-    find = partial(_find, target, source, model, seed=seed, threads=threads, progress=progress)
-    check = partial(examine, target, source, seed=seed, progress=progress)
+    placed, shift = (source, None) if meet(target, source) else centred(target, source)
+    if shift is not None and method is Method.NONE:
+        raise InputError(_apart(fixed, moving, target, source))
+    find = partial(_find, target, placed, shift, model, seed=seed, threads=threads, progress=progress)
+    check = Examiner(target, source, seed=seed, progress=progress)
     if method is Method.AUTO:
         chosen = choose(candidates(target, source, model), find, check)
     else:
         transform = find(method)
         chosen = Attempt(transform, method, check(transform))
-    _check_overlap(fixed, moving, chosen.transform, "after registration")
+    _check_overlap(fixed, moving, chosen)
     return RegistrationResult(
         transform=chosen.transform,
         method=chosen.method,
@@ -69,12 +75,14 @@ def register(
         seconds=time.perf_counter() - started,
         metric=chosen.check.figures,
         verdict=chosen.check.verdict,
+        warnings=() if shift is None else (_started_from_centres(fixed, moving, target, source),),
     )
 
 
 def _find(
     target: sitk.Image,
     source: sitk.Image,
+    shift: np.ndarray | None,
     model: TransformModel,
     method: Method,
     *,
@@ -82,13 +90,14 @@ def _find(
     threads: int | None,
     progress: Progress,
 ) -> sitk.Transform:
+    """The transform by a method. shift: from where ``source`` was put to where its header has it, (3,) mm."""
     if method is Method.NONE:
         return sitk.Euler3DTransform()
     engine = import_module(_ENGINES[method])
     # Air that is made up for the sake of mutual information has no landmarks, and hides those beside it.
     moving = source if method is Method.LANDMARKS else pad_slab(target, source)
     found: sitk.Transform = engine.run(target, moving, model, seed=seed, threads=threads, progress=progress)
-    return found
+    return found if shift is None else after_shift(found, shift)
 
 
 def _check_choice(method: Method, model: TransformModel) -> None:
@@ -108,12 +117,30 @@ def _check_pair(fixed: Volume, moving: Volume, method: Method) -> None:
             raise InputError(
                 f"'{volume.name}' is one voxel thick, which is too thin to register; give a volume of several slices."
             )
-    _check_overlap(fixed, moving, sitk.Transform(3, sitk.sitkIdentity), "by their headers")
 
 
-def _check_overlap(fixed: Volume, moving: Volume, transform: sitk.Transform, when: str) -> None:
-    if not sitk.GetArrayFromImage(field_of_view(moving.image, fixed.image, transform)).any():
+def _check_overlap(fixed: Volume, moving: Volume, chosen: Attempt) -> None:
+    if chosen.check.figures["overlap_after"] == 0 and not overlap(fixed.image, moving.image, chosen.transform):
         raise InputError(
-            f"'{moving.name}' does not overlap '{fixed.name}' anywhere {when}; check that both show the same anatomy "
-            f"in the same frame, or centre one on the other first."
+            f"'{moving.name}' does not overlap '{fixed.name}' anywhere after registration; check that both show the "
+            f"same anatomy."
         )
+
+
+def _apart(fixed: Volume, moving: Volume, target: sitk.Image, source: sitk.Image) -> str:
+    return (
+        f"By their headers '{moving.name}' does not overlap '{fixed.name}' anywhere: their centres lie "
+        f"{_distance(target, source):.0f} mm apart; choose a registration method other than 'none', or correct the "
+        f"headers."
+    )
+
+
+def _started_from_centres(fixed: Volume, moving: Volume, target: sitk.Image, source: sitk.Image) -> str:
+    return (
+        f"By their headers '{moving.name}' and '{fixed.name}' do not meet (their centres lie "
+        f"{_distance(target, source):.0f} mm apart), so the registration started with one put onto the other."
+    )
+
+
+def _distance(target: sitk.Image, source: sitk.Image) -> float:
+    return float(np.linalg.norm(centre(source) - centre(target)))

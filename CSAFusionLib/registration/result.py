@@ -19,6 +19,7 @@ class RegistrationResult:
     seconds: time the registration took.
     metric: quality figures by name, as :func:`CSAFusionLib.registration.check.figures.compare` gives them.
     verdict: what the figures mean; None where nothing was checked.
+    warnings: sentences that change how the registration is read.
     """
 
     transform: sitk.Transform
@@ -27,3 +28,4 @@ class RegistrationResult:
     seconds: float
     metric: dict[str, float] = field(default_factory=dict)
     verdict: Verdict | None = None
+    warnings: tuple[str, ...] = ()

@@ -85,6 +85,25 @@ def nearest_rigid(transform: sitk.AffineTransform) -> sitk.Euler3DTransform:
     return rigid
 
 
+def is_identity(transform: sitk.Transform) -> bool:
+    """Whether a transform leaves every point exactly where it is."""
+    corners = ((0.0, 0.0, 0.0), (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+    return transform.IsLinear() and all(transform.TransformPoint(corner) == corner for corner in corners)
+
+
+def after_shift(transform: sitk.Transform, shift: np.ndarray) -> sitk.Transform:
+    """Return the transform followed by a shift, (3,) mm; a linear transform stays of its kind."""
+    if isinstance(transform, (sitk.Euler3DTransform, sitk.AffineTransform)):
+        shifted = type(transform)(transform)
+        shifted.SetTranslation((np.array(transform.GetTranslation()) + shift).tolist())
+        return shifted
+    if isinstance(transform, sitk.CompositeTransform):
+        # The first one is the last to be applied.
+        parts = [transform.GetNthTransform(number) for number in range(transform.GetNumberOfTransforms())]
+        return sitk.CompositeTransform([after_shift(parts[0].Downcast(), shift), *parts[1:]])
+    return sitk.CompositeTransform([sitk.TranslationTransform(3, shift.tolist()), transform])
+
+
 def inverse(transform: sitk.Transform) -> sitk.Transform:
     """Return the inverse of a linear transform: an Euler3DTransform of one, an AffineTransform of any other."""
     known = sitk.Euler3DTransform if isinstance(transform, sitk.Euler3DTransform) else sitk.AffineTransform

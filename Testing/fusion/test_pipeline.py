@@ -146,7 +146,8 @@ def test_a_registration_given_without_a_verdict_is_checked_and_a_bad_one_is_a_wa
     astray = RegistrationResult(sitk.TranslationTransform(3, (14.0, 0.0, 0.0)), Method.BRAINS, TransformModel.RIGID, 1)
     result = fuse_volumes(an_mr, an_mr, settings, registration=astray)
     assert result.provenance["registration"]["verdict"]["level"] == "bad"
-    assert "The registration is bad: The volumes agree better when moved by 14 mm" in result.warnings[0]
+    assert result.warnings[0].startswith("The registration is bad: The alignment is wrong")
+    assert "by about 14 mm" in result.warnings[0]
     assert result.registration.metric["better_mm"] == pytest.approx(14, abs=1)
 
 

@@ -30,9 +30,11 @@ def shift(millimetres: float) -> sitk.Transform:
 
 
 def finds(shifts: dict[Method, float], asked: list[Method] | None = None) -> Callable[[Method], sitk.Transform]:
-    """Gives each method its shift; a method that has none fails."""
+    """Gives each method its shift, and the headers none; a method that has no shift fails."""
 
     def find(method: Method) -> sitk.Transform:
+        if method is Method.NONE:
+            return shift(0.0)
         if asked is not None:
             asked.append(method)
         if method not in shifts:
@@ -43,14 +45,23 @@ def finds(shifts: dict[Method, float], asked: list[Method] | None = None) -> Cal
 
 
 def judges(
-    levels: dict[float, Level], agreement: dict[float, float] | None = None, better_mm: float = 0.0
+    levels: dict[float, Level],
+    agreement: dict[float, float] | None = None,
+    better_mm: float = 0.0,
+    better_certainty: float = 5.0,
+    headers_beaten_by: float = 5.0,
 ) -> Callable[..., Check]:
-    """Gives the transform of each shift a level, and an agreement of 1 where no other is given."""
+    """Gives the transform of each shift a level, of the headers BAD, and an agreement of 1 where no other is given."""
 
     def check(transform: sitk.Transform) -> Check:
         millimetres = transform.TransformPoint((0.0, 0.0, 0.0))[0]
-        figures = {"agreement": (agreement or {}).get(millimetres, 1.0), "better_mm": better_mm}
-        return Check(figures, Verdict(levels[millimetres], "Because."))
+        figures = {
+            "agreement": (agreement or {}).get(millimetres, 1.0),
+            "better_mm": better_mm,
+            "better_certainty": better_certainty,
+            "headers_beaten_by": headers_beaten_by if millimetres else 0.0,
+        }
+        return Check(figures, Verdict(({0.0: BAD} | levels)[millimetres], "Because."))
 
     return check
 
@@ -59,7 +70,7 @@ def test_volumes_on_one_grid_are_first_looked_at_as_they_are() -> None:
     assert candidates(an_image(), an_image(), TransformModel.RIGID) == (Method.NONE, *ORDER)
 
 
-def test_headers_of_two_grids_are_not_trusted() -> None:
+def test_headers_of_two_grids_are_not_looked_at_first() -> None:
     assert candidates(an_image(), an_image(0.5), TransformModel.RIGID) == ORDER
 
 
@@ -75,11 +86,47 @@ def test_the_first_method_that_passes_is_the_last_that_is_tried() -> None:
     assert asked == list(ORDER[:2])
 
 
-@pytest.mark.parametrize(("better_mm", "method"), [(1.0, Method.NONE), (2.5, ORDER[0])])
-def test_headers_are_left_alone_only_where_nothing_better_lies_apart(better_mm: float, method: Method) -> None:
-    found = finds({Method.NONE: 0.0} | A_SHIFT_EACH)
-    chosen = choose((Method.NONE, *ORDER), found, judges({0.0: GOOD, 1.0: GOOD}, better_mm=better_mm))
-    assert chosen.method is method
+@pytest.mark.parametrize(
+    ("better_mm", "better_certainty", "method"),
+    [(1.0, 9.0, Method.NONE), (2.5, 1.0, Method.NONE), (2.5, 9.0, ORDER[0])],
+)
+def test_headers_end_the_search_only_where_nothing_clearly_better_lies_apart(
+    better_mm: float, better_certainty: float, method: Method
+) -> None:
+    check = judges({0.0: GOOD, 1.0: GOOD}, better_mm=better_mm, better_certainty=better_certainty)
+    assert choose((Method.NONE, *ORDER), finds(A_SHIFT_EACH), check).method is method
+
+
+@pytest.mark.parametrize("methods", [ORDER, (Method.NONE, *ORDER)])
+def test_a_method_that_does_not_clearly_beat_good_headers_is_not_taken(methods: tuple[Method, ...]) -> None:
+    asked: list[Method] = []
+    check = judges({0.0: GOOD, 1.0: GOOD}, better_mm=2.5, headers_beaten_by=1.0)
+    assert choose(methods, finds(A_SHIFT_EACH, asked), check).method is Method.NONE
+    assert asked == [ORDER[0]]
+
+
+def test_headers_are_kept_where_they_are_trusted_more_than_every_result() -> None:
+    levels = {0.0: DOUBTFUL} | dict.fromkeys(A_SHIFT_EACH.values(), BAD)
+    assert choose(ORDER, finds(A_SHIFT_EACH), judges(levels)).method is Method.NONE
+
+
+def test_of_headers_and_a_result_trusted_alike_the_result_must_be_clearly_better() -> None:
+    levels = {0.0: DOUBTFUL} | dict.fromkeys(A_SHIFT_EACH.values(), DOUBTFUL)
+    found = finds(A_SHIFT_EACH)
+    assert choose(ORDER, found, judges(levels, headers_beaten_by=-3.0)).method is Method.NONE
+    assert choose(ORDER, found, judges(levels, headers_beaten_by=3.0)).method is ORDER[0]
+
+
+def test_good_headers_end_the_search_once_a_method_has_failed() -> None:
+    asked: list[Method] = []
+    chosen = choose(ORDER, finds({}, asked), judges({0.0: GOOD}))
+    assert chosen.method is Method.NONE
+    assert asked == [ORDER[0]]
+
+
+def test_a_deformation_that_does_worse_than_the_headers_is_not_taken() -> None:
+    chosen = choose((Method.ANTS,), finds({Method.ANTS: 1.0}), judges({0.0: DOUBTFUL, 1.0: BAD}))
+    assert chosen.method is Method.NONE
 
 
 def test_the_most_trusted_is_kept_when_none_passes_and_the_highest_agreement_among_equals() -> None:
@@ -95,6 +142,6 @@ def test_a_method_that_fails_is_passed_over() -> None:
     assert chosen.method is ORDER[2]
 
 
-def test_when_all_fail_the_first_method_says_why() -> None:
+def test_when_all_fail_and_the_headers_are_bad_the_first_method_says_why() -> None:
     with pytest.raises(RegistrationError, match=f"{ORDER[0].name} failed"):
         choose(ORDER, finds({}), judges({}))

@@ -7,6 +7,7 @@ import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.registration.check.verdict import Level
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.register import register
 from CSAFusionLib.registration.transforms import head_points, target_registration_error
@@ -54,12 +55,35 @@ def test_a_colour_volume_is_registered_by_its_luminance(a_pair, a_rigid_motion) 
     assert target_registration_error(found, a_rigid_motion, head_points(fixed.image)).mean() < 0.5
 
 
-def test_volumes_that_do_not_meet_are_refused_by_name(a_pair, moved) -> None:
+@pytest.fixture
+def a_far_pair(a_pair, moved) -> tuple[Volume, Volume, sitk.Transform]:
+    """The pair with the moving head 0.9 m away by its header, and the truth."""
     fixed, moving = a_pair
-    far = Volume(moved(moving.image, sitk.TranslationTransform(3, (0.0, 0.0, 900.0))), "elsewhere")
-    for method in (Method.NONE, Method.SITK, Method.ANTS):
-        with pytest.raises(InputError, match="'elsewhere' does not overlap 't1'"):
-            register(fixed, far, method)
+    away = sitk.TranslationTransform(3, (-120.0, 40.0, 900.0))
+    return fixed, Volume(moved(moving.image, away), "elsewhere"), away
+
+
+def test_headers_that_do_not_meet_are_refused_where_they_are_to_be_trusted(a_far_pair) -> None:
+    with pytest.raises(InputError, match=r"'elsewhere' does not overlap 't1' .* 912 mm apart"):
+        register(*a_far_pair[:2], Method.NONE)
+
+
+@pytest.mark.parametrize("method", [Method.AUTO, Method.SITK, Method.LANDMARKS])
+def test_headers_that_do_not_meet_are_put_onto_each_other_first_and_a_warning_says_so(
+    a_far_pair, a_rigid_motion, method
+) -> None:
+    fixed, far, away = a_far_pair
+    result = register(fixed, far, method)
+    truth = sitk.CompositeTransform([away, a_rigid_motion])
+    assert target_registration_error(result.transform, truth, head_points(fixed.image)).mean() < 1
+    assert result.verdict is not None and result.verdict.level is Level.GOOD
+    assert result.metric["overlap_before"] == 0
+    (warning,) = result.warnings
+    assert "'elsewhere' and 't1' do not meet" in warning and "912 mm" in warning
+
+
+def test_headers_that_meet_give_no_warning(a_pair) -> None:
+    assert register(*a_pair, Method.NONE).warnings == ()
 
 
 def test_a_constant_volume_is_refused_by_name(a_pair) -> None:

@@ -3,60 +3,136 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
-import numpy as np
 import SimpleITK as sitk
 
 from CSAFusionLib.progress import Progress, silent
-from CSAFusionLib.registration.check.figures import compare
-from CSAFusionLib.registration.check.moves import Move
+from CSAFusionLib.registration.check.figures import Comparison
+from CSAFusionLib.registration.check.moves import Move, move_of
 from CSAFusionLib.registration.check.plausibility import describe_transform
 from CSAFusionLib.registration.check.rivals import find_rivals
-from CSAFusionLib.registration.check.score import Score
+from CSAFusionLib.registration.check.score import Looked, Sample, Score, head_volume
 from CSAFusionLib.registration.check.verdict import Verdict, judge
+from CSAFusionLib.registration.preparation import in_one_order, volume_of
+from CSAFusionLib.registration.transforms import is_identity
 
 _STAGE = "Checking the registration"
+_IDENTITY = sitk.Transform(3, sitk.sitkIdentity)
+
+# How far from the best alignment the score must have fallen: 8 mm in a head, as much of its size in a body.
 _AWAY_MM = 8.0
+_AWAY_SHARE = 1 / 9
+
+# Fields of view whose volumes differ by less than this share are as large.
+_AS_LARGE = 0.01
 
 
 @dataclass(frozen=True)
 class Check:
     """Figures of a registration by name, and what they mean.
 
-    ``figures["agreement"]`` ranks transforms of one pair: the higher, the better.
+    ``figures["agreement"]`` ranks transforms of one pair: the higher, the better. ``figures["headers_beaten_by"]`` is
+    by how many standard errors the transform agrees better than the headers; 0 where it is the headers.
     """
 
     figures: dict[str, float]
     verdict: Verdict
 
 
+@dataclass(frozen=True)
+class _View:
+    """The pair seen from one of the two images, which gives the sample.
+
+    turned: seen from the moving image, so that transforms are inverted.
+    """
+
+    sample: Sample
+    other: Looked
+    turned: bool
+
+    @classmethod
+    def of(cls, fixed: sitk.Image, moving: sitk.Image, *, turned: bool, seed: int) -> _View:
+        """The view from the fixed image; turned, from the moving one."""
+        image, other = (moving, fixed) if turned else (fixed, moving)
+        sample = Sample.of(image, seed=seed)
+        return cls(sample, Looked.at(sample.spacing, other), turned)
+
+    def score(self, transform: sitk.Transform) -> Score:
+        """The score of a transform from fixed to moving points."""
+        return Score(self.sample, self.other, transform.GetInverse() if self.turned else transform)
+
+    def beaten_by(self, score: Score, transform: sitk.Transform) -> float:
+        """By how many standard errors a transform, whose score is given, agrees better than the headers."""
+        if is_identity(transform):
+            return 0.0
+        if transform.IsLinear():
+            back = transform if self.turned else transform.GetInverse()
+            move = move_of(back, self.sample.centre)
+            if score.holds(move):
+                return score.advantage(Move(), move)
+        return score.advantage(Move(), Move(), self.score(_IDENTITY))
+
+
+class Examiner:
+    """Judges transforms of one pair, however they were found, by looking for better ones.
+
+    What does not depend on the transform is done once for all that are judged.
+    """
+
+    def __init__(self, fixed: sitk.Image, moving: sitk.Image, *, seed: int = 0, progress: Progress = silent) -> None:
+        """fixed, moving: scalar float32, as :func:`CSAFusionLib.registration.preparation.prepare` makes them.
+
+        seed: of the random samples, 0 or more. progress: what it raises, such as Cancelled, stops the check.
+        """
+        self._fixed, self._moving = in_one_order(fixed), in_one_order(moving)
+        self._seed = seed
+        self._on_step = partial(progress, _STAGE, 0, 0)
+
+    def __call__(self, transform: sitk.Transform) -> Check:
+        """Judge a transform from fixed to moving points, LPS mm; linear or deformable."""
+        self._on_step()
+        figures = self._comparison(transform) | describe_transform(self._fixed, transform)
+        # What the smaller field of view shows stays the same wherever it is put in the larger; only a transform that
+        # can be undone lets the pair be seen from the moving side.
+        view = self._from_the_smaller if transform.IsLinear() else self._from_the_fixed
+        score = view.score(transform)
+        figures |= _against_rivals(score, self._on_step)
+        figures["headers_beaten_by"] = view.beaten_by(score, transform)
+        return Check(figures, judge(figures))
+
+    @cached_property
+    def _comparison(self) -> Comparison:
+        return Comparison(self._fixed, self._moving)
+
+    @cached_property
+    def _from_the_fixed(self) -> _View:
+        return _View.of(self._fixed, self._moving, turned=False, seed=self._seed)
+
+    @cached_property
+    def _from_the_smaller(self) -> _View:
+        if _moving_is_smaller(self._fixed, self._moving):
+            return _View.of(self._fixed, self._moving, turned=True, seed=self._seed)
+        return self._from_the_fixed
+
+
 def examine(
     fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform, *, seed: int = 0, progress: Progress = silent
 ) -> Check:
-    """Judge a transform, however it was found, by looking for a better one.
+    """Judge one transform of a pair: see :class:`Examiner`."""
+    return Examiner(fixed, moving, seed=seed, progress=progress)(transform)
 
-    fixed, moving: scalar float32, as :func:`CSAFusionLib.registration.preparation.prepare` makes them.
-    transform: from fixed to moving points, LPS mm; linear or deformable.
-    seed: of the random samples, 0 or more.
 
-    Raises Cancelled from ``progress``.
+def _moving_is_smaller(fixed: sitk.Image, moving: sitk.Image) -> bool:
+    """Whether the moving field of view is the smaller one; of two as large, whether it shows the smaller head.
+
+    So both orders of a pair are judged from the same side.
     """
-    on_step = partial(progress, _STAGE, 0, 0)
-    on_step()
-    figures = compare(fixed, moving, transform) | describe_transform(fixed, transform)
-    figures |= _against_rivals(Score(*_from_the_smaller(fixed, moving, transform), seed=seed), on_step)
-    return Check(figures, judge(figures))
-
-
-def _from_the_smaller(
-    fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform
-) -> tuple[sitk.Image, sitk.Image, sitk.Transform]:
-    """The pair seen from the smaller field of view: what it shows stays the same wherever it is put in the larger."""
-    sizes = (np.prod(np.multiply(image.GetSize(), image.GetSpacing())) for image in (moving, fixed))
-    if transform.IsLinear() and np.less(*sizes):
-        return moving, fixed, transform.GetInverse()
-    return fixed, moving, transform
+    volume, other = (volume_of(image) for image in (fixed, moving))
+    if abs(volume - other) > _AS_LARGE * max(volume, other):
+        return other < volume
+    fixed_head, moving_head = (head_volume(image) for image in (fixed, moving))
+    return moving_head < fixed_head
 
 
 def _against_rivals(score: Score, on_step: partial[None]) -> dict[str, float]:
@@ -76,5 +152,6 @@ def _against_rivals(score: Score, on_step: partial[None]) -> dict[str, float]:
 
 
 def _mean_score_away(score: Score, move: Move) -> float:
-    shifts = [score(move.shifted(axis, way * _AWAY_MM), 0.25) for axis in range(3) for way in (-1, 1)]
+    away = max(_AWAY_MM, _AWAY_SHARE * score.radius)
+    shifts = [score(move.shifted(axis, way * away), 0.25) for axis in range(3) for way in (-1, 1)]
     return sum(shifts) / len(shifts)

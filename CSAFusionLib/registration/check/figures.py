@@ -2,37 +2,81 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 import SimpleITK as sitk
 
 from CSAFusionLib.geometry.resampling import field_of_view
-from CSAFusionLib.registration.preparation import coarsen
+from CSAFusionLib.registration.preparation import coarsen, volume_of
+from CSAFusionLib.registration.transforms import is_identity
 
 _BINS = 32
 _SPACING_MM = 3.0
+# A body is measured more coarsely than a head: these are as many voxels as a large head has.
+_MOST_VOXELS = 1_000_000
 _SSIM_SIGMA_VOXELS = 1.5
 _SHORTEST_FILTERED = 4
+_IDENTITY = sitk.Transform(3, sitk.sitkIdentity)
 
 
-def compare(fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform) -> dict[str, float]:
-    """Measure how two scalar images agree before (by their headers) and after a registration.
+class Comparison:
+    """Measures how two scalar images agree under any transform; what does not depend on it is done once."""
 
-    transform: from fixed to moving points, LPS mm.
-    Returns, each with ``_before`` and ``_after``: ``mutual_information`` (nats, where both have voxels);
-    ``correlation`` and ``ssim`` (-1 to 1) of the fixed image and of what the moving image's intensities predict of it,
-    so that two modalities can be compared; ``overlap`` (share of the fixed field of view that is covered, 0 to 1).
-    """
-    fixed, moving = coarsen(fixed, _SPACING_MM), coarsen(moving, _SPACING_MM)
-    figures = {}
-    for when, mapping in (("before", sitk.Transform(3, sitk.sitkIdentity)), ("after", transform)):
-        resampled, inside = _brought(fixed, moving, mapping)
-        a, b = sitk.GetArrayViewFromImage(fixed)[inside], resampled[inside]
+    def __init__(self, fixed: sitk.Image, moving: sitk.Image) -> None:
+        spacing = max(_SPACING_MM, (volume_of(fixed) / _MOST_VOXELS) ** (1 / 3))
+        self._fixed, self._moving = coarsen(fixed, spacing), coarsen(moving, spacing)
+        self._voxels = sitk.GetArrayFromImage(self._fixed)
+        self._before: dict[str, float] | None = None
+
+    def __call__(self, transform: sitk.Transform) -> dict[str, float]:
+        """Measure the agreement before (by their headers) and after a registration.
+
+        transform: from fixed to moving points, LPS mm.
+        Returns, each with ``_before`` and ``_after``: ``mutual_information`` (nats, where both have voxels);
+        ``correlation`` and ``ssim`` (-1 to 1) of the fixed image and of what the moving image's intensities predict of
+        it, so that two modalities can be compared; ``overlap`` (share of the fixed field of view that is covered, 0 to
+        1).
+        """
+        if self._before is None:
+            self._before = self._measure(_IDENTITY)
+        before = self._before
+        after = before if is_identity(transform) else self._measure(transform)
+        return {f"{name}_{when}": of[name] for when, of in (("before", before), ("after", after)) for name in of}
+
+    def _measure(self, transform: sitk.Transform) -> dict[str, float]:
+        resampled, inside = _brought(self._fixed, self._moving, transform)
+        a, b = self._voxels[inside], resampled[inside]
         predicted = _predicted(a, b)
-        figures[f"mutual_information_{when}"] = mutual_information(a, b)
-        figures[f"correlation_{when}"] = _correlation(a, predicted)
-        figures[f"ssim_{when}"] = _structural_similarity(sitk.GetArrayViewFromImage(fixed), predicted, inside)
-        figures[f"overlap_{when}"] = float(inside.mean())
-    return figures
+        return {
+            "mutual_information": mutual_information(a, b),
+            "correlation": _correlation(a, predicted),
+            "ssim": self._structural_similarity(predicted, inside),
+            "overlap": float(inside.mean()),
+        }
+
+    def _structural_similarity(self, predicted: np.ndarray, inside: np.ndarray) -> float:
+        """Mean SSIM (Wang et al. 2004) of the fixed image and what is predicted of it, where it is covered; else 0."""
+        fixed, spread = self._voxels, float(np.ptp(self._voxels))
+        if not inside.any() or spread == 0:
+            return 0.0
+        # Outside, both are the same, so that the window sees a border in neither.
+        other = fixed.astype(np.float32)
+        other[inside] = predicted
+        mean_a, var_a = self._moments
+        mean_b = _smooth(other)
+        var_b = _smooth(other * other) - mean_b**2
+        covariance = _smooth(fixed * other) - mean_a * mean_b
+        c1, c2 = (0.01 * spread) ** 2, (0.03 * spread) ** 2
+        luminance = (2 * mean_a * mean_b + c1) / (mean_a**2 + mean_b**2 + c1)
+        structure = (2 * covariance + c2) / (var_a + var_b + c2)
+        return float((luminance * structure)[inside].mean())
+
+    @cached_property
+    def _moments(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and variance of the fixed image around each voxel."""
+        mean = _smooth(self._voxels)
+        return mean, _smooth(self._voxels * self._voxels) - mean**2
 
 
 def agreement(fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform) -> float:
@@ -48,10 +92,19 @@ def mutual_information(a: np.ndarray, b: np.ndarray) -> float:
     """
     if a.size == 0:
         return 0.0
-    joint = np.histogram2d(a, b, bins=_BINS)[0] / a.size
+    counts = np.bincount(_bins(a) * _BINS + _bins(b), minlength=_BINS**2)
+    joint = counts.reshape(_BINS, _BINS) / a.size
     independent = joint.sum(axis=1, keepdims=True) * joint.sum(axis=0, keepdims=True)
     seen = joint > 0
     return float(np.sum(joint[seen] * np.log(joint[seen] / independent[seen])))
+
+
+def _bins(values: np.ndarray) -> np.ndarray:
+    """The bin of each value, of ``_BINS`` equally wide ones from the least value to the greatest."""
+    low, high = float(values.min()), float(values.max())
+    if low == high:
+        return np.zeros(values.size, np.intp)
+    return np.minimum((values - low) * (_BINS / (high - low)), _BINS - 1).astype(np.intp)
 
 
 def _brought(fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform) -> tuple[np.ndarray, np.ndarray]:
@@ -74,23 +127,6 @@ def _correlation(a: np.ndarray, b: np.ndarray) -> float:
     if a.size == 0 or np.ptp(a) == 0 or np.ptp(b) == 0:
         return 0.0
     return float(np.corrcoef(a, b)[0, 1])
-
-
-def _structural_similarity(fixed: np.ndarray, predicted: np.ndarray, inside: np.ndarray) -> float:
-    """Mean SSIM (Wang et al. 2004) of an image and what is predicted of it where it is covered; 0 without cover."""
-    spread = float(np.ptp(fixed))
-    if not inside.any() or spread == 0:
-        return 0.0
-    # Outside, both are the same, so that the window sees a border in neither.
-    other = fixed.astype(np.float32)
-    other[inside] = predicted
-    mean_a, mean_b = _smooth(fixed), _smooth(other)
-    var_a, var_b = _smooth(fixed * fixed) - mean_a**2, _smooth(other * other) - mean_b**2
-    covariance = _smooth(fixed * other) - mean_a * mean_b
-    c1, c2 = (0.01 * spread) ** 2, (0.03 * spread) ** 2
-    luminance = (2 * mean_a * mean_b + c1) / (mean_a**2 + mean_b**2 + c1)
-    structure = (2 * covariance + c2) / (var_a + var_b + c2)
-    return float((luminance * structure)[inside].mean())
 
 
 def _smooth(array: np.ndarray) -> np.ndarray:

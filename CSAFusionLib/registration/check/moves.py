@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+import SimpleITK as sitk
+
+from CSAFusionLib.registration.transforms import map_points
 
 LEFT_RIGHT = np.diag([-1.0, 1.0, 1.0])
 
@@ -13,7 +16,7 @@ LEFT_RIGHT = np.diag([-1.0, 1.0, 1.0])
 class Move:
     """Takes a point at ``p`` from the head's centre to ``matrix @ p + shift`` from it, LPS mm.
 
-    matrix: (3, 3) rotation, or a rotation with a mirroring. shift: (3,) mm.
+    matrix: (3, 3) rotation, with a mirroring or not, or that of an affine transform. shift: (3,) mm.
     """
 
     matrix: np.ndarray = field(default_factory=lambda: np.eye(3))
@@ -34,6 +37,13 @@ class Move:
     def further(self, since: Move) -> Move:
         """This move and once more what it adds to an earlier one."""
         return Move(self.matrix @ since.matrix.T @ self.matrix, 2 * self.shift - since.shift)
+
+
+def move_of(transform: sitk.Transform, centre: np.ndarray) -> Move:
+    """Return a linear transform as a move of a head with this centre, (3,) LPS mm."""
+    points = np.vstack([centre, centre + np.eye(3)])
+    mapped = map_points(transform, points)
+    return Move((mapped[1:] - mapped[0]).T, mapped[0] - centre)
 
 
 def rotation(axis: int, degrees: float) -> np.ndarray:

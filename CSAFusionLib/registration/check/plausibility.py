@@ -5,11 +5,16 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
-from CSAFusionLib.registration.preparation import coarsen
+from CSAFusionLib.registration.preparation import coarsen, volume_of
 from CSAFusionLib.registration.transforms import head_points, map_points
 
 _POINTS = 500
 _SPACING_MM = 4.0
+
+# A spline bends over centimetres; a field of displacements may fold between any two of its nodes, which mostly are the
+# fixed voxels. More nodes than these would only take memory.
+_SPLINE_SPACING_MM = 2.0
+_MOST_NODES = 4_000_000
 
 
 def describe_transform(fixed: sitk.Image, transform: sitk.Transform) -> dict[str, float]:
@@ -24,7 +29,7 @@ def describe_transform(fixed: sitk.Image, transform: sitk.Transform) -> dict[str
     points = head_points(grid, _POINTS)
     mapped = map_points(transform, points)
     matrix = _matrix(transform) if transform.IsLinear() else _closest_matrix(points, mapped)
-    jacobian = np.array([np.linalg.det(matrix)]) if transform.IsLinear() else _jacobian(grid, transform)
+    jacobian = np.array([np.linalg.det(matrix)]) if transform.IsLinear() else _jacobian(fixed, transform)
     left, scales, right = np.linalg.svd(matrix)
     return {
         "rotation_degrees": _angle(left @ right),
@@ -53,10 +58,32 @@ def _angle(turn: np.ndarray) -> float:
     return float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
 
 
-def _jacobian(grid: sitk.Image, transform: sitk.Transform) -> np.ndarray:
+def _jacobian(fixed: sitk.Image, transform: sitk.Transform) -> np.ndarray:
+    """Volume change at the inner nodes of a grid over the fixed image, (Z, Y, X)."""
+    spacing = 0.0 if _has_field(transform) else _SPLINE_SPACING_MM
+    grid = coarsen(fixed, max(spacing, (volume_of(fixed) / _MOST_NODES) ** (1 / 3)))
     field = sitk.TransformToDisplacementField(
         transform, sitk.sitkVectorFloat64, grid.GetSize(), grid.GetOrigin(), grid.GetSpacing(), grid.GetDirection()
     )
     # Differences at the border are one-sided there and say nothing of the transform.
     inner = tuple(slice(1, -1) if length > 2 else slice(None) for length in grid.GetSize()[::-1])
-    return sitk.GetArrayFromImage(sitk.DisplacementFieldJacobianDeterminant(field))[inner]
+    return sitk.GetArrayFromImage(sitk.DisplacementFieldJacobianDeterminant(_along_the_axes(field)))[inner]
+
+
+def _has_field(transform: sitk.Transform) -> bool:
+    """Whether any part of a transform is a field of displacements."""
+    if transform.GetTransformEnum() == sitk.sitkComposite:
+        parts = sitk.CompositeTransform(transform)
+        return any(_has_field(parts.GetNthTransform(number)) for number in range(parts.GetNumberOfTransforms()))
+    return transform.GetTransformEnum() == sitk.sitkDisplacementField
+
+
+def _along_the_axes(field: sitk.Image) -> sitk.Image:
+    """The field in the frame of its own axes: ITK differentiates along the axes but takes vectors and axes for LPS.
+
+    The determinant is the same in both frames.
+    """
+    axes = np.reshape(field.GetDirection(), (3, 3))
+    turned = sitk.GetImageFromArray(sitk.GetArrayViewFromImage(field) @ axes, isVector=True)
+    turned.SetSpacing(field.GetSpacing())
+    return turned

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import SimpleITK as sitk
 
@@ -16,6 +18,8 @@ _BLOCK_MM = 20.0
 
 # Of the head's radius: how fine the grid is, and how far it reaches beyond the head.
 _SPACING_SHARE = 1 / 30
+# A body is compared as finely as its voxels allow, so that a few millimetres show in it too.
+_COARSEST_SPACING_MM = 5.5
 _MARGIN_SHARE = 0.6
 
 _HEAD_SPACING_MM = 4.0
@@ -27,6 +31,60 @@ _AXES = rotation(0, 19.0) @ rotation(1, 26.0) @ rotation(2, 34.0)
 _IDENTITY = sitk.Transform(3, sitk.sitkIdentity)
 
 
+@dataclass(frozen=True)
+class Sample:
+    """Places of the head in one image, at which it is compared with another one.
+
+    centre: of the head, (3,) LPS mm. radius: root mean square distance of the head's points from it, mm.
+    spacing: how fine the images are compared, mm.
+    places: (N, 3) float32 mm from the centre, in random order. classes: of the intensities there, (N,).
+    blocks: the number of the block of the head in which each place lies, (N,).
+    grid: an empty image around the head, on which the other image is looked up.
+    """
+
+    centre: np.ndarray
+    radius: float
+    spacing: float
+    places: np.ndarray
+    classes: np.ndarray
+    blocks: np.ndarray
+    grid: sitk.Image
+
+    @classmethod
+    def of(cls, fixed: sitk.Image, *, seed: int) -> Sample:
+        """Sample an image. fixed: scalar float32. seed: of the places, 0 or more."""
+        mask = _head(fixed)
+        head = _points(mask)
+        centre = head.mean(axis=0)
+        radius = float(np.sqrt(np.mean(np.sum((head - centre) ** 2, axis=1))))
+        spacing = min(radius * _SPACING_SHARE, _COARSEST_SPACING_MM)
+        places, classes = _places_of(coarsen(fixed, spacing), mask, centre, np.random.default_rng(seed))
+        blocks = np.unique(places // _BLOCK_MM, axis=0, return_inverse=True)[1].ravel()
+        grid = _grid(head, spacing, radius * _MARGIN_SHARE)
+        return cls(centre, radius, spacing, places, classes, blocks, grid)
+
+
+@dataclass(frozen=True)
+class Looked:
+    """The other image, ready to be brought under any transform.
+
+    image: averaged to the spacing of the comparison. borders: of its classes, (``_CLASSES`` - 1,).
+    bright: its foreground, uint8.
+    """
+
+    image: sitk.Image
+    borders: np.ndarray
+    bright: sitk.Image
+
+    @classmethod
+    def at(cls, spacing: float, moving: sitk.Image) -> Looked:
+        """Prepare an image, scalar float32, for a comparison as fine as ``spacing`` (mm)."""
+        image = coarsen(moving, spacing)
+        mask = _nearest(_head(moving), image, _IDENTITY)
+        values = sitk.GetArrayViewFromImage(image)[sitk.GetArrayViewFromImage(mask) > 0]
+        return cls(image, _borders(values), foreground(coarsen(moving, _HEAD_SPACING_MM)))
+
+
 class Score:
     """Scores moves of the fixed head, each made before one and the same transform, linear or deformable.
 
@@ -35,30 +93,23 @@ class Score:
     frequent, so that soft tissue counts beside bone and air.
 
     Attributes:
-        radius: root mean square distance of the fixed head's points from its centre, mm.
+        radius: of the fixed head, mm, as :class:`Sample` has it.
         moving_centre: centroid of the moving foreground on the grid, from the fixed head's centre, (3,) mm.
     """
 
-    def __init__(self, fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform, *, seed: int) -> None:
-        """fixed, moving: scalar float32. transform: from fixed to moving points, LPS mm. seed: of the places used."""
-        head = _points(_head(coarsen(fixed, _HEAD_SPACING_MM)))
-        centre = head.mean(axis=0)
-        self.radius = float(np.sqrt(np.mean(np.sum((head - centre) ** 2, axis=1))))
-        spacing = self.radius * _SPACING_SHARE
-        self._places, self._fixed_classes = _places_of(coarsen(fixed, spacing), np.random.default_rng(seed))
-        self._places -= centre
-        self._blocks = np.unique(self._places // _BLOCK_MM, axis=0, return_inverse=True)[1].ravel()
-
-        grid = _grid(head, spacing, self.radius * _MARGIN_SHARE)
-        self._moving_classes = _classes_on(grid, coarsen(moving, spacing), transform)
+    def __init__(self, sample: Sample, moving: Looked, transform: sitk.Transform) -> None:
+        """transform: from the sampled image's points to the moving one's, LPS mm."""
+        self._sample = sample
+        self.radius = sample.radius
+        self._moving_classes = _classes_on(sample.grid, moving, transform)
         # Of the same type as the nodes, which spares a conversion a thousand times.
         self._last_node = np.array(self._moving_classes.shape, np.int32)[::-1] - 1
-        self._corner = np.array(grid.GetOrigin()) - centre
-        self._to_nodes = _AXES / spacing
-        bright = _points(_nearest(foreground(coarsen(moving, _HEAD_SPACING_MM)), grid, transform))
-        self.moving_centre = bright.mean(axis=0) - centre if len(bright) else np.zeros(3)
+        self._corner = np.array(sample.grid.GetOrigin()) - sample.centre
+        self._to_nodes = _AXES / sample.spacing
+        bright = _points(_nearest(moving.bright, sample.grid, transform))
+        self.moving_centre = bright.mean(axis=0) - sample.centre if len(bright) else np.zeros(3)
         covered = self._covered(Move())
-        self._compared = self._places[covered if covered.any() else slice(None)]
+        self._compared = sample.places[covered if covered.any() else slice(None)]
 
     def __call__(self, move: Move, share: float = 1.0) -> float:
         """Return mutual information (nats) times overlap: where both are high, both images show one head.
@@ -76,52 +127,74 @@ class Score:
         """Return how far apart two moves take what the moving image covers under the transform, mean mm."""
         return float(np.linalg.norm(move(self._compared) - other(self._compared), axis=1).mean())
 
-    def advantage(self, move: Move, other: Move) -> float:
-        """Return by how many standard errors one move scores above another, the blocks of the head being the sample."""
-        pairs, others = self._pairs(move), self._pairs(other)
-        gains = np.bincount(self._blocks, _information(pairs)[pairs] - _information(others)[others])
+    def advantage(self, move: Move, other: Move, of: Score | None = None) -> float:
+        """Return by how many standard errors one move scores above another, the blocks of the head being the sample.
+
+        of: the score, of the same sample, to which the other move belongs; this one where it is None.
+        """
+        pairs, others = self._pairs(move), (of or self)._pairs(other)
+        gains = np.bincount(self._sample.blocks, _information(pairs)[pairs] - _information(others)[others])
         error = float(np.sqrt(np.sum(gains**2)))
         return float(gains.sum()) / error if error else 0.0
 
+    def holds(self, move: Move) -> bool:
+        """Whether the grid holds all of the head under a move; beyond the grid the moving image is not known."""
+        nodes = self._nodes(move, len(self._sample.places))
+        return bool(((nodes > 0) & (nodes < self._last_node)).all())
+
     def _pairs(self, move: Move, share: float = 1.0) -> np.ndarray:
         """The number of the joint class of both images at each place, (N,), as :func:`_information` counts them."""
-        count = round(share * len(self._places))
-        return self._fixed_classes[:count] * (_CLASSES + 1) + self._read(move, count)
+        count = round(share * len(self._sample.places))
+        return self._sample.classes[:count] * (_CLASSES + 1) + self._read(move, count)
 
     def _covered(self, move: Move) -> np.ndarray:
-        return self._read(move, len(self._places)) < _CLASSES
+        return self._read(move, len(self._sample.places)) < _CLASSES
 
     def _read(self, move: Move, count: int) -> np.ndarray:
         """The moving image's class at the first ``count`` places; ``_CLASSES`` where it does not reach."""
-        turn, shift = move.matrix.T @ self._to_nodes, (move.shift - self._corner) @ self._to_nodes + 0.5
-        nodes = (self._places[:count] @ turn.astype(np.float32) + shift.astype(np.float32)).astype(np.int32)
+        nodes = self._nodes(move, count)
         # The outermost nodes stand for all beyond them: the moving image never reaches them.
         np.clip(nodes, 0, self._last_node, out=nodes)
         return self._moving_classes[nodes[:, 2], nodes[:, 1], nodes[:, 0]]
 
+    def _nodes(self, move: Move, count: int) -> np.ndarray:
+        """The node (x, y, z) nearest to where the first ``count`` places are taken, (N, 3) int32, also off the grid."""
+        turn, shift = move.matrix.T @ self._to_nodes, (move.shift - self._corner) @ self._to_nodes + 0.5
+        return (self._sample.places[:count] @ turn.astype(np.float32) + shift.astype(np.float32)).astype(np.int32)
 
-def _places_of(fixed: sitk.Image, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Voxel centres of the head in random order, (N, 3) float32 in LPS mm, and the class of each, (N,)."""
-    head = _head(fixed)
-    points, values = _points(head), sitk.GetArrayViewFromImage(fixed)[sitk.GetArrayViewFromImage(head) > 0]
+
+def head_volume(image: sitk.Image) -> float:
+    """Return the volume of the head and the ring of air around it, mm^3."""
+    mask = _head(image)
+    return float(sitk.GetArrayViewFromImage(mask).sum(dtype=float) * np.prod(mask.GetSpacing()))
+
+
+def _places_of(
+    fixed: sitk.Image, head: sitk.Image, centre: np.ndarray, random: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Voxels of the head in random order, (N, 3) float32 mm from its centre, and the class of each, (N,)."""
+    mask = _nearest(head, fixed, _IDENTITY)
+    points, values = _points(mask), sitk.GetArrayViewFromImage(fixed)[sitk.GetArrayViewFromImage(mask) > 0]
     chosen = random.permutation(len(points))[:_PLACES]
-    return points[chosen].astype(np.float32), np.searchsorted(_borders(values), values[chosen])
+    return (points[chosen] - centre).astype(np.float32), np.searchsorted(_borders(values), values[chosen])
 
 
-def _classes_on(grid: sitk.Image, moving: sitk.Image, transform: sitk.Transform) -> np.ndarray:
+def _classes_on(grid: sitk.Image, moving: Looked, transform: sitk.Transform) -> np.ndarray:
     """The moving image's classes at the grid's nodes, uint8; ``_CLASSES`` where it does not reach and at the rim."""
-    borders = _borders(sitk.GetArrayViewFromImage(moving)[sitk.GetArrayViewFromImage(_head(moving)) > 0])
-    brought = sitk.Resample(moving, grid, transform, sitk.sitkLinear, 0.0, sitk.sitkFloat32, True)
-    classes = np.searchsorted(borders, sitk.GetArrayViewFromImage(brought)).astype(np.uint8)
-    inside = sitk.GetArrayViewFromImage(field_of_view(moving, grid, transform))[1:-1, 1:-1, 1:-1]
+    brought = sitk.Resample(moving.image, grid, transform, sitk.sitkLinear, 0.0, sitk.sitkFloat32, True)
+    classes = np.searchsorted(moving.borders, sitk.GetArrayViewFromImage(brought)).astype(np.uint8)
+    inside = sitk.GetArrayFromImage(field_of_view(moving.image, grid, transform))[1:-1, 1:-1, 1:-1]
     return np.where(np.pad(inside, 1), classes, np.uint8(_CLASSES))
 
 
 def _head(image: sitk.Image) -> sitk.Image:
-    """Mark the head and a ring of air around it, 1 or 0, on the image's grid."""
+    """Mark the head and a ring of air around it, 1 or 0, on a coarse grid."""
     coarse = coarsen(image, _HEAD_SPACING_MM)
-    ring = [max(1, round(_RING_MM / spacing)) for spacing in coarse.GetSpacing()]
-    return _nearest(sitk.BinaryDilate(sitk.BinaryFillhole(foreground(coarse)), ring), image, _IDENTITY)
+    ring = [
+        min(length, max(1, round(_RING_MM / spacing)))
+        for length, spacing in zip(coarse.GetSize(), coarse.GetSpacing(), strict=True)
+    ]
+    return sitk.BinaryDilate(sitk.BinaryFillhole(foreground(coarse)), ring)
 
 
 def _nearest(mask: sitk.Image, grid: sitk.Image, transform: sitk.Transform) -> sitk.Image:

@@ -65,56 +65,63 @@ _RULES = (
     _Rule(
         Level.BAD,
         lambda figures: figures["jacobian_min"] <= 0,
-        "The transform folds or mirrors space.",
+        "The transform folds or mirrors space, so that tissue is lost, doubled or exchanged between left and right.",
     ),
     _Rule(
         Level.DOUBTFUL,
         lambda figures: figures["head_overlap"] < _LITTLE_OVERLAP,
-        "The volumes hardly overlap: they share {head_overlap:.0%} of the head in the smaller one.",
+        "The volumes hardly overlap: only {head_overlap:.0%} of the anatomy in the smaller one lies in the other, too "
+        "little to check the alignment by.",
     ),
     _Rule(
         Level.BAD,
         lambda figures: figures["better_mm"] > _WRONG_MM and figures["better_certainty"] > _CERTAIN,
-        "The volumes agree better when moved by {better_mm:.0f} mm: the alignment is wrong.",
+        "The alignment is wrong: the volumes match clearly better when the moving one is shifted or turned by about "
+        "{better_mm:.0f} mm.",
     ),
     _Rule(
         Level.BAD,
         lambda figures: figures["mirror_certainty"] > _CERTAIN,
-        "The volumes agree better when one is mirrored: left and right are exchanged in one of them.",
+        "The volumes match clearly better when one is mirrored: left and right are exchanged in one of them.",
     ),
     _Rule(
         Level.DOUBTFUL,
         lambda figures: figures["better_mm"] > _UNSURE_MM or figures["best_share"] < _CLEAR_LOSS,
-        "The volumes agree better when moved by {better_mm:.1f} mm.",
+        "The alignment may be off: the volumes match better when the moving one is shifted or turned by about "
+        "{better_mm:.1f} mm.",
     ),
     _Rule(
         Level.DOUBTFUL,
         lambda figures: figures["peak"] < _FLAT_PEAK,
-        "The volumes hardly agree, wherever the moving one is put.",
+        "The match hardly changes wherever the moving volume is put, so the check cannot tell whether the alignment is "
+        "right; the two may not show the same anatomy.",
     ),
     _Rule(
         Level.DOUBTFUL,
         lambda figures: figures["elsewhere_share"] > _EQUAL_SHARE,
-        "The volumes agree nearly as well in another place.",
+        "The volumes match nearly as well in another place, so the check cannot tell which of the two is right.",
     ),
     _Rule(
         Level.DOUBTFUL,
         lambda figures: figures["mirror_certainty"] > _LIKELY,
-        "The volumes agree slightly better when one is mirrored: left and right may be exchanged in one of them.",
+        "The volumes match slightly better when one is mirrored: left and right may be exchanged in one of them.",
     ),
     _Rule(
         Level.DOUBTFUL,
         lambda figures: figures["scale_min"] < _USUAL_SCALES[0] or figures["scale_max"] > _USUAL_SCALES[1],
-        "The transform scales the head by {scale_min:.2f} to {scale_max:.2f}.",
+        "The transform scales the anatomy by {scale_min:.2f} to {scale_max:.2f}, more than two scans of one patient "
+        "differ.",
     ),
     _Rule(
         Level.GOOD,
         lambda figures: figures["mirror_certainty"] > -_LIKELY,
-        "No better alignment was found, the best one being {better_mm:.1f} mm away; left and right look alike.",
+        "The check tried other shifts and turns, and none matches clearly better (the best match is {better_mm:.1f} mm "
+        "from this alignment). Left and right look so alike that an exchange of the two would not be noticed.",
     ),
     _Rule(
         Level.GOOD,
         lambda figures: True,
-        "No better alignment was found, the best one being {better_mm:.1f} mm away.",
+        "The check tried other shifts and turns, and none matches clearly better (the best match is {better_mm:.1f} mm "
+        "from this alignment).",
     ),
 )

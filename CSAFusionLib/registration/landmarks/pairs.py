@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import SimpleITK as sitk
@@ -13,7 +13,10 @@ from CSAFusionLib.registration.landmarks.descriptors import self_similarity
 from CSAFusionLib.registration.landmarks.grids import common_grid, to_points
 from CSAFusionLib.registration.landmarks.keypoints import find_keypoints
 from CSAFusionLib.registration.landmarks.matching import Described, match_both_ways
-from CSAFusionLib.registration.preparation import coarsen, foreground
+from CSAFusionLib.registration.preparation import coarsen, foreground, volume_of
+
+# A body is searched more coarsely than a head: more voxels would take minutes and gigabytes.
+_MOST_VOXELS = 4_000_000
 
 _IDENTITY = sitk.Transform(3, sitk.sitkIdentity)
 
@@ -37,11 +40,12 @@ def find_pairs(
 
     Returns the fixed points and the moving points, (N, 3) each in LPS mm.
     """
+    level = replace(level, spacing_mm=max(level.spacing_mm, (volume_of(fixed) / _MOST_VOXELS) ** (1 / 3)))
     grid = common_grid(fixed, moving, transform, level.spacing_mm, level.radius)
     image, covered = _on_grid(fixed, grid, _IDENTITY, level)
     other, other_covered = _on_grid(moving, grid, transform, level)
     on_step()
-    head = sitk.GetArrayViewFromImage(sitk.BinaryDilate(foreground(image), [1] * 3, sitk.sitkBox)) > 0
+    head = sitk.GetArrayFromImage(sitk.BinaryDilate(foreground(image), [1] * 3, sitk.sitkBox)) > 0
     keypoints = find_keypoints(image, covered & other_covered & head)
     on_step()
     described = Described(self_similarity(image), covered), Described(self_similarity(other), other_covered)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CSAFusionLib.registration.check.figures import agreement, compare, mutual_information
+from CSAFusionLib.registration.check.figures import Comparison, agreement, mutual_information
 
 
 def test_a_two_valued_signal_knows_ln_2_about_itself() -> None:
@@ -25,14 +25,14 @@ def test_no_samples_share_nothing() -> None:
 
 def test_undoing_a_motion_raises_mutual_information(a_pair, a_rigid_motion) -> None:
     fixed, moving = a_pair
-    figures = compare(fixed.image, moving.image, a_rigid_motion)
+    figures = Comparison(fixed.image, moving.image)(a_rigid_motion)
     assert figures["mutual_information_after"] > 1.2 * figures["mutual_information_before"]
 
 
 def test_overlap_is_the_share_of_the_fixed_volume(a_head) -> None:
     fixed = a_head()
     half = fixed[:, :, :30]
-    figures = compare(fixed, half, sitk.Euler3DTransform())
+    figures = Comparison(fixed, half)(sitk.Euler3DTransform())
     assert figures["overlap_after"] == pytest.approx(0.5, abs=0.02)
 
 
@@ -44,7 +44,7 @@ def test_a_matching_sliver_ranks_below_a_whole_match(a_head) -> None:
 
 def test_another_contrast_correlates_with_what_it_predicts(a_pair, a_rigid_motion) -> None:
     fixed, moving = a_pair
-    figures = compare(fixed.image, moving.image, a_rigid_motion)
+    figures = Comparison(fixed.image, moving.image)(a_rigid_motion)
     for name in ("correlation", "ssim"):
         assert figures[f"{name}_before"] < figures[f"{name}_after"] <= 1
     assert figures["correlation_after"] > 0.95
@@ -52,6 +52,6 @@ def test_another_contrast_correlates_with_what_it_predicts(a_pair, a_rigid_motio
 
 def test_an_image_is_wholly_like_itself_and_apart_like_nothing(a_head) -> None:
     head = a_head()
-    same = compare(head, head, sitk.TranslationTransform(3, (900.0, 0.0, 0.0)))
+    same = Comparison(head, head)(sitk.TranslationTransform(3, (900.0, 0.0, 0.0)))
     assert same["ssim_before"] > 0.97 and same["correlation_before"] > 0.99
     assert same["ssim_after"] == same["correlation_after"] == 0

@@ -9,14 +9,20 @@ import SimpleITK as sitk
 from CSAFusionLib.errors import Cancelled
 from CSAFusionLib.registration.check.moves import LEFT_RIGHT, Move, rotation
 from CSAFusionLib.registration.check.rivals import climb, find_rivals
-from CSAFusionLib.registration.check.score import Score
+from CSAFusionLib.registration.check.score import Looked, Sample, Score
+
+
+def a_score_of(fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform) -> Score:
+    """The score of a transform between two images."""
+    sample = Sample.of(fixed, seed=0)
+    return Score(sample, Looked.at(sample.spacing, moving), transform)
 
 
 def of_head_and_moved_head(a_head, matrix: np.ndarray, shift: tuple[float, float, float]) -> tuple[Score, Move]:
     """A head's T2 judged where its T1 lies but for this motion, and the move that would put it right."""
     motion = sitk.AffineTransform(matrix.ravel().tolist(), shift)
     right = Move(matrix.T, -matrix.T @ shift)
-    return Score(a_head("T1"), a_head("T2"), motion, seed=0), right
+    return a_score_of(a_head("T1"), a_head("T2"), motion), right
 
 
 def test_a_climb_ends_on_the_summit_nearby(a_head) -> None:

@@ -7,14 +7,20 @@ import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.registration.check.moves import LEFT_RIGHT, Move
-from CSAFusionLib.registration.check.score import Score
+from CSAFusionLib.registration.check.score import Looked, Sample, Score
+
+
+def a_score_of(fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform) -> Score:
+    """The score of a transform between two images."""
+    sample = Sample.of(fixed, seed=0)
+    return Score(sample, Looked.at(sample.spacing, moving), transform)
 
 
 @pytest.fixture(scope="module")
 def a_score(a_pair, a_rigid_motion) -> Score:
     """The phantom pair under its true transform."""
     fixed, moving = a_pair
-    return Score(fixed.image, moving.image, a_rigid_motion, seed=0)
+    return a_score_of(fixed.image, moving.image, a_rigid_motion)
 
 
 @pytest.mark.parametrize("axis", range(3))
@@ -29,7 +35,7 @@ def test_no_alignment_is_favoured_where_voxels_coincide(a_head) -> None:
     noise.SetSpacing((4.0, 4.0, 4.0))
     other = sitk.GetImageFromArray(np.random.default_rng(1).normal(size=(40, 40, 40)).astype(np.float32))
     other.CopyInformation(noise)
-    score = Score(noise, other, sitk.Euler3DTransform(), seed=0)
+    score = a_score_of(noise, other, sitk.Euler3DTransform())
     assert score(Move()) == pytest.approx(score(Move().shifted(0, 1.7)), abs=0.01)
 
 
@@ -39,7 +45,7 @@ def test_a_deformable_transform_scores_as_the_linear_one_it_equals(a_pair, a_rig
     field = sitk.TransformToDisplacementField(
         a_rigid_motion, sitk.sitkVectorFloat64, wide.GetSize(), wide.GetOrigin(), wide.GetSpacing(), wide.GetDirection()
     )
-    deformed = Score(fixed.image, moving.image, sitk.DisplacementFieldTransform(field), seed=0)
+    deformed = a_score_of(fixed.image, moving.image, sitk.DisplacementFieldTransform(field))
     move = Move().shifted(1, 5.0)
     assert deformed(move) == pytest.approx(a_score(move), abs=0.01)
 
@@ -58,7 +64,7 @@ def test_an_advantage_is_sure_of_a_clear_difference_and_of_none_where_there_is_n
 
 def test_overlap_is_the_share_of_the_head_that_is_covered(a_head) -> None:
     head = a_head()
-    score = Score(head, head[:, :, :30], sitk.Euler3DTransform(), seed=0)
+    score = a_score_of(head, head[:, :, :30], sitk.Euler3DTransform())
     assert score.overlap(Move()) == pytest.approx(0.5, abs=0.06)
     assert score.overlap(Move().shifted(0, 500.0)) == 0
     assert score(Move().shifted(0, 500.0)) == 0
@@ -70,5 +76,5 @@ def test_the_phantom_is_told_from_its_mirror_image(a_score: Score) -> None:
 
 def test_the_moving_head_s_centre_is_found_where_the_transform_brings_it(a_head) -> None:
     head = a_head()
-    score = Score(head, head, sitk.TranslationTransform(3, (0.0, 9.0, -6.0)), seed=0)
+    score = a_score_of(head, head, sitk.TranslationTransform(3, (0.0, 9.0, -6.0)))
     np.testing.assert_allclose(score.moving_centre, (0, -9, 6), atol=1.5)

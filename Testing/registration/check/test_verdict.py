@@ -23,22 +23,25 @@ RIGHT = {
 def test_figures_of_a_right_registration_are_good() -> None:
     verdict = judge(RIGHT)
     assert verdict.level is Level.GOOD
-    assert verdict.reason == "No better alignment was found, the best one being 0.6 mm away."
+    assert verdict.reason == (
+        "The check tried other shifts and turns, and none matches clearly better (the best match is 0.6 mm from this "
+        "alignment)."
+    )
 
 
 @pytest.mark.parametrize(
     ("figures", "level", "reason"),
     [
         ({"jacobian_min": 0.0}, Level.BAD, "folds"),
-        ({"better_mm": 7.0, "better_certainty": 6.0}, Level.BAD, "moved by 7 mm"),
-        ({"better_mm": 7.0, "better_certainty": 2.0}, Level.DOUBTFUL, "moved by 7.0 mm"),
-        ({"better_mm": 4.4, "better_certainty": 9.0}, Level.DOUBTFUL, "moved by 4.4 mm"),
-        ({"better_mm": 3.0, "best_share": 0.7}, Level.DOUBTFUL, "moved by 3.0 mm"),
+        ({"better_mm": 7.0, "better_certainty": 6.0}, Level.BAD, "turned by about 7 mm"),
+        ({"better_mm": 7.0, "better_certainty": 2.0}, Level.DOUBTFUL, "turned by about 7.0 mm"),
+        ({"better_mm": 4.4, "better_certainty": 9.0}, Level.DOUBTFUL, "turned by about 4.4 mm"),
+        ({"better_mm": 3.0, "best_share": 0.7}, Level.DOUBTFUL, "turned by about 3.0 mm"),
         ({"mirror_certainty": 5.0}, Level.BAD, "mirrored"),
         ({"mirror_certainty": 2.0}, Level.DOUBTFUL, "mirrored"),
-        ({"mirror_certainty": 0.0}, Level.GOOD, "left and right look alike"),
-        ({"head_overlap": 0.1}, Level.DOUBTFUL, "share 10% of the head"),
-        ({"peak": 0.01}, Level.DOUBTFUL, "hardly agree"),
+        ({"mirror_certainty": 0.0}, Level.GOOD, "Left and right look so alike"),
+        ({"head_overlap": 0.1}, Level.DOUBTFUL, "only 10% of the anatomy"),
+        ({"peak": 0.01}, Level.DOUBTFUL, "hardly changes"),
         ({"elsewhere_share": 0.98}, Level.DOUBTFUL, "another place"),
         ({"scale_max": 1.6}, Level.DOUBTFUL, "1.00 to 1.60"),
     ],

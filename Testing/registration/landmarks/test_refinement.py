@@ -48,7 +48,7 @@ def test_far_from_the_points_nothing_moves() -> None:
 def test_shifts_that_would_fold_space_are_bounded_until_they_do_not() -> None:
     against_each_other = np.where(POINTS[:, :1] > 0, -60.0, 60.0) * (1.0, 0.0, 0.0)
     field = _field(smooth_deformation(POINTS, against_each_other, tolerance_mm=100.0))
-    assert sitk.GetArrayViewFromImage(sitk.DisplacementFieldJacobianDeterminant(field)).min() > 0
+    assert sitk.GetArrayFromImage(sitk.DisplacementFieldJacobianDeterminant(field)).min() > 0
     assert 6 < np.abs(sitk.GetArrayViewFromImage(field)).max() < 30 / 2.48
 
 
