@@ -18,14 +18,14 @@ from CSAFusionLib.fusion.alignment import darkest
 from CSAFusionLib.fusion.provenance import NOTICE
 from CSAFusionLib.fusion.provenance import describe_registration as as_values
 from CSAFusionLib.fusion.settings import FusionSettings, parse_choice
-from CSAFusionLib.geometry.resampling import check_overlap, resample_to_grid
+from CSAFusionLib.geometry.resampling import resample_to_grid
 from CSAFusionLib.intensity.numeric_range import own_values, within_float32
 from CSAFusionLib.registration.engines.brainsfit import use_executable
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.register import register as find_transform
 from CSAFusionLib.registration.transforms import check_transform_path, write_transform
-from CSAFusionLib.volumes.checking import check_volume
 from CSAFusionLib.volumes.nifti_orientation import Orientation
+from CSAFusionLib.volumes.checking import check_volume
 from CSAFusionLib.volumes.pictures import write_picture
 from CSAFusionLib.volumes.volume import notes_of
 from CSAFusionLib.volumes.writing import VOLUME_EXTENSIONS, write_volume
@@ -76,7 +76,6 @@ def register(
             threads=settings.threads,
             progress=progress,
         )
-        check_overlap(*volumes, result.transform)
         writers: dict[Path, Writer] = {transform: partial(write_transform, result.transform)}
         if output is not None:
             reference, image = volumes[0].image, volumes[1].image
@@ -87,6 +86,6 @@ def register(
         progress("Writing", 0, 0)
         write_together(writers)
     print_registration(as_values(result))
-    print_warnings(notes_of(*volumes))
+    print_warnings([*notes_of(*volumes), *result.warnings])
     print_written(writers)
     typer.echo(NOTICE)

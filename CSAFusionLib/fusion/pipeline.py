@@ -146,8 +146,8 @@ def _checked(registration: RegistrationResult, fixed: Volume, moving: Volume, pr
 def _warnings(registration: RegistrationResult) -> list[str]:
     verdict = registration.verdict
     if verdict is None or verdict.level is Level.GOOD:
-        return []
-    return [f"The registration is {verdict.level.value}: {verdict.reason}"]
+        return [*registration.warnings]
+    return [*registration.warnings, f"The registration is {verdict.level.value}: {verdict.reason}"]
 
 
 def _in_order(roles: tuple[Role, Role], of_fixed: T, of_moving: T) -> tuple[T, T]:

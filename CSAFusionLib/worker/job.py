@@ -136,6 +136,7 @@ def _save_registration(result: RegistrationResult, path: Path) -> dict[str, Any]
         "seconds": result.seconds,
         "metric": result.metric,
         "verdict": result.verdict and {"level": result.verdict.level.name, "reason": result.verdict.reason},
+        "warnings": [*result.warnings],
     }
 
 
@@ -150,6 +151,7 @@ def _load_registration(folder: Path, values: object) -> RegistrationResult:
         seconds=_number(_entry(saved, "seconds"), "time of the registration"),
         metric={name: _number(value, name) for name, value in metric.items()},
         verdict=None if verdict is None else _load_verdict(verdict),
+        warnings=tuple(_texts(saved.get("warnings", []), "warnings of the registration")),
     )
 
 

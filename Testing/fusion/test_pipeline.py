@@ -306,3 +306,11 @@ def test_outside_the_region_the_result_is_the_fixed_volume(
 def test_there_are_figures_for_every_slice(an_mr: Volume, a_ct: Volume, settings: FusionSettings) -> None:
     figures = fuse_volumes(an_mr, a_ct, settings).figures
     assert {len(values) for values in figures.values()} == {12}
+
+
+def test_a_registration_s_warnings_stand_in_warnings_and_provenance(an_mr: Volume, settings: FusionSettings) -> None:
+    verdict = Verdict(Level.GOOD, "Fine.")
+    given = RegistrationResult(sitk.Euler3DTransform(), Method.SITK, None, 1, verdict=verdict, warnings=("Apart.",))
+    result = fuse_volumes(an_mr, an_mr, settings, registration=given)
+    assert "Apart." in result.warnings
+    assert "Apart." in result.provenance["warnings"]

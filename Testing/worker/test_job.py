@@ -83,6 +83,13 @@ def test_a_registration_s_verdict_travels_and_none_stays_none(tmp_path, verdict)
     assert there_and_back(Job(volume, volume, FusionSettings(), given), tmp_path).registration.verdict == verdict
 
 
+def test_a_registration_s_warnings_travel(tmp_path):
+    given = RegistrationResult(A_ROTATION, Method.SITK, TransformModel.RIGID, 1.0, warnings=("They do not meet.",))
+    volume = Volume(an_oblique_image(), "A")
+    back = there_and_back(Job(volume, volume, FusionSettings(), given), tmp_path).registration
+    assert back.warnings == given.warnings
+
+
 def test_a_region_travels_and_none_stays_none(tmp_path):
     volume = Volume(an_oblique_image(), "A")
     region = an_oblique_image() > 100
