@@ -24,8 +24,8 @@ from CSAFusionLib.registration.engines.brainsfit import use_executable
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.register import register as find_transform
 from CSAFusionLib.registration.transforms import check_transform_path, write_transform
-from CSAFusionLib.volumes.nifti_orientation import Orientation
 from CSAFusionLib.volumes.checking import check_volume
+from CSAFusionLib.volumes.nifti_orientation import Orientation
 from CSAFusionLib.volumes.pictures import write_picture
 from CSAFusionLib.volumes.volume import notes_of
 from CSAFusionLib.volumes.writing import VOLUME_EXTENSIONS, write_volume
