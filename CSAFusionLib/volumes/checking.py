@@ -6,6 +6,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.geometry.scale import impossible_scale
 from CSAFusionLib.volumes.volume import Volume
 
 _COLOURS = (sitk.sitkVectorUInt8, sitk.sitkVectorUInt16)
@@ -58,6 +59,9 @@ def _check_geometry(volume: Volume) -> None:
             f"'{volume.name}' has a header whose spacing, origin or axis directions make no geometry; correct the "
             f"header or export the volume again."
         )
+    why = impossible_scale(volume.image)
+    if why:
+        raise InputError(f"'{volume.name}' {why}")
 
 
 def _check_values(volume: Volume) -> None:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import fields
+from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings, parse_choice
@@ -16,7 +21,7 @@ from CSAFusionLib.registration.methods import Method, TransformModel
 
 
 def test_settings_come_back_from_json_as_they_were() -> None:
-    settings = FusionSettings(
+    chosen = FusionSettings(
         registration=Method.ANTS,
         transform_model=TransformModel.SYN,
         fixed_modality=Modality.CT,
@@ -28,7 +33,7 @@ def test_settings_come_back_from_json_as_they_were() -> None:
         balance=-0.25,
         steadiness=0.5,
     )
-    assert FusionSettings.from_dict(json.loads(json.dumps(settings.to_dict()))) == settings
+    assert FusionSettings.from_dict(json.loads(json.dumps(chosen.to_dict()))) == chosen
 
 
 def test_what_json_leaves_out_keeps_its_default() -> None:
@@ -50,6 +55,9 @@ def test_an_unknown_setting_is_named() -> None:
         ({"steadiness": -1}, "steadiness is -1 mm"),
         ({"steadiness": float("inf")}, "steadiness is inf mm"),
         ({"steadiness": float("nan")}, "steadiness is nan mm"),
+        ({"steadiness": 1e9}, "steadiness is 1000000000.0 mm"),
+        ({"seed": 2**32}, "seed is 4294967296; give a whole number from 0 to 2147483646"),
+        ({"batch_size": 10**9}, "batch size is 1000000000"),
         ({"colour_table": "mauve"}, "'mauve'"),
         ({"registration": Method.SITK, "transform_model": TransformModel.SYN}, "'sitk' cannot be syn"),
     ],
@@ -57,6 +65,39 @@ def test_an_unknown_setting_is_named() -> None:
 def test_a_setting_that_cannot_work_is_refused_at_once(wrong: dict, said: str) -> None:
     with pytest.raises(InputError, match=said):
         FusionSettings(**wrong)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from([field.name for field in fields(FusionSettings)]),
+        st.recursive(
+            st.none()
+            | st.booleans()
+            | st.integers()
+            | st.floats()
+            | st.text(max_size=9)
+            | st.sampled_from(["AUTO", "CT"]),
+            lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["level", "width"]), inner),
+            max_leaves=3,
+        ),
+        max_size=4,
+    )
+)
+@settings(derandomize=True, max_examples=300, deadline=None)
+def test_whatever_json_holds_gives_settings_or_one_sentence(values: dict) -> None:
+    try:
+        found = FusionSettings.from_dict(values)
+    except InputError as error:
+        assert "\n" not in str(error)  # noqa: PT017
+    else:
+        assert FusionSettings.from_dict(json.loads(json.dumps(found.to_dict(), allow_nan=False))) == found
+
+
+def test_what_numpy_made_travels_as_json() -> None:
+    made = FusionSettings(
+        balance=np.float32(0.5), seed=np.int64(3), batch_size=np.uint8(2), weights=Path("a.safetensors")
+    )
+    assert FusionSettings.from_dict(json.loads(json.dumps(made.to_dict()))) == made
 
 
 def test_without_registration_the_model_does_not_matter() -> None:

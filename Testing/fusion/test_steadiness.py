@@ -31,6 +31,12 @@ def test_without_a_sigma_or_far_apart_a_slice_is_alone(spacing: float, sigma: fl
     assert neighbour_weights(spacing, sigma).tolist() == [1]
 
 
+@pytest.mark.parametrize(("spacing", "sigma"), [(0.01, 2), (1e-6, 100)])
+def test_no_more_than_32_slices_on_each_side_count(spacing: float, sigma: float) -> None:
+    weights = neighbour_weights(spacing, sigma)
+    assert len(weights) == 65 and weights.sum() == pytest.approx(1)
+
+
 def test_slices_within_reach_are_those_that_count_for_one_that_is_wanted() -> None:
     wanted = np.array([0, 0, 0, 1, 0, 0, 0, 0, 1], bool)
     assert within_reach(wanted, np.ones(3) / 3).tolist() == [False, False, True, True, True, False, False, True, True]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.pipeline import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.intensity.windows import Window
@@ -118,3 +121,57 @@ def test_a_result_travels_with_its_contribution_and_figures(tmp_path):
         assert (back.contribution is None) == (contribution is None)
         assert back.figures["ssim_fixed"][0] == 0.5 and np.isnan(back.figures["ssim_fixed"][1])
         assert (back.provenance, back.warnings) == ({"a": 1}, ["w"])
+
+
+def _description(folder) -> dict:
+    given = RegistrationResult(
+        A_ROTATION, Method.BRAINS, TransformModel.RIGID, 1.0, {"a": 1.0}, Verdict(Level.BAD, "It.")
+    )
+    volume = Volume(an_oblique_image(), "A", "CT", ("is odd.",))
+    save_job(Job(volume, volume, FusionSettings(fixed_window=Window(1, 2)), given), folder)
+    return json.loads((folder / "job.json").read_text())
+
+
+def _places(value, path=()):
+    """The path of every value of nested dictionaries and lists."""
+    yield path
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, entry in inner:
+        yield from _places(entry, (*path, key))
+
+
+def _changed(value, path, new):
+    if not path:
+        return new
+    copy = list(value) if isinstance(value, list) else dict(value)
+    copy[path[0]] = _changed(value[path[0]], path[1:], new)
+    return copy
+
+
+ODD = (None, True, 0, -1, 1e400, float("nan"), "", "x", "../job.json", "\0", [], [1], {}, {"a": 1}, [[]])
+
+
+@pytest.mark.parametrize("odd", ODD, ids=ascii)
+def test_a_job_of_wrong_types_is_read_or_refused_in_a_sentence(tmp_path, odd):
+    description = _description(tmp_path)
+    for path in _places(description):
+        (tmp_path / "job.json").write_text(json.dumps(_changed(description, path, odd)))
+        try:
+            load_job(tmp_path)
+        except InputError as error:
+            assert "\n" not in str(error)  # noqa: PT017
+
+
+@pytest.mark.parametrize("text", ["", "[", "[]", "null", "{}", "[" * 10**5, "\ud800"])
+def test_a_damaged_job_is_refused(tmp_path, text):
+    (tmp_path / "job.json").write_bytes(text.encode("utf-8", "surrogatepass"))
+    with pytest.raises(InputError, match="job"):
+        load_job(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["fixed.nrrd", "moving.nrrd", "given_transform.h5"])
+def test_a_job_whose_files_are_missing_is_refused(tmp_path, name):
+    _description(tmp_path)
+    (tmp_path / name).unlink()
+    with pytest.raises(InputError, match="missing or damaged"):
+        load_job(tmp_path)

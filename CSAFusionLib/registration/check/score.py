@@ -22,6 +22,9 @@ _SPACING_SHARE = 1 / 30
 _COARSEST_SPACING_MM = 5.5
 _MARGIN_SHARE = 0.6
 
+# Of a head it has some two million nodes, of a body fifty.
+_MOST_NODES = 1e8
+
 _HEAD_SPACING_MM = 4.0
 # Air next to the skin tells where the head ends.
 _RING_MM = 10.0
@@ -105,7 +108,7 @@ class Score:
         # Of the same type as the nodes, which spares a conversion a thousand times.
         self._last_node = np.array(self._moving_classes.shape, np.int32)[::-1] - 1
         self._corner = np.array(sample.grid.GetOrigin()) - sample.centre
-        self._to_nodes = _AXES / sample.spacing
+        self._to_nodes = _AXES / sample.grid.GetSpacing()[0]
         bright = _points(_nearest(moving.bright, sample.grid, transform))
         self.moving_centre = bright.mean(axis=0) - sample.centre if len(bright) else np.zeros(3)
         covered = self._covered(Move())
@@ -212,6 +215,8 @@ def _grid(points: np.ndarray, spacing: float, margin: float) -> sitk.Image:
     """A grid along ``_AXES`` that holds all points and a margin around them."""
     along = points @ _AXES
     low, high = along.min(axis=0) - margin, along.max(axis=0) + margin
+    # A few bright voxels far from all others must not make it a grid that no memory holds.
+    spacing = max(spacing, float(np.cbrt((high - low).clip(min=spacing).prod() / _MOST_NODES)))
     grid = sitk.Image(np.ceil((high - low) / spacing + 1).astype(int).tolist(), sitk.sitkUInt8)
     grid.SetOrigin((_AXES @ low).tolist())
     grid.SetDirection(_AXES.ravel().tolist())

@@ -7,6 +7,8 @@ import itertools
 import numpy as np
 import SimpleITK as sitk
 
+_MOST_VOXELS = 1e8
+
 
 def common_grid(
     fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform, spacing_mm: float, margin: int
@@ -17,6 +19,8 @@ def common_grid(
     """
     low, high = _shared_box(fixed, moving, transform.GetInverse())
     sides = (high - low) * fixed.GetSpacing()
+    # What is larger than a body is looked at more coarsely.
+    spacing_mm = max(spacing_mm, float(np.cbrt(sides.clip(min=spacing_mm).prod() / _MOST_VOXELS)))
     size = np.ceil(sides.clip(min=spacing_mm) / spacing_mm).astype(int) + 2 * margin
     grid = sitk.Image(size.tolist(), sitk.sitkUInt8)
     grid.SetSpacing([spacing_mm] * 3)
