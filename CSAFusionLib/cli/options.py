@@ -34,7 +34,7 @@ VolumeNumber = Annotated[
     typer.Option(
         "--volume",
         metavar="N|N,M",
-        help="Which volume, from 1, of an input that holds several; N,M where both do. Asked for when needed.",
+        help="Which volume, from 1, of an input that holds several; N,M where both do.",
     ),
 ]
 Model = Annotated[

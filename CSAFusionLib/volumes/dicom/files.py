@@ -92,7 +92,7 @@ def describe_file(path: Path) -> DicomFile:
         sop_class = text_of(dataset, "SOPClassUID") or text_of(dataset.file_meta, "MediaStorageSOPClassUID")
         return DicomFile(
             path=path,
-            kind=kind_of(sop_class, text_of(dataset, "ImageType").upper()),
+            kind=kind_of(sop_class, text_of(dataset, "ImageType").upper()) if dataset.get("Rows") else Kind.NO_IMAGE,
             sop_class=sop_class,
             instance=text_of(dataset, "SOPInstanceUID"),
             series=text_of(dataset, "SeriesInstanceUID"),
@@ -131,6 +131,7 @@ def listed_by_directory(path: Path) -> list[DicomFile]:
 def readable(path: Path) -> Iterator[None]:
     """Turn whatever a malformed file raises inside the block into an InputError of one sentence."""
     from pydicom.config import disable_value_validation
+    from pydicom.errors import BytesLengthException
 
     with warnings.catch_warnings(), disable_value_validation():
         warnings.simplefilter("ignore")
@@ -140,7 +141,7 @@ def readable(path: Path) -> Iterator[None]:
             raise
         except HeaderError as error:
             raise InputError(f"'{printable_path(path)}' {error}.") from error
-        except _UNREADABLE as error:
+        except (*_UNREADABLE, BytesLengthException) as error:
             raise InputError(
                 f"'{printable_path(path)}' is a DICOM file that cannot be read; copy or export it again."
             ) from error

@@ -45,7 +45,8 @@ def kind_of(sop_class: str, image_type: str) -> Kind:
 
 def name_of(sop_class: str) -> str:
     """Return the name of a SOP class without its last word, for example 'RT Structure Set'."""
+    from pydicom.config import IGNORE
     from pydicom.uid import UID
 
-    name = UID(sop_class).name
+    name = UID(sop_class, IGNORE).name
     return "object of an unknown kind" if name == sop_class else name.removesuffix(" Storage")

@@ -104,9 +104,13 @@ def in_words(keyword: str, label: Label) -> str:
 
     known, _, index = keyword.partition(", index ")
     name = dictionary_description(known) if tag_for_keyword(known) is not None else known
+    words = name if name.isupper() else name.lower()
+    if label == "":
+        return f"no {words}"
     value = f"{label:g}" if isinstance(label, float) else label.replace("\\", "/")
-    words = name[0] + name[1:].lower() if name.isupper() else name.lower()
-    return f"{words}{f' ({index})' if known == 'dimension' else ''} {value} {_UNITS.get(known, '')}".strip()
+    if index:
+        return f"number {value} in dimension {index}{'' if known == 'dimension' else f' ({words})'}"
+    return f"{words} {value} {_UNITS.get(known, '')}".strip()
 
 
 def _dimension_name(item: Dataset) -> str:

@@ -73,7 +73,7 @@ def _dose_frames(dataset: Dataset, file: Path) -> list[Frame]:
     scale = dose_scale_of(dataset)
     offsets = numbers_of(dataset, "GridFrameOffsetVector") or (0.0,)
     if len(offsets) != frame_count(dataset):
-        raise HeaderError(f"holds {frame_count(dataset)} planes of dose and gives the places of {len(offsets)}")
+        raise HeaderError(f"gives the places of {len(offsets)} planes of dose and holds {frame_count(dataset)}")
     return stacked_frames(dataset, file, np.array(offsets) - offsets[0], (scale, None))
 
 

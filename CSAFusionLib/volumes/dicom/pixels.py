@@ -63,9 +63,9 @@ def _native(dataset: Dataset) -> np.ndarray:
     there = len(data or b"")
     if there < expected:
         raise HeaderError(f"holds {there} bytes of voxels, where its header says {expected}; copy or export it again")
-    # Some writers fill up with a few bytes; a row or a column more means that the header is wrong.
-    line = expected // (max(rows, columns) * frame_count(dataset))
-    if there - expected > 1 and there - expected >= line:
+    # Some writers fill up with zeros; more than a row or a column of them, or anything else, means a wrong header.
+    surplus = bytes(data[expected:])
+    if len(surplus) > 1 and (any(surplus) or len(surplus) * min(rows, columns) * frame_count(dataset) > expected):
         raise HeaderError(f"holds {there} bytes of voxels, where its header says {expected}; export it again")
     return _used_bits(dataset, dataset.pixel_array)
 
@@ -95,12 +95,14 @@ def _decompressed(dataset: Dataset) -> np.ndarray:
     claimed = rows * columns * int(number_of(dataset, "BitsAllocated") or 8) // 8
     if any(claimed > _MOST_COMPRESSED * len(frame) + 2**20 for frame in frames):
         raise HeaderError("holds far too little data for the size that its header says; copy or export it again")
-    decoded = _decompressed_by_itk(dataset, frames)
+    # GDCM, inside ITK, swaps the bytes of RLE colours of more than 8 bits.
+    by_itk = dataset.file_meta.TransferSyntaxUID != _RLE
+    decoded = _decompressed_by_itk(dataset, frames) if by_itk else None
     return _decompressed_by_pydicom(dataset) if decoded is None else decoded
 
 
 def _decompressed_by_itk(dataset: Dataset, frames: list[bytes]) -> np.ndarray | None:
-    """The frames decoded by ITK, which knows every syntax but the newest; None where it cannot.
+    """The frames decoded by ITK, which knows most syntaxes; None where it cannot.
 
     It is given a file with nothing but the compressed frames and their format, and so neither rescales nor inverts.
     """

@@ -113,7 +113,11 @@ def _read_files(source: Path, name: str, files: list[DicomFile], volume: int | N
         found = chosen(printable_path(source), [(one.description, len(one.frames)) for one in volumes], volume)
         stack = stack_frames(volumes[found].frames)
         image = image_of(stack)
-    notes = (f"is number {found + 1} of the {len(volumes)} that its source holds.",) if len(volumes) > 1 else ()
+    notes: tuple[str, ...] = ()
+    if len(volumes) > 1:
+        notes += (f"is number {found + 1} of the {len(volumes)} that its source holds.",)
+    if stack.drift > 0:
+        notes += (f"was straightened: its slices drift sideways by up to {stack.drift:.2g} mm.",)
     return Volume(image, printable_path(Path(name)), files[0].modality or None, notes)
 
 
@@ -158,9 +162,14 @@ def _place(frame: Frame) -> tuple[float, ...]:
 
 
 def _differ(a: DicomFile, b: DicomFile) -> bool:
-    first, second = read_whole(a.path), read_whole(b.path)
-    with readable(a.path):
-        return not np.array_equal(stored_values(first), stored_values(second))
+    first, second = (_values_in(file.path) for file in (a, b))
+    return not np.array_equal(first, second)
+
+
+def _values_in(path: Path) -> np.ndarray:
+    dataset = read_whole(path)
+    with readable(path):
+        return stored_values(dataset)
 
 
 def _listed(source: Path, series: list[list[DicomFile]]) -> str:

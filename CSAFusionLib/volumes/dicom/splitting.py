@@ -175,7 +175,7 @@ def _by_order(frames: Sequence[Frame], places: np.ndarray) -> list[SubVolume]:
 
 
 def _described(names: tuple[str, ...], labels: tuple[Label, ...]) -> str:
-    return ", ".join(in_words(name, label) for name, label in zip(names, labels, strict=True) if label != "")
+    return ", ".join(in_words(name, label) for name, label in zip(names, labels, strict=True))
 
 
 def _grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:

@@ -26,7 +26,8 @@ class Stack:
     """The frames of a volume in the order of their grid, whose geometry is in LPS mm.
 
     direction: columns are the unit directions of a row, of a column, and of the normal.
-    aside: how far along a row and a column each slice lies from the grid's own place, (N, 2) voxels.
+    aside: how far along a row and a column each slice lies from the grid's own place, (N, 2) voxels; 0 where that is
+        rounding.
     """
 
     frames: tuple[Frame, ...]
@@ -34,6 +35,11 @@ class Stack:
     spacing: tuple[float, float, float]
     direction: np.ndarray
     aside: np.ndarray
+
+    @property
+    def drift(self) -> float:
+        """How far slices are shifted to make the stack straight, at most, mm."""
+        return float(np.linalg.norm(self.aside * self.spacing[:2], axis=1).max())
 
 
 def stack_frames(frames: Sequence[Frame]) -> Stack:
