@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -49,7 +49,9 @@ class Role:
     def to_source(self, slices: np.ndarray) -> Source:
         """Slices of this volume's own intensities as the network takes them."""
         unit = self.mapping(slices)
-        return Source.from_slices(apply_colour_table(unit, self.colour_table) if self.colour_table else unit)
+        if self.colour_table is None:
+            return Source.from_slices(unit)
+        return replace(Source.from_slices(apply_colour_table(unit, self.colour_table)), uptake=unit)
 
 
 @dataclass(frozen=True)

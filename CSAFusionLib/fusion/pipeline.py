@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import SimpleITK as sitk
@@ -34,6 +34,9 @@ from CSAFusionLib.registration.result import RegistrationResult
 from CSAFusionLib.volumes.checking import check_volume
 from CSAFusionLib.volumes.volume import Volume, notes_of
 from CSAFusionLib.weights.catalogue import choose_weights, load_network
+
+if TYPE_CHECKING:
+    from CSAFusionLib.fusion.slices import FusedSlices
 
 T = TypeVar("T")
 
@@ -116,7 +119,7 @@ def fuse_volumes(
     sources = {name: role.describe() for name, role in zip(("fixed", "moving"), roles, strict=True)}
     how = {"registration": describe_registration(registration), "warnings": warnings}
     progress("Writing colour and geometry", 0, 0)
-    joined = _joined(fused.slices, pair, settings)
+    joined = _joined(fused, pair, roles, settings)
     return FusionResult(
         fused=_to_image(joined, fixed, settings),
         fixed_mapped=_to_image(pair.fixed, fixed, settings),
@@ -173,13 +176,48 @@ def _network_input(whole: AlignedPair, limited: AlignedPair, neighbours: np.ndar
     return whole.fixed.luminance * wanted, seen * wanted
 
 
-def _joined(fused: np.ndarray, pair: AlignedPair, settings: FusionSettings) -> Source:
+def _joined(fused: FusedSlices, pair: AlignedPair, roles: tuple[Role, Role], settings: FusionSettings) -> Source:
     """The network's slices with what lies outside the moving field of view, and the sources' colour."""
+    luminance = blend(fused.slices, pair.fixed.luminance, pair.coverage)
+    tables = [role.colour_table for role in roles]
+    one_has_colour = (pair.fixed.chrominance is None) != (pair.moving.chrominance is None)
+    if fused.share is not None and any(tables) and one_has_colour:
+        return Source.from_slices(_bound(fused, luminance, pair, roles, settings))
     fixed, moving = (
-        fade_colour(source, 1 + sign * settings.balance) for source, sign in ((pair.fixed, -1), (pair.moving, 1))
+        fade_colour(source, strength)
+        for source, strength in zip((pair.fixed, pair.moving), _strengths(settings), strict=True)
     )
-    luminance = blend(fused, pair.fixed.luminance, pair.coverage)
     return Source(luminance, join_chrominance(fixed, moving, pair.coverage))
+
+
+def _bound(
+    fused: FusedSlices, luminance: np.ndarray, pair: AlignedPair, roles: tuple[Role, Role], settings: FusionSettings
+) -> np.ndarray:
+    """RGB slices (S, H, W, 3) whose colour is that of the one source that a colour table shows."""
+    from CSAFusionLib.fusion.uptake_colour import bind_colour
+
+    assert fused.share is not None
+    functional = 0 if roles[0].colour_table else 1
+    table, uptake = roles[functional].colour_table, (pair.fixed, pair.moving)[functional].uptake
+    assert table is not None
+    assert uptake is not None
+    share_of_anatomy = _in_order(roles, fused.share, 1 - fused.share)[1 - functional]
+    strengths = _strengths(settings)
+    everywhere = np.ones_like(pair.coverage)
+    return bind_colour(
+        uptake * pair.coverage if functional else uptake,
+        table,
+        luminance,
+        fused.slices * share_of_anatomy,
+        everywhere if functional else pair.coverage,
+        pixel=slice_spacing(roles[0].volume.image, settings.plane)[1:],
+        strengths=(strengths[functional], strengths[1 - functional]),
+    )
+
+
+def _strengths(settings: FusionSettings) -> tuple[float, float]:
+    """How much the fixed and the moving source count beside the network's own balance."""
+    return 1 - settings.balance, 1 + settings.balance
 
 
 def _contribution(

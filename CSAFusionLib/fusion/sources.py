@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,10 +15,14 @@ _RANK = {Modality.PET: 0, Modality.SPECT: 0, Modality.CT: 1, Modality.MR: 2}
 
 @dataclass
 class Source:
-    """One input as slices in [0, 1]: luminance (S, H, W), and chrominance U, V (S, H, W, 2) when it has colour."""
+    """One input as slices in [0, 1]: luminance (S, H, W), and chrominance U, V (S, H, W, 2) when it has colour.
+
+    ``uptake`` (S, H, W) is what a colour table was applied to; None where the colour is the input's own.
+    """
 
     luminance: np.ndarray
     chrominance: np.ndarray | None = None
+    uptake: np.ndarray | None = None
 
     @classmethod
     def from_slices(cls, slices: np.ndarray) -> Source:
@@ -67,7 +71,7 @@ def fade_colour(source: Source, strength: float) -> Source:
     """The source with its colour as weak as it counts; a strength of 1 or more leaves it alone."""
     if source.chrominance is None or strength >= 1:
         return source
-    return Source(source.luminance, source.chrominance * np.float32(strength))
+    return replace(source, chrominance=source.chrominance * np.float32(strength))
 
 
 def to_rgb(luminance: np.ndarray, chrominance: np.ndarray) -> np.ndarray:

@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
+from scipy.spatial import KDTree
 
 from CSAFusionLib.fusion.pipeline import fuse_volumes
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.geometry.grid import same_grid
 from CSAFusionLib.geometry.planes import Plane, to_slices
+from CSAFusionLib.intensity.colour_tables import apply_colour_table
 from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.registration.transforms import head_points, read_transform, target_registration_error
@@ -122,3 +124,23 @@ def test_a_spect_stored_the_other_way_round_lands_on_the_mr_in_colour(volumes: P
     assert (
         np.corrcoef(seen[6].ravel(), own[6].ravel())[0, 1] > np.corrcoef(seen[6].ravel(), own[6][:, ::-1].ravel())[0, 1]
     )
+
+
+@pytest.mark.parametrize("modality", ["SPECT", "PET"])
+def test_uptake_can_be_read_back_from_the_fused_colour(volumes: Path, modality: str) -> None:
+    t1 = middle(read_volume(volumes / "templates" / "spm_T1.nii.gz"), 12)
+    tracer = read_volume(volumes / "templates" / f"spm_{modality}.nii.gz")
+    settings = FusionSettings(
+        registration=Method.NONE, moving_modality=Modality[modality], colour_table="hot-iron", device="cpu"
+    )
+    result = fuse_volumes(t1, tracer, settings)
+    positions = np.linspace(0, 1, 512, dtype=np.float32)
+    nearest = KDTree(apply_colour_table(positions, "hot-iron"))
+    white = result.provenance["moving"]["white"]
+    uptake = np.clip(to_slices(result.moving_on_grid, Plane.AXIAL) / white, 0, 1)
+    rgb = to_slices(result.fused, Plane.AXIAL) / 255
+    hot = uptake >= 0.1
+    read = positions[nearest.query(rgb[hot])[1]]
+    assert np.abs(read - uptake[hot]).mean() <= 0.06
+    assert np.corrcoef(read, uptake[hot])[0, 1] >= 0.9
+    assert np.ptp(rgb[uptake == 0], axis=-1).max(initial=0) <= 1 / 255
