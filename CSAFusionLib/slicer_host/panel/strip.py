@@ -13,7 +13,6 @@ from CSAFusionLib.slicer_host.panel.widgets import say
 from CSAFusionLib.slicer_host.provenance import provenance_of
 
 _SIGN = "\N{WARNING SIGN}"
-# Dark on light in both of Slicer's styles.
 _STYLE = "border: 2px solid #c98a00; padding: 4px; background-color: #fff3cd; color: #4d3800;"
 
 

@@ -17,8 +17,9 @@ _HEADS = {
     Level.DOUBTFUL: _("\N{WARNING SIGN} Doubtful alignment: look before you trust it"),
     Level.BAD: _("\N{HEAVY MULTIPLICATION X} Bad alignment: do not use this result"),
 }
+# Dark on light, so that they can be read in Slicer's light and dark styles, also when one is changed for the other.
 _FRAMES = {
-    Level.GOOD: "border: 1px solid #2e8b57; padding: 4px;",
+    Level.GOOD: "border: 1px solid #2e8b57; padding: 4px; background-color: #e3f4e8; color: #0f3d22;",
     Level.DOUBTFUL: "border: 2px dashed #c98a00; padding: 4px; background-color: #fff3cd; color: #4d3800;",
     Level.BAD: "border: 3px solid #c0392b; padding: 6px; background-color: #fbdcd8; color: #5c120a;",
 }

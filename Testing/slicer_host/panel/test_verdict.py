@@ -37,6 +37,7 @@ def test_levels_differ_in_their_sign_and_in_their_frame_beside_the_colour():
     heads = {verdict_of(checked(level))[3] for level in Level}
     frames = {tuple(frame_of(level).split(" #")[0].split()) for level in Level}
     assert len(heads) == len(frames) == len(Level)
+    assert all("background-color: #" in frame_of(level) and "; color: #" in frame_of(level) for level in Level)
 
 
 def test_figures_are_told_before_and_after_with_what_registered_and_how_long():
