@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,25 @@ def weights_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "random.safetensors"
     save_weights(CSAFusion(NetworkConfiguration(channels=8)), path)
     return path
+
+
+@pytest.fixture
+def limited_files() -> Callable[[int], AbstractContextManager[None]]:
+    """A block in which no file can grow beyond so many bytes, as on a disk that fills up."""
+    resource = pytest.importorskip("resource", reason="only POSIX limits the size of files")
+
+    @contextmanager
+    def limit(size: int) -> Iterator[None]:
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        answer = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+            signal.signal(signal.SIGXFSZ, answer)
+
+    return limit
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from CSAFusionLib.cli.outputs import check_output_folder
 from CSAFusionLib.cli.progress_bar import ProgressBar
 from CSAFusionLib.cli.summary import print_written
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.files.whole import Writer, content_writer, write_whole
 from CSAFusionLib.fusion.device import choose_device
 
 if TYPE_CHECKING:
@@ -69,12 +70,11 @@ def ablate(
         comparison = add_lesions(compare_methods(contenders, "reference", pairs, progress), contenders, progress)
     about = [f"Every network is trained as {run} was, for {reference.epochs} epochs; what is named is changed."]
     text = to_markdown(tables_of(comparison), about, "reference")
-    written = [output / f"{what}.md"]
-    written[0].write_text(text, encoding="utf-8")
+    written: dict[Path, Writer] = {output / f"{what}.md": content_writer(text)}
     if what == "losses":
         for kind, rows in by_weight(comparison.summary, "reference").groupby("kind"):
-            written.append(output / f"losses-{kind}.svg")
-            written[-1].write_bytes(to_svg(weight_curves(rows)))
+            written[output / f"losses-{kind}.svg"] = content_writer(to_svg(weight_curves(rows)))
+    write_whole(written)
     typer.echo(text, nl=False)
     print_written(written)
 

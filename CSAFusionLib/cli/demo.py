@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from CSAFusionLib.cli.outputs import check_output_folder, write_together
+from CSAFusionLib.cli.outputs import check_output_folder, filled_folder
 from CSAFusionLib.cli.progress_bar import ProgressBar
 from CSAFusionLib.cli.summary import print_fusion_summary, print_written
 from CSAFusionLib.demo.brain import read_t1, read_tissue
 from CSAFusionLib.example.simulated_pet import known_movement, simulate_pet
+from CSAFusionLib.files.whole import write_whole
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.registration.transforms import head_points, target_registration_error
 from CSAFusionLib.volumes.volume import Volume
-from CSAFusionLib.volumes.writing import write_volume
+from CSAFusionLib.volumes.writing import volume_writer
 
 _EXPLANATION = """\
 REAL: the MNI152 T1 template, the average of 152 scans, brain only (from the package nilearn).
@@ -42,8 +42,6 @@ def demo(
         t1 = read_t1()
         pet = simulate_pet(read_tissue("gm"), read_tissue("wm"), known_movement())
         result = fuse_volumes(Volume(t1, "T1"), Volume(pet, "simulated PET"), settings, progress=progress)
-        progress("Writing", 0, 0)
-        output.mkdir(exist_ok=True)
         outputs = VolumeOutputs(
             fused=output / "fused.nii.gz",
             transform=output / "transform.tfm",
@@ -51,10 +49,11 @@ def demo(
             provenance=output / "provenance.json",
         )
         writers = {
-            output / "t1.nii.gz": partial(write_volume, t1),
-            output / "pet_simulated.nii.gz": partial(write_volume, pet),
-        } | outputs.writers(result, settings)
-        write_together(writers)
+            output / "t1.nii.gz": volume_writer(t1),
+            output / "pet_simulated.nii.gz": volume_writer(pet),
+        } | outputs.writers(result, settings, progress)
+        with filled_folder(output):
+            write_whole(writers, progress)
     print_fusion_summary(result.provenance)
     errors = target_registration_error(result.registration.transform, known_movement(), head_points(t1))
     typer.echo(f"Registration error over the brain: mean {errors.mean():.2f} mm, largest {errors.max():.2f} mm")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from CSAFusionLib.cli import options
-from CSAFusionLib.cli.outputs import check_output_folder, write_together
+from CSAFusionLib.cli.outputs import check_output_folder, filled_folder
 from CSAFusionLib.cli.progress_bar import ProgressBar
 from CSAFusionLib.cli.summary import print_written
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.files.whole import content_writer, write_whole
 from CSAFusionLib.fusion.device import choose_device
 
 if TYPE_CHECKING:
@@ -93,9 +94,9 @@ def evaluate(
         if output is not None:
             progress("Writing the report", 0, 0)
             contents = report_files(comparison, about, data / "slices")
-            output.mkdir(exist_ok=True)
-            written = {output / name: _writer(content) for name, content in contents.items()}
-            write_together(written)
+            written = {output / name: content_writer(content) for name, content in contents.items()}
+            with filled_folder(output):
+                write_whole(written, progress)
     typer.echo(summary, nl=False)
     if output is not None:
         print_written(written)
@@ -152,7 +153,3 @@ def _about(pairs: Sequence[ImagePair], part: Split, contenders: Sequence[Contend
     measured = ", ".join(f"{count} of {kind}" for kind, count in counts.items())
     told = [f"{contender.name}: {contender.about}." for contender in contenders if contender.about]
     return [f"Pairs of images, patients of {part}: {measured}.", *told]
-
-
-def _writer(content: str) -> Callable[[Path], object]:
-    return lambda path: path.write_text(content, encoding="utf-8")

@@ -16,6 +16,7 @@ from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.registration.engines.brainsfit import use_executable
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.volumes.dicom.files import holds_dicom
+from CSAFusionLib.volumes.input_path import check_input_path
 from CSAFusionLib.volumes.nifti_orientation import Orientation
 
 
@@ -73,6 +74,8 @@ def fuse(
         deterministic=deterministic,
     )
     orientation = parse_choice(Orientation, orientation_from, "orientation")
+    for path in (fixed, moving):
+        check_input_path(path)
     use_executable(brainsfit)
     # The jobs load PyTorch; the help and a wrong option should not wait for it.
     if _are_pictures(fixed, moving):

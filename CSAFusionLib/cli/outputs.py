@@ -1,32 +1,27 @@
-"""Output files: checked before any work, and put in place all together or not at all."""
+"""Output files: checked before any work."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.volumes.writing import whole_file
-
-Writer = Callable[[Path], object]
+from CSAFusionLib.files.paths import check_folder, is_same_file, place_of
 
 
 def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[Path]) -> None:
-    """Refuse an output whose folder is missing or read-only, that is a folder, an input, or named twice; None is none.
+    """Refuse an output that is an input, that is named twice, or that cannot be put in its place; None is none.
 
     Raises:
         InputError: naming the first such output.
     """
-    taken = {path.resolve() for path in inputs}
+    taken = list(inputs)
     for path in filter(None, outputs):
-        if path.resolve() in taken:
+        if any(is_same_file(path, other) for other in taken):
             raise InputError(f"'{path}' is an input or is named for two outputs; give each output a name of its own.")
-        taken.add(path.resolve())
-        if path.is_dir():
-            raise InputError(f"'{path}' is a folder; give the name of a file in it.")
-        check_folder(path.parent)
+        taken.append(path)
+        place_of(path)
 
 
 def check_extension(path: Path | None, extensions: Iterable[str]) -> None:
@@ -40,18 +35,6 @@ def check_extension(path: Path | None, extensions: Iterable[str]) -> None:
         raise InputError(f"'{path}' must end in {' or '.join(known)}; change its name.")
 
 
-def check_folder(folder: Path) -> None:
-    """Refuse a folder for outputs that is missing or cannot be written to.
-
-    Raises:
-        InputError: naming the folder.
-    """
-    if not folder.is_dir():
-        raise InputError(f"The folder '{folder}' does not exist; make it first or choose another.")
-    if not os.access(folder, os.W_OK):
-        raise InputError(f"The folder '{folder}' cannot be written to; choose another.")
-
-
 def check_output_folder(folder: Path) -> None:
     """Refuse a folder that outputs are to fill, made if need be, when it is a file or its place cannot be written to.
 
@@ -63,15 +46,22 @@ def check_output_folder(folder: Path) -> None:
     check_folder(folder if folder.is_dir() else folder.parent)
 
 
-def write_together(writers: Mapping[Path, Writer]) -> None:
-    """Write every file beside its place, then move them all into place; a failure leaves no trace.
-
-    Args:
-        writers: for each output, what writes it to the path it is given.
+@contextmanager
+def filled_folder(folder: Path) -> Iterator[None]:
+    """Make a folder that the block fills, if need be; when the block fails, one that was made goes again.
 
     Raises:
-        InputError: the disk refused a file.
+        InputError: it cannot be made.
     """
-    with ExitStack() as stack:
-        for path, write in writers.items():
-            write(stack.enter_context(whole_file(path)))
+    made = not folder.exists()
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise InputError(f"The folder '{folder}' cannot be made ({error.strerror}); choose another.") from error
+    try:
+        yield
+    except BaseException:
+        if made:
+            with suppress(OSError):
+                folder.rmdir()
+        raise

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +11,16 @@ import SimpleITK as sitk
 import typer
 
 from CSAFusionLib.cli.montage import montage
-from CSAFusionLib.cli.outputs import Writer, check_extension, check_folder, check_outputs, write_together
+from CSAFusionLib.cli.outputs import check_extension, check_outputs, filled_folder
 from CSAFusionLib.cli.progress_bar import ProgressBar
 from CSAFusionLib.cli.summary import print_fusion_summary, print_written
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.files.paths import check_folder, is_same_file
+from CSAFusionLib.files.whole import Writer, content_writer, write_whole
 from CSAFusionLib.fusion.pictures import FusedPictures, fuse_pictures
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.json_text import to_json
-from CSAFusionLib.volumes.pictures import read_picture, write_picture
+from CSAFusionLib.volumes.pictures import picture_writer, read_picture
 
 
 @dataclass(frozen=True)
@@ -56,10 +58,9 @@ def fuse_picture_files(fixed: Path, moving: Path, settings: FusionSettings, outp
         writers = _writers(pairs, result, outputs)
         if outputs.png is not None:
             picture = montage([(*sources[0], result.pictures[0] / np.float32(255))])
-            writers[outputs.png] = partial(write_picture, picture)
-        if in_folders:
-            outputs.fused.mkdir(exist_ok=True)
-        write_together(writers)
+            writers[outputs.png] = picture_writer(picture)
+        with filled_folder(outputs.fused) if in_folders else nullcontext():
+            write_whole(writers, progress)
     print_fusion_summary(result.provenance)
     print_written([outputs.fused] if in_folders else writers)
 
@@ -67,7 +68,7 @@ def fuse_picture_files(fixed: Path, moving: Path, settings: FusionSettings, outp
 def _find_pairs(fixed: Path, moving: Path, outputs: PictureOutputs) -> list[_Pair]:
     if outputs.png is not None:
         raise InputError("--png shows one pair; leave it out when whole folders are fused.")
-    if outputs.fused.is_file() or outputs.fused.resolve() in (fixed.resolve(), moving.resolve()):
+    if outputs.fused.is_file() or any(is_same_file(outputs.fused, path) for path in (fixed, moving)):
         raise InputError(f"'{outputs.fused}' is a file or an input; give another folder for the fused pictures.")
     check_folder(outputs.fused if outputs.fused.is_dir() else outputs.fused.parent)
     names = [{file.name for file in folder.iterdir() if file.suffix.lower() == ".png"} for folder in (fixed, moving)]
@@ -83,11 +84,11 @@ def _find_pairs(fixed: Path, moving: Path, outputs: PictureOutputs) -> list[_Pai
 
 def _writers(pairs: list[_Pair], result: FusedPictures, outputs: PictureOutputs) -> dict[Path, Writer]:
     writers: dict[Path, Writer] = {
-        pair.fused: partial(write_picture, picture) for pair, picture in zip(pairs, result.pictures, strict=True)
+        pair.fused: picture_writer(picture) for pair, picture in zip(pairs, result.pictures, strict=True)
     }
     if outputs.provenance is not None:
         text = to_json(result.provenance, indent=2) + "\n"
-        writers[outputs.provenance] = lambda path: path.write_text(text)
+        writers[outputs.provenance] = content_writer(text)
     return writers
 
 

@@ -10,10 +10,11 @@ import typer
 
 from CSAFusionLib.cli import options
 from CSAFusionLib.cli.alignment_picture import alignment_picture
-from CSAFusionLib.cli.outputs import Writer, check_extension, check_outputs, write_together
+from CSAFusionLib.cli.outputs import check_extension, check_outputs
 from CSAFusionLib.cli.progress_bar import ProgressBar
 from CSAFusionLib.cli.reading import read_inputs
 from CSAFusionLib.cli.summary import print_registration, print_warnings, print_written
+from CSAFusionLib.files.whole import Writer, write_whole
 from CSAFusionLib.fusion.alignment import darkest
 from CSAFusionLib.fusion.provenance import NOTICE
 from CSAFusionLib.fusion.provenance import describe_registration as as_values
@@ -23,12 +24,13 @@ from CSAFusionLib.intensity.numeric_range import own_values, within_float32
 from CSAFusionLib.registration.engines.brainsfit import use_executable
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.register import register as find_transform
-from CSAFusionLib.registration.transforms import check_transform_path, write_transform
+from CSAFusionLib.registration.transforms import check_transform_path, transform_writer
 from CSAFusionLib.volumes.checking import check_volume
+from CSAFusionLib.volumes.input_path import check_input_path
 from CSAFusionLib.volumes.nifti_orientation import Orientation
-from CSAFusionLib.volumes.pictures import write_picture
+from CSAFusionLib.volumes.pictures import picture_writer
 from CSAFusionLib.volumes.volume import notes_of
-from CSAFusionLib.volumes.writing import VOLUME_EXTENSIONS, write_volume
+from CSAFusionLib.volumes.writing import VOLUME_EXTENSIONS, volume_writer
 
 
 def register(
@@ -57,6 +59,8 @@ def register(
         deterministic=deterministic,
     )
     orientation = parse_choice(Orientation, orientation_from, "orientation")
+    for path in (fixed, moving):
+        check_input_path(path)
     use_executable(brainsfit)
     check_transform_path(transform, deformable=not settings.transform_model.is_linear)
     check_extension(output, VOLUME_EXTENSIONS)
@@ -76,15 +80,14 @@ def register(
             threads=settings.threads,
             progress=progress,
         )
-        writers: dict[Path, Writer] = {transform: partial(write_transform, result.transform)}
+        writers: dict[Path, Writer] = {transform: transform_writer(result.transform)}
         if output is not None:
             reference, image = volumes[0].image, volumes[1].image
             resampled = resample_to_grid(image, reference, result.transform, darkest(image))
-            writers[output] = partial(write_volume, own_values(resampled, volumes[1]))
+            writers[output] = volume_writer(own_values(resampled, volumes[1]), partial(progress, "Writing", 0, 0))
         if png is not None:
-            writers[png] = partial(write_picture, alignment_picture(*volumes, result.transform))
-        progress("Writing", 0, 0)
-        write_together(writers)
+            writers[png] = picture_writer(alignment_picture(*volumes, result.transform))
+        write_whole(writers, progress)
     print_registration(as_values(result))
     print_warnings([*notes_of(*volumes), *result.warnings])
     print_written(writers)

@@ -8,6 +8,8 @@ from typing import Any
 
 import typer
 
+from CSAFusionLib.text import printable
+
 
 def print_fusion_summary(provenance: Mapping[str, Any]) -> None:
     """Say how a result was made: modalities, registration, device, weights, warnings, and what it is not for."""
@@ -37,7 +39,7 @@ def print_registration(registration: Mapping[str, Any]) -> None:
 def print_warnings(warnings: Iterable[str]) -> None:
     """Say what changes how a result is to be read, one line each."""
     for warning in warnings:
-        typer.echo(f"Warning      {warning}")
+        typer.echo(f"Warning      {printable(warning)}")
 
 
 def list_figures(figures: Mapping[str, float]) -> str:
@@ -50,7 +52,7 @@ def list_figures(figures: Mapping[str, float]) -> str:
 
 def print_written(paths: Iterable[Path]) -> None:
     """Name the files that were written."""
-    typer.echo("Wrote        " + ", ".join(str(path) for path in paths))
+    typer.echo("Wrote        " + printable(", ".join(str(path) for path in paths)))
 
 
 def _describe_input(role: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ import typer
 
 from CSAFusionLib.errors import Cancelled, CSAFusionError
 from CSAFusionLib.stopping import ends_in_order
+from CSAFusionLib.text import printable
 
 BAD_INPUT = 2
 CANCELLED = 130  # as a shell reports a command ended by Ctrl-C
@@ -34,5 +35,5 @@ def explains_errors(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _stop(message: str, code: int) -> None:
-    typer.echo(message, err=True)
+    typer.echo(printable(message), err=True)
     raise typer.Exit(code)

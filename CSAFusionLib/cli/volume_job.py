@@ -7,18 +7,20 @@ from functools import partial
 from pathlib import Path
 
 from CSAFusionLib.cli.montage import montage_of
-from CSAFusionLib.cli.outputs import Writer, check_extension, check_outputs, write_together
+from CSAFusionLib.cli.outputs import check_extension, check_outputs
 from CSAFusionLib.cli.progress_bar import ProgressBar
 from CSAFusionLib.cli.reading import read_inputs
 from CSAFusionLib.cli.summary import print_fusion_summary, print_written
+from CSAFusionLib.files.whole import Writer, content_writer, write_whole
 from CSAFusionLib.fusion.pipeline import FusionResult, fuse_volumes
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.json_text import to_json
+from CSAFusionLib.progress import Progress
 from CSAFusionLib.registration.methods import TransformModel
-from CSAFusionLib.registration.transforms import check_transform_path, write_transform
+from CSAFusionLib.registration.transforms import check_transform_path, transform_writer
 from CSAFusionLib.volumes.nifti_orientation import Orientation
-from CSAFusionLib.volumes.pictures import write_picture
-from CSAFusionLib.volumes.writing import VOLUME_EXTENSIONS, write_volume
+from CSAFusionLib.volumes.pictures import picture_writer
+from CSAFusionLib.volumes.writing import VOLUME_EXTENSIONS, volume_writer
 
 
 @dataclass(frozen=True)
@@ -39,15 +41,15 @@ class VolumeOutputs:
         check_extension(self.provenance, (".json",))
         check_outputs((self.fused, self.transform, self.png, self.provenance), inputs)
 
-    def writers(self, result: FusionResult, settings: FusionSettings) -> dict[Path, Writer]:
-        """What writes each output that was asked for."""
-        writers: dict[Path, Writer] = {self.fused: partial(write_volume, result.fused)}
+    def writers(self, result: FusionResult, settings: FusionSettings, progress: Progress) -> dict[Path, Writer]:
+        """What writes each output that was asked for; it can be cancelled over a large volume."""
+        writers: dict[Path, Writer] = {self.fused: volume_writer(result.fused, partial(progress, "Writing", 0, 0))}
         if self.transform is not None:
-            writers[self.transform] = partial(write_transform, result.registration.transform)
+            writers[self.transform] = transform_writer(result.registration.transform)
         if self.png is not None:
-            writers[self.png] = partial(write_picture, montage_of(result, settings.plane))
+            writers[self.png] = picture_writer(montage_of(result, settings.plane))
         if self.provenance is not None:
-            writers[self.provenance] = lambda path: path.write_text(to_json(result.provenance, indent=2) + "\n")
+            writers[self.provenance] = content_writer(to_json(result.provenance, indent=2) + "\n")
         return writers
 
 
@@ -72,9 +74,8 @@ def fuse_volume_files(
     with ProgressBar() as progress:
         progress("Reading", 0, 0)
         result = fuse_volumes(*read_inputs(fixed, moving, volume, orientation=orientation), settings, progress=progress)
-        progress("Writing", 0, 0)
-        writers = outputs.writers(result, settings)
-        write_together(writers)
+        writers = outputs.writers(result, settings, progress)
+        write_whole(writers, progress)
     print_fusion_summary(result.provenance)
     print_written(writers)
     return result

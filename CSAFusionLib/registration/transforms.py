@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
+import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.files.paths import place_of
+from CSAFusionLib.files.whole import Unwritable, Writer, write_whole
 from CSAFusionLib.registration.preparation import foreground
 from CSAFusionLib.registration.transform_guard import can_be_read
 from CSAFusionLib.volumes.input_path import check_input_path
 
 LINEAR_EXTENSIONS = (".tfm", ".txt", ".mat", ".h5")
 DEFORMABLE_EXTENSIONS = (".h5",)
+
+_MATLAB_HEADER = 20
+"""Bytes before a matrix of MATLAB 4: type, rows, columns, whether it is complex, and the length of its name."""
 
 
 def read_transform(path: str | Path) -> sitk.Transform:
@@ -41,18 +46,24 @@ def read_transform(path: str | Path) -> sitk.Transform:
 
 
 def write_transform(transform: sitk.Transform, path: str | Path) -> None:
-    """Write a transform to ``path``: written whole beside it first, then put in place in one step.
+    """Write a transform, read it back, and only then put it in place in one step.
 
     Raises InputError as :func:`check_transform_path` does, or when the disk refuses the file.
     """
     path = check_transform_path(path, deformable=not transform.IsLinear())
-    with tempfile.TemporaryDirectory(prefix=".csafusion-", dir=path.parent) as folder:
-        whole = Path(folder) / f"transform{path.suffix.lower()}"
-        try:
-            sitk.WriteTransform(transform, str(whole))
-        except RuntimeError as error:
-            raise InputError(f"'{path}' could not be written; check that the disk has room for it.") from error
-        os.replace(whole, path)
+    write_whole({path: transform_writer(transform)})
+
+
+def transform_writer(transform: sitk.Transform) -> Writer:
+    """Return what writes a transform to a path that ends as :func:`check_transform_path` says, and reads it back."""
+
+    def write(path: Path) -> None:
+        sitk.WriteTransform(transform, str(path))
+        # ITK's text and Matlab writers do not tell when the disk refuses a part.
+        if not _has_an_end(path) or not _are_alike(sitk.ReadTransform(str(path)), transform):
+            raise Unwritable("the disk does not keep it whole")
+
+    return write
 
 
 def check_transform_path(path: str | Path, *, deformable: bool = False) -> Path:
@@ -60,17 +71,14 @@ def check_transform_path(path: str | Path, *, deformable: bool = False) -> Path:
 
     deformable: the transform will hold a displacement field, which only .h5 keeps.
 
-    Raises InputError for any other extension, a missing or read-only folder, or a path that is a folder.
+    Raises InputError for any other extension, and as :func:`CSAFusionLib.files.paths.place_of` does.
     """
     path = Path(path)
     allowed = DEFORMABLE_EXTENSIONS if deformable else LINEAR_EXTENSIONS
     if path.suffix.lower() not in allowed:
         kind = "a deformable transform" if deformable else "a transform"
         raise InputError(f"'{path}' does not name {kind} file; end it in {' or '.join(allowed)}.")
-    if path.is_dir():
-        raise InputError(f"'{path}' is a folder; give the name of a file.")
-    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise InputError(f"The folder of '{path}' does not exist or cannot be written to; choose another.")
+    place_of(path)
     return path
 
 
@@ -129,3 +137,39 @@ def head_points(image: sitk.Image, count: int = 2000, seed: int = 0) -> np.ndarr
 def map_points(transform: sitk.Transform, points: np.ndarray) -> np.ndarray:
     """Return where a transform takes each of (N, 3) points, LPS mm."""
     return np.array([transform.TransformPoint(point) for point in points.tolist()])
+
+
+def _has_an_end(path: Path) -> bool:
+    """Whether the last bytes are there, without which ITK may still read all numbers; HDF5 looks for itself."""
+    content = path.read_bytes() if path.suffix != ".h5" else b"\n"
+    if path.suffix != ".mat":
+        return content.endswith(b"\n")
+    end = 0
+    while end < len(content):
+        _, rows, columns, _, name = struct.unpack_from("<5i", content.ljust(end + _MATLAB_HEADER, b"\0"), end)
+        end += _MATLAB_HEADER + name + 8 * rows * columns
+    return end == len(content)
+
+
+def _are_alike(a: sitk.Transform, b: sitk.Transform) -> bool:
+    """Whether two transforms are of one kind and hold the same numbers."""
+    kind = a.GetTransformEnum()
+    if kind != b.GetTransformEnum():
+        return False
+    if kind == sitk.sitkComposite:
+        one, other = sitk.CompositeTransform(a), sitk.CompositeTransform(b)
+        count = one.GetNumberOfTransforms()
+        return count == other.GetNumberOfTransforms() and all(
+            _are_alike(one.GetNthTransform(index), other.GetNthTransform(index)) for index in range(count)
+        )
+    if not _are_close(a.GetFixedParameters(), b.GetFixedParameters()):
+        return False
+    if kind == sitk.sitkDisplacementField:
+        # As numbers of Python's own, the parameters of a field would take gigabytes.
+        fields = (sitk.DisplacementFieldTransform(one).GetDisplacementField() for one in (a, b))
+        return len({sitk.Hash(field) for field in fields}) == 1
+    return _are_close(a.GetParameters(), b.GetParameters())
+
+
+def _are_close(a: Sequence[float], b: Sequence[float]) -> bool:
+    return len(a) == len(b) and bool(np.allclose(a, b, rtol=1e-9, atol=1e-12))

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-import os
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.files.whole import Unwritable, whole_file
 
 _KEYS = {"fingerprint", "network", "averaged", "optimiser", "scheduler", "epoch", "best"}
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write ``state`` (tensors and plain values) to ``path``; a reader never sees half a file."""
-    unfinished = path.with_suffix(".unfinished")
-    torch.save(state, unfinished)
-    os.replace(unfinished, path)
+    """Write ``state`` (tensors and plain values) to ``path``; a reader never sees half a file.
+
+    Raises InputError when the disk refuses it.
+    """
+    with whole_file(path) as whole:
+        torch.save(state, whole)
+        with zipfile.ZipFile(whole) as archive:
+            if archive.testzip() is not None:
+                raise Unwritable("the disk does not keep it whole")
 
 
 def load_checkpoint(path: Path, *, fingerprint: str) -> dict[str, Any]:

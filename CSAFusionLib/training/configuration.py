@@ -8,6 +8,7 @@ from pathlib import Path
 
 from CSAFusionLib import checks
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.files.whole import content_writer, write_whole
 from CSAFusionLib.json_text import to_json
 from CSAFusionLib.losses.fusion_loss import LossWeights
 from CSAFusionLib.losses.retention import TARGET
@@ -55,7 +56,7 @@ class TrainingConfiguration:
     def write(self, path: Path) -> None:
         """Write all settings to ``path`` as JSON."""
         settings = {**asdict(self), "kinds": [kind.value for kind in self.kinds]}
-        path.write_text(to_json(settings, indent=2) + "\n", encoding="utf-8")
+        write_whole({path: content_writer(to_json(settings, indent=2) + "\n")})
 
     @classmethod
     def read(cls, path: Path) -> TrainingConfiguration:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
+from PIL import Image
 
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.files.whole import Writer, content_writer, write_whole
+from CSAFusionLib.volumes.input_path import check_input_path
 from CSAFusionLib.volumes.quiet import itk_warnings_off
-from CSAFusionLib.volumes.writing import whole_file
 
 _PIXEL_TYPES = (sitk.sitkUInt8, sitk.sitkUInt16, sitk.sitkVectorUInt8, sitk.sitkVectorUInt16)
 
@@ -21,8 +24,7 @@ def read_picture(path: str | Path) -> sitk.Image:
     Raises InputError when the file is missing, cannot be read, or is no 2-D picture of 8 or 16 bits.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"'{path}' does not exist; check the path.")
+    check_input_path(path)
     try:
         with itk_warnings_off():
             picture = sitk.ReadImage(str(path))
@@ -44,8 +46,14 @@ def write_picture(array: np.ndarray, path: str | Path) -> None:
     path = Path(path)
     if path.suffix.lower() != ".png":
         raise InputError(f"'{path}' is not a picture format that can be written; end it in .png.")
-    with whole_file(path) as whole:
-        sitk.WriteImage(sitk.GetImageFromArray(array, isVector=array.ndim == 3), str(whole))
+    write_whole({path: picture_writer(array)})
+
+
+def picture_writer(array: np.ndarray) -> Writer:
+    """Return what writes a picture as :func:`write_picture` takes it as a PNG, and reads it back."""
+    content = io.BytesIO()
+    Image.fromarray(array).save(content, "PNG")
+    return content_writer(content.getvalue())
 
 
 def _on_black(picture: sitk.Image) -> sitk.Image:

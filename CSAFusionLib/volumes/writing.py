@@ -1,68 +1,55 @@
-"""Write volumes so that a file on disk is always a whole one."""
+"""Write volumes so that a file on disk is always a whole one, which lies where the volume lies."""
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.files.paths import place_of
+from CSAFusionLib.files.whole import Writer, write_whole
+from CSAFusionLib.volumes.encoding import encode, layout_of
+from CSAFusionLib.volumes.read_back import check_written
 
 VOLUME_EXTENSIONS = (".nii.gz", ".nii", ".nrrd", ".mha")
 
 
 def write_volume(image: sitk.Image, path: str | Path) -> None:
-    """Write a volume, compressed where the format can be, put in place in one step once it is whole.
+    """Write a volume, compressed where the format can be, read it back, and only then put it in place in one step.
 
-    Raises InputError as :func:`check_output_path` does, or when the disk refuses the file.
+    Raises InputError as :func:`check_output_path` does, when the disk refuses the file, or when the format cannot hold
+    the volume or where it lies.
     """
     path = check_output_path(path)
-    with whole_file(path) as whole:
-        sitk.WriteImage(image, str(whole), useCompression=whole.suffix != ".nii")
+    write_whole({path: volume_writer(image)})
+
+
+def volume_writer(image: sitk.Image, on_chunk: Callable[[], None] = lambda: None, *, compressed: bool = True) -> Writer:
+    """Return what writes a volume to a path that ends in one of ``VOLUME_EXTENSIONS``, and reads it back.
+
+    on_chunk: called for every piece, of about a megabyte; it may raise to stop.
+    """
+
+    def write(path: Path) -> None:
+        layout = layout_of(image, path, compressed=compressed)
+        encode(image, layout, path, on_chunk)
+        check_written(image, layout, path, on_chunk)
+
+    return write
 
 
 def check_output_path(path: str | Path) -> Path:
     """Check, before any long work, that a volume can be written to ``path``; returns it as a Path.
 
-    Raises InputError for an extension that is not .nii, .nii.gz, .nrrd or .mha, a missing or read-only folder,
-    or a path that is a folder.
+    Raises InputError for an extension that is not .nii, .nii.gz, .nrrd or .mha, and as
+    :func:`CSAFusionLib.files.paths.place_of` does.
     """
     path = Path(path)
     if not path.name.lower().endswith(VOLUME_EXTENSIONS):
         raise InputError(
             f"'{path}' is not a volume format that can be written; end it in .nii, .nii.gz, .nrrd or .mha."
         )
-    _check_place(path)
+    place_of(path)
     return path
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """Give a path beside ``path`` to write to; what was written takes the place of ``path`` when the block ends well.
-
-    Nothing is left behind when it does not, and a file that was there before stays as it was.
-    Raises InputError when there is no place for the file, or when the disk refuses it.
-    """
-    _check_place(path)
-    with tempfile.TemporaryDirectory(prefix=".csafusion-", dir=path.parent) as folder:
-        whole = Path(folder) / path.name.lower()
-        try:
-            yield whole
-            os.replace(whole, path)
-        except (RuntimeError, OSError) as error:
-            raise InputError(
-                f"'{path}' could not be written; check that the disk has room and that no program holds the file."
-            ) from error
-
-
-def _check_place(path: Path) -> None:
-    if path.is_dir():
-        raise InputError(f"'{path}' is a folder; give the name of a file.")
-    if not path.parent.is_dir():
-        raise InputError(f"The folder of '{path}' does not exist; create it first or choose another.")
-    if not os.access(path.parent, os.W_OK):
-        raise InputError(f"The folder of '{path}' cannot be written to; choose another.")

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.files.whole import Unwritable, whole_file
 from CSAFusionLib.network.configuration import NetworkConfiguration
+from CSAFusionLib.volumes.input_path import check_input_path
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,7 +27,11 @@ def save_weights(network: CSAFusion, path: Path, *, about: dict[str, str] | None
         network: a :class:`CSAFusionLib.network.csafusion.CSAFusion`.
         path: the file to write.
         about: further text entries for the file's metadata, such as the training's seed.
+
+    Raises:
+        InputError: the disk refuses the file.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
@@ -35,7 +41,13 @@ def save_weights(network: CSAFusion, path: Path, *, about: dict[str, str] | None
     metadata["configuration"] = configuration
     metadata["tensors_sha256"] = tensors_sha256(tensors)
     metadata["sha256"] = _content_sha256(configuration, metadata["tensors_sha256"])
-    save_file(tensors, path, metadata=metadata)
+    with whole_file(path) as whole:
+        try:
+            save_file(tensors, whole, metadata=metadata)
+        except SafetensorError as error:
+            raise Unwritable(str(error)) from error
+        if not _holds(whole, metadata["tensors_sha256"]):
+            raise Unwritable("the disk does not keep it whole")
 
 
 def read_weights(path: Path) -> tuple[CSAFusion, NetworkConfiguration]:
@@ -85,14 +97,21 @@ def file_sha256(path: Path) -> str:
 def _read_file(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     from safetensors import SafetensorError, safe_open
 
-    if not path.is_file():
-        raise InputError(f"The weights file {path} does not exist; give the path of a .safetensors file.")
+    if check_input_path(path):
+        raise InputError(f"'{path}' is a folder; give the path of a .safetensors file.")
     try:
         with safe_open(path, framework="pt") as file:
             return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no dict)
     except (SafetensorError, OSError, ValueError, KeyError, AttributeError) as error:
         # The last three: tensors of a type that this PyTorch does not know.
         raise InputError(f"The weights file {path.name} cannot be read as safetensors: {error}.") from error
+
+
+def _holds(path: Path, checksum: str) -> bool:
+    try:
+        return tensors_sha256(_read_file(path)[1]) == checksum
+    except InputError:
+        return False
 
 
 def _check_checksums(metadata: dict[str, str], tensors: dict[str, Tensor], path: Path) -> None:

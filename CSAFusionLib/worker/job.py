@@ -12,13 +12,16 @@ import SimpleITK as sitk
 
 from CSAFusionLib import checks
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.files.whole import content_writer
 from CSAFusionLib.fusion.pipeline import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings, parse_choice
 from CSAFusionLib.json_text import to_json
 from CSAFusionLib.registration.check.verdict import Level, Verdict
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.result import RegistrationResult
+from CSAFusionLib.registration.transforms import transform_writer
 from CSAFusionLib.volumes.volume import Volume
+from CSAFusionLib.volumes.writing import volume_writer
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,10 @@ class Job:
 
 
 def save_job(job: Job, folder: Path) -> None:
-    """Write a job into a folder, for :func:`load_job`."""
+    """Write a job into a folder, for :func:`load_job`.
+
+    Raises OSError or RuntimeError when the disk refuses it.
+    """
     description = {
         "fixed": _save_volume(job.fixed, folder / "fixed.nrrd"),
         "moving": _save_volume(job.moving, folder / "moving.nrrd"),
@@ -64,7 +70,10 @@ def load_job(folder: Path) -> Job:
 
 
 def save_result(result: FusionResult, folder: Path) -> None:
-    """Write a result into a folder, for :func:`load_result`."""
+    """Write a result into a folder, for :func:`load_result`.
+
+    Raises OSError or RuntimeError when the disk refuses it.
+    """
     for name in _IMAGES:
         _save_image(getattr(result, name), folder / f"{name}.nrrd")
     description = {
@@ -96,7 +105,7 @@ _IMAGES = ("fused", "fixed_mapped", "moving_mapped", "moving_on_grid", "contribu
 
 def _save_image(image: sitk.Image | None, path: Path) -> None:
     if image is not None:
-        sitk.WriteImage(image, str(path))
+        volume_writer(image, compressed=False)(path)
 
 
 def _load_image(path: Path) -> sitk.Image | None:
@@ -112,7 +121,7 @@ def _read_image(path: Path) -> sitk.Image:
 
 
 def _save_volume(volume: Volume, path: Path) -> dict[str, Any]:
-    sitk.WriteImage(volume.image, str(path))
+    volume_writer(volume.image, compressed=False)(path)
     return {"file": path.name, "name": volume.name, "modality_hint": volume.modality_hint, "notes": volume.notes}
 
 
@@ -128,7 +137,7 @@ def _load_volume(folder: Path, values: object) -> Volume:
 
 
 def _save_registration(result: RegistrationResult, path: Path) -> dict[str, Any]:
-    sitk.WriteTransform(result.transform, str(path))
+    transform_writer(result.transform)(path)
     return {
         "file": path.name,
         "method": result.method.name,
@@ -208,7 +217,7 @@ def _damaged(path: Path) -> InputError:
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:
-    path.write_text(to_json(value), encoding="utf-8")
+    content_writer(to_json(value))(path)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
-from CSAFusionLib.errors import CSAFusionError
+from CSAFusionLib.errors import CSAFusionError, InputError
+from CSAFusionLib.fusion.pipeline import FusionResult
 from CSAFusionLib.worker.events import error_line, progress_line, result_line
 from CSAFusionLib.worker.job import load_job, save_result
 
@@ -34,11 +35,20 @@ def main(folder: Path, task: str) -> None:
         work = getattr(importlib.import_module(module), function)
         others = {"registration": job.registration, "region": job.region, "contribution": job.contribution}
         result = work(job.fixed, job.moving, job.settings, **others, progress=progress)
-        save_result(result, folder)
+        _hand_back(result, folder)
     except CSAFusionError as error:
         tell(error_line(str(error)))
     else:
         tell(result_line())
+
+
+def _hand_back(result: FusionResult, folder: Path) -> None:
+    try:
+        save_result(result, folder)
+    except (OSError, RuntimeError) as error:
+        raise InputError(
+            f"The result could not be handed back ({error}); check the free disk space of '{folder.parent}'."
+        ) from error
 
 
 def _claim_standard_output() -> TextIO:

@@ -86,7 +86,7 @@ def test_the_other_part_of_the_data_can_be_asked_for(evaluated: Callable) -> Non
         (("--split", "test"), "must be 'train' or 'val'"),
         (("--kinds", "CT"), "no kind of pair named 'CT'"),
         (("--methods", "median"), "no plain method named 'median'"),
-        (("--weights", "mine=no.safetensors"), "no.safetensors does not exist"),
+        (("--weights", "mine=no.safetensors"), "no.safetensors' does not exist"),
         (("--weights", "no-such"), "no weights named no-such"),
         (("--weights", "ct-mr@2"), "'ct-mr@2' has no balance of -1 (A alone) to 1 (B alone)"),
         (("--weights", "average=ct-mr"), "Two methods are named 'average'"),

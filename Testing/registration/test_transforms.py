@@ -53,6 +53,26 @@ def test_a_path_that_cannot_be_written_is_refused_early(tmp_path: Path, name: st
         check_transform_path(tmp_path / name)
 
 
+@pytest.mark.parametrize("extension", [".tfm", ".txt", ".mat", ".h5"])
+@pytest.mark.parametrize("short_by", [1, 20, 10000])
+def test_a_disk_that_fills_up_is_told_and_the_old_transform_stays(
+    tmp_path: Path, a_rigid_motion, limited_files, extension: str, short_by: int
+) -> None:
+    path = tmp_path / f"found{extension}"
+    write_transform(a_rigid_motion, path)
+    before = path.read_bytes()
+    with limited_files(max(0, len(before) - short_by)), pytest.raises(InputError, match=rf"^'{path}' could not be"):
+        write_transform(sitk.Euler3DTransform((1, 2, 3), 1 / 3, 1 / 7, 1 / 11, (1 / 13, 1 / 17, 1 / 19)), path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_deformation_that_a_full_disk_cuts_off_is_told(tmp_path: Path, limited_files) -> None:
+    with limited_files(2000), pytest.raises(InputError, match="could not be written"):
+        write_transform(_deformable(), tmp_path / "warp.h5")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_folder_is_no_place_for_a_transform(tmp_path: Path) -> None:
     (tmp_path / "a.tfm").mkdir()
     with pytest.raises(InputError, match="is a folder"):

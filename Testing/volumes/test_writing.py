@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CSAFusionLib.errors import InputError
-from CSAFusionLib.volumes.writing import check_output_path, whole_file, write_volume
+from CSAFusionLib.errors import Cancelled, InputError
+from CSAFusionLib.files.whole import write_whole
+from CSAFusionLib.volumes import writing
+from CSAFusionLib.volumes.encoding import Layout, encode
+from CSAFusionLib.volumes.writing import check_output_path, volume_writer, write_volume
 
 
-def _an_image() -> sitk.Image:
-    image = sitk.GetImageFromArray(np.random.default_rng(0).normal(size=(3, 4, 5)).astype(np.float32))
+def _an_image(slices: int = 3) -> sitk.Image:
+    shape = (slices, 4 + slices - 3, 5 + slices - 3)
+    image = sitk.GetImageFromArray(np.random.default_rng(0).normal(size=shape).astype(np.float32))
     image.SetSpacing((0.5, 0.75, 3))
     image.SetOrigin((10, -20, 30))
     image.SetDirection((0, -1, 0, 0.6, 0, -0.8, -0.8, 0, -0.6))
@@ -56,32 +63,100 @@ def test_a_missing_folder_and_a_folder_as_file_are_refused_before_any_work(tmp_p
         check_output_path(tmp_path / "a.nrrd")
 
 
-def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
-    target = tmp_path / "a.nrrd"
-    target.write_text("old")
-
-    def fail_half_way() -> None:
-        with whole_file(target) as whole:
-            whole.write_text("half")
-            raise RuntimeError("disk full")
-
-    with pytest.raises(InputError, match="could not be written"):
-        fail_half_way()
-    assert target.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [target]
-
-
 def test_an_image_the_format_cannot_hold_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="could not be written"):
         write_volume(sitk.Image([2, 2, 2], sitk.sitkLabelUInt8), tmp_path / "a.nii")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_is_replaced_and_keeps_ordinary_permissions(tmp_path: Path) -> None:
-    target = tmp_path / "a.nrrd"
-    target.write_text("old")
-    write_volume(_an_image(), target)
-    plain = tmp_path / "plain"
+@pytest.mark.parametrize("extension", [".nii", ".nii.gz", ".nrrd", ".mha"])
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9999])
+def test_a_disk_that_fills_up_is_told_and_the_old_file_stays(
+    tmp_path: Path, limited_files: Callable[[int], AbstractContextManager], extension: str, share: float
+) -> None:
+    image, path = _an_image(40), tmp_path / f"fused{extension}"
+    write_volume(image, path)
+    size = path.stat().st_size
+    path.write_text("the good old one")
+    with limited_files(int(size * share)), pytest.raises(InputError, match=rf"^'{path}' could not be written: "):
+        write_volume(image, path)
+    assert path.read_text() == "the good old one"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("extension", [".nii", ".nii.gz", ".nrrd", ".mha"])
+@pytest.mark.parametrize("damage", ["cut", "longer", "flipped", "zeros"])
+def test_a_disk_that_keeps_something_else_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, extension: str, damage: str
+) -> None:
+    def damaging(image: sitk.Image, layout: Layout, file: Path, on_chunk: Callable[[], None]) -> None:
+        encode(image, layout, file, on_chunk)
+        content = bytearray(file.read_bytes())
+        if damage == "cut":
+            del content[-1]
+        elif damage == "longer":
+            content += b"more"
+        elif damage == "flipped":
+            content[-9000] ^= 1
+        else:
+            content[-9000:] = bytes(9000)
+        file.write_bytes(content)
+
+    monkeypatch.setattr(writing, "encode", damaging)
+    with pytest.raises(InputError, match="the disk does not keep it whole"):
+        write_volume(_an_image(40), tmp_path / f"fused{extension}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_volume_that_nifti_would_put_elsewhere_is_not_written_so(tmp_path: Path) -> None:
+    image = _an_image()
+    image.SetDirection((1, 0.28, 0, 0, 0.96, 0, 0, 0, 1))
+    for name in ("a.nii", "a.nii.gz"):
+        with pytest.raises(InputError, match=rf"{name}' could not be written: "):
+            write_volume(image, tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+    write_volume(image, tmp_path / "a.nrrd")
+    assert sitk.ReadImage(str(tmp_path / "a.nrrd")).GetDirection() == pytest.approx(image.GetDirection())
+
+
+def test_positions_far_from_the_centre_are_as_fine_as_nifti_can(tmp_path: Path) -> None:
+    image = _an_image()
+    image.SetOrigin((12345.678, -54321.987, 1))
+    write_volume(image, tmp_path / "a.nii.gz")
+    assert sitk.ReadImage(str(tmp_path / "a.nii.gz")).GetOrigin() == pytest.approx(image.GetOrigin(), abs=0.01)
+
+
+def test_writing_can_be_stopped_in_the_midst_of_a_volume(tmp_path: Path) -> None:
+    image = sitk.GetImageFromArray(np.random.default_rng(0).random((60, 128, 128), dtype=np.float32))
+    calls: list[int] = []
+
+    def stop() -> None:
+        calls.append(1)
+        if len(calls) == 2:
+            raise Cancelled
+
+    for name in ("a.nii", "a.nii.gz", "a.nrrd", "a.mha"):
+        calls.clear()
+        with pytest.raises(Cancelled):
+            write_whole({tmp_path / name: volume_writer(image, stop)})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_header_field_that_would_break_the_header_is_left_out(tmp_path: Path) -> None:
+    image = _an_image()
+    image.SetMetaData("note", "DimSize = 1 1 1\nElementDataFile = LOCAL\n")
+    image.SetMetaData("kept", "yes")
+    for name in ("a.nrrd", "a.mha"):
+        write_volume(image, tmp_path / name)
+        back = sitk.ReadImage(str(tmp_path / name))
+        assert back.GetMetaData("kept") == "yes" and not back.HasMetaDataKey("note")
+
+
+def test_a_file_is_replaced_and_keeps_its_mode(tmp_path: Path) -> None:
+    target, plain = tmp_path / "a.nrrd", tmp_path / "plain"
     plain.write_text("")
-    assert sitk.ReadImage(str(target)).GetSize() == (5, 4, 3)
+    write_volume(_an_image(), target)
     assert target.stat().st_mode == plain.stat().st_mode
+    target.chmod(0o640)
+    write_volume(_an_image(), target)
+    assert target.stat().st_mode & 0o777 == (0o666 if sys.platform == "win32" else 0o640)

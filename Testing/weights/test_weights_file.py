@@ -123,5 +123,5 @@ def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"gone\.safetensors does not exist"):
+    with pytest.raises(InputError, match=r"gone\.safetensors' does not exist"):
         read_weights(tmp_path / "gone.safetensors")

@@ -233,3 +233,9 @@ def test_a_job_ends_with_a_host_that_is_killed_and_its_folder_is_removed(tmp_pat
     while list(folder.iterdir()) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert list(folder.iterdir()) == []
+
+
+def test_a_disk_without_room_for_the_job_is_told_and_leaves_nothing(job, temporary_folder, limited_files):
+    with limited_files(100), pytest.raises(InputError, match="could not be started .*free disk space"):
+        started(job, "negate")
+    assert list(temporary_folder.iterdir()) == []

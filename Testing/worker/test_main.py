@@ -9,10 +9,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 import SimpleITK as sitk
 
+from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.volumes.volume import Volume
+from CSAFusionLib.worker import main as main_module
 from CSAFusionLib.worker.job import Job, load_result, save_job
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,3 +50,12 @@ def test_a_refusal_is_an_event_and_a_clean_exit(tmp_path):
 def test_a_failure_nobody_foresaw_is_a_traceback_and_an_exit_code(tmp_path):
     done = run(tmp_path, "fail")
     assert done.returncode == 1 and done.stdout == "" and "the disk is full" in done.stderr
+
+
+def test_a_result_for_which_the_disk_has_no_room_is_a_sentence(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(main_module, "save_result", full)
+    with pytest.raises(InputError, match=r"could not be handed back .*No space left.*free disk space"):
+        main_module._hand_back(None, tmp_path)

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from CSAFusionLib.evaluation.indicators import INDICATORS
+from CSAFusionLib.evaluation.report.escaping import for_figure
 
 _COLUMNS = 3
 _OURS = "#c0392b"
@@ -31,8 +32,9 @@ def box_plots(results: pd.DataFrame, ours: str) -> Figure:
 
     def draw(axes: Axes, indicator: str) -> None:
         values = [results.loc[results["method"] == method, indicator] for method in methods]
+        names = [for_figure(method) for method in methods]
         boxes = axes.boxplot(
-            values, orientation="horizontal", tick_labels=methods, widths=0.6, patch_artist=True, flierprops={"ms": 3}
+            values, orientation="horizontal", tick_labels=names, widths=0.6, patch_artist=True, flierprops={"ms": 3}
         )
         for method, box in zip(methods, boxes["boxes"], strict=True):
             box.set_facecolor(_OURS if method == ours else "white")
@@ -55,7 +57,7 @@ def curves(results: pd.DataFrame, ours: str) -> Figure:
             if method == ours:
                 style = {"color": _OURS, "lw": 2.2, "zorder": 3}
             values = of_method[method][indicator].to_numpy()
-            axes.plot(range(1, len(values) + 1), values, label=method, marker=".", ms=3, **style)
+            axes.plot(range(1, len(values) + 1), values, label=for_figure(method), marker=".", ms=3, **style)
         axes.grid(alpha=0.3)
         axes.set_xlabel("pair")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))

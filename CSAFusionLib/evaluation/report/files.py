@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from CSAFusionLib.evaluation.comparison import Comparison
+from CSAFusionLib.evaluation.report.escaping import for_spreadsheet
 from CSAFusionLib.evaluation.report.markdown import to_markdown
 from CSAFusionLib.evaluation.report.page import to_html
 from CSAFusionLib.evaluation.report.tables import tables_of
@@ -37,4 +38,9 @@ def report_files(comparison: Comparison, about: Sequence[str], slices: Path) -> 
 
 
 def _csv(rows: pd.DataFrame) -> str:
-    return rows.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    texts = {name: column.map(_cell) for name, column in rows.select_dtypes(exclude="number").items()}
+    return rows.assign(**texts).to_csv(index=False, float_format="%.6g", lineterminator="\n")
+
+
+def _cell(value: object) -> object:
+    return for_spreadsheet(value) if isinstance(value, str) else value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from CSAFusionLib.evaluation.report.escaping import for_markdown
 from CSAFusionLib.evaluation.report.layout import Cell, Table
 
 
@@ -14,7 +15,7 @@ def to_markdown(tables: Sequence[Table], about: Sequence[str], ours: str) -> str
         about: what was compared on what, a sentence each.
         ours: the method that the others are compared with.
     """
-    return "\n\n".join([*about, *(_section(table, ours) for table in tables)]) + "\n"
+    return "\n\n".join([*map(for_markdown, about), *(_section(table, ours) for table in tables)]) + "\n"
 
 
 def _section(table: Table, ours: str) -> str:
@@ -24,4 +25,5 @@ def _section(table: Table, ours: str) -> str:
 
 
 def _text(cell: Cell, ours: str) -> str:
-    return f"**{cell.text}**" if cell.best or cell.text == ours else cell.text
+    text = for_markdown(cell.text)
+    return f"**{text}**" if cell.best or cell.text == ours else text

@@ -16,6 +16,7 @@ from CSAFusionLib.evaluation.comparison import Comparison
 from CSAFusionLib.evaluation.report.figures import box_plots, curves, to_svg
 from CSAFusionLib.evaluation.report.layout import Table
 from CSAFusionLib.evaluation.report.panels import panels_of
+from CSAFusionLib.text import printable
 from CSAFusionLib.training.pairs import PairKind
 
 _TEMPLATE = "page.html.j2"
@@ -29,12 +30,16 @@ def to_html(comparison: Comparison, tables: Sequence[Table], about: Sequence[str
         slices: the folder of the slices data set, for the colours of PET and SPECT.
     """
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined,
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, finalize=_shown,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters |= {"png": _png, "svg": _svg}
     kinds = [_kind(comparison, PairKind(kind), slices) for kind in comparison.results["kind"].unique()]
     return environment.get_template(_TEMPLATE).render(tables=tables, kinds=kinds, about=about, ours=comparison.ours)
+
+
+def _shown(value: object) -> object:
+    return printable(value) if isinstance(value, str) else value
 
 
 def _kind(comparison: Comparison, kind: PairKind, slices: Path) -> dict[str, object]:

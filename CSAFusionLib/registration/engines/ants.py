@@ -8,11 +8,18 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from CSAFusionLib.progress import Progress, silent
-from CSAFusionLib.registration.engines.child import check_installed, exchange_folder, run_module
+from CSAFusionLib.registration.engines.child import (
+    check_compressed,
+    check_installed,
+    exchange_folder,
+    hand_over,
+    run_module,
+    takes_result,
+)
 from CSAFusionLib.registration.engines.linear import as_affine
 from CSAFusionLib.registration.methods import TransformModel
 from CSAFusionLib.registration.search.start import find_start
-from CSAFusionLib.registration.transforms import nearest_rigid
+from CSAFusionLib.registration.transforms import nearest_rigid, transform_writer
 
 _STAGE = "Registering with ANTs"
 
@@ -42,12 +49,13 @@ def run(
     on_wait()
     start = find_start(fixed, moving, seed=seed, threads=threads, on_iteration=on_wait)
     with exchange_folder(fixed, moving) as folder:
-        sitk.WriteTransform(as_affine(start), str(folder / "start.mat"))
+        hand_over(folder, {"start.mat": transform_writer(as_affine(start))})
         # ANTs takes 0 for "seed from the clock".
         variables = {"ANTS_RANDOM_SEED": str(seed + 1)}
         arguments = [str(folder), model.name]
         run_module("ANTs", "ants_child", arguments, folder, threads=threads, on_wait=on_wait, variables=variables)
-        return _read_result(folder, model, fixed)
+        with takes_result("ANTs"):
+            return _read_result(folder, model, fixed)
 
 
 def _read_result(folder: Path, model: TransformModel, fixed: sitk.Image) -> sitk.Transform:
@@ -56,6 +64,7 @@ def _read_result(folder: Path, model: TransformModel, fixed: sitk.Image) -> sitk
         return nearest_rigid(affine)
     if model is TransformModel.AFFINE:
         return affine
+    check_compressed(folder / "result1Warp.nii.gz")
     field = sitk.ReadImage(str(folder / "result1Warp.nii.gz"), sitk.sitkVectorFloat64)
     # The field lies on the fixed grid; NIfTI keeps its geometry in single precision only.
     field.CopyInformation(fixed)

@@ -13,7 +13,7 @@ from CSAFusionLib.errors import RegistrationError
 from CSAFusionLib.processes import find_program
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.engines.brainsfit_parameters import brainsfit_parameters, transform_parameter
-from CSAFusionLib.registration.engines.child import exchange_folder, run_child
+from CSAFusionLib.registration.engines.child import exchange_folder, run_child, takes_result
 from CSAFusionLib.registration.engines.linear import as_affine, as_rigid
 from CSAFusionLib.registration.methods import TransformModel
 
@@ -53,7 +53,8 @@ def run(
         }
         command = [executable, *_arguments(parameters)]
         run_child("BRAINSFit", command, folder, threads=threads, on_wait=partial(progress, _STAGE, 0, 0))
-        return _read_result(result, model)
+        with takes_result("BRAINSFit"):
+            return _read_result(result, model)
 
 
 def use_executable(path: Path | None) -> None:

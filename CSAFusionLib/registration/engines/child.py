@@ -6,8 +6,10 @@ of threads at its first use, on which repeatability hangs; and it would take the
 
 from __future__ import annotations
 
+import gzip
 import importlib.metadata
 import sys
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,10 +18,13 @@ import SimpleITK as sitk
 
 from CSAFusionLib.errors import RegistrationError
 from CSAFusionLib.files.temporary import OwnedFolder
+from CSAFusionLib.files.whole import Writer
 from CSAFusionLib.processes import ChildProcess, module_command, module_variables
 from CSAFusionLib.stopping import ends_in_order
+from CSAFusionLib.volumes.writing import volume_writer
 
 _POLL_SECONDS = 0.05
+_CHUNK = 2**20
 
 
 def check_installed(program: str, package: str) -> None:
@@ -34,11 +39,57 @@ def check_installed(program: str, package: str) -> None:
 
 @contextmanager
 def exchange_folder(fixed: sitk.Image, moving: sitk.Image) -> Iterator[Path]:
-    """Give a temporary folder that holds fixed.nrrd and moving.nrrd; it is removed however the block ends."""
-    with OwnedFolder() as folder:
-        for image, file in ((fixed, "fixed.nrrd"), (moving, "moving.nrrd")):
-            sitk.WriteImage(image, str(folder / file))
+    """Give a temporary folder that holds fixed.nrrd and moving.nrrd; it is removed however the block ends.
+
+    Raises RegistrationError when they cannot be written.
+    """
+    try:
+        owned = OwnedFolder()
+    except OSError as error:
+        raise RegistrationError(f"There is no place for temporary files ({error}); free some disk space.") from error
+    with owned as folder:
+        hand_over(
+            folder,
+            {
+                f"{name}.nrrd": volume_writer(image, compressed=False)
+                for name, image in (("fixed", fixed), ("moving", moving))
+            },
+        )
         yield folder
+
+
+def hand_over(folder: Path, writers: Mapping[str, Writer]) -> None:
+    """Write files for a program into a folder, by their names. Raises RegistrationError when the disk refuses them."""
+    try:
+        for name, write in writers.items():
+            write(folder / name)
+    except (OSError, RuntimeError) as error:
+        raise RegistrationError(
+            f"The volumes could not be handed over ({error}); check the free disk space of '{folder.parent}'."
+        ) from error
+
+
+@contextmanager
+def takes_result(program: str) -> Iterator[None]:
+    """Tell a result that cannot be read, in the block, as a RegistrationError of the program that left it."""
+    try:
+        yield
+    except RegistrationError:
+        raise
+    except (OSError, RuntimeError, EOFError, zlib.error) as error:
+        raise RegistrationError(
+            f"What {program} found could not be taken over; check the free disk space, or try the method 'sitk'."
+        ) from error
+
+
+def check_compressed(file: Path) -> None:
+    """Read a file of gzip to its end: ITK takes what a full disk has cut off for zeros.
+
+    Raises OSError, EOFError or zlib.error when it is not whole.
+    """
+    with gzip.open(file) as content:
+        while content.read(_CHUNK):
+            pass
 
 
 def run_module(

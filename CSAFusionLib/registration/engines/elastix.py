@@ -8,8 +8,15 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
+from CSAFusionLib.files.whole import content_writer
 from CSAFusionLib.progress import Progress, silent
-from CSAFusionLib.registration.engines.child import check_installed, exchange_folder, run_module
+from CSAFusionLib.registration.engines.child import (
+    check_installed,
+    exchange_folder,
+    hand_over,
+    run_module,
+    takes_result,
+)
 from CSAFusionLib.registration.engines.elastix_parameters import elastix_parameters
 from CSAFusionLib.registration.engines.linear import as_affine, as_rigid
 from CSAFusionLib.registration.methods import TransformModel
@@ -46,9 +53,10 @@ def run(
     placed = sitk.TransformGeometry(moving, start)
     stages = elastix_parameters(fixed, placed, model, seed=seed)
     with exchange_folder(fixed, placed) as folder:
-        (folder / "parameters.json").write_text(json.dumps(stages))
+        hand_over(folder, {"parameters.json": content_writer(json.dumps(stages))})
         run_module("elastix", "elastix_child", [str(folder), str(threads)], folder, threads=threads, on_wait=on_wait)
-        return _read_result(folder / f"TransformParameters.{len(stages) - 1}-Composite.h5", start, model)
+        with takes_result("elastix"):
+            return _read_result(folder / f"TransformParameters.{len(stages) - 1}-Composite.h5", start, model)
 
 
 def _read_result(file: Path, start: sitk.Euler3DTransform, model: TransformModel) -> sitk.Transform:

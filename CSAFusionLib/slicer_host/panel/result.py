@@ -9,6 +9,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from CSAFusionLib.files.whole import content_writer, write_whole
 from CSAFusionLib.json_text import to_json
 from CSAFusionLib.slicer_host.checkerboard import add_checkerboard, remove_checkerboard
 from CSAFusionLib.slicer_host.comparison import Comparison
@@ -18,7 +19,6 @@ from CSAFusionLib.slicer_host.panel.widgets import say
 from CSAFusionLib.slicer_host.provenance import provenance_of
 from CSAFusionLib.slicer_host.rendering import render_fused
 from CSAFusionLib.slicer_host.writing import FIXED_ROLE
-from CSAFusionLib.volumes.writing import whole_file
 
 
 class ResultSection:
@@ -123,5 +123,4 @@ class ResultSection:
 
 
 def _save(provenance: dict[str, Any], path: Path) -> None:
-    with whole_file(path) as whole:
-        whole.write_text(to_json(provenance, indent=2) + "\n", encoding="utf-8")
+    write_whole({path: content_writer(to_json(provenance, indent=2) + "\n")})

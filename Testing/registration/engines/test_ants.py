@@ -83,7 +83,7 @@ def test_cancelling_leaves_no_process_and_no_file(a_pair, temporary_folder: Path
 
 @needs_ants
 def test_a_failure_of_ants_is_told_in_one_sentence(a_pair, temporary_folder: Path, monkeypatch) -> None:
-    monkeypatch.setattr(sitk, "WriteTransform", lambda *_: None)
+    monkeypatch.setattr(ants_engine, "hand_over", lambda *_: None)
     monkeypatch.setattr(ants_engine, "find_start", lambda *_, **__: sitk.Euler3DTransform())
     fixed, moving = (volume.image for volume in a_pair)
     with pytest.raises(RegistrationError, match="ANTs could not register"):

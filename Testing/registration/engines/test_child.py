@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import signal
 import subprocess
 import sys
@@ -157,3 +158,27 @@ def test_a_missing_package_is_told_with_how_to_install_it() -> None:
     child.check_installed("SimpleITK", "SimpleITK")
     with pytest.raises(RegistrationError, match=r"^Program needs the package no-such-package; .*pip install"):
         child.check_installed("Program", "no-such-package")
+
+
+def test_a_disk_that_has_no_room_for_the_volumes_is_told(a_pair, temporary_folder: Path, limited_files) -> None:
+    fixed, moving = (volume.image for volume in a_pair)
+    with limited_files(1000), pytest.raises(RegistrationError, match="could not be handed over .*free disk space"):
+        child.exchange_folder(fixed, moving).__enter__()
+    assert not list(temporary_folder.iterdir())
+
+
+def test_a_result_that_a_full_disk_has_cut_off_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "warp.nii.gz"
+    file.write_bytes(gzip.compress(bytes(10000)))
+    child.check_compressed(file)
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(RegistrationError, match="What ANTs found could not be taken over"), child.takes_result("ANTs"):
+        child.check_compressed(file)
+    with pytest.raises(RegistrationError, match="its own words"), child.takes_result("ANTs"):
+        raise RegistrationError("its own words")
+
+
+def test_a_temporary_folder_that_is_not_there_is_told(a_pair, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+    with pytest.raises(RegistrationError, match="no place for temporary files"):
+        child.exchange_folder(*(volume.image for volume in a_pair)).__enter__()

@@ -1,0 +1,187 @@
+"""Outputs that are whole or not there: written beside their place, read back, and put in place all together."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.files.paths import place_of
+from CSAFusionLib.files.temporary import OwnedFolder
+from CSAFusionLib.progress import Progress, silent
+from CSAFusionLib.stopping import undisturbed
+
+Writer = Callable[[Path], object]
+"""Writes an output to the path it is given, which has the output's name, and reads back what it has written.
+
+It raises OSError, RuntimeError or Unwritable where the file is not what it should be.
+"""
+
+_REASONS = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "your share of the disk is used up",
+    errno.EFBIG: "it is larger than files may be here",
+    errno.EROFS: "the disk is read-only",
+    errno.EACCES: "another program holds it, or it may not be changed",
+    errno.EPERM: "another program holds it, or it may not be changed",
+}
+_FULL = 2**20
+"""Less room than this, in bytes, is none: a library that could not write has met a full disk."""
+
+
+class Unwritable(RuntimeError):
+    """Why a file is not what it should be, as the end of a sentence that begins with its name."""
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """An output that is not in place yet; names and places as the user gave them, and as they are."""
+
+    path: Path
+    place: Path
+    file: Path
+
+    @property
+    def old(self) -> Path:
+        """Where the file that was there before waits until all are in place."""
+        return self.file.with_name("before")
+
+
+def write_whole(writers: Mapping[Path, Writer], progress: Progress = silent) -> None:
+    """Write every file beside its place, then put them all in place; a failure leaves everything as it was.
+
+    A link is followed. A file that is replaced keeps its mode.
+
+    Args:
+        writers: for each output, what writes it.
+        progress: may cancel between two files, and before they are put in place.
+
+    Raises:
+        InputError: an output cannot be written, and why; it is named as the user named it.
+    """
+    with ExitStack() as folders:
+        beside: dict[Path, Path] = {}
+        drafts: list[_Draft] = []
+        for path, write in writers.items():
+            progress("Writing", 0, 0)
+            place = place_of(path)
+            with _blames(path):
+                if place.parent not in beside:
+                    beside[place.parent] = folders.enter_context(OwnedFolder(place.parent, prefix=".csafusion-"))
+                drafts.append(_draft(path, place, beside[place.parent] / str(len(drafts))))
+                write(drafts[-1].file)
+        for draft in drafts:
+            with _blames(draft.path):
+                _settle(draft)
+        progress("Writing", 0, 0)
+        with undisturbed():
+            _put_in_place(drafts)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give a path to write to; what was written takes the place of ``path`` when the block ends well.
+
+    For a block that reads back what it writes, as a :data:`Writer` does. Raises InputError as :func:`write_whole` does.
+    """
+    place = place_of(path)
+    with ExitStack() as folders:
+        with _blames(path):
+            folder = folders.enter_context(OwnedFolder(place.parent, prefix=".csafusion-"))
+            draft = _draft(path, place, folder / "0")
+            yield draft.file
+            _settle(draft)
+        with undisturbed():
+            _put_in_place([draft])
+
+
+def content_writer(content: str | bytes) -> Writer:
+    """Return what writes this content; text in UTF-8, with its line ends as they are."""
+    data = content.encode("utf-8") if isinstance(content, str) else content
+
+    def write(path: Path) -> None:
+        path.write_bytes(data)
+        if path.read_bytes() != data:
+            raise Unwritable("the disk does not keep it whole")
+
+    return write
+
+
+def _draft(path: Path, place: Path, folder: Path) -> _Draft:
+    """A draft in a new folder of its own, with the output's name; ITK knows only endings in small letters."""
+    folder.mkdir()
+    ending = len(".nii.gz" if path.name.lower().endswith(".nii.gz") else path.suffix)
+    start = len(path.name) - ending
+    return _Draft(path, place, folder / (path.name[:start] + path.name[start:].lower()))
+
+
+def _settle(draft: _Draft) -> None:
+    """Have the disk really hold a file, which is when some disks first tell that they cannot; and give it its mode."""
+    if not draft.file.is_file():
+        raise Unwritable("nothing was written")
+    with draft.file.open("rb+") as file:
+        os.fsync(file.fileno())
+    with suppress(FileNotFoundError):
+        before = draft.place.stat()
+        draft.file.chmod(stat.S_IMODE(before.st_mode))
+        if (before.st_uid, before.st_gid) != (draft.file.stat().st_uid, draft.file.stat().st_gid):
+            with suppress(PermissionError):
+                os.chown(draft.file, before.st_uid, before.st_gid)
+
+
+def _put_in_place(drafts: Sequence[_Draft]) -> None:
+    """Move all drafts into place; should one refuse, all are as they were before."""
+    moved: list[_Draft] = []
+    try:
+        for draft in drafts:
+            moved.append(draft)
+            if len(drafts) > 1 and draft.place.exists():
+                _keep(draft)
+            os.replace(draft.file, draft.place)
+    except OSError as error:
+        for draft in reversed(moved):
+            _put_back(draft)
+        raise _refusal(moved[-1].path, error) from error
+
+
+def _keep(draft: _Draft) -> None:
+    try:
+        os.link(draft.place, draft.old)
+    except OSError:
+        # Not every disk knows a second name for a file; then there is none for a moment.
+        os.replace(draft.place, draft.old)
+
+
+def _put_back(draft: _Draft) -> None:
+    # What cannot be put back must not keep the others from it.
+    with suppress(OSError):
+        if draft.file.exists() and draft.place.exists():
+            return
+        if draft.old.exists():
+            os.replace(draft.old, draft.place)
+        else:
+            draft.place.unlink()
+
+
+@contextmanager
+def _blames(path: Path) -> Iterator[None]:
+    """Tell a failure with the name of the output it concerns."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        raise _refusal(path, error) from error
+
+
+def _refusal(path: Path, error: OSError | RuntimeError) -> InputError:
+    reason = str(error) if isinstance(error, Unwritable) else _REASONS.get(getattr(error, "errno", None) or 0)
+    if reason is None and shutil.disk_usage(path.parent).free < _FULL:
+        reason = _REASONS[errno.ENOSPC]
+    if reason is None:
+        reason = "check that the disk has room and that no program holds the file"
+    return InputError(f"'{path}' could not be written: {reason}.")

@@ -1,0 +1,147 @@
+"""The bytes of a volume file, piece by piece: a header as ITK writes it, and the voxels behind it.
+
+ITK writes a volume in one go, which over a large one takes a minute that nothing can interrupt, and its NIfTI writer
+does not tell when the disk refuses a part of it. So ITK is asked for the header of one voxel that lies where the volume
+lies, in which nothing but the size has to be put right.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import SimpleITK as sitk
+
+from CSAFusionLib.files.whole import Unwritable
+
+CHUNK = 2**20
+"""Bytes of voxels that are written or read at a time."""
+
+GZIP, ZLIB = 31, 15
+"""What ``zlib`` calls its two kinds of streams."""
+
+# Above this, zlib takes several times as long for a few per cent less.
+_LEVEL = 4
+_NIFTI_HEADER = 352
+_LONGEST_NIFTI = 32767
+_SIZE_WIDTH = 20
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a file is built: its header, and how what follows is compressed (None: not at all).
+
+    in_stream: the header is compressed with the voxels. by_component: all voxels of one component come before those of
+    the next.
+    """
+
+    header: bytes
+    compression: int | None
+    in_stream: bool = False
+    by_component: bool = False
+
+
+def layout_of(image: sitk.Image, file: Path, *, compressed: bool = True) -> Layout:
+    """Return how a volume is built as the format that the file's name ends in: .nii.gz, .nii, .nrrd or .mha.
+
+    Raises Unwritable or RuntimeError where the format cannot hold it.
+    """
+    voxel = _first_voxel(image)
+    size = image.GetSize()
+    if file.suffix == ".nrrd":
+        header = _written(voxel, file, compressed).split(b"\n\n", 1)[0] + b"\n\n"
+        return Layout(_with_nrrd_size(header, size), GZIP if compressed else None)
+    if file.suffix == ".mha":
+        header, last, _ = _written(voxel, file, compressed).rpartition(b"ElementDataFile = LOCAL\n")
+        return Layout(_with_meta_size(header, size) + last, ZLIB if compressed else None)
+    header = _with_nifti_size(_written(voxel, file.with_suffix("") if file.suffix == ".gz" else file, False), size)
+    return Layout(header, GZIP if file.suffix == ".gz" else None, in_stream=True, by_component=True)
+
+
+def encode(image: sitk.Image, layout: Layout, file: Path, on_chunk: Callable[[], None]) -> None:
+    """Write a file; ``on_chunk`` is called for every piece, and may raise to stop.
+
+    Raises OSError when the disk refuses it.
+    """
+    with file.open("wb") as target:
+        if layout.compression is None:
+            for piece in (layout.header, *voxels_of(image, layout)):
+                on_chunk()
+                target.write(piece)
+            return
+        stream = zlib.compressobj(_LEVEL, wbits=layout.compression)
+        target.write(stream.compress(layout.header) if layout.in_stream else layout.header)
+        start = target.tell()
+        for piece in voxels_of(image, layout):
+            on_chunk()
+            target.write(stream.compress(piece))
+        target.write(stream.flush())
+        if file.suffix == ".mha":
+            _tell_compressed_size(target, layout.header, target.tell() - start)
+
+
+def voxels_of(image: sitk.Image, layout: Layout) -> Iterator[bytes | memoryview]:
+    """Return the voxels as bytes in the order of the file, in pieces."""
+    array = sitk.GetArrayViewFromImage(image)
+    separate = layout.by_component and image.GetNumberOfComponentsPerPixel() > 1
+    for part in np.moveaxis(array, -1, 0) if separate else array[None]:
+        data = memoryview(np.ascontiguousarray(part).reshape(-1).view(np.uint8).data)
+        for start in range(0, len(data), CHUNK):
+            yield data[start : start + CHUNK]
+
+
+def _first_voxel(image: sitk.Image) -> sitk.Image:
+    """An image of one voxel with the geometry, type and header fields of another."""
+    voxel = sitk.Image([1] * image.GetDimension(), image.GetPixelID(), image.GetNumberOfComponentsPerPixel())
+    voxel.SetOrigin(image.GetOrigin())
+    voxel.SetSpacing(image.GetSpacing())
+    voxel.SetDirection(image.GetDirection())
+    for key in image.GetMetaDataKeys():
+        # A line break would end the field, in NRRD and MetaImage, and what follows would be taken for header.
+        if (key + image.GetMetaData(key)).isprintable():
+            voxel.SetMetaData(key, image.GetMetaData(key))
+    return voxel
+
+
+def _written(voxel: sitk.Image, like: Path, compressed: bool) -> bytes:
+    file = like.with_name(f"header{like.suffix}")
+    sitk.WriteImage(voxel, str(file), useCompression=compressed)
+    content = file.read_bytes()
+    file.unlink()
+    return content
+
+
+def _with_nifti_size(content: bytes, size: tuple[int, ...]) -> bytes:
+    if max(size) > _LONGEST_NIFTI:
+        raise Unwritable(f"NIfTI holds at most {_LONGEST_NIFTI} voxels along an axis; save it as .nrrd or .mha")
+    if len(content) < _NIFTI_HEADER:
+        # Of a disk that is full already, ITK does not tell.
+        raise Unwritable("the disk does not keep it whole")
+    header = bytearray(content[:_NIFTI_HEADER])
+    struct.pack_into(f"<{len(size)}h", header, 42, *size)
+    return bytes(header)
+
+
+def _with_nrrd_size(header: bytes, size: tuple[int, ...]) -> bytes:
+    ones, numbers = " ".join("1" * len(size)), " ".join(map(str, size))
+    return re.sub(rf"(?m)^(sizes: (?:\d+ )?){ones}$".encode(), rf"\g<1>{numbers}".encode(), header, count=1)
+
+
+def _with_meta_size(header: bytes, size: tuple[int, ...]) -> bytes:
+    """The number of compressed bytes, which comes before them, is left room for."""
+    numbers = " ".join(map(str, size)).encode()
+    head, _, tail = header.rpartition(b"\nDimSize = ")
+    header = head + b"\nDimSize = " + numbers + b"\n" + tail.partition(b"\n")[2]
+    room = b" " * _SIZE_WIDTH
+    return re.sub(rb"(?m)^CompressedDataSize = \d+$", b"CompressedDataSize = " + room, header, count=1)
+
+
+def _tell_compressed_size(target: IO[bytes], header: bytes, size: int) -> None:
+    target.seek(header.index(b"CompressedDataSize = ") + len(b"CompressedDataSize = "))
+    target.write(str(size).ljust(_SIZE_WIDTH).encode())
