@@ -11,28 +11,40 @@ TOLERATED_MM = 0.1
 """A grid whose corners move by no more than this when its axes are put at right angles is taken for a straight one."""
 
 
-def nearest_straight(image: sitk.Image) -> tuple[sitk.Image, float]:
-    """Return an image with its axes at right angles, and by how many mm that moves its farthest corner.
+def off_straight(image: sitk.Image) -> float:
+    """Return by how many mm the farthest corner moves when the axes of an image are put at right angles."""
+    change = _change(image)
+    ways = (corner_indices(image.GetSize())[:, :3] - _centre(image)) @ change.T
+    return float(np.linalg.norm(ways, axis=1).max())
 
-    The directions are the nearest ones (polar decomposition), and the centre and the spacing stay. No voxel is
-    interpolated.
+
+def nearest_straight(image: sitk.Image) -> sitk.Image:
+    """Return a copy of an image with its axes at right angles; no voxel is interpolated.
+
+    The directions are the nearest ones (polar decomposition), and the centre and the spacing stay.
     """
-    directions = np.reshape(image.GetDirection(), (3, 3))
-    left, _, right = np.linalg.svd(directions)
-    straight = left @ right
-    centre = (np.array(image.GetSize()) - 1) / 2
-    spacing = np.array(image.GetSpacing())
-    change = (straight - directions) * spacing
-    ways = (corner_indices(image.GetSize())[:, :3] - centre) @ change.T
+    change = _change(image)
     moved = sitk.Image(image)
-    moved.SetDirection(straight.ravel().tolist())
-    moved.SetOrigin((np.array(image.GetOrigin()) - change @ centre).tolist())
-    return moved, float(np.linalg.norm(ways, axis=1).max())
+    moved.SetDirection((np.reshape(image.GetDirection(), (3, 3)) + change / image.GetSpacing()).ravel().tolist())
+    moved.SetOrigin((np.array(image.GetOrigin()) - change @ _centre(image)).tolist())
+    return moved
 
 
 def is_sheared(image: sitk.Image) -> bool:
     """Tell whether an image has axes so far from right angles that no straight grid stands for it."""
-    return nearest_straight(image)[1] > TOLERATED_MM
+    return off_straight(image) > TOLERATED_MM
+
+
+def _change(image: sitk.Image) -> np.ndarray:
+    """How much the axes, a column each in mm per voxel, change when they are put at right angles."""
+    directions = np.reshape(image.GetDirection(), (3, 3))
+    left, _, right = np.linalg.svd(directions)
+    change: np.ndarray = (left @ right - directions) * image.GetSpacing()
+    return change
+
+
+def _centre(image: sitk.Image) -> np.ndarray:
+    return (np.array(image.GetSize()) - 1) / 2
 
 
 def resampled_straight(image: sitk.Image, default: float) -> sitk.Image:

@@ -75,6 +75,7 @@ _FOREIGN_NAMES = {
     ".head": "an AFNI file",
     ".brik": "an AFNI file",
     ".brik.gz": "an AFNI file",
+    ".nia": "a NIfTI file in text",
     ".vtk": "a VTK file",
     ".vti": "a VTK file",
     ".tif": "a TIFF file",
@@ -90,7 +91,7 @@ _FOREIGN_NAMES = {
 }
 _BARE = {"a file of bare voxels": "give the header (.mhd or .nhdr) that describes it"}
 _NAMES = {
-    (".nii", ".nii.gz", ".hdr", ".hdr.gz", ".img", ".img.gz", ".nia"): Format.NIFTI,
+    (".nii", ".nii.gz", ".hdr", ".hdr.gz", ".img", ".img.gz"): Format.NIFTI,
     (".nrrd", ".nhdr"): Format.NRRD,
     (".mha", ".mhd"): Format.METAIMAGE,
 }

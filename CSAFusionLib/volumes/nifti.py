@@ -179,6 +179,8 @@ def _sizes(header: _Header) -> tuple[tuple[int, int, int], int]:
     """Voxels along i, j, k, and the numbers of each voxel along the fifth dimension."""
     count, *lengths = (int(number) for number in header.fields["dim"])
     path = header.path
+    # Analyze files give the time as 0 where there is none.
+    lengths[3:] = [length or 1 for length in lengths[3:]]
     if not 1 <= count <= 7 or any(length < 1 for length in lengths[:count]):
         raise InputError(f"'{path}' has a header with impossible dimensions; it is damaged, so export it again.")
     lengths[count:] = [1] * (7 - count)

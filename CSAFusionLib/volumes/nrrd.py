@@ -40,6 +40,7 @@ _ENCODINGS = {
     "txt": Encoding.TEXT,
     "text": Encoding.TEXT,
     "ascii": Encoding.TEXT,
+    "hex": Encoding.HEXADECIMAL,
     "gz": Encoding.DEFLATE,
     "gzip": Encoding.DEFLATE,
     "bz2": Encoding.BZIP2,
@@ -223,7 +224,9 @@ def _affine(header: _Header, axes: _Axes) -> tuple[np.ndarray, tuple[str, ...]]:
         matrix[:3, 3] = _in_space(header, origin[0]) if origin else 0.0
     else:
         spacing, first = _along_axes(header, axes)
-        notes += () if "spacings" in header.fields else (NO_SPACING,)
+        if np.isnan(spacing).any():
+            notes += (NO_SPACING,)
+            spacing = np.where(np.isnan(spacing), 1.0, spacing)
         matrix[:3, :3], matrix[:3, 3] = np.diag(spacing), first
     space = header.fields.get("space", "").lower().removesuffix("-time").removesuffix("t")
     signs = _TO_LPS.get(space)
@@ -235,15 +238,14 @@ def _affine(header: _Header, axes: _Axes) -> tuple[np.ndarray, tuple[str, ...]]:
 
 
 def _along_axes(header: _Header, axes: _Axes) -> tuple[np.ndarray, np.ndarray]:
-    """Spacing and place of the first voxel, as ITK takes them, of a header without directions."""
+    """Spacing, NaN where it is not given, and place of the first voxel, as ITK has it, without directions."""
     count = len(header.words("sizes"))
     given = {name: _floats(header, header.words(name)) for name in ("spacings", "axis mins", "axismins")}
     mins = given["axis mins"] if given["axis mins"].size else given["axismins"]
     for values in (given["spacings"], mins):
         if values.size not in (0, count):
             raise header.refusal("has not as many spacings or minima as sizes")
-    spacing = given["spacings"][list(axes.space)] if given["spacings"].size else np.ones(3)
-    spacing = np.where(np.isnan(spacing), 1.0, spacing)
+    spacing = given["spacings"][list(axes.space)] if given["spacings"].size else np.full(3, np.nan)
     first = mins[list(axes.space)] + spacing / 2 if mins.size else np.zeros(3)
     return spacing, np.where(np.isnan(first), 0.0, first)
 

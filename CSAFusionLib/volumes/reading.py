@@ -8,7 +8,7 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.geometry.straight import TOLERATED_MM, nearest_straight
+from CSAFusionLib.geometry.straight import TOLERATED_MM, nearest_straight, off_straight
 from CSAFusionLib.volumes.choice import chosen
 from CSAFusionLib.volumes.dicom.files import is_dicom
 from CSAFusionLib.volumes.dicom.reading import read_dicom_file, read_dicom_folder
@@ -82,14 +82,14 @@ def _read_file(path: Path, volume: int | None, orientation: Orientation) -> Volu
 
 
 def _straightened(path: Path, image: sitk.Image, *, keep_shear: bool) -> tuple[sitk.Image, tuple[str, ...]]:
-    straight, moved = nearest_straight(image)
+    moved = off_straight(image)
     if moved <= _ROUNDING_MM:
         return image, ()
     if moved <= TOLERATED_MM:
         note = (
             f"has axes not quite at right angles; they were set right, which moves its corners by up to {moved:.2f} mm."
         )
-        return straight, (note,) if moved > _UNSAID_MM else ()
+        return nearest_straight(image), (note,) if moved > _UNSAID_MM else ()
     if not keep_shear:
         raise InputError(
             f"'{path}' has sheared axes in its header, {moved:.1f} mm off a straight grid at its corners; resample it "

@@ -14,10 +14,11 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.volumes.voxel_data import VoxelData, read_voxels
 
 NO_ORIENTATION = "holds no orientation; its axes are taken to run to left, posterior and superior, as 3D Slicer does."
-NO_SPACING = "gives no voxel size; its voxels are taken to be 1 mm wide along every axis."
+NO_SPACING = "does not give its voxel size along every axis; 1 mm was taken where it is missing."
 
 # Bytes behind the voxels that are still padding; more of them, or a slice, is what a wrong header leaves over.
 _PADDING = 1024
+_NOTHING = 1e-100
 _AT_A_TIME = 1 << 20
 
 
@@ -63,7 +64,10 @@ def to_image(stored: StoredVolume) -> tuple[sitk.Image, tuple[str, ...]]:
     spacing = np.linalg.norm(stored.affine[:3, :3], axis=0)
     image.SetSpacing(spacing.tolist())
     image.SetOrigin(stored.affine[:3, 3].tolist())
-    image.SetDirection((stored.affine[:3, :3] / spacing).ravel().tolist())
+    directions = stored.affine[:3, :3] / spacing
+    # ITK complains on the terminal of numbers so small that their squares are none.
+    directions[np.abs(directions) < _NOTHING] = 0.0
+    image.SetDirection(directions.ravel().tolist())
     return image, notes
 
 

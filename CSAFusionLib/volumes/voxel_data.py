@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import binascii
 import bz2
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
@@ -28,11 +30,12 @@ _BYTES_OF_TEXT = 2
 
 
 class Encoding(Enum):
-    """How voxels are stored: as bytes, as bytes compressed by zlib or gzip, or by bzip2, or as numbers in text."""
+    """How voxels are stored: as bytes, bytes compressed by zlib or gzip, or by bzip2, hexadecimal, numbers in text."""
 
     RAW = auto()
     DEFLATE = auto()
     BZIP2 = auto()
+    HEXADECIMAL = auto()
     TEXT = auto()
 
 
@@ -89,6 +92,20 @@ def _read_deflated(file: Path, data: VoxelData, number_type: np.dtype[Any], coun
 
 def _read_bzip2(file: Path, data: VoxelData, number_type: np.dtype[Any], count: int) -> tuple[np.ndarray, int]:
     return _collect(file, data, number_type, count, lambda: _Bzip2())
+
+
+def _read_hexadecimal(file: Path, data: VoxelData, number_type: np.dtype[Any], count: int) -> tuple[np.ndarray, int]:
+    needed = count * number_type.itemsize
+    with file.open("rb") as stream:
+        stream.seek((data.offset or 0) + data.skip)
+        digits = b"".join(stream.read().split())
+    if len(digits) < 2 * needed:
+        raise _too_short(file, needed, len(digits) // 2)
+    try:
+        voxels = binascii.unhexlify(digits[: 2 * needed])
+    except binascii.Error as error:
+        raise InputError(f"'{file}' holds text that is no number among its voxels; export it again.") from error
+    return np.frombuffer(voxels, number_type), len(digits) // 2 - needed
 
 
 def _read_text(file: Path, data: VoxelData, number_type: np.dtype[Any], count: int) -> tuple[np.ndarray, int]:
@@ -202,14 +219,16 @@ def _decompressed(file: Path, offset: int, new: Callable[[], _Deflate | _Bzip2])
 
 def head_of(file: Path, length: int) -> bytes:
     """Return the first bytes of a file, decompressed when it is gzipped; fewer where it is shorter or damaged."""
-    with file.open("rb") as stream:
-        start = stream.read(max(length, _CHUNK))
-    if not start.startswith(_GZIP):
-        return start[:length]
-    try:
-        return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(start, length)
-    except zlib.error:
-        return b""
+    if not is_gzip(file):
+        with file.open("rb") as stream:
+            return stream.read(length)
+    head = b""
+    with suppress(zlib.error, EOFError):
+        for piece in _decompressed(file, 0, _Deflate):
+            head += piece
+            if len(head) >= length:
+                break
+    return head[:length]
 
 
 def is_gzip(file: Path) -> bool:
@@ -231,5 +250,6 @@ _READERS = {
     Encoding.RAW: _read_raw,
     Encoding.DEFLATE: _read_deflated,
     Encoding.BZIP2: _read_bzip2,
+    Encoding.HEXADECIMAL: _read_hexadecimal,
     Encoding.TEXT: _read_text,
 }

@@ -7,7 +7,7 @@ import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.geometry.grid import corners_apart
-from CSAFusionLib.geometry.straight import is_sheared, nearest_straight, resampled_straight
+from CSAFusionLib.geometry.straight import is_sheared, nearest_straight, off_straight, resampled_straight
 
 TURN = np.reshape(sitk.Euler3DTransform((0, 0, 0), 0.3, -0.5, 0.8).GetMatrix(), (3, 3))
 
@@ -27,14 +27,13 @@ def _an_image(shear: float, size: tuple[int, int, int] = (20, 30, 10)) -> sitk.I
 def test_a_straight_grid_stays_where_it_is(mirrored: int) -> None:
     image = _an_image(0)
     image.SetDirection((TURN @ np.diag([1, 1, mirrored])).ravel().tolist())
-    straight, moved = nearest_straight(image)
-    assert moved < 1e-12 and corners_apart(straight, image) < 1e-12
+    assert off_straight(image) < 1e-12 and corners_apart(nearest_straight(image), image) < 1e-12
 
 
 @pytest.mark.parametrize("shear", [2e-4, 5e-3])
 def test_the_distance_is_that_of_the_farthest_corner(shear: float) -> None:
     image = _an_image(shear)
-    straight, moved = nearest_straight(image)
+    straight, moved = nearest_straight(image), off_straight(image)
     directions = np.reshape(straight.GetDirection(), (3, 3))
     np.testing.assert_allclose(directions @ directions.T, np.eye(3), atol=1e-12)
     assert corners_apart(straight, image) == pytest.approx(moved)

@@ -164,6 +164,14 @@ def test_lengths_that_cannot_be_right_are_refused(tmp_path: Path, lengths: list[
     assert said in _refusal_of(path)
 
 
+def test_a_length_of_zero_beyond_the_third_is_none(tmp_path: Path) -> None:
+    path = nifti_pair(tmp_path, some_voxels(), magic=bytes(4))
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<5h", content, 40, 4, 10, 8, 6, 0)
+    path.write_bytes(content)
+    np.testing.assert_array_equal(_voxels(path), some_voxels())
+
+
 def test_a_single_slice_needs_no_thickness(tmp_path: Path) -> None:
     stored = read_nifti(nifti(tmp_path / "a.nii", some_voxels(shape=(1, 8, 10)), codes=(1, 0), pixdim=(1, 2, 2, 0)))
     assert np.linalg.norm(stored.affine[:3, 2]) == 1

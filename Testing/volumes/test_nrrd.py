@@ -72,6 +72,9 @@ def test_a_header_without_spacing_is_told(tmp_path: Path) -> None:
     path = nrrd(tmp_path / "a.nrrd", VOXELS, space="", space_directions="", space_origin="")
     _is_itks(path)
     assert read_nrrd(path).notes == (NO_SPACING, NO_ORIENTATION)
+    path = nrrd(tmp_path / "b.nrrd", VOXELS, space="", space_directions="", space_origin="", spacings="0.9 0.9 nan")
+    assert read_nrrd(path).notes == (NO_SPACING, NO_ORIENTATION)
+    assert _image(path).GetSpacing() == pytest.approx((0.9, 0.9, 1))
 
 
 def test_lengths_in_metres_become_mm_with_a_warning(tmp_path: Path) -> None:
@@ -91,8 +94,10 @@ def test_compressed_voxels_are_read(tmp_path: Path, encoding: str, encode) -> No
 
 def test_voxels_in_text_are_read(tmp_path: Path) -> None:
     text = " ".join(map(str, VOXELS.ravel())).encode()
-    path = nrrd(tmp_path / "a.nrrd", VOXELS, data=text, encoding="ascii", endian="")
-    np.testing.assert_array_equal(sitk.GetArrayFromImage(_image(path)), VOXELS)
+    digits = VOXELS.tobytes().hex("\n").encode()
+    for fields in ({"data": text, "encoding": "ascii", "endian": ""}, {"data": digits, "encoding": "hex"}):
+        path = nrrd(tmp_path / "a.nrrd", VOXELS, **fields)
+        np.testing.assert_array_equal(sitk.GetArrayFromImage(_image(path)), VOXELS)
 
 
 def test_voxels_beside_the_header_are_read(tmp_path: Path) -> None:

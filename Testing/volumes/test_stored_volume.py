@@ -30,6 +30,15 @@ def test_a_voxel_lies_where_the_matrix_puts_it(stored: StoredVolume) -> None:
     assert image.GetSpacing() == (0.5, 2, 3) and notes == ()
 
 
+def test_a_direction_as_good_as_zero_is_zero_and_itk_says_nothing_of_it(stored: StoredVolume, capfd) -> None:
+    tiny = AFFINE.copy()
+    tiny[0, 0] = 1e-308
+    image, _ = to_image(replace(stored, affine=tiny))
+    image.TransformPhysicalPointToContinuousIndex((1, 2, 3))
+    assert image.GetDirection()[0] == 0
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize(("dtype", "scaled"), [("<i2", "f4"), ("<f4", "f4"), ("<i4", "f8"), ("<f8", "f8")])
 def test_scaled_values_keep_as_many_digits_as_their_numbers_have(stored: StoredVolume, dtype: str, scaled: str) -> None:
     numbers = VOXELS.astype(dtype)

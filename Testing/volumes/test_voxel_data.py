@@ -139,6 +139,7 @@ def test_the_head_of_a_file_is_read_through_gzip_and_never_raises(tmp_path: Path
     for content, head in (
         (NUMBERS.tobytes(), NUMBERS.tobytes()[:99]),
         (gzip.compress(NUMBERS.tobytes()), NUMBERS.tobytes()[:99]),
+        (gzip.compress(NUMBERS.tobytes()[:9]) + gzip.compress(NUMBERS.tobytes()[9:]), NUMBERS.tobytes()[:99]),
         (b"\x1f\x8b nothing of gzip", b""),
         (b"", b""),
     ):
