@@ -59,7 +59,12 @@ def read_volume(
     is_folder = check_input_path(path)
     try:
         with itk_warnings_off():
-            read = read_dicom_folder(path, volume) if is_folder else _read_file(path, volume, orientation)
+            if is_folder:
+                read = read_dicom_folder(path, volume, keep_tilt=keep_shear)
+            elif is_dicom(path):
+                read = read_dicom_file(path, volume, keep_tilt=keep_shear)
+            else:
+                read = _read_file(path, volume, orientation)
     except OSError as error:
         raise InputError(f"'{path}' cannot be read ({reason(error)}); copy it and try again.") from error
     image, notes = _straightened(path, read.image, keep_shear=keep_shear)
@@ -68,8 +73,6 @@ def read_volume(
 
 
 def _read_file(path: Path, volume: int | None, orientation: Orientation) -> Volume:
-    if is_dicom(path):
-        return read_dicom_file(path, volume)
     chosen(str(path), [("", 1)], volume)
     found = format_of(path)
     if found is Format.NIFTI:

@@ -178,6 +178,16 @@ def test_a_dicom_folder_and_any_of_its_files_give_the_series(tmp_path: Path, wri
     assert read_volume(next((tmp_path / "ct").glob("b*.dcm"))).image.GetSize() == (6, 8, 3)
 
 
+def test_a_tilted_gantry_is_followed_in_the_moving_volume_alone(tmp_path: Path, write_series) -> None:
+    write_series(tmp_path / "ct", tilt=0.75)
+    with pytest.raises(InputError, match="tilted gantry"):
+        read_volume(tmp_path / "ct")
+    for path in (tmp_path / "ct", next((tmp_path / "ct").iterdir())):
+        volume = read_volume(path, keep_shear=True)
+        assert volume.image.TransformIndexToPhysicalPoint((0, 0, 2)) == pytest.approx((10, 24.5, 6))
+        assert "sheared axes" in volume.notes[0]
+
+
 def test_every_real_volume_is_read(shared_data) -> None:
     files = [*shared_data.glob("volumes/**/*.nii.gz"), *shared_data.glob("volumes/**/*.mha")]
     assert len(files) > 30

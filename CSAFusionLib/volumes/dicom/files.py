@@ -70,13 +70,13 @@ def holds_dicom(folder: Path) -> bool:
     return any(is_dicom(path) for path in _walk(folder))
 
 
-def find_dicom(folder: Path) -> list[DicomFile]:
-    """Return the DICOM files of a folder and the folders inside it, in the order of their paths.
+def find_dicom(folder: Path, *, below: bool = True) -> list[DicomFile]:
+    """Return the DICOM files of a folder and, unless told not to, the folders inside it, in the order of their paths.
 
     Files that are no DICOM are passed over; so are those that are too damaged to say which series they belong to.
     """
     found = []
-    for path in _walk(folder):
+    for path in _walk(folder) if below else sorted(folder.iterdir()):
         if is_dicom(path):
             try:
                 found.append(describe_file(path))
@@ -128,19 +128,26 @@ def listed_by_directory(path: Path) -> list[DicomFile]:
 
 
 @contextmanager
+def called(path: Path) -> Iterator[None]:
+    """Turn a HeaderError inside the block into an InputError that names the path."""
+    try:
+        yield
+    except HeaderError as error:
+        raise InputError(f"'{printable_path(path)}' {error}.") from error
+
+
+@contextmanager
 def readable(path: Path) -> Iterator[None]:
     """Turn whatever a malformed file raises inside the block into an InputError of one sentence."""
     from pydicom.config import disable_value_validation
     from pydicom.errors import BytesLengthException
 
-    with warnings.catch_warnings(), disable_value_validation():
+    with called(path), warnings.catch_warnings(), disable_value_validation():
         warnings.simplefilter("ignore")
         try:
             yield
-        except InputError:
+        except (InputError, HeaderError):
             raise
-        except HeaderError as error:
-            raise InputError(f"'{printable_path(path)}' {error}.") from error
         except (*_UNREADABLE, BytesLengthException) as error:
             raise InputError(
                 f"'{printable_path(path)}' is a DICOM file that cannot be read; copy or export it again."

@@ -12,6 +12,7 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.volumes.choice import chosen
 from CSAFusionLib.volumes.dicom.files import (
     DicomFile,
+    called,
     describe_file,
     find_dicom,
     listed_by_directory,
@@ -32,7 +33,7 @@ from CSAFusionLib.volumes.volume import Volume
 _SERIES_LISTED = 6
 
 
-def read_dicom_folder(folder: Path, volume: int | None = None) -> Volume:
+def read_dicom_folder(folder: Path, volume: int | None = None, *, keep_tilt: bool = False) -> Volume:
     """Read the one DICOM series of a folder, in physical units (HU for CT, Gy for doses).
 
     Objects that are no volume, as reports, structures, segmentations and localizers, are passed over. Folders inside
@@ -40,18 +41,20 @@ def read_dicom_folder(folder: Path, volume: int | None = None) -> Volume:
 
     Args:
         volume: which one, from 1, of a series that holds several; None for the only one.
+        keep_tilt: read slices of a tilted gantry too, as an image whose axes are sheared.
 
     Raises:
         InputError: the folder holds no series or several, or as read_dicom_file does.
     """
-    return _read_one_series(folder, find_dicom(folder), folder, volume)
+    return _read_one_series(folder, find_dicom(folder), folder, volume, keep_tilt)
 
 
-def read_dicom_file(path: Path, volume: int | None = None) -> Volume:
+def read_dicom_file(path: Path, volume: int | None = None, *, keep_tilt: bool = False) -> Volume:
     """Read a multi-frame file, the whole series of a file of one slice, or the one series that a DICOMDIR lists.
 
     Args:
         volume: which one, from 1, of a file or series that holds several; None for the only one.
+        keep_tilt: read slices of a tilted gantry too, as an image whose axes are sheared.
 
     Raises:
         InputError: the file holds no volume, several and none is chosen, or one whose slices are missing, doubled,
@@ -59,15 +62,17 @@ def read_dicom_file(path: Path, volume: int | None = None) -> Volume:
     """
     file = describe_file(path)
     if file.sop_class == DIRECTORY:
-        return _read_one_series(path, listed_by_directory(path), path.parent, volume)
+        return _read_one_series(path, listed_by_directory(path), path.parent, volume, keep_tilt)
     _check_kind(path, file)
     if file.frames > 1 and not file.concatenation:
-        return _read_files(path, path.name, [file], volume)
-    beside = [one for one in find_dicom(path.parent) if one.series == file.series and _goes_with(one, file)]
-    return _read_files(path.parent, path.parent.name, beside or [file], volume)
+        return _read_files(path, path.name, [file], volume, keep_tilt)
+    beside = [one for one in find_dicom(path.parent, below=False) if _goes_with(one, file)]
+    return _read_files(path.parent, path.parent.name, beside or [file], volume, keep_tilt)
 
 
 def _goes_with(one: DicomFile, file: DicomFile) -> bool:
+    if one.series != file.series:
+        return False
     if file.concatenation:
         return one.concatenation == file.concatenation
     return one.kind is file.kind and one.frames == 1
@@ -82,7 +87,7 @@ def _check_kind(path: Path, file: DicomFile) -> None:
         raise InputError(f"'{printable_path(path)}' is a DICOM {name_of(file.sop_class)}, which holds no volume.")
 
 
-def _read_one_series(source: Path, files: list[DicomFile], top: Path, volume: int | None) -> Volume:
+def _read_one_series(source: Path, files: list[DicomFile], top: Path, volume: int | None, keep_tilt: bool) -> Volume:
     if not files:
         raise InputError(
             f"'{printable_path(source)}' holds no DICOM series; give a folder of DICOM slices or a volume file."
@@ -100,18 +105,19 @@ def _read_one_series(source: Path, files: list[DicomFile], top: Path, volume: in
             f"'{printable_path(source)}' holds {len(series)} DICOM series: {_listed(source, list(series.values()))}; "
             f"give one file of the series you want instead of the folder."
         )
-    return _read_files(source, source.name, next(iter(series.values())), volume)
+    return _read_files(source, source.name, next(iter(series.values())), volume, keep_tilt)
 
 
-def _read_files(source: Path, name: str, files: list[DicomFile], volume: int | None) -> Volume:
+def _read_files(source: Path, name: str, files: list[DicomFile], volume: int | None, keep_tilt: bool) -> Volume:
     """Read the volume that some files of one series hold; sentences name the source."""
     frames = [frame for file in _without_copies(source, files) for frame in _frames_in(file.path)]
     if any(not frame.is_localizer for frame in frames):
         frames = [frame for frame in frames if not frame.is_localizer]
-    with readable(source):
+    with called(source):
         volumes = _once(split_into_volumes(frames))
-        found = chosen(printable_path(source), [(one.description, len(one.frames)) for one in volumes], volume)
-        stack = stack_frames(volumes[found].frames)
+        listed = [(one.description, len(one.frames)) for one in volumes]
+        found = chosen(printable_path(source), listed, volume)
+        stack = stack_frames(volumes[found].frames, keep_tilt=keep_tilt)
         image = image_of(stack)
     notes: tuple[str, ...] = ()
     if len(volumes) > 1:

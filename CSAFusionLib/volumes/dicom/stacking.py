@@ -42,8 +42,11 @@ class Stack:
         return float(np.linalg.norm(self.aside * self.spacing[:2], axis=1).max())
 
 
-def stack_frames(frames: Sequence[Frame]) -> Stack:
+def stack_frames(frames: Sequence[Frame], *, keep_tilt: bool = False) -> Stack:
     """Return the grid that parallel frames of one volume make.
+
+    Args:
+        keep_tilt: give frames that were acquired with a tilted gantry a grid with a sheared third direction.
 
     Raises HeaderError for slices that are missing, unevenly far apart, tilted or beside each other, and for pixel
     spacings that are missing or differ.
@@ -55,8 +58,22 @@ def stack_frames(frames: Sequence[Frame]) -> Stack:
     distance = _slice_distance(ordered, along[order])
     direction = _direction(ordered)
     positions = np.array([frame.position for frame in ordered])
-    aside = _aside(positions, direction, between_columns, between_rows)
-    return Stack(ordered, positions[0], (between_columns, between_rows, distance), direction, aside)
+    way = (positions - positions[0]) @ direction
+    in_plane = (between_columns, between_rows)
+    lean = _lean(way, min(in_plane))
+    angle = float(np.degrees(np.arctan(np.linalg.norm(lean))))
+    if angle < _TILTED:
+        aside = way[:, :2] / in_plane if np.linalg.norm(way[:, :2], axis=1).max() > _ASIDE_MM else 0 * way[:, :2]
+        return Stack(ordered, positions[0], (*in_plane, distance), direction, aside)
+    if not keep_tilt:
+        raise HeaderError(
+            f"was acquired with a tilted gantry ({angle:.0f} degrees), so its slices make no straight volume; load it "
+            f"in 3D Slicer, which straightens it, and save it as a file, or give it as the moving volume"
+        )
+    step = direction @ (*lean, 1.0)
+    length = float(np.linalg.norm(step))
+    sheared = np.column_stack([direction[:, :2], step / length])
+    return Stack(ordered, positions[0], (*in_plane, distance * length), sheared, 0 * way[:, :2])
 
 
 def _pixel_spacing(frames: Sequence[Frame]) -> tuple[float, float]:
@@ -103,21 +120,16 @@ def _direction(frames: Sequence[Frame]) -> np.ndarray:
     return left @ right
 
 
-def _aside(positions: np.ndarray, direction: np.ndarray, between_columns: float, between_rows: float) -> np.ndarray:
-    """How far each slice lies aside of the straight line along the normal, (N, 2) voxels; 0 where that is rounding."""
-    way = (positions - positions[0]) @ direction
-    aside = way[:, :2]
-    farthest = float(np.linalg.norm(aside, axis=1).max())
-    if farthest <= _ASIDE_MM:
-        return np.zeros_like(aside)
-    lean = np.linalg.norm(aside[-1]) / max(abs(way[-1, 2]), 1e-9)
-    angle = float(np.degrees(np.arctan(lean)))
-    scatter = np.linalg.norm(aside - np.outer(way[:, 2] / way[-1, 2], aside[-1]), axis=1).max()
-    if scatter > min(between_columns, between_rows):
+def _lean(way: np.ndarray, pixel: float) -> np.ndarray:
+    """How far slices move along a row and a column for each mm along the normal, (2,).
+
+    way: from the first slice to each, along a row, a column and the normal, (N, 3) mm.
+    Raises HeaderError for slices that do not lie on a line, by more than a pixel.
+    """
+    if len(way) == 1:
+        return np.zeros(2)
+    lean = way[-1, :2] / way[-1, 2]
+    scatter = float(np.linalg.norm(way[:, :2] - np.outer(way[:, 2], lean), axis=1).max())
+    if scatter > pixel:
         raise HeaderError(f"has slices that lie up to {scatter:.3g} mm beside each other, so that they make no volume")
-    if angle >= _TILTED:
-        raise HeaderError(
-            f"was acquired with a tilted gantry ({angle:.0f} degrees), so its slices make no straight volume; "
-            f"load it in 3D Slicer, which straightens it, and save it as a file"
-        )
-    return aside / (between_columns, between_rows)
+    return lean

@@ -58,6 +58,13 @@ def test_a_tilt_is_refused_with_its_angle() -> None:
         stack_frames(upright(0, 3, 6, lean=np.tan(np.radians(15))))
 
 
+def test_a_tilt_that_is_kept_shears_the_third_direction_along_the_positions() -> None:
+    stack = stack_frames(upright(0, 3, 6, lean=0.75), keep_tilt=True)
+    np.testing.assert_allclose(stack.direction[:, 2], [0, 0.6, 0.8])
+    assert stack.spacing[2] == pytest.approx(3.75)
+    assert stack.drift == 0
+
+
 def test_slices_beside_each_other_are_refused() -> None:
     with pytest.raises(HeaderError, match="4 mm beside each other"):
         stack_frames(frames([(0, 0, 0), (4, 0, 3), (0, 0, 6)]))
