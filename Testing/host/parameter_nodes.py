@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import enum
 import typing
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -248,7 +249,9 @@ class _Wrapper:
         for connector in connectors.values():
             connector.write(connector.parameter.read(self.parameterNode))
             connector.on_changed(lambda connector=connector: self._take(connector))
-        self.parameterNode.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._show())
+        # Weakly: Python frees an observer that only a ring through its node keeps, and VTK would still call it.
+        weak = weakref.ref(self)
+        self.parameterNode.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: (alive := weak()) and alive._show())
         return tag
 
     def disconnectGui(self, tag: int | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import slicer
+import slicer.util
 import vtk
 
 from Testing.host.pythonqt import QtCore, QtWidgets, wrapper_class
@@ -17,11 +18,15 @@ class LayoutManager:
         self._layout_logic = slicer.vtkMRMLLayoutLogic()
         self._layout_logic.SetMRMLScene(slicer.mrmlScene)
         self._slice_logics: dict[str, object] = {}
+        self._links = SliceControllers(slicer.mrmlScene)
+        self._tag = slicer.mrmlScene.AddObserver(slicer.vtkMRMLScene.NodeRemovedEvent, self._on_removed)
         self.mrmlSliceLogics()
         self._plot_view = wrapper_class(_PlotView)()
         self._table_view = wrapper_class(QtWidgets.QTableView)()
 
     def end(self) -> None:
+        self._links.end()
+        slicer.mrmlScene.RemoveObserver(self._tag)
         for logic in (self._layout_logic, *self._slice_logics.values()):
             logic.SetMRMLScene(None)
 
@@ -66,6 +71,84 @@ class LayoutManager:
             logic.SetSliceNode(slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceNode{name}"))
             self._slice_logics[name] = logic
         return self._slice_logics[name]
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def _on_removed(self, scene, event, node) -> None:
+        """A view goes after its node, with the event loop; its logic holds on to the nodes it made until then."""
+        if node.IsA("vtkMRMLSliceNode"):
+            QtCore.QTimer.singleShot(0, lambda: self._slice_logics.pop(node.GetLayoutName(), None))
+
+
+class SliceControllers:
+    """What the controllers of the slice views (qMRMLSliceControllerWidget) do to each other's composite nodes.
+
+    Linked and hot-linked, once set on one, are set on all. The controller of a view that loses a volume takes the
+    volume that moves up into its place, and in linked views of one group it does so for all of them.
+    """
+
+    _LINKS = ("LinkedControl", "HotLinkedControl")
+    _LAYERS = ("BackgroundVolumeID", "ForegroundVolumeID")
+
+    def __init__(self, scene) -> None:
+        self._scene = scene
+        self._known: dict[str, list[int]] = {}
+        self._observed: list[tuple] = []
+        removed = slicer.vtkMRMLScene.NodeAboutToBeRemovedEvent
+        self._observe(scene, slicer.vtkMRMLScene.NodeAddedEvent, self._on_added)
+        self._observe(scene, removed, self._on_about_to_be_removed, -10.0)
+        for node in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
+            self._watch(node)
+
+    def end(self) -> None:
+        for caller, tag in self._observed:
+            caller.RemoveObserver(tag)
+
+    def _observe(self, caller, event, method, priority: float = 0.0) -> None:
+        self._observed.append((caller, caller.AddObserver(event, method, priority)))
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def _on_added(self, scene, event, node) -> None:
+        if node.IsA("vtkMRMLSliceCompositeNode"):
+            self._watch(node)
+
+    def _watch(self, node) -> None:
+        self._known[node.GetID()] = [getattr(node, f"Get{name}")() for name in self._LINKS]
+        self._observe(node, vtk.vtkCommand.ModifiedEvent, self._on_modified)
+
+    def _on_modified(self, node, event) -> None:
+        links = [getattr(node, f"Get{name}")() for name in self._LINKS]
+        if links == self._known[node.GetID()]:
+            return
+        nodes = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
+        self._known.update({other.GetID(): links for other in nodes})
+        for other in nodes:
+            for name, value in zip(self._LINKS, links, strict=True):
+                getattr(other, f"Set{name}")(value)
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def _on_about_to_be_removed(self, scene, event, node) -> None:
+        if scene.IsClosing() or not node.IsA("vtkMRMLVolumeNode"):
+            return
+        volumes = [one for one in slicer.util.getNodesByClass("vtkMRMLVolumeNode") if not one.GetHideFromEditors()]
+        row = volumes.index(node) if node in volumes else -1
+        left = [one for one in volumes if one is not node]
+        instead = left[min(row, len(left) - 1)].GetID() if left and row >= 0 else None
+        for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
+            for layer in self._LAYERS:
+                if getattr(composite, f"Get{layer}")() == node.GetID():
+                    for one in self._linked_to(composite):
+                        getattr(one, f"Set{layer}")(instead)
+
+    def _linked_to(self, composite) -> list:
+        if not composite.GetLinkedControl():
+            return [composite]
+        nodes = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
+        return [one for one in nodes if _group(one) == _group(composite)]
+
+
+def _group(composite) -> int:
+    node = slicer.vtkMRMLSliceLogic.GetSliceNode(composite)
+    return node.GetViewGroup() if node else -1
 
 
 class _Widget:

@@ -3,7 +3,10 @@ signals and behaviour. Names and signatures are those of CTK's and Slicer's head
 
 from __future__ import annotations
 
+import weakref
+
 import slicer
+import vtk
 
 from Testing.host.pythonqt import QtCore, QtWidgets
 
@@ -265,10 +268,41 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         for tag in self._tags:
             self._scene.RemoveObserver(tag)
         self._scene = scene
-        events = (slicer.vtkMRMLScene.NodeAddedEvent, slicer.vtkMRMLScene.NodeRemovedEvent)
-        events += (slicer.vtkMRMLScene.EndCloseEvent, slicer.vtkMRMLScene.EndImportEvent)
-        self._tags = [scene.AddObserver(event, lambda *_: self._fill()) for event in events] if scene else []
+        # In the order of qMRMLSceneModel: after what others do about a node that is to go.
+        observed = (
+            (slicer.vtkMRMLScene.NodeAddedEvent, _weakly(self._on_added), 10.0),
+            (slicer.vtkMRMLScene.NodeAboutToBeRemovedEvent, _weakly(self._on_about_to_be_removed), -10.0),
+            (slicer.vtkMRMLScene.EndCloseEvent, _weakly(self._on_scene_changed), 0.0),
+            (slicer.vtkMRMLScene.EndImportEvent, _weakly(self._on_scene_changed), 0.0),
+        )
+        self._tags = (
+            [scene.AddObserver(event, method, priority) for event, method, priority in observed] if scene else []
+        )
         self._box.setEnabled(scene is not None)
+        self._fill()
+
+    def _on_added(self, scene, event, node) -> None:
+        """A node is judged when it is added; to hide it later goes unnoticed."""
+        if self._is_offered(node):
+            self._filling = True
+            self._listed.append(node)
+            self._box.addItem(node.GetName() or "")
+            self._filling = False
+            self._select(self._current)
+
+    def _on_about_to_be_removed(self, scene, event, node) -> None:
+        """A combo box whose current row goes takes the one that moves up into its place, also where there is a None."""
+        if scene.IsClosing() or node not in self._listed:
+            return
+        row = self._listed.index(node)
+        self._filling = True
+        self._listed.remove(node)
+        self._box.removeItem(row + (1 if self._values["noneEnabled"] else 0))
+        self._filling = False
+        if node is self._current:
+            self._select(self._listed[min(row, len(self._listed) - 1)] if self._listed else None)
+
+    def _on_scene_changed(self, scene, event, nothing) -> None:
         self._fill()
 
     def mrmlScene(self):
@@ -327,8 +361,9 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         return node.GetClassName() in self._values["nodeTypes"]
 
     def _set(self, name: str, value) -> None:
-        self._values[name] = value
-        self._fill()
+        if value != self._values[name]:
+            self._values[name] = value
+            self._fill()
 
     for _name, _type in (
         ("nodeTypes", "QStringList"),
@@ -349,6 +384,19 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
             lambda self, value, name=_name: self._set(name, value),
         )
     del _name, _type
+
+
+def _weakly(method):
+    """An observer that does not keep its widget, and does nothing once that is gone."""
+    reference = weakref.WeakMethod(method)
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def call(caller, event, node=None) -> None:
+        alive = reference()
+        if alive is not None:
+            alive(caller, event, node)
+
+    return call
 
 
 STAND_INS = {
