@@ -6,6 +6,9 @@ import numpy as np
 import slicer
 import slicer.util
 
+from CSAFusionLib.slicer_host.belongings import remove_nodes
+from CSAFusionLib.slicer_host.hidden_nodes import add_hidden_node
+
 _SQUARES = 8
 """Along the longest side of the volume."""
 
@@ -17,12 +20,7 @@ def add_checkerboard(
 
     Each volume is seen through its own window and level; of colours the mean is taken.
     """
-    node = slicer.mrmlScene.CreateNodeByClass("vtkMRMLScalarVolumeNode")
-    node.UnRegister(None)
-    node.HideFromEditorsOn()
-    node.SaveWithSceneOff()
-    node.SetName("CSAFusion checkerboard")
-    slicer.mrmlScene.AddNode(node)
+    node = add_hidden_node("vtkMRMLScalarVolumeNode", "CSAFusion checkerboard")
     shown = np.where(_squares(fixed), _as_displayed(fixed), _as_displayed(registered))
     slicer.util.updateVolumeFromArray(node, shown)
     node.CopyOrientation(fixed)
@@ -36,9 +34,7 @@ def add_checkerboard(
 
 def remove_checkerboard(node: slicer.vtkMRMLScalarVolumeNode) -> None:
     """Remove a checkerboard and how it is shown from the scene, where it still is there."""
-    for one in (node.GetDisplayNode(), node):
-        if one is not None and slicer.mrmlScene.IsNodePresent(one):
-            slicer.mrmlScene.RemoveNode(one)
+    remove_nodes(one for one in (node.GetDisplayNode(), node) if one is not None)
 
 
 def _squares(node: slicer.vtkMRMLVolumeNode) -> np.ndarray:

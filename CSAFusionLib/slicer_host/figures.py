@@ -9,13 +9,14 @@ import vtk
 from slicer.i18n import tr as _
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
+from CSAFusionLib.slicer_host.belongings import CHART
 from CSAFusionLib.slicer_host.frames import RAS_TO_LPS, transform_between
 from CSAFusionLib.slicer_host.subject_hierarchy import place_beside
 
 SLICE = "Slice"
 _POSITION = ("R", "A", "S")
-_CHART = "CSAFusion.chart"
 _COLOURS = ((0.85, 0.37, 0.01), (0.11, 0.62, 0.47))
+# In the order of the columns, which is that of the plot: first the fixed volume.
 _TITLES = {
     "ssim_fixed": _("Similarity to {fixed}"),
     "ssim_moving": _("Similarity to {moving}"),
@@ -51,18 +52,18 @@ def write_figures(
         output.RemoveAllColumns()
         output.SetUseColumnTitleAsColumnHeader(True)
         _add_column(output, SLICE, np.flatnonzero(shown) + 1)
-        for key, values in figures.items():
-            _add_column(output, titles[key], np.array(values)[shown])
+        for key in _TITLES:
+            _add_column(output, titles[key], np.array(figures[key])[shown])
         for name, values in zip(_POSITION, _to_world(centres[shown], fixed).T, strict=True):
             _add_column(output, name, values)
-    _plot(output, [titles["ssim_fixed"], titles["ssim_moving"]])
-    place_beside(output, fixed)
+    for node in (output, *_plot(output, [titles["ssim_fixed"], titles["ssim_moving"]])):
+        place_beside(node, fixed)
     return output
 
 
 def chart_of(table: slicer.vtkMRMLTableNode) -> slicer.vtkMRMLPlotChartNode | None:
     """The plot of a table that :func:`write_figures` made."""
-    return table.GetNodeReference(_CHART)
+    return table.GetNodeReference(CHART)
 
 
 def slice_position(table: slicer.vtkMRMLTableNode, row: int) -> tuple[float, float, float]:
@@ -93,11 +94,14 @@ def _to_world(lps: np.ndarray, fixed: slicer.vtkMRMLVolumeNode) -> np.ndarray:
     return np.array([to_world.TransformPoint(point) for point in lps @ RAS_TO_LPS[:3, :3]]).reshape(-1, 3)
 
 
-def _plot(table: slicer.vtkMRMLTableNode, columns: list[str]) -> None:
+def _plot(table: slicer.vtkMRMLTableNode, columns: list[str]) -> list[slicer.vtkMRMLNode]:
+    """Plot columns of a table; returns the chart and its series."""
     scene, chart = table.GetScene(), chart_of(table)
     if chart is None:
-        chart = scene.AddNewNodeByClass("vtkMRMLPlotChartNode", table.GetName())
-        table.SetNodeReferenceID(_CHART, chart.GetID())
+        name = scene.GenerateUniqueName(_("{table} plot").format(table=table.GetName()))
+        chart = scene.AddNewNodeByClass("vtkMRMLPlotChartNode", name)
+        table.SetNodeReferenceID(CHART, chart.GetID())
+    nodes = [chart]
     chart.SetXAxisTitle(SLICE)
     chart.SetYAxisTitle(_("Structural similarity"))
     for index, (name, colour) in enumerate(zip(columns, _COLOURS, strict=True)):
@@ -112,3 +116,5 @@ def _plot(table: slicer.vtkMRMLTableNode, columns: list[str]) -> None:
         series.SetPlotType(series.PlotTypeScatter)
         series.SetMarkerStyle(series.MarkerStyleCircle)
         series.SetColor(*colour)
+        nodes.append(series)
+    return nodes

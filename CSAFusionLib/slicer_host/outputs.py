@@ -9,7 +9,9 @@ import slicer
 from CSAFusionLib.fusion.pipeline import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.geometry.planes import slice_centres
+from CSAFusionLib.slicer_host.belongings import FIGURES
 from CSAFusionLib.slicer_host.figures import write_figures
+from CSAFusionLib.slicer_host.rendering import update_rendering
 from CSAFusionLib.slicer_host.transforms import write_transform
 from CSAFusionLib.slicer_host.writing import write_contribution, write_fused, write_registered
 
@@ -69,4 +71,7 @@ def place_result(
         centres = slice_centres(result.fused, settings.plane)
         placed["figures"] = write_figures(result.figures, centres, fixed, moving, outputs.figures)
     placed["fused"] = write_fused(result.fused, result.provenance, fixed, moving.GetName(), outputs.fused)
+    if "figures" in placed:
+        placed["fused"].SetNodeReferenceID(FIGURES, placed["figures"].GetID())
+    update_rendering(placed["fused"])
     return Outputs(**placed)

@@ -36,6 +36,11 @@ def provenance_of(node: slicer.vtkMRMLNode) -> dict[str, Any]:
     return found
 
 
+def is_result(node: slicer.vtkMRMLNode) -> bool:
+    """Whether a node is a result that :func:`write_provenance` has marked."""
+    return bool(_names(node))
+
+
 def _names(node: slicer.vtkMRMLNode) -> list[str]:
     return [name for name in node.GetAttributeNames() if name.startswith(PREFIX)]
 

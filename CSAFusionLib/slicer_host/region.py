@@ -12,7 +12,9 @@ import vtk
 from slicer.i18n import tr as _
 
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.slicer_host.belongings import remove_nodes
 from CSAFusionLib.slicer_host.frames import ijk_to_ras_of, matrix_from_vtk, transform_between
+from CSAFusionLib.slicer_host.hidden_nodes import add_hidden_node
 from CSAFusionLib.slicer_host.reading import volume_from_node
 
 
@@ -79,8 +81,7 @@ def _as_labels(mask: slicer.vtkMRMLNode) -> Iterator[slicer.vtkMRMLLabelMapVolum
     if mask.IsA("vtkMRMLVolumeNode"):
         yield mask
         return
-    labels = mask.GetScene().AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "CSAFusion mask")
-    labels.HideFromEditorsOn()
+    labels = add_hidden_node("vtkMRMLLabelMapVolumeNode", "CSAFusion mask")
     try:
         exported = slicer.modules.segmentations.logic().ExportVisibleSegmentsToLabelmapNode(mask, labels)
         if not exported or labels.GetImageData() is None or not labels.GetImageData().GetNumberOfPoints():
@@ -89,6 +90,4 @@ def _as_labels(mask: slicer.vtkMRMLNode) -> Iterator[slicer.vtkMRMLLabelMapVolum
         yield labels
     finally:
         display = labels.GetDisplayNode()
-        for node in (display and display.GetColorNode(), display, labels):
-            if node is not None:
-                slicer.mrmlScene.RemoveNode(node)
+        remove_nodes(node for node in (display and display.GetColorNode(), display, labels) if node is not None)

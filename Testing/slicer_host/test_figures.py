@@ -39,8 +39,25 @@ def test_the_table_has_a_row_for_each_slice_that_has_figures(nodes, centres):
     table = write_figures(figures(), centres, *nodes)
     assert table.GetNumberOfRows() == 13
     names = [table.GetColumnName(index) for index in range(table.GetNumberOfColumns())]
-    assert names[:3] == ["Slice", "Similarity to M", "Similarity to F"] and names[-3:] == ["R", "A", "S"]
+    assert names[:3] == ["Slice", "Similarity to F", "Similarity to M"] and names[-3:] == ["R", "A", "S"]
     assert table.GetCellText(0, 0) == "2"
+
+
+def test_the_table_lists_the_fixed_volume_first_as_the_plot_does(nodes, centres):
+    table = write_figures(figures(), centres, *nodes)
+    names = [table.GetColumnName(index) for index in range(1, 5)]
+    assert names == ["Similarity to F", "Similarity to M", "Correlation with F", "Correlation with M"]
+
+
+def test_table_chart_and_series_are_filed_beside_the_input_under_names_of_their_own(nodes, centres, scene):
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    study = hierarchy.CreateStudyItem(hierarchy.GetSceneItemID(), "S")
+    hierarchy.CreateItem(study, nodes[0])
+    table = write_figures(figures(), centres, *nodes)
+    chart = chart_of(table)
+    made = [table, chart, *(chart.GetNthPlotSeriesNode(index) for index in range(2))]
+    assert [hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)) for node in made] == [study] * 4
+    assert len({node.GetName() for node in made}) == 4 and chart.GetName() == "F + M per slice plot"
 
 
 def test_a_row_leads_to_the_middle_of_its_slice_in_the_world(nodes, centres):

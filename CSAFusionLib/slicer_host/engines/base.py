@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import ClassVar
 
@@ -21,7 +22,9 @@ from CSAFusionLib.geometry.grid import ijk_to_ras
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.preparation import pad_slab, prepare
 from CSAFusionLib.registration.result import RegistrationResult
+from CSAFusionLib.slicer_host.belongings import remove_nodes
 from CSAFusionLib.slicer_host.frames import vtk_from_matrix
+from CSAFusionLib.slicer_host.hidden_nodes import add_hidden_node
 from CSAFusionLib.slicer_host.transforms import read_transform
 from CSAFusionLib.volumes.checking import check_volume
 from CSAFusionLib.volumes.volume import Volume
@@ -49,15 +52,19 @@ class SlicerEngine(ABC):
         self._helpers: list[slicer.vtkMRMLNode] = []
         self._transform: slicer.vtkMRMLTransformNode | None = None
         self._started = 0.0
+        self._prepared: Future[tuple[sitk.Image, sitk.Image]] | None = None
+        self._is_cancelled = False
 
     @classmethod
     @abstractmethod
     def is_available(cls) -> bool:
         """Whether this Slicer has the program."""
 
-    @abstractmethod
     def cancel(self) -> None:
         """Ask the program to end. Poll on: the nodes are removed once it has."""
+        self._is_cancelled = True
+        if self._prepared is None:
+            self._cancel()
 
     def start(self) -> None:
         """Start the program.
@@ -76,11 +83,10 @@ class SlicerEngine(ABC):
         for volume in self._pair:
             check_volume(volume)
         self._started = time.monotonic()
-        with ExitStack() as undo:
-            undo.callback(self._remove_helpers)
-            fixed, moving = (prepare(volume) for volume in self._pair)
-            self._launch(self._add_volume(fixed), self._add_volume(pad_slab(fixed, moving)))
-            undo.pop_all()
+        beside_slicer = ThreadPoolExecutor(1)
+        self._prepared = beside_slicer.submit(_prepare, *self._pair)
+        beside_slicer.shutdown(wait=False)
+        self._launch_once_prepared()
 
     def poll(self) -> RegistrationResult | None:
         """The result, or None while the program runs.
@@ -88,7 +94,7 @@ class SlicerEngine(ABC):
         Raises:
             RegistrationError: the program failed, or was ended.
         """
-        if not self._go_on():
+        if not (self._launch_once_prepared() and self._go_on()):
             return None
         try:
             self._check_end()
@@ -98,6 +104,26 @@ class SlicerEngine(ABC):
         finally:
             self._remove_helpers()
         return RegistrationResult(transform, self.method, self._model, time.monotonic() - self._started)
+
+    def _launch_once_prepared(self) -> bool:
+        """Start the program as soon as its volumes are prepared; returns whether it has been started."""
+        if self._prepared is None:
+            return True
+        if not self._prepared.done():
+            return False
+        fixed, moving = self._prepared.result()
+        self._prepared = None
+        if self._is_cancelled:
+            raise self._ended_early()
+        with ExitStack() as undo:
+            undo.callback(self._remove_helpers)
+            self._launch(self._add_volume(fixed), self._add_volume(moving))
+            undo.pop_all()
+        return True
+
+    @abstractmethod
+    def _cancel(self) -> None:
+        """Ask the program, which has been started, to end."""
 
     @abstractmethod
     def _launch(self, fixed: slicer.vtkMRMLScalarVolumeNode, moving: slicer.vtkMRMLScalarVolumeNode) -> None:
@@ -130,19 +156,18 @@ class SlicerEngine(ABC):
         return self._transform
 
     def _add_helper(self, class_name: str) -> slicer.vtkMRMLNode:
-        node = slicer.mrmlScene.CreateNodeByClass(class_name)
-        node.UnRegister(None)
-        node.HideFromEditorsOn()
-        node.SaveWithSceneOff()
-        node.SetName("CSAFusion registration")
-        self._helpers.append(slicer.mrmlScene.AddNode(node))
+        self._helpers.append(add_hidden_node(class_name, "CSAFusion registration"))
         return self._helpers[-1]
 
     def _remove_helpers(self) -> None:
-        for node in self._helpers:
-            if slicer.mrmlScene.IsNodePresent(node):
-                slicer.mrmlScene.RemoveNode(node)
+        remove_nodes(self._helpers)
         self._helpers.clear()
+
+
+def _prepare(fixed: Volume, moving: Volume) -> tuple[sitk.Image, sitk.Image]:
+    """What the program registers. Takes up to a second, so that it is done beside Slicer's main thread."""
+    prepared = prepare(fixed), prepare(moving)
+    return prepared[0], pad_slab(*prepared)
 
 
 def last_line(text: str) -> str:

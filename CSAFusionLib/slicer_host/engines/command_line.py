@@ -23,8 +23,7 @@ class CommandLineEngine(SlicerEngine):
         """Whether this Slicer has the program."""
         return getattr(slicer.modules, cls.module, None) is not None
 
-    def cancel(self) -> None:
-        """Ask the program to end. Poll on: the nodes are removed once it has."""
+    def _cancel(self) -> None:
         self._run.Cancel()
 
     @abstractmethod

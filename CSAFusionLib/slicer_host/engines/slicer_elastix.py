@@ -37,7 +37,7 @@ class SlicerElastix(SlicerEngine):
 
     _logic: Any = None
     _volumes: tuple[Any, Any] = (None, None)
-    _runs = _has_ended = _is_cancelled = False
+    _runs = _has_ended = False
     _error = ""
 
     @classmethod
@@ -45,9 +45,7 @@ class SlicerElastix(SlicerEngine):
         """Whether this Slicer has the program."""
         return find_spec("Elastix") is not None
 
-    def cancel(self) -> None:
-        """Ask the program to end. Poll on: the nodes are removed once it has."""
-        self._is_cancelled = True
+    def _cancel(self) -> None:
         self._logic.cancelRequested = True
 
     def _launch(self, fixed: slicer.vtkMRMLScalarVolumeNode, moving: slicer.vtkMRMLScalarVolumeNode) -> None:

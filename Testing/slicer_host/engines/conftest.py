@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
+
 import pytest
 
 from Testing.host.fixtures import WITHOUT_SLICER
 
 collect_ignore_glob = WITHOUT_SLICER
+
+
+class AtOnce:
+    """In place of a thread: done when asked to."""
+
+    def __init__(self, threads: int) -> None:
+        pass
+
+    def submit(self, task, *arguments) -> Future:
+        done: Future = Future()
+        done.set_result(task(*arguments))
+        return done
+
+    def shutdown(self, wait: bool) -> None:
+        pass
+
+
+@pytest.fixture(autouse=True)
+def prepared_at_once(monkeypatch):
+    """The programs start with the registration; a test may still ask for the thread."""
+    monkeypatch.setattr("CSAFusionLib.slicer_host.engines.base.ThreadPoolExecutor", AtOnce)
 
 
 @pytest.fixture

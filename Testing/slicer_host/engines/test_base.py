@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from threading import Event
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError, RegistrationError
 from CSAFusionLib.registration.methods import TransformModel
+from CSAFusionLib.registration.preparation import prepare
+from CSAFusionLib.slicer_host.engines import base
 from CSAFusionLib.slicer_host.engines.base import last_line
 from CSAFusionLib.slicer_host.engines.brains import Brains
 from CSAFusionLib.slicer_host.engines.slicer_ants import SlicerAnts
@@ -122,6 +127,42 @@ def test_a_run_that_cannot_be_started_leaves_nothing(engine, program, pair, monk
     with pytest.raises(OSError, match="no process"):
         engine(*pair, TransformModel.RIGID).start()
     assert snapshot() == before
+
+
+@pytest.fixture
+def slow_preparation(monkeypatch):
+    """Volumes are prepared in a thread that the test lets go on."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    go_on = Event()
+    monkeypatch.setattr(base, "ThreadPoolExecutor", ThreadPoolExecutor)
+    monkeypatch.setattr(base, "prepare", lambda volume: go_on.wait(10) and prepare(volume))
+    yield go_on
+    go_on.set()
+
+
+def test_nobody_waits_while_the_volumes_are_prepared(engine, program, pair, slow_preparation):
+    before = snapshot()
+    run = engine(*pair, TransformModel.RIGID)
+    began = time.monotonic()
+    run.start()
+    assert run.poll() is None and time.monotonic() - began < 0.2
+    assert snapshot() == before and program.asked == []
+    slow_preparation.set()
+    run._prepared.result()
+    assert result_of(run).transform.IsLinear() and snapshot() == before
+
+
+def test_what_is_cancelled_before_its_program_runs_never_starts_it(engine, program, pair, slow_preparation):
+    before = snapshot()
+    run = engine(*pair, TransformModel.RIGID)
+    run.start()
+    run.cancel()
+    slow_preparation.set()
+    run._prepared.result()
+    with pytest.raises(RegistrationError, match="was ended before it had a result"):
+        result_of(run)
+    assert snapshot() == before and program.asked == []
 
 
 def test_a_model_it_cannot_find_is_refused_before_anything_runs(engine, program, pair):
