@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import qt
 import slicer
+
+from CSAFusionLib.slicer_host.belongings import remove_nodes
+from CSAFusionLib.slicer_host.layout_loan import LayoutLoan
+from CSAFusionLib.slicer_host.slice_views import SliceViews, composites, unlink
 
 LAYOUT = 5821
 """Slicer's own layouts are below 1000; the number only has to be free."""
@@ -25,10 +31,21 @@ _VIEW = """<item><view class="vtkMRMLSliceNode" singletontag="{name}">
 
 
 class Comparison:
-    """Shows the comparison, and afterwards the layout that was there before."""
+    """Shows the comparison, and afterwards the views as they were before.
 
-    def __init__(self) -> None:
-        self._before: int | None = None
+    Args:
+        left: called from Slicer's event loop after the user has chosen another layout.
+    """
+
+    def __init__(self, left: Callable[[], None] = lambda: None) -> None:
+        self._layout = LayoutLoan(LAYOUT, left)
+        self._before: SliceViews | None = None
+        self._made: list[slicer.vtkMRMLNode] = []
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the comparison has been begun and not ended."""
+        return self._before is not None
 
     def show(
         self,
@@ -44,20 +61,84 @@ class Comparison:
         manager = slicer.app.layoutManager()
         if manager is None:
             return
-        if manager.layout != LAYOUT:
-            self._before = manager.layout
+        self._before = self._before or SliceViews()
         _add_layout(manager)
-        manager.setLayout(LAYOUT)
+        self._made += _added_by(lambda: self._layout.begin(manager))
         layers = ((fixed, None), (registered, None), (fixed, registered), (both, None))
+        unlink(composites())
         for (name, _, _), (background, foreground) in zip(_VIEWS, layers, strict=True):
             _show(manager.sliceWidget(name), background, foreground)
+        # Last: linked, a change in one view would be made in all of them.
+        for node in own_composites():
+            node.SetLinkedControl(True)
+            node.SetHotLinkedControl(True)
+
+    def has(self, node: slicer.vtkMRMLNode) -> bool:
+        """Whether a node is one of the views that are shown."""
+        return self.is_shown and node in _slice_nodes()
+
+    def set_opacity(self, opacity: float) -> None:
+        """Set how much of the registered volume the overlay shows."""
+        for node in own_composites():
+            node.SetForegroundOpacity(opacity)
+
+    def let_go(self) -> None:
+        """Part the views before a volume that they show is removed: linked, all views would take another one."""
+        if self.is_shown:
+            unlink(own_composites())
 
     def end(self) -> None:
-        """Give the layout back, unless the user has chosen another one meanwhile."""
+        """Give the views back, and the layout unless the user has chosen another one meanwhile."""
+        if self._before is None:
+            return
+        unlink(own_composites())
+        self._layout.end()
         manager = slicer.app.layoutManager()
-        if manager is not None and self._before is not None and manager.layout == LAYOUT:
-            manager.setLayout(self._before)
+        if manager is not None and manager.layout == LAYOUT:
+            # A scene was loaded that had been saved with it.
+            manager.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
+        self._before.give_back()
         self._before = None
+        # Also views that came with a scene.
+        self._made += [node for node in (*_slice_nodes(), *own_composites()) if node not in self._made]
+        qt.QTimer.singleShot(0, self._clear_away)
+
+    def _clear_away(self, tries: int = 20) -> None:
+        """Remove the views, and what they leave once they are gone: until then they would put it back.
+
+        Views are deleted with the event loop, some time after their nodes.
+        """
+        if self.is_shown:
+            return
+        remove_nodes(node for node in self._made if node.IsA("vtkMRMLSliceNode"))
+        left = [node for node in self._made if slicer.mrmlScene.IsNodePresent(node)]
+        if tries and any(node.IsA("vtkMRMLModelNode") for node in left):
+            qt.QTimer.singleShot(50, lambda: self._clear_away(tries - 1))
+            return
+        remove_nodes(left)
+        self._made = []
+
+
+def own_composites() -> list[slicer.vtkMRMLSliceCompositeNode]:
+    """The nodes that say what the four views show; none while there are no such views."""
+    names = [name for name, _, _ in _VIEWS]
+    return [node for node in composites() if node.GetLayoutName() in names]
+
+
+def _slice_nodes() -> list[slicer.vtkMRMLSliceNode]:
+    found = (slicer.mrmlScene.GetSingletonNode(name, "vtkMRMLSliceNode") for name, _, _ in _VIEWS)
+    return [node for node in found if node is not None]
+
+
+def _added_by(change: Callable[[], None]) -> list[slicer.vtkMRMLNode]:
+    """The hidden nodes that views bring with them, and the nodes of the views; none of them is saved with the scene."""
+    before = set(map(slicer.mrmlScene.GetNthNode, range(slicer.mrmlScene.GetNumberOfNodes())))
+    change()
+    now = map(slicer.mrmlScene.GetNthNode, range(slicer.mrmlScene.GetNumberOfNodes()))
+    added = [node for node in now if node not in before and (node.GetHideFromEditors() or node in _slice_nodes())]
+    for node in added:
+        node.SaveWithSceneOff()
+    return added
 
 
 def _add_layout(manager: Any) -> None:
@@ -77,13 +158,9 @@ def _show(
     widget: Any, background: slicer.vtkMRMLVolumeNode | None, foreground: slicer.vtkMRMLVolumeNode | None
 ) -> None:
     composite = widget.mrmlSliceCompositeNode()
-    composite.SetLinkedControl(False)
     composite.SetBackgroundVolumeID(background.GetID() if background else None)
     composite.SetForegroundVolumeID(foreground.GetID() if foreground else None)
     composite.SetForegroundOpacity(0.5)
     if background is not None:
         widget.mrmlSliceNode().RotateToVolumePlane(background)
     widget.sliceLogic().FitSliceToBackground()
-    # Last: linked, a change in one view would be made in all of them.
-    composite.SetLinkedControl(True)
-    composite.SetHotLinkedControl(True)

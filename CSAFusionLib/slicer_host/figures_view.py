@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import slicer
@@ -9,17 +10,24 @@ import vtk
 from vtk.util.numpy_support import vtk_to_numpy
 
 from CSAFusionLib.slicer_host.figures import chart_of, row_of_slice, slice_position
+from CSAFusionLib.slicer_host.layout_loan import LayoutLoan
 
+_LAYOUT = slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpPlotTableView
 _PLOT_SIGNAL = "dataSelected(vtkStringArray*, vtkCollection*)"
 _TABLE_SIGNAL = "clicked(QModelIndex)"
 
 
 class FiguresView:
-    """Shows one table with its plot, and afterwards the layout that was there before."""
+    """Shows one table with its plot, and afterwards the layout, table and plot that were there before.
 
-    def __init__(self) -> None:
+    Args:
+        left: called from Slicer's event loop after the user has chosen another layout.
+    """
+
+    def __init__(self, left: Callable[[], None] = lambda: None) -> None:
         self._table: slicer.vtkMRMLTableNode | None = None
-        self._before: int | None = None
+        self._layout = LayoutLoan(_LAYOUT, left)
+        self._before: tuple[str | None, str | None] = (None, None)
         self._plot_view: Any = None
         self._table_view: Any = None
 
@@ -29,15 +37,10 @@ class FiguresView:
         if manager is None:
             return
         self.end()
-        self._table, self._before = table, manager.layout
-        manager.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpPlotTableView)
-        selection = slicer.app.applicationLogic().GetSelectionNode()
-        selection.SetActiveTableID(table.GetID())
-        slicer.app.applicationLogic().PropagateTableSelection()
+        self._table = table
+        self._layout.begin(manager)
         chart = chart_of(table)
-        if chart is not None:
-            selection.SetActivePlotChartID(chart.GetID())
-            slicer.app.applicationLogic().PropagatePlotChartSelection()
+        self._before = _select(table.GetID(), chart.GetID() if chart is not None else None)
         self._plot_view = manager.plotWidget(0).plotView()
         _set_click(self._plot_view.chart(), left=vtk.vtkChart.SELECT, right=vtk.vtkChart.NOTIFY)
         self._table_view = manager.tableWidget(0).tableView()
@@ -51,9 +54,8 @@ class FiguresView:
         self._plot_view.disconnect(_PLOT_SIGNAL, self._on_point)
         self._table_view.disconnect(_TABLE_SIGNAL, self._on_cell)
         _set_click(self._plot_view.chart(), left=vtk.vtkChart.NOTIFY, right=vtk.vtkChart.SELECT)
-        manager = slicer.app.layoutManager()
-        if manager is not None and manager.layout == slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpPlotTableView:
-            manager.setLayout(self._before)
+        _select(*(one if one and slicer.mrmlScene.GetNodeByID(one) else None for one in self._before))
+        self._layout.end()
         self._table = None
 
     def _on_point(self, series_ids: Any, selections: Any) -> None:
@@ -77,6 +79,18 @@ class FiguresView:
         position = slice_position(self._table, row)
         mode = slicer.vtkMRMLSliceNode.CenteredJumpSlice
         slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *position, mode)
+
+
+def _select(table: str | None, chart: str | None) -> tuple[str | None, str | None]:
+    """Show a table and a chart in the views for them; returns what was shown before."""
+    logic = slicer.app.applicationLogic()
+    selection = logic.GetSelectionNode()
+    before = (selection.GetActiveTableID(), selection.GetActivePlotChartID())
+    selection.SetActiveTableID(table)
+    logic.PropagateTableSelection()
+    selection.SetActivePlotChartID(chart)
+    logic.PropagatePlotChartSelection()
+    return before
 
 
 def _set_click(chart: vtk.vtkChartXY, left: int, right: int) -> None:

@@ -1,4 +1,4 @@
-"""Comparison, figures and volume rendering in Slicer's views, and the way back. (Real layout and slice nodes.)"""
+"""Comparison and figures in Slicer's views, and the way back. (Real layout and slice nodes.)"""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import slicer
 import slicer.util
 from vtk import vtkContextMouseEvent
 
-from CSAFusionLib.slicer_host.comparison import LAYOUT, Comparison
+import Testing.host.application  # noqa: F401 (makes qt)
+from CSAFusionLib.slicer_host.comparison import LAYOUT, Comparison, own_composites
 from CSAFusionLib.slicer_host.figures import write_figures
 from CSAFusionLib.slicer_host.figures_view import FiguresView
-from CSAFusionLib.slicer_host.rendering import render_fused
+from CSAFusionLib.slicer_host.slice_views import composites
+from Testing.host.fixtures import pump
 from Testing.host.pythonqt import QtGui
-from Testing.host.scene import OBLIQUE, a_blob_node, a_volume_node, ijk_to_ras_of
+from Testing.host.scene import a_blob_node, snapshot
 
 LEFT, RIGHT = vtkContextMouseEvent.LEFT_BUTTON, vtkContextMouseEvent.RIGHT_BUTTON
 FIGURES_LAYOUT = slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpPlotTableView
@@ -69,6 +71,85 @@ def test_the_comparison_can_be_shown_again(manager, volumes):
     assert manager.layout == slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
 
 
+def user_views():
+    return [node for node in composites() if "CSAFusion" not in node.GetLayoutName()]
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_the_views_get_back_their_opacity_and_their_links(manager, volumes, linked):
+    fixed, moving = volumes
+    for node in user_views():
+        node.SetBackgroundVolumeID(moving.GetID())
+        node.SetForegroundOpacity(1.0)
+    user_views()[0].SetLinkedControl(linked)
+    comparison = Comparison()
+    for _ in range(2):
+        comparison.show(fixed, moving, fixed)
+        comparison.set_opacity(0.3)
+        assert [node.GetForegroundOpacity() for node in own_composites()] == pytest.approx([0.3] * 4)
+    comparison.end()
+    for node in user_views():
+        assert (node.GetForegroundOpacity(), node.GetBackgroundVolumeID()) == (1.0, moving.GetID())
+        assert (bool(node.GetLinkedControl()), bool(node.GetHotLinkedControl())) == (linked, False)
+
+
+def test_nothing_is_left_of_the_comparison_and_nothing_of_it_is_saved(manager, volumes):
+    before = set(snapshot())
+    comparison = Comparison()
+    comparison.show(*volumes, volumes[0])
+    made = set(snapshot()) - before
+    assert len(made) >= 20 and not any(slicer.mrmlScene.GetNodeByID(one).GetSaveWithScene() for one in made)
+    comparison.end()
+    pump(lambda: set(snapshot()) == before, 5)
+
+
+def test_a_comparison_shown_again_at_once_keeps_its_views(manager, volumes):
+    comparison = Comparison()
+    comparison.show(*volumes, volumes[0])
+    comparison.end()
+    comparison.show(*volumes, volumes[1])
+    for _ in range(5):
+        slicer.app.processEvents()
+    assert len(own_composites()) == 4 and manager.layout == LAYOUT
+    comparison.end()
+
+
+def test_a_volume_removed_from_the_comparison_changes_no_view_of_the_users(manager, volumes):
+    fixed, moving = volumes
+    fused = a_blob_node("fused")
+    for node in user_views():
+        node.SetBackgroundVolumeID(fixed.GetID())
+        node.SetForegroundVolumeID(moving.GetID())
+        node.SetLinkedControl(True)
+    comparison = Comparison()
+    comparison.show(fixed, moving, fused)
+    comparison.let_go()
+    slicer.mrmlScene.RemoveNode(fused)
+    comparison.end()
+    assert {(one.GetBackgroundVolumeID(), one.GetForegroundVolumeID()) for one in user_views()} == {
+        (fixed.GetID(), moving.GetID())
+    }
+
+
+def test_out_of_a_layout_that_a_scene_was_saved_with_there_is_a_way(manager, volumes):
+    comparison = Comparison()
+    comparison.show(*volumes, volumes[0])
+    other = Comparison()
+    other.show(*volumes, volumes[0])
+    other.end()
+    assert manager.layout == slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
+
+
+def test_the_table_and_the_plot_from_before_come_back(manager, table, scene):
+    selection = slicer.app.applicationLogic().GetSelectionNode()
+    own = scene.AddNewNodeByClass("vtkMRMLTableNode")
+    selection.SetActiveTableID(own.GetID())
+    view = FiguresView()
+    view.show(table)
+    view.end()
+    assert selection.GetActiveTableID() == own.GetID() and selection.GetActivePlotChartID() is None
+
+
 def slice_offset() -> float:
     return slicer.mrmlScene.GetNodeByID("vtkMRMLSliceNodeRed").GetSliceToRAS().GetElement(2, 3)
 
@@ -103,35 +184,3 @@ def test_a_click_on_a_row_of_the_table_goes_to_its_slice_however_it_is_sorted(ma
         assert slice_offset() == pytest.approx(offset)
     view.end()
     assert manager.layout == slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
-
-
-def test_a_grey_volume_is_rendered_with_one_display_node_however_often(module, volumes):
-    fused = volumes[0]
-    display = render_fused(fused)
-    assert render_fused(fused) is display and display.GetVisibility()
-    opacity = display.GetVolumePropertyNode().GetScalarOpacity()
-    assert opacity.GetValue(0.1) == 0 < opacity.GetValue(0.5) < opacity.GetValue(1.0)
-
-
-def test_a_volume_in_colour_is_rendered_in_its_colours_with_its_luminance_as_opacity(module):
-    colours = np.zeros((2, 3, 4, 3), np.uint8)
-    colours[..., 1] = 100
-    fused = a_volume_node("RGB", colours, OBLIQUE)
-    display = render_fused(fused)
-    rendered = display.GetVolumeNode()
-    voxels = slicer.util.arrayFromVolume(rendered)
-    assert voxels.shape == (2, 3, 4, 4) and set(voxels[..., 3].ravel()) == {59}
-    np.testing.assert_array_equal(voxels[..., :3], colours)
-    assert rendered.GetHideFromEditors() and ijk_to_ras_of(rendered).tobytes() == ijk_to_ras_of(fused).tobytes()
-    properties = display.GetVolumePropertyNode()
-    assert not properties.GetVolumeProperty().GetIndependentComponents()
-    assert properties.GetScalarOpacity().GetValue(25) == 0 < properties.GetScalarOpacity().GetValue(255)
-
-
-def test_a_volume_in_colour_that_has_changed_is_rendered_in_the_same_node(module):
-    fused = a_volume_node("RGB", np.zeros((2, 3, 4, 3), np.uint8), OBLIQUE)
-    display = render_fused(fused)
-    nodes = slicer.mrmlScene.GetNumberOfNodes()
-    slicer.util.arrayFromVolume(fused)[:] = 200
-    assert render_fused(fused) is display and slicer.mrmlScene.GetNumberOfNodes() == nodes
-    assert slicer.util.arrayFromVolume(display.GetVolumeNode()).min() == 200

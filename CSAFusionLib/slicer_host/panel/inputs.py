@@ -11,7 +11,7 @@ from CSAFusionLib.errors import CSAFusionError
 from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.slicer_host.panel.choices import ColourChoice, Intensities, ModalityChoice, Reference
 from CSAFusionLib.slicer_host.panel.presets import PRESETS, apply_preset, preset_of
-from CSAFusionLib.slicer_host.panel.preview import DisplayWatch, IntensityPreview, Looks
+from CSAFusionLib.slicer_host.panel.preview import DisplayWatch, IntensityPreview, Looks, PairInViews
 from CSAFusionLib.slicer_host.panel.request import a_is_reference, modality_of, voxel_volume, window_of
 from CSAFusionLib.slicer_host.panel.widgets import describe_items, number, say
 
@@ -23,6 +23,7 @@ class InputsSection:
         self._ui = ui
         self._looks = Looks()
         self._preview = IntensityPreview()
+        self._views = PairInViews()
         self._displays = DisplayWatch(self._say_limits)
         self._parameters: Any = None
         presets = [(_("None"), _("What the volumes are is guessed, or as it is set in the sections below."))]
@@ -54,6 +55,7 @@ class InputsSection:
         self._parameters = None
         self._displays.end()
         self._preview.end()
+        self._views.end()
         self._looks.forget()
         self._ui.previewCheckBox.checked = False
 
@@ -92,6 +94,7 @@ class InputsSection:
     def _on_preview(self, checked: bool) -> None:
         if not checked:
             self._preview.end()
+            self._views.end()
         if self._parameters is not None:
             self._show_preview()
 
@@ -101,6 +104,9 @@ class InputsSection:
         self._preview.end_for(volumes)
         self._displays.begin(volumes)
         self._say_limits()
+        pair = (self._parameters.volumeA, self._parameters.volumeB)
+        if self._ui.previewCheckBox.checked and None not in pair and pair[0] is not pair[1]:
+            self._views.show(*pair)
 
     def _as_displayed(self, side: str) -> bool:
         return getattr(self._parameters, f"intensities{side}") is Intensities.DISPLAYED

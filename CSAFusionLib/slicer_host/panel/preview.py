@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import slicer
+import slicer.util
 
 from CSAFusionLib.errors import CSAFusionError
 from CSAFusionLib.intensity.blur import edge_width_mm
@@ -14,6 +15,7 @@ from CSAFusionLib.intensity.mapping import find_mapping
 from CSAFusionLib.intensity.modality import Modality, guess_modality
 from CSAFusionLib.intensity.windows import Window
 from CSAFusionLib.slicer_host.reading import sample_of_node
+from CSAFusionLib.slicer_host.slice_views import SliceViews, composites
 from CSAFusionLib.volumes.checking import check_volume
 from CSAFusionLib.volumes.volume import Volume
 
@@ -101,6 +103,36 @@ class IntensityPreview:
         shown, display = self._before.pop(node_id), slicer.mrmlScene.GetNodeByID(node_id)
         if display is not None:
             _set_window(display, *shown)
+
+
+class PairInViews:
+    """Shows two volumes in the slice views where one of them cannot be seen, and afterwards what was there before."""
+
+    def __init__(self) -> None:
+        self._before: SliceViews | None = None
+        self._pair: tuple[slicer.vtkMRMLVolumeNode, slicer.vtkMRMLVolumeNode] | None = None
+
+    def show(self, a: slicer.vtkMRMLVolumeNode, b: slicer.vtkMRMLVolumeNode) -> None:
+        """Show two volumes; once they are shown, what the user changes in the views stays."""
+        if self._pair == (a, b):
+            return
+        self._pair = (a, b)
+        if not all(any(_is_seen(volume, view) for view in composites()) for volume in (a, b)):
+            self._before = self._before or SliceViews()
+            slicer.util.setSliceViewerLayers(background=a, foreground=b, foregroundOpacity=0.5)
+
+    def end(self) -> None:
+        """Give the views back that still show the two."""
+        if self._before is not None and self._pair is not None:
+            ids = tuple(volume.GetID() for volume in self._pair)
+            self._before.give_back(lambda view: (view.GetBackgroundVolumeID(), view.GetForegroundVolumeID()) == ids)
+        self._before = self._pair = None
+
+
+def _is_seen(volume: slicer.vtkMRMLVolumeNode, view: slicer.vtkMRMLSliceCompositeNode) -> bool:
+    covered = view.GetForegroundOpacity() if view.GetForegroundVolumeID() else 0.0
+    in_front, behind = view.GetForegroundVolumeID() == volume.GetID(), view.GetBackgroundVolumeID() == volume.GetID()
+    return (in_front and covered > 0) or (behind and covered < 1)
 
 
 class DisplayWatch:

@@ -18,6 +18,7 @@ from CSAFusionLib.slicer_host.panel.report import report_of
 from CSAFusionLib.slicer_host.panel.widgets import say
 from CSAFusionLib.slicer_host.provenance import provenance_of
 from CSAFusionLib.slicer_host.rendering import render_fused
+from CSAFusionLib.slicer_host.slice_views import composites
 from CSAFusionLib.slicer_host.writing import FIXED_ROLE
 
 
@@ -27,9 +28,11 @@ class ResultSection:
     def __init__(self, ui: Any) -> None:
         self._ui = ui
         self._parameters: Any = None
-        self._comparison = Comparison()
+        self._comparison = Comparison(self._release_views)
+        self._figures = FiguresView(self._release_views)
         self._checkerboard: slicer.vtkMRMLScalarVolumeNode | None = None
-        self._figures = FiguresView()
+        self._shown: list[slicer.vtkMRMLNode | None] = []
+        self._follows = False
         ui.compareButton.connect("toggled(bool)", self._on_compare)
         ui.checkButton.connect("toggled(bool)", self._on_check)
         ui.renderButton.connect("clicked(bool)", self._on_render)
@@ -45,9 +48,21 @@ class ResultSection:
         say(self._ui.reportLabel, report_of(fused, provenance) if provenance else _("No result yet."))
         for widget in (self._ui.saveButton, self._ui.overlaySlider, self._ui.renderButton):
             widget.enabled = bool(provenance)
-        for button in (self._ui.compareButton, self._ui.checkButton):
-            button.enabled = bool(provenance) and parameters.registeredVolume is not None
+        can_compare = bool(provenance) and parameters.registeredVolume is not None
+        self._ui.compareButton.enabled = can_compare
+        self._ui.checkButton.enabled = can_compare and self._fixed() is not None
         self._ui.figuresButton.enabled = bool(provenance) and parameters.figuresTable is not None
+        if self._is_stale():
+            # Not now: it may be the removal of a node that is told.
+            qt.QTimer.singleShot(0, self._show_again)
+
+    def node_goes(self, node: slicer.vtkMRMLNode) -> None:
+        """A node is about to be removed: what shows it ends."""
+        if node in self._shown:
+            self._comparison.let_go()
+            qt.QTimer.singleShot(0, self._show_again)
+        elif self._comparison.has(node):
+            qt.QTimer.singleShot(0, self._release_views)
 
     def show_new(self) -> None:
         """A run has just put its result into the scene: show it."""
@@ -58,68 +73,127 @@ class ResultSection:
             self._on_check(True)
         else:
             slicer.util.setSliceViewerLayers(
-                background=self._fixed(), foreground=self._parameters.fusedVolume, foregroundOpacity=1.0, fit=True
+                background=self._fixed(), foreground=self._fused(), foregroundOpacity=1.0, fit=True
             )
-            self._ui.overlaySlider.value = 1.0
+            self._follow_opacity(1.0)
 
     def release(self) -> None:
-        """Give the layout back and let go of the scene."""
+        """Give the views back and let go of the scene."""
         self._parameters = None
-        for button in (self._ui.compareButton, self._ui.checkButton, self._ui.figuresButton):
-            button.checked = False
-        self._figures.end()
+        self._release_views()
+
+    def _fused(self) -> slicer.vtkMRMLVolumeNode | None:
+        return self._parameters.fusedVolume if self._parameters is not None else None
 
     def _fixed(self) -> slicer.vtkMRMLVolumeNode | None:
-        return self._parameters.fusedVolume.GetNodeReference(FIXED_ROLE)
+        fused = self._fused()
+        return fused.GetNodeReference(FIXED_ROLE) if fused is not None else None
+
+    def _view_buttons(self) -> tuple[Any, ...]:
+        return self._ui.compareButton, self._ui.checkButton, self._ui.figuresButton
+
+    def _release_views(self) -> None:
+        """Views show what they showed before, and no button is pressed."""
+        for button in self._view_buttons():
+            button.checked = False
+
+    def _wanted(self) -> list[slicer.vtkMRMLNode | None]:
+        """What the pressed button asks to show of the parameter node; empty for none."""
+        if self._parameters is None or not any(button.checked for button in self._view_buttons()):
+            return []
+        if self._ui.figuresButton.checked:
+            return [self._parameters.figuresTable]
+        return [self._fixed(), self._parameters.registeredVolume, self._fused()]
+
+    def _is_stale(self) -> bool:
+        """Whether views show something else than the pressed button stands for, or it can be pressed no more."""
+        grey = any(button.checked and not button.enabled for button in self._view_buttons())
+        gone = any(node is not None and not slicer.mrmlScene.IsNodePresent(node) for node in self._shown)
+        return grey or gone or self._wanted() != self._shown
+
+    def _show_again(self) -> None:
+        if not self._is_stale():
+            return
+        if self._parameters is not None:
+            # What is enabled may hang on the node that was removed.
+            self.update(self._parameters)
+        pressed = [button for button in self._view_buttons() if button.checked]
+        self._release_views()
+        for button in pressed:
+            button.checked = bool(button.enabled)
 
     def _on_compare(self, checked: bool) -> None:
-        if checked and self._parameters is not None:
-            self._leave_others(self._ui.compareButton)
-            self._compare_with(self._parameters.fusedVolume)
-        else:
-            self._comparison.end()
+        if checked and self._can_show(self._ui.compareButton):
+            self._comparison.show(self._fixed(), self._parameters.registeredVolume, self._fused())
+            self._follow_opacity(0.5)
+        elif not checked:
+            self._end_comparison()
 
     def _on_check(self, checked: bool) -> None:
-        if self._checkerboard is not None:
-            remove_checkerboard(self._checkerboard)
-            self._checkerboard = None
-        if checked and self._parameters is not None and self._fixed() is not None:
-            self._leave_others(self._ui.checkButton)
+        old, self._checkerboard = self._checkerboard, None
+        if checked and self._can_show(self._ui.checkButton):
             self._checkerboard = add_checkerboard(self._fixed(), self._parameters.registeredVolume)
-            self._compare_with(self._checkerboard)
-        else:
-            self._comparison.end()
-
-    def _compare_with(self, last: slicer.vtkMRMLVolumeNode) -> None:
-        self._comparison.show(self._fixed(), self._parameters.registeredVolume, last)
-        self._ui.overlaySlider.value = 0.5
-
-    def _leave_others(self, button: Any) -> None:
-        """Views show one thing at a time."""
-        for other in (self._ui.compareButton, self._ui.checkButton, self._ui.figuresButton):
-            if other is not button:
-                other.checked = False
+            self._comparison.show(self._fixed(), self._parameters.registeredVolume, self._checkerboard)
+            self._follow_opacity(0.5)
+        elif not checked:
+            self._end_comparison()
+        if old is not None:
+            remove_checkerboard(old)
 
     def _on_figures(self, checked: bool) -> None:
-        if checked and self._parameters is not None:
-            self._leave_others(self._ui.figuresButton)
+        if checked and self._can_show(self._ui.figuresButton):
             self._figures.show(self._parameters.figuresTable)
-        else:
+        elif not checked:
             self._figures.end()
+            self._shown = []
+
+    def _can_show(self, button: Any) -> bool:
+        """Whether there is what a button is pressed for, which then is all that views show; else it comes up again."""
+        for other in self._view_buttons():
+            if other is not button:
+                other.checked = False
+        if self._parameters is None or not button.enabled:
+            button.checked = False
+            return False
+        self._shown = self._wanted()
+        return True
+
+    def _end_comparison(self) -> None:
+        self._comparison.end()
+        self._shown = []
+        views = composites()
+        if views:
+            self._follow_opacity(views[0].GetForegroundOpacity())
 
     def _on_render(self, checked: bool = False) -> None:
-        render_fused(self._parameters.fusedVolume)
+        fused = self._fused()
+        if fused is not None:
+            render_fused(fused)
+
+    def _follow_opacity(self, opacity: float) -> None:
+        """Let the slider show an opacity that the views already have."""
+        self._follows = True
+        self._ui.overlaySlider.value = opacity
+        self._follows = False
 
     def _on_overlay(self, opacity: float) -> None:
-        slicer.util.setSliceViewerLayers(foregroundOpacity=opacity)
+        if self._follows:
+            return
+        if self._comparison.is_shown:
+            self._comparison.set_opacity(opacity)
+        else:
+            slicer.util.setSliceViewerLayers(foregroundOpacity=opacity)
 
     def _on_save(self, checked: bool = False) -> None:
+        fused = self._fused()
+        if fused is None:
+            return
         path = qt.QFileDialog.getSaveFileName(
             slicer.util.mainWindow(), _("Save how the result was made"), "fusion.json", "JSON (*.json)"
         )
         if path:
             with slicer.util.tryWithErrorDisplay(_("The file could not be written.")):
-                _save(provenance_of(self._parameters.fusedVolume), Path(path))
+                _save(provenance_of(fused), Path(path))
 
 
 def _save(provenance: dict[str, Any], path: Path) -> None:
