@@ -5,6 +5,8 @@ What is computed, what is done to nodes and what the panel shows is in the packa
 
 import logging
 import sys
+import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Union
 
@@ -46,6 +48,7 @@ from CSAFusionLib.slicer_host.panel.choices import (  # noqa: E402
 )
 
 POLL_INTERVAL_MS = 100
+WAIT_SECONDS = 0.02
 _ANY_INTENSITY = WithinRange(-1e6, 1e6)
 
 
@@ -63,7 +66,11 @@ class CSAFusion(ScriptedLoadableModule):
             "with a neural network, after aligning them. Research use only, not for diagnosis. "
             'See the <a href="https://github.com/CSAFusion/SlicerCSAFusion">documentation</a>.'
         )
-        self.parent.acknowledgementText = ""
+        self.parent.acknowledgementText = _(
+            "The network follows the article 'CSAFusion: a convolutional neural network (CNN)-based and Swin "
+            "Transformer network for multi-modal medical image fusion'. It is built on PyTorch, SimpleITK, NumPy and "
+            "3D Slicer."
+        )
         slicer.app.connect("startupCompleted()", registerSampleData)
 
 
@@ -130,7 +137,8 @@ class CSAFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         uiWidget.setMRMLScene(slicer.mrmlScene)
         self.logic = CSAFusionLogic()
-        self._panel = Panel(self.ui, lambda: self.logic.isRunning, self.onInstall)
+        self.logic.onBusyChanged = self.onBusyChanged
+        self._panel = Panel(self.ui, self.logic.busy, lambda: self.logic.isRunning, self.onInstall)
         self._deviceTimer = qt.QTimer()
         self._deviceTimer.setInterval(POLL_INTERVAL_MS)
         self._deviceTimer.connect("timeout()", self._pollDevices)
@@ -138,6 +146,8 @@ class CSAFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeAddedEvent, self.onNodeAdded)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeAboutToBeRemovedEvent, self.onNodeAboutToBeRemoved)
         self.ui.applyButton.connect("clicked(bool)", self.onApplyButton)
         self.ui.cancelButton.connect("clicked(bool)", self.onCancelButton)
         self.initializeParameterNode()
@@ -145,6 +155,7 @@ class CSAFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def cleanup(self):
         """Called when the application closes and the panel is destroyed."""
         if self.logic:
+            self.logic.onBusyChanged = None
             self.logic.cancel()
         if self._deviceTimer:
             self._deviceTimer.stop()
@@ -185,13 +196,28 @@ class CSAFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self.parent.isEntered:
             self.initializeParameterNode()
 
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def onNodeAdded(self, caller, event, node):
+        """Called just after a node was added, before it holds anything."""
+        if self._parameterNode and node.IsA("vtkMRMLScalarVolumeNode"):
+            qt.QTimer.singleShot(0, self._chooseVolumes)
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def onNodeAboutToBeRemoved(self, caller, event, node):
+        """Called just before a node is removed, and before selectors take another one in its place."""
+        from CSAFusionLib.slicer_host.belongings import belongings_of, remove_nodes
+
+        if caller.IsClosing():
+            return
+        belongings = belongings_of(node)
+        if belongings:
+            qt.QTimer.singleShot(0, lambda: remove_nodes(belongings))
+        self._panel.node_goes(node)
+
     def initializeParameterNode(self):
         """Show the scene's parameter node, with volumes chosen where that takes no guess."""
         parameterNode = self.logic.getParameterNode()
-        if parameterNode.volumeA is None and parameterNode.volumeB is None:
-            shown = [node for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode") if _isInput(node)]
-            if len(shown) == 2:
-                parameterNode.volumeA, parameterNode.volumeB = shown
+        _chooseVolumes(parameterNode)
         self.setParameterNode(parameterNode)
 
     def setParameterNode(self, parameterNode):
@@ -210,26 +236,46 @@ class CSAFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onApplyButton(self, checked=False):
         """Start the fusion, after what is missing for it was installed."""
+        chosen = self._parameterNode
+        with self._tellingErrors(_("The fusion could not be started.")):
+            request = self._panel.request()
+            if not self.logic.install(
+                request.settings.registration, lambda error: self.onInstalledForApply(error, chosen), forFusion=True
+            ):
+                self._start(request, chosen)
+
+    def onInstalledForApply(self, error, chosen):
+        """Called when the installation that Apply has begun has ended: go on, if its parameters are still shown."""
+        if error or self._parameterNode is None or self._parameterNode is not chosen:
+            self._panel.after_installation(error or _("The packages are installed; press Apply."))
+            return
+        self._panel.after_installation("")
+        with self._tellingErrors(_("The fusion could not be started.")):
+            self._start(self._panel.request(), chosen)
+
+    def _start(self, request, chosen):
+        self.logic.start(
+            request.fixed,
+            request.moving,
+            request.settings,
+            request.outputs,
+            roi=request.roi,
+            mask=request.mask,
+            onEvent=lambda event: self.onEvent(event, chosen),
+        )
+        self._panel.run.show_start()
+        self._panel.update()
+
+    @contextmanager
+    def _tellingErrors(self, message):
+        """Tell an expected error in the panel, and any other one in a box with a message."""
         from CSAFusionLib.errors import CSAFusionError
 
-        chosen = self._parameterNode
-        with slicer.util.tryWithErrorDisplay(_("The fusion could not be started."), waitCursor=True):
+        with slicer.util.tryWithErrorDisplay(message, waitCursor=True):
             try:
-                request = self._panel.request()
-                self.logic.start(
-                    request.fixed,
-                    request.moving,
-                    request.settings,
-                    request.outputs,
-                    roi=request.roi,
-                    mask=request.mask,
-                    onEvent=lambda event: self.onEvent(event, chosen),
-                )
+                yield
             except CSAFusionError as error:
                 self._panel.run.show_end(str(error))
-                return
-            self._panel.run.show_start()
-            self._panel.update()
 
     def onCancelButton(self, checked=False):
         """Stop the fusion; the panel is ready again with the event that says that it has ended."""
@@ -237,13 +283,16 @@ class CSAFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onInstall(self, method):
         """Have the package of a registration method installed, after asking."""
-        from CSAFusionLib.errors import CSAFusionError
+        with self._tellingErrors(_("The package could not be installed.")):
+            text = _("{method} is installed and can be chosen.").format(method=method.title)
+            if not self.logic.install(method, lambda error: self._panel.after_installation(error or text)):
+                self._panel.after_installation(text)
 
-        with slicer.util.tryWithErrorDisplay(_("The package could not be installed."), waitCursor=True):
-            try:
-                self.logic.ensureDependencies(method)
-            except CSAFusionError as error:
-                self._panel.run.show_end(str(error))
+    def onBusyChanged(self):
+        """Called when a run or an installation begins or ends, also one that the Python console has asked for."""
+        if self.logic.isInstalling:
+            self._panel.run.show_wait(_("Installing Python packages"))
+        self._panel.update()
 
     def onEvent(self, event, parameterNode):
         """Show what the running fusion tells; a result is kept in the parameters it was started from."""
@@ -257,6 +306,10 @@ class CSAFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def _onModified(self, caller=None, event=None):
         self._panel.update()
 
+    def _chooseVolumes(self):
+        if self._parameterNode:
+            _chooseVolumes(self._parameterNode)
+
     def _pollDevices(self):
         if not self._panel.poll_devices():
             self._deviceTimer.stop()
@@ -266,13 +319,27 @@ def _parameterOf(widget):
     return widget.property("SlicerParameterName")
 
 
-def _isInput(node):
-    """Whether a volume can be what a user means to fuse: neither labels nor hidden."""
-    return not node.IsA("vtkMRMLLabelMapVolumeNode") and not node.GetHideFromEditors()
+def _chooseVolumes(parameterNode):
+    """Choose the scene's volumes where none is chosen and there are just two."""
+    if parameterNode.volumeA is None and parameterNode.volumeB is None:
+        shown = [
+            node for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode") if _isInput(node, parameterNode)
+        ]
+        if len(shown) == 2:
+            parameterNode.volumeA, parameterNode.volumeB = shown
+
+
+def _isInput(node, parameterNode):
+    """Whether a volume can be what a user means to fuse: one with an image, neither labels, hidden nor a result."""
+    from CSAFusionLib.slicer_host.provenance import is_result
+
+    if node.IsA("vtkMRMLLabelMapVolumeNode") or node.GetHideFromEditors() or node.GetImageData() is None:
+        return False
+    return not is_result(node) and node not in (parameterNode.registeredVolume, parameterNode.contributionVolume)
 
 
 class CSAFusionLogic(ScriptedLoadableModuleLogic):
-    """Fusion of nodes, with and without the panel.
+    """Fusion of nodes, with and without the panel; one at a time, as both have the same logic.
 
     From the Python console, in one line::
 
@@ -283,6 +350,8 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
         ScriptedLoadableModuleLogic.__init__(self)
         self._job = None
         self._onEvent = None
+        self.isInstalling = False
+        self.onBusyChanged = None
         self._timer = qt.QTimer()
         self._timer.setInterval(POLL_INTERVAL_MS)
         self._timer.connect("timeout()", self._poll)
@@ -294,6 +363,8 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
     def fuse(self, fixedNode, movingNode, settings=None, outputs=None, *, roi=None, mask=None, progress=None):
         """Fuse two volume nodes and return the fused node; Slicer stays alive meanwhile.
 
+        While another fusion runs, or packages are installed, it waits for their end.
+
         :param fixedNode: scalar or RGB volume; the result lies exactly on its grid, under its parent transform.
         :param movingNode: scalar or RGB volume; neither input is changed.
         :param settings: ``CSAFusionLib.fusion.settings.FusionSettings``; None takes its defaults.
@@ -304,10 +375,32 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
         :param progress: called as ``progress(stage, done, total)``; it may raise ``CSAFusionLib.errors.Cancelled``.
         :raises CSAFusionLib.errors.CSAFusionError: one sentence; the scene is then as it was.
         """
+        from CSAFusionLib.errors import Cancelled, InputError
         from CSAFusionLib.progress import silent
+        from CSAFusionLib.slicer_host.job import FusedEvent
+        from CSAFusionLib.worker.events import ErrorEvent, ProgressEvent
 
-        job = self._newJob(fixedNode, movingNode, settings, outputs, roi, mask)
-        return job.run(progress or silent, between=slicer.app.processEvents).fused
+        progress = progress or silent
+        self._waitWhile(self.busy, lambda: progress("Waiting", 0, 0))
+        events = []
+        self.start(fixedNode, movingNode, settings, outputs, roi=roi, mask=mask, onEvent=events.append)
+        job = self._job
+        try:
+            while True:
+                self._waitWhile(lambda: not events)
+                event = events.pop(0)
+                if isinstance(event, FusedEvent):
+                    return event.outputs.fused
+                if isinstance(event, ErrorEvent):
+                    raise InputError(event.message)
+                if not isinstance(event, ProgressEvent):
+                    raise Cancelled
+                self._report(progress, event)
+        finally:
+            # Whatever a callback may have raised, nothing of this run goes on.
+            if self._job is job:
+                self.cancel()
+                self._waitWhile(lambda: self._job is job)
 
     def start(self, fixedNode, movingNode, settings=None, outputs=None, *, roi=None, mask=None, onEvent):
         """Start a fusion and return at once; the arguments are those of :meth:`fuse`.
@@ -316,10 +409,19 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
           of ``ProgressEvent``, then one ``FusedEvent``, ``ErrorEvent`` or ``CancelledEvent``.
         :raises CSAFusionLib.errors.CSAFusionError: it cannot be started; the scene is then as it was.
         """
-        job = self._newJob(fixedNode, movingNode, settings, outputs, roi, mask)
+        from CSAFusionLib.errors import InputError
+        from CSAFusionLib.fusion.settings import FusionSettings
+        from CSAFusionLib.slicer_host.job import FusionJob
+
+        if self.busy():
+            raise InputError(self.busy())
+        settings = settings or FusionSettings()
+        self.ensureDependencies(settings.registration)
+        job = FusionJob(fixedNode, movingNode, settings, outputs, roi=roi, mask=mask)
         job.start()
         self._job, self._onEvent = job, onEvent
         self._timer.start()
+        self._tellBusyChanged()
 
     @property
     def isRunning(self):
@@ -332,29 +434,81 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
             self._job.cancel()
             self._poll()
 
+    def busy(self):
+        """The sentence that says what is going on, so that nothing else can begin; empty for nothing."""
+        if self.isRunning:
+            return _("A fusion is running; wait for it or cancel it.")
+        return _("Python packages are being installed; wait until that has ended.") if self.isInstalling else ""
+
     def ensureDependencies(self, method=None):
-        """Have the Python packages installed that a fusion needs, after asking the user once.
+        """Have the Python packages installed that a fusion needs, after asking once; returns when they are there.
 
         :param method: registration whose packages are needed too.
         :raises CSAFusionLib.errors.InputError: something is missing and was not installed.
         """
-        from CSAFusionLib.slicer_host.dependencies import ensure_installed
-        from CSAFusionLib.slicer_host.engines.choice import PACKAGES
-
-        names = ["requirements.txt", *([f"requirements-{method.name.lower()}.txt"] if method in PACKAGES else [])]
-        ensure_installed([Path(__file__).resolve().parent / "Resources" / name for name in names])
-
-    def _newJob(self, fixedNode, movingNode, settings, outputs, roi, mask):
         from CSAFusionLib.errors import InputError
-        from CSAFusionLib.fusion.settings import FusionSettings
-        from CSAFusionLib.slicer_host.engines.choice import engine_of
-        from CSAFusionLib.slicer_host.job import FusionJob
 
-        if self.isRunning:
-            raise InputError(_("A fusion is running; wait for it or cancel it."))
-        settings = settings or FusionSettings()
-        self.ensureDependencies(None if engine_of(settings.registration) else settings.registration)
-        return FusionJob(fixedNode, movingNode, settings, outputs, roi=roi, mask=mask)
+        ends = []
+        if self.install(method, ends.append, forFusion=True):
+            self._waitWhile(lambda: not ends)
+            if ends[0]:
+                raise InputError(ends[0])
+
+    def install(self, method, onEnd, *, forFusion=False):
+        """Have missing Python packages installed beside Slicer, after asking once.
+
+        :param method: registration whose packages are wanted; None for none.
+        :param onEnd: called once at the end with an empty text, or with the sentence that says what failed.
+        :param forFusion: whether all else is wanted too that a fusion with this method needs.
+        :return: whether anything was missing; if not, onEnd is not called.
+        :raises CSAFusionLib.errors.InputError: the user declined, or it cannot be done now.
+        """
+        from CSAFusionLib.errors import InputError
+        from CSAFusionLib.slicer_host import dependencies
+        from CSAFusionLib.slicer_host.engines.choice import PACKAGES, engine_of
+
+        names = ["requirements.txt"] if forFusion else []
+        if method in PACKAGES and not (forFusion and engine_of(method)):
+            names.append(f"requirements-{method.name.lower()}.txt")
+        files = [Path(__file__).resolve().parent / "Resources" / name for name in names]
+        missing = dependencies.missing_from(files, with_torch=forFusion)
+        if not missing:
+            return False
+        if self.busy():
+            raise InputError(self.busy())
+        declined = _("{packages} was not installed; the method cannot be used without it.")
+        if forFusion:
+            declined = _("The fusion cannot run without {packages}; press Apply again to install it.")
+        dependencies.ask_to_install(missing, declined)
+        self.isInstalling = True
+        self._tellBusyChanged()
+        dependencies.install(missing, lambda error: self._endInstallation(error, onEnd))
+        return True
+
+    def _endInstallation(self, error, onEnd):
+        self.isInstalling = False
+        self._tellBusyChanged()
+        onEnd(error)
+
+    def _tellBusyChanged(self):
+        if self.onBusyChanged:
+            self.onBusyChanged()
+
+    def _waitWhile(self, goesOn, between=lambda: None):
+        """Keep Slicer alive while something goes on."""
+        while goesOn():
+            between()
+            slicer.app.processEvents()
+            time.sleep(WAIT_SECONDS)
+
+    def _report(self, progress, event):
+        from CSAFusionLib.errors import Cancelled
+
+        try:
+            progress(event.stage, event.done, event.total)
+        except Cancelled:
+            # The event that says so follows.
+            self.cancel()
 
     def _poll(self):
         from CSAFusionLib.slicer_host.job import ErrorEvent
@@ -378,6 +532,8 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
             if isinstance(event, ErrorEvent) and event.details:
                 logging.error(event.details)
             self._onEvent(event)
+            if not self._job:
+                self._tellBusyChanged()
 
 
 class CSAFusionTest(ScriptedLoadableModuleTest):

@@ -17,7 +17,20 @@ SOURCES = [MODULE, *sorted(ROOM.rglob("*.py"))]
 LIBRARY = [path for path in sorted((ROOT / "CSAFusionLib").rglob("*.py")) if "training" not in path.parts]
 UI = ROOT / "CSAFusion" / "Resources" / "UI" / "CSAFusion.ui"
 
-AT_FILE_SCOPE = {"logging", "sys", "pathlib", "typing", "qt", "ctk", "vtk", "slicer", "numpy", "CSAFusionLib"}
+AT_FILE_SCOPE = {
+    "contextlib",
+    "logging",
+    "sys",
+    "time",
+    "pathlib",
+    "typing",
+    "qt",
+    "ctk",
+    "vtk",
+    "slicer",
+    "numpy",
+    "CSAFusionLib",
+}
 
 
 def tree(path: Path) -> ast.Module:

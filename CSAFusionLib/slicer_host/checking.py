@@ -9,6 +9,7 @@ from slicer.i18n import tr as _
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.registration.methods import Method, TransformModel
+from CSAFusionLib.slicer_host.reading import check_image
 
 
 def check_nodes(
@@ -17,7 +18,7 @@ def check_nodes(
     outputs: Iterable[slicer.vtkMRMLNode] = (),
     mask: slicer.vtkMRMLNode | None = None,
 ) -> None:
-    """Check that the inputs are there and that no output would change an input.
+    """Check that the inputs are there and hold images, and that no output would change an input.
 
     Raises:
         InputError: one sentence that says what to select.
@@ -28,6 +29,8 @@ def check_nodes(
         raise InputError(_("Select the moving volume: it is aligned to the fixed one."))
     if fixed is moving:
         raise InputError(_("'{name}' is selected twice; select two different volumes.").format(name=fixed.GetName()))
+    for node in (fixed, moving):
+        check_image(node)
     for output in outputs:
         if output in (fixed, moving, mask):
             text = _("'{name}' is an input; select another node for the result, or a new one.")

@@ -6,8 +6,10 @@ import importlib
 import importlib.metadata
 import importlib.util
 import subprocess
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import slicer
 import slicer.util
@@ -16,6 +18,7 @@ from slicer.i18n import tr as _
 from CSAFusionLib.errors import InputError
 
 TORCH = ">=2.1"
+_TORCH = f"torch{TORCH}"
 # antspyx pins numpy and scipy below what Slicer ships; replacing Slicer's own would break other modules.
 NEVER_REPLACED = ["numpy", "scipy", "simpleitk"]
 WITHOUT_ITS_PINS = ["antspyx"]
@@ -31,39 +34,56 @@ _SIZES = {
 }
 
 
-def ensure_installed(requirements: Iterable[Path]) -> None:
-    """Have PyTorch and the packages of some requirements files installed, after one question to the user.
+def missing_from(requirements: Iterable[Path], *, with_torch: bool = True) -> list[str]:
+    """The requirements of some files that are not met; PyTorch's first, where it is asked about."""
+    lines = [_TORCH] if with_torch else []
+    lines += [line for path in requirements for line in _lines(path)]
+    return [line for line in lines if not is_installed(_name_in(line))]
 
-    PyTorch comes through the extension PyTorch, which knows which build fits the computer. Packages of Slicer's own are
-    never replaced.
+
+def ask_to_install(missing: list[str], declined: str) -> None:
+    """Ask the user once whether packages may be installed.
+
+    Args:
+        declined: the sentence for a no, with the place ``{packages}``.
 
     Raises:
-        InputError: the extension is missing, the user declined, or the installation failed.
+        InputError: the user declined, or it cannot be done here.
     """
-    requirements = list(requirements)
-    without_torch = not is_installed("torch")
-    missing = [line for path in requirements for line in _lines(path) if not is_installed(_name_in(line))]
-    if not without_torch and not missing:
-        return
-    if without_torch and importlib.util.find_spec("PyTorchUtils") is None:
+    if _TORCH in missing and importlib.util.find_spec("PyTorchUtils") is None:
         raise InputError(
             _("PyTorch is missing; install the extension 'PyTorch' with the Extensions Manager and restart.")
         )
-    wanted = [f"torch{TORCH}"] * without_torch + missing
-    if not slicer.util.confirmOkCancelDisplay(_question(wanted)):
-        text = _("The fusion cannot run without {packages}; press Apply again to install it.")
-        raise InputError(text.format(packages=", ".join(wanted)))
+    packaging = _slicer_packaging()
+    if packaging is not None and packaging.isPipInstallInProgress():
+        raise InputError(_("Slicer is installing other Python packages; try again when it has ended."))
+    if not slicer.util.confirmOkCancelDisplay(_question(missing)):
+        raise InputError(declined.format(packages=", ".join(missing)))
+
+
+def install(missing: list[str], ended: Callable[[str], None]) -> None:
+    """Install packages; Slicer's own are never replaced.
+
+    PyTorch comes through the extension PyTorch, which knows which build fits the computer; meanwhile Slicer waits. The
+    others come by pip, beside Slicer where it can do that (5.12 and later).
+
+    Args:
+        ended: called once, perhaps before this returns, with an empty text or with the sentence that says what failed.
+    """
     try:
-        if without_torch:
+        if _TORCH in missing:
             _install_torch()
-        _install_packages(missing)
-    except subprocess.CalledProcessError as error:
-        raise InputError(
-            _(
-                "A package could not be installed; the Python console says why. Without a network, install it from "
-                "a file as the README of CSAFusion says."
-            )
-        ) from error
+        packages = [line for line in missing if line != _TORCH]
+        if packages:
+            _install_packages(packages, ended)
+            return
+    except InputError as error:
+        ended(str(error))
+        return
+    except subprocess.CalledProcessError:
+        ended(_failed())
+        return
+    ended("")
 
 
 def is_installed(name: str) -> bool:
@@ -94,22 +114,53 @@ def _install_torch() -> None:
         raise InputError(_("PyTorch was not installed; the fusion cannot run without it."))
 
 
-def _install_packages(missing: list[str]) -> None:
-    if not missing:
-        return
-    if importlib.util.find_spec("slicer.packaging") is not None:
-        # The way of Slicer 5.12 and later. The question has been asked.
-        requirement_of = importlib.import_module("packaging.requirements").Requirement
-        importlib.import_module("slicer.packaging").pip_ensure(
-            [requirement_of(line) for line in missing],
-            requester="CSAFusion",
-            skip_packages=NEVER_REPLACED,
-            prompt_install=False,
+def _install_packages(packages: list[str], ended: Callable[[str], None]) -> None:
+    packaging = _slicer_packaging()
+    if slicer.app.testingEnabled():
+        ended(_("Slicer is in testing mode, in which no package is installed."))
+    elif packaging is None:
+        for requirement in packages:
+            without_pins = ["--no-deps"] if _name_in(requirement) in WITHOUT_ITS_PINS else []
+            slicer.util.pip_install([*without_pins, "--prefer-binary", requirement])
+        ended("")
+    else:
+        _install_beside_slicer(packaging, packages, ended)
+
+
+def _install_beside_slicer(packaging: Any, packages: list[str], ended: Callable[[str], None]) -> None:
+    handle, constraints = tempfile.mkstemp(prefix="csafusion-", suffix=".txt", text=True)
+    with open(handle, "w", encoding="utf-8") as file:
+        file.writelines(
+            f"{name}=={importlib.metadata.version(name)}\n" for name in NEVER_REPLACED if is_installed(name)
         )
-        return
-    for requirement in missing:
-        without_pins = ["--no-deps"] if _name_in(requirement) in WITHOUT_ITS_PINS else []
-        slicer.util.pip_install([*without_pins, "--prefer-binary", requirement])
+
+    def completed(code: int) -> None:
+        Path(constraints).unlink(missing_ok=True)
+        importlib.invalidate_caches()
+        ended(_failed() if code else "")
+
+    without_pins = [line for line in packages if _name_in(line) in WITHOUT_ITS_PINS]
+    packaging.pip_install(
+        ["--prefer-binary", *(line for line in packages if line not in without_pins)],
+        no_deps_requirements=without_pins or None,
+        constraints=constraints,
+        blocking=False,
+        requester="CSAFusion",
+        completedCallback=completed,
+    )
+
+
+def _slicer_packaging() -> Any:
+    """Slicer's own installer, of 5.12 and later; None before."""
+    found = importlib.util.find_spec("slicer.packaging") is not None
+    return importlib.import_module("slicer.packaging") if found else None
+
+
+def _failed() -> str:
+    return _(
+        "A package could not be installed; the Python console says why. Without a network, install it from "
+        "a file as the README of CSAFusion says."
+    )
 
 
 def _lines(requirements: Path) -> list[str]:

@@ -5,17 +5,14 @@ It has no timer of its own: whoever starts it calls :meth:`FusionJob.poll` now a
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import slicer
 from slicer.i18n import tr as _
 
-from CSAFusionLib.errors import Cancelled, CSAFusionError, InputError
+from CSAFusionLib.errors import CSAFusionError
 from CSAFusionLib.fusion.settings import FusionSettings
-from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.slicer_host.checking import check_nodes
 from CSAFusionLib.slicer_host.engines.base import SlicerEngine
 from CSAFusionLib.slicer_host.engines.choice import engine_of
@@ -28,8 +25,6 @@ from CSAFusionLib.worker.events import CancelledEvent, ErrorEvent, ProgressEvent
 from CSAFusionLib.worker.events import Event as WorkerEvent
 from CSAFusionLib.worker.job import Job
 from CSAFusionLib.worker.launch import WorkerProcess
-
-_POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -93,6 +88,7 @@ class FusionJob:
         self._engine: SlicerEngine | None = None
         self._worker: WorkerProcess | None = None
         self._cancelled = False
+        self._why_stopped = ""
 
     def start(self) -> None:
         """Read the nodes and start the first stage.
@@ -114,55 +110,23 @@ class FusionJob:
             self._engine.start()
 
     def poll(self) -> list[Event]:
-        """What happened since the last call, without waiting; after an event that ends the job, always nothing."""
+        """What happened since the last call, without waiting; after an event that ends the job, always nothing.
+
+        A job whose input is removed or changed meanwhile ends at once, with an error that says so.
+        """
+        self._stop_if_changed()
         try:
-            return self._poll_engine() if self._engine else self._poll_worker()
+            events = self._poll_engine() if self._engine else self._poll_worker()
         except CSAFusionError as error:
             self._engine = self._worker = None
-            return [CancelledEvent() if self._cancelled else ErrorEvent(str(error))]
+            events = [CancelledEvent() if self._cancelled else ErrorEvent(str(error))]
+        return [self._reason() if isinstance(event, CancelledEvent) else event for event in events]
 
     def cancel(self) -> None:
         """Ask the job to end; a :class:`CancelledEvent` follows once nothing of it runs any more."""
         self._cancelled = True
         if self._engine:
             self._engine.cancel()
-
-    def run(self, progress: Progress = silent, *, between: Callable[[], None] = lambda: None) -> Outputs:
-        """Do the job and return when its result is in the scene.
-
-        Args:
-            progress: may raise :class:`CSAFusionLib.errors.Cancelled`, which ends the job.
-            between: called over and over, to keep Slicer alive meanwhile.
-
-        Raises:
-            CSAFusionError: one sentence; the scene is then as it was.
-        """
-        self.start()
-        try:
-            return self._until_done(progress, between)
-        finally:
-            # Whatever a callback may have raised, nothing goes on running.
-            self.cancel()
-            self.poll()
-
-    def _until_done(self, progress: Progress, between: Callable[[], None]) -> Outputs:
-        while True:
-            for event in self.poll():
-                if isinstance(event, FusedEvent):
-                    return event.outputs
-                if isinstance(event, ErrorEvent):
-                    raise InputError(event.message)
-                if isinstance(event, CancelledEvent):
-                    raise Cancelled
-                self._report(event, progress)
-            between()
-            time.sleep(_POLL_SECONDS)
-
-    def _report(self, event: ProgressEvent, progress: Progress) -> None:
-        try:
-            progress(event.stage, event.done, event.total)
-        except Cancelled:
-            self.cancel()
 
     def _poll_engine(self) -> list[Event]:
         assert self._engine is not None and self._job is not None
@@ -186,22 +150,31 @@ class FusionJob:
             self._worker = None
         if not isinstance(event, ResultEvent):
             return event
-        self._check_unchanged()
         placed = place_result(event.result, self._settings, *self._inputs, self._outputs.without_removed())
         return FusedEvent(placed, event.result.provenance, event.result.warnings)
 
-    def _check_unchanged(self) -> None:
+    def _stop_if_changed(self) -> None:
+        if self._cancelled or not (self._engine or self._worker):
+            return
         for node, state in zip(self._inputs, self._states, strict=True):
             if not slicer.mrmlScene.IsNodePresent(node):
-                text = _("'{name}' was removed while the fusion ran; its result is dropped.")
-                raise InputError(text.format(name=node.GetName()))
-            if _state(node) != state:
-                text = _("'{name}' was changed while the fusion ran; run it again.")
-                raise InputError(text.format(name=node.GetName()))
+                text = _("'{name}' was removed while the fusion ran; the run was stopped.")
+            elif _state(node) != state:
+                text = _("'{name}' was changed while the fusion ran; the run was stopped, start it again.")
+            else:
+                continue
+            self._why_stopped = text.format(name=node.GetName())
+            self.cancel()
+            return
+
+    def _reason(self) -> Event:
+        """How a job that was ended early ends: for what was found wrong, or because it was asked to."""
+        return ErrorEvent(self._why_stopped) if self._why_stopped else CancelledEvent()
 
 
 def _state(node: slicer.vtkMRMLVolumeNode) -> tuple[Any, ...]:
     """Everything of a volume node that a fusion depends on; equal as long as nothing of it has changed."""
     parent = node.GetParentTransformNode()
     moved = parent and (parent.GetID(), parent.GetTransformToWorldMTime())
-    return ijk_to_ras_of(node).tolist(), node.GetImageData(), node.GetImageData().GetMTime(), moved
+    image = node.GetImageData()
+    return ijk_to_ras_of(node).tolist(), image, image and image.GetMTime(), moved

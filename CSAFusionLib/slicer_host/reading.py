@@ -24,6 +24,21 @@ from CSAFusionLib.volumes.non_finite import fill_non_finite
 from CSAFusionLib.volumes.volume import Volume
 
 
+def check_image(node: slicer.vtkMRMLVolumeNode) -> None:
+    """Check that a volume node holds an image of a kind that can be fused.
+
+    Raises:
+        InputError: it does not; one sentence.
+    """
+    data = node.GetImageData()
+    if data is None or data.GetNumberOfPoints() == 0 or data.GetPointData().GetScalars() is None:
+        text = _("The volume '{name}' holds no image; load one into it or select another volume.")
+        raise InputError(text.format(name=node.GetName()))
+    if not node.IsA("vtkMRMLScalarVolumeNode"):
+        text = _("'{name}' is a {kind}; select a scalar or RGB volume.")
+        raise InputError(text.format(name=node.GetName(), kind=node.GetNodeTagName()))
+
+
 def volume_from_node(node: slicer.vtkMRMLVolumeNode, frame: slicer.vtkMRMLTransformNode | None = None) -> Volume:
     """The voxels of a volume node, with their geometry as seen from a frame; the node and its scene stay as they are.
 
@@ -39,7 +54,7 @@ def volume_from_node(node: slicer.vtkMRMLVolumeNode, frame: slicer.vtkMRMLTransf
     Raises:
         InputError: the node holds no image, or an image of a kind that cannot be fused.
     """
-    _check_node(node)
+    check_image(node)
     to_frame = transform_between(node.GetParentTransformNode(), frame)
     linear = vtk.vtkTransform()
     if slicer.vtkMRMLTransformNode.IsGeneralTransformLinear(to_frame, linear):
@@ -60,7 +75,7 @@ def sample_of_node(node: slicer.vtkMRMLVolumeNode, most: tuple[int, int, int]) -
     Raises:
         InputError: as :func:`volume_from_node`.
     """
-    _check_node(node)
+    check_image(node)
     lengths = np.array(node.GetImageData().GetDimensions())
     steps = np.maximum(1, (lengths / most).round().astype(int))
     first = (lengths - 1) % steps // 2
@@ -70,16 +85,6 @@ def sample_of_node(node: slicer.vtkMRMLVolumeNode, most: tuple[int, int, int]) -
     taken = np.ascontiguousarray(slicer.util.arrayFromVolume(node)[k, j, i])
     sample, _ = fill_non_finite(_image(taken, ijk_to_ras_of(node) @ grid, node.GetName()))
     return Volume(sample, node.GetName(), _dicom_modality(node))
-
-
-def _check_node(node: slicer.vtkMRMLVolumeNode) -> None:
-    data = node.GetImageData()
-    if data is None or data.GetNumberOfPoints() == 0 or data.GetPointData().GetScalars() is None:
-        text = _("The volume '{name}' holds no image; load one into it or select another volume.")
-        raise InputError(text.format(name=node.GetName()))
-    if not node.IsA("vtkMRMLScalarVolumeNode"):
-        text = _("'{name}' is a {kind}; select a scalar or RGB volume.")
-        raise InputError(text.format(name=node.GetName(), kind=node.GetNodeTagName()))
 
 
 def _image(array: np.ndarray, ijk_to_ras: np.ndarray, name: str) -> sitk.Image:

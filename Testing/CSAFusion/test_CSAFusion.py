@@ -10,12 +10,13 @@ import pytest
 import slicer
 import slicer.util
 
-from CSAFusionLib.errors import InputError
+from CSAFusionLib.errors import Cancelled, InputError
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.slicer_host.outputs import Outputs
 from Testing.host.application import open_panel, raise_errors
 from Testing.host.fixtures import pump
+from Testing.host.packaging import install_packaging
 from Testing.host.registration_extensions import install_slicer_ants, install_slicer_elastix
 from Testing.host.scene import a_blob, a_blob_node, a_linear_transform_node, rotation, snapshot
 
@@ -49,6 +50,8 @@ def test_the_module_tells_what_it_is(module):
     parent = module.CSAFusion(Parent()).parent
     assert parent.title == "CSAFusion" and parent.categories == ["Registration"]
     assert parent.dependencies == [] and "not for diagnosis" in parent.helpText
+    # Slicer's generic test of every module demands it.
+    assert "article" in parent.acknowledgementText and "PyTorch" in parent.acknowledgementText
 
 
 def test_two_volumes_in_the_scene_are_chosen(panel, volumes):
@@ -275,6 +278,113 @@ def test_a_second_run_is_refused_while_one_runs(panel, volumes, child_does):
     panel.ui.cancelButton.click()
 
 
+def test_the_console_waits_for_the_run_of_the_panel(panel, volumes, child_does):
+    child_does("negate")
+    panel.ui.applyButton.click()
+    stages = []
+    fused = panel.logic.fuse(*volumes, progress=lambda stage, done, total: stages.append(stage))
+    assert stages[0] == "Waiting" and stages[-1] == "negation"
+    first = panel._parameterNode.fusedVolume
+    assert first is not None and fused is not first and panel.ui.statusLabel.text == "Done: 'F + M fused'."
+    assert_ready(panel)
+
+
+def test_who_waits_for_the_panel_can_give_up_and_leaves_its_run_alone(panel, volumes, child_does):
+    child_does("work_for_long")
+    panel.ui.applyButton.click()
+
+    def give_up(stage, done, total):
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        panel.logic.fuse(*volumes, progress=give_up)
+    assert panel.logic.isRunning
+    panel.ui.cancelButton.click()
+
+
+def test_during_a_run_of_the_console_the_panel_says_so_and_can_cancel_it(panel, volumes, child_does, temporary_folder):
+    child_does("work_for_long")
+    seen = []
+
+    def look(stage, done, total):
+        if not seen:
+            seen.append((panel.ui.applyButton.enabled, panel.ui.applyButton.toolTip))
+            panel.ui.cancelButton.click()
+
+    with pytest.raises(Cancelled):
+        panel.logic.fuse(*volumes, progress=look)
+    assert seen == [(False, "A fusion is running; wait for it or cancel it.")]
+    assert list(temporary_folder.iterdir()) == []
+    assert_ready(panel)
+
+
+def test_from_the_console_an_error_is_its_sentence_and_the_scene_is_as_before(module, volumes, child_does):
+    child_does("refuse")
+    before = snapshot()
+    with pytest.raises(InputError, match="'F' cannot be fused"):
+        module.CSAFusionLogic().fuse(*volumes)
+    assert snapshot() == before
+
+
+@pytest.mark.parametrize("error", [Cancelled, KeyboardInterrupt])
+def test_an_exception_of_the_callback_ends_the_child_and_the_waiting(
+    module, volumes, child_does, temporary_folder, error
+):
+    def stop(*_):
+        raise error
+
+    child_does("work_for_long")
+    before = snapshot()
+    logic = module.CSAFusionLogic()
+    with pytest.raises(error):
+        logic.fuse(*volumes, progress=stop)
+    assert not logic.isRunning and snapshot() == before and list(temporary_folder.iterdir()) == []
+
+
+@pytest.fixture
+def without_safetensors(monkeypatch, application):
+    """Apply has to install a package first, to which the user agrees."""
+    names = {"torch"}
+    monkeypatch.setattr("CSAFusionLib.slicer_host.dependencies.is_installed", lambda name: name in names)
+    application.answers = [True]
+    packaging = install_packaging(monkeypatch)
+
+    def finish(code: int = 0) -> None:
+        names.update({"safetensors"} if code == 0 else ())
+        packaging.finish(code)
+        raise_errors()
+
+    return finish
+
+
+def test_apply_installs_beside_slicer_and_goes_on_by_itself(panel, child_does, without_safetensors):
+    child_does("negate")
+    panel.ui.applyButton.click()
+    raise_errors()
+    assert panel.logic.isInstalling and not panel.logic.isRunning and panel.ui.statusLabel.text.startswith("Installing")
+    without_safetensors()
+    assert panel.logic.isRunning
+    pump(lambda: not panel.logic.isRunning)
+    assert panel.ui.statusLabel.text == "Done: 'F + M fused'."
+
+
+def test_apply_does_not_go_on_after_the_user_has_left(panel, without_safetensors):
+    panel.ui.applyButton.click()
+    panel.exit()
+    without_safetensors()
+    assert not panel.logic.isRunning
+    panel.enter()
+    assert panel.ui.statusLabel.text == "The packages are installed; press Apply."
+    assert_ready(panel)
+
+
+def test_an_installation_that_fails_is_told(panel, without_safetensors):
+    panel.ui.applyButton.click()
+    without_safetensors(1)
+    assert "could not be installed" in panel.ui.statusLabel.text
+    assert_ready(panel)
+
+
 def test_one_line_from_the_console(module, volumes, child_does):
     child_does("negate")
     stages = []
@@ -308,27 +418,37 @@ def test_the_modules_own_test_passes(module):
     module.CSAFusionTest().runTest()
 
 
+@pytest.fixture
+def wanted(monkeypatch) -> list[list[str]]:
+    """The requirements files that are looked at, of which nothing is missing."""
+    looked_at: list[list[str]] = []
+
+    def look(paths, *, with_torch=True):
+        assert all(path.is_file() for path in paths)
+        looked_at.append(["torch"] * with_torch + [path.name for path in paths])
+        return []
+
+    monkeypatch.setattr("CSAFusionLib.slicer_host.dependencies.missing_from", look)
+    return looked_at
+
+
 @pytest.mark.parametrize("method", [Method.ANTS, Method.ELASTIX])
-def test_the_packages_of_a_method_are_asked_for_only_where_it_is_chosen(module, monkeypatch, method):
-    asked = []
-    monkeypatch.setattr("CSAFusionLib.slicer_host.dependencies.ensure_installed", asked.append)
+def test_the_packages_of_a_method_are_asked_for_only_where_it_is_chosen(module, monkeypatch, wanted, method):
+    monkeypatch.setattr("CSAFusionLib.slicer_host.engines.choice.is_installed", lambda name: False)
     logic = module.CSAFusionLogic()
-    logic.ensureDependencies()
-    logic.ensureDependencies(Method.SITK)
-    logic.ensureDependencies(method)
-    names = [[path.name for path in paths] for paths in asked]
-    assert names == [["requirements.txt"]] * 2 + [["requirements.txt", f"requirements-{method.name.lower()}.txt"]]
-    assert all(path.is_file() for path in asked[-1])
+    for one in (None, Method.SITK, method):
+        logic.ensureDependencies(one)
+    own = f"requirements-{method.name.lower()}.txt"
+    assert wanted == [["torch", "requirements.txt"]] * 2 + [["torch", "requirements.txt", own]]
+    assert not logic.install(method, print) and wanted[-1] == [own]
 
 
-def test_what_an_extension_registers_needs_no_package(module, volumes, child_does, monkeypatch):
+def test_what_an_extension_registers_needs_no_package(module, volumes, child_does, monkeypatch, wanted):
     child_does("negate")
     install_slicer_ants(monkeypatch)
     monkeypatch.setattr("CSAFusionLib.slicer_host.engines.choice.is_installed", lambda name: False)
-    asked = []
-    monkeypatch.setattr("CSAFusionLib.slicer_host.dependencies.ensure_installed", asked.append)
     module.CSAFusionLogic().fuse(*volumes, FusionSettings(registration=Method.ANTS))
-    assert [path.name for path in asked[0]] == ["requirements.txt"]
+    assert wanted == [["torch", "requirements.txt"]]
 
 
 def test_an_extension_that_only_blocks_leaves_the_panel_alive(panel, child_does, monkeypatch, tmp_path):

@@ -10,7 +10,7 @@ import pytest
 import SimpleITK as sitk
 import slicer
 
-from CSAFusionLib.errors import Cancelled, InputError, RegistrationError
+from CSAFusionLib.errors import InputError, RegistrationError
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.geometry.grid import ijk_to_ras
 from CSAFusionLib.registration.methods import Method
@@ -188,9 +188,23 @@ def finish_after(a_job, change) -> object:
     return all_events(job)[-1]
 
 
+@pytest.mark.parametrize("method", [Method.NONE, Method.BRAINS])
+def test_an_input_removed_or_changed_ends_the_run_at_once(a_job, nodes, monkeypatch, scene, temporary_folder, method):
+    install_brainsfit(monkeypatch).polls = 1000
+    for change in (lambda: nodes[1].SetOrigin(1, 2, 3), lambda: scene.RemoveNode(nodes[0])):
+        job = a_job("work_for_long", method=method)
+        job.start()
+        wait_for_progress(job)
+        change()
+        began = time.monotonic()
+        event = all_events(job)[-1]
+        assert isinstance(event, ErrorEvent) and "the run was stopped" in event.message
+        assert time.monotonic() - began < 2 and list(temporary_folder.iterdir()) == []
+
+
 def test_an_input_removed_meanwhile_drops_the_result(a_job, nodes, scene):
     event = finish_after(a_job, lambda: scene.RemoveNode(nodes[0]))
-    assert event == ErrorEvent("'F' was removed while the fusion ran; its result is dropped.")
+    assert event == ErrorEvent("'F' was removed while the fusion ran; the run was stopped.")
 
 
 def test_a_scene_closed_meanwhile_drops_the_result(a_job, nodes, scene):
@@ -213,7 +227,7 @@ def test_an_input_changed_meanwhile_drops_the_result(a_job, nodes, scene, what):
             moving.SetAndObserveTransformNodeID(None)
 
     event = finish_after(a_job, change)
-    assert event == ErrorEvent("'M' was changed while the fusion ran; run it again.")
+    assert event == ErrorEvent("'M' was changed while the fusion ran; the run was stopped, start it again.")
 
 
 def test_changing_only_how_an_input_is_shown_does_not_matter(a_job, nodes):
@@ -246,31 +260,6 @@ def test_volumes_under_one_nonlinear_transform_keep_their_voxels():
     pair = read_pair(*(a_blob_node(name, parent=parent) for name in "FM"))
     for volume in pair:
         np.testing.assert_array_equal(sitk.GetArrayFromImage(volume.image), a_blob())
-
-
-def test_a_job_can_be_waited_for_with_slicer_kept_alive(a_job, nodes):
-    reports, calls = [], []
-    outputs = a_job().run(lambda *report: reports.append(report), between=lambda: calls.append(1))
-    np.testing.assert_array_equal(slicer.util.arrayFromVolume(outputs.fused), -a_blob())
-    assert reports == [("negation", done, 3) for done in (1, 2, 3)] and calls
-
-
-def test_waiting_ends_with_the_sentence_of_the_error(a_job, nodes):
-    before = snapshot()
-    with pytest.raises(InputError, match="'F' cannot be fused"):
-        a_job("refuse").run()
-    assert snapshot() == before
-
-
-@pytest.mark.parametrize("error", [Cancelled, KeyboardInterrupt])
-def test_an_exception_of_the_callback_ends_the_child_and_the_waiting(a_job, nodes, temporary_folder, error):
-    def stop(*_):
-        raise error
-
-    before = snapshot()
-    with pytest.raises(error):
-        a_job("work_for_long").run(stop)
-    assert snapshot() == before and list(temporary_folder.iterdir()) == []
 
 
 def test_the_region_goes_to_the_child_and_a_bad_one_starts_nothing(nodes, scene, monkeypatch):

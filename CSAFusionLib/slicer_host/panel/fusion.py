@@ -65,8 +65,10 @@ class FusionSection:
         self._say_device()
 
     def _say_device(self) -> None:
-        if self.device != "auto":
-            text = _("As many slices at a time as fit.")
+        if self.device == "cpu":
+            text = _("Runs on the processor, without a graphics card.")
+        elif self.device != "auto":
+            text = _("Takes as many slices at a time as fit into its memory.")
         elif self._found is None:
             text = _("A graphics card that works, otherwise the processor.")
         else:

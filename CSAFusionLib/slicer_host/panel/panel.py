@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import slicer
 import slicer.util
 from slicer.i18n import tr as _
 
@@ -15,7 +16,7 @@ from CSAFusionLib.slicer_host.job import Event, FusedEvent
 from CSAFusionLib.slicer_host.panel.fusion import FusionSection
 from CSAFusionLib.slicer_host.panel.inputs import InputsSection
 from CSAFusionLib.slicer_host.panel.registration import RegistrationSection
-from CSAFusionLib.slicer_host.panel.request import Request, request_from
+from CSAFusionLib.slicer_host.panel.request import Request, forget_node, request_from
 from CSAFusionLib.slicer_host.panel.result import ResultSection
 from CSAFusionLib.slicer_host.panel.run import RunSection
 from CSAFusionLib.slicer_host.panel.sections import SectionHead
@@ -36,12 +37,17 @@ class Panel:
 
     Args:
         ui: the widgets of ``CSAFusion.ui`` by their names.
+        busy: the sentence that says what is going on, so that no run can start; empty for nothing.
         is_running: whether a run is going on.
         install: called with a method to have its package installed.
     """
 
-    def __init__(self, ui: Any, is_running: Callable[[], bool], install: Callable[[Method], None]) -> None:
+    def __init__(
+        self, ui: Any, busy: Callable[[], str], is_running: Callable[[], bool], install: Callable[[Method], None]
+    ) -> None:
+        self._busy = busy
         self._is_running = is_running
+        self._unseen: slicer.vtkMRMLVolumeNode | None = None
         self._parameters: Any = None
         self.inputs = InputsSection(ui)
         self.registration = RegistrationSection(ui, install)
@@ -66,6 +72,9 @@ class Panel:
             section.describe()
         self._parameters = parameters
         self.update()
+        if self._unseen is not None:
+            self._show_result(self._unseen)
+            self._bring_end_into_view(self._unseen is None)
 
     def update(self) -> None:
         """Show what has changed in the parameter node."""
@@ -74,7 +83,7 @@ class Panel:
         for section in (self.inputs, self.registration, self.fusion, self.strip, self.result):
             section.update(self._parameters)
         self._summarise()
-        self.run.show_ready(self.missing(), self._is_running())
+        self.run.show_ready(self._busy() or self.missing(), self._is_running())
 
     def release(self) -> None:
         """Let go of the parameter node, and undo what was shown in the views."""
@@ -90,8 +99,6 @@ class Panel:
 
     def missing(self) -> str:
         """The sentence that says why no run can start, or an empty text."""
-        if self._is_running():
-            return _("A fusion is running; wait for it or cancel it.")
         try:
             self.request()
         except InputError as error:
@@ -110,13 +117,40 @@ class Panel:
         if isinstance(event, FusedEvent):
             done = _("Done: '{name}'.").format(name=event.node.GetName())
             self.run.show_end(f"{done} {warning_of(event.provenance)}".strip())
-            if self._parameters is not None:
-                self.tour.close()
-                self.result.show_new()
+            self._show_result(event.node)
         else:
             self.run.show_end(event.message if isinstance(event, ErrorEvent) else _("Cancelled."))
         self.update()
-        self._bring_end_into_view(isinstance(event, FusedEvent))
+        self._bring_end_into_view(isinstance(event, FusedEvent) and self._unseen is None)
+
+    def node_goes(self, node: slicer.vtkMRMLNode) -> None:
+        """A node is about to be removed; what was chosen is then chosen no more, and said so, rather than replaced."""
+        self.result.node_goes(node)
+        if self._parameters is not None:
+            text = forget_node(node, self._parameters)
+            # What becomes of a run is told by the run.
+            if text and not self._is_running():
+                self.run.show_end(text)
+
+    def after_installation(self, text: str) -> None:
+        """An installation has ended, as the text says."""
+        self.registration.describe()
+        self.run.show_end(text)
+        self.update()
+
+    def ask_for_devices(self) -> None:
+        """Look for graphics cards in a child process, once, as soon as there is a PyTorch to look with."""
+        if not self._devices_known and not self._devices.is_open and is_installed("torch"):
+            self._devices.start()
+
+    def poll_devices(self) -> bool:
+        """Show the answer when it is there; returns whether it is still awaited."""
+        found = self._devices.poll()
+        if found is not None:
+            self._devices_known = True
+            self.fusion.show_devices(found)
+            self.update()
+        return self._devices.is_open
 
     def _load_example(self) -> None:
         with slicer.util.tryWithErrorDisplay(_("The example could not be made."), waitCursor=True):
@@ -140,19 +174,14 @@ class Panel:
             *((ui.resultCollapsibleButton, ui.warningLabel, ui.verdictLabel) if fused else ()), ui.statusLabel
         )
 
-    def ask_for_devices(self) -> None:
-        """Look for graphics cards in a child process, once, as soon as there is a PyTorch to look with."""
-        if not self._devices_known and not self._devices.is_open and is_installed("torch"):
-            self._devices.start()
-
-    def poll_devices(self) -> bool:
-        """Show the answer when it is there; returns whether it is still awaited."""
-        found = self._devices.poll()
-        if found is not None:
-            self._devices_known = True
-            self.fusion.show_devices(found)
-            self.update()
-        return self._devices.is_open
+    def _show_result(self, fused: slicer.vtkMRMLVolumeNode | None) -> None:
+        """Show the result of a run, or keep it for the time when its parameters are shown again."""
+        if fused is not None and self._parameters is not None and self._parameters.fusedVolume is fused:
+            self._unseen = None
+            self.tour.close()
+            self.result.show_new()
+        else:
+            self._unseen = fused
 
     def _on_device(self, index: int) -> None:
         self.update()

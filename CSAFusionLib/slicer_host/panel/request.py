@@ -26,6 +26,16 @@ from CSAFusionLib.slicer_host.panel.choices import (
     backend_name,
 )
 
+_RESULTS = ("fusedVolume", "registeredVolume", "contributionVolume", "figuresTable")
+_CHOSEN = {
+    "volumeA": _("'{name}' was deleted; select volume A."),
+    "volumeB": _("'{name}' was deleted; select volume B."),
+    "region": _("'{name}' was deleted; no region limits the fusion now."),
+    "mask": _("'{name}' was deleted; no mask limits the fusion now."),
+    "transform": _("'{name}' was deleted; no node keeps the transform now."),
+}
+"""What to say of a node that was chosen and is gone."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -100,6 +110,21 @@ def keep_outputs(outputs: Outputs, parameters: Any) -> None:
         parameters.figuresTable = outputs.figures
 
 
+def forget_node(node: slicer.vtkMRMLNode, parameters: Any) -> str:
+    """Choose nothing where a node that is about to be removed is chosen: selectors would take another one in silence.
+
+    Returns:
+        The sentence that tells the user, or an empty text where the node was not chosen.
+    """
+    text = ""
+    with slicer.util.NodeModify(parameters):
+        for name in (*_RESULTS, *_CHOSEN):
+            if getattr(parameters, name) is node:
+                setattr(parameters, name, None)
+                text = _CHOSEN.get(name, text)
+    return text.format(name=node.GetName())
+
+
 def _check_volumes(a: slicer.vtkMRMLVolumeNode | None, b: slicer.vtkMRMLVolumeNode | None) -> None:
     if a is None and b is None:
         raise InputError(_("Select volume A and volume B."))
@@ -142,10 +167,15 @@ def _outputs(parameters: Any) -> Outputs:
     make |= {"contribution"} if parameters.makeContribution else set()
     make |= {"figures"} if parameters.makeFigures else set()
     return Outputs(
-        fused=parameters.fusedVolume,
+        fused=_listed(parameters.fusedVolume),
         transform=parameters.transform,
-        registered=parameters.registeredVolume,
-        contribution=parameters.contributionVolume if parameters.makeContribution else None,
-        figures=parameters.figuresTable if parameters.makeFigures else None,
+        registered=_listed(parameters.registeredVolume),
+        contribution=_listed(parameters.contributionVolume) if parameters.makeContribution else None,
+        figures=_listed(parameters.figuresTable) if parameters.makeFigures else None,
         make=frozenset(make),
     )
+
+
+def _listed(node: slicer.vtkMRMLNode | None) -> slicer.vtkMRMLNode | None:
+    """A node to overwrite; a hidden one is not what a user means, however it came to be chosen."""
+    return node if node is not None and not node.GetHideFromEditors() else None

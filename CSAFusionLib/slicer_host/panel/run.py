@@ -36,7 +36,11 @@ class RunSection:
     def show_start(self) -> None:
         """A run has been started."""
         self._time_left = TimeLeft()
-        self._say(_("Starting..."))
+        self.show_wait(_("Starting..."))
+
+    def show_wait(self, text: str) -> None:
+        """Something goes on of which nobody knows how long it takes."""
+        self._say(text)
         self._show_bar(0, 0)
         self._scrolling.bring(self._ui.applyButton, self._ui.progressBar, self._ui.statusLabel)
 

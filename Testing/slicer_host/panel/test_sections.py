@@ -7,13 +7,16 @@ import pytest
 import slicer
 import slicer.util
 
+import Testing.host.application  # noqa: F401 (makes qt)
 from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.slicer_host.comparison import LAYOUT
 from CSAFusionLib.slicer_host.panel.choices import Intensities, ModalityChoice, Reference, WeightsChoice
+from CSAFusionLib.slicer_host.slice_views import composites
 from CSAFusionLib.worker.devices import Devices
 from Testing.host.application import open_panel, raise_errors
 from Testing.host.command_line_modules import install_brainsfit
 from Testing.host.fixtures import pump
+from Testing.host.packaging import install_packaging
 from Testing.host.panel_states import open_all
 from Testing.host.pictures import cut_off, take_picture
 from Testing.host.registration_extensions import install_slicer_ants, install_slicer_elastix
@@ -46,6 +49,31 @@ def test_the_preview_shows_the_ranges_and_gives_the_display_back(panel, volumes)
     panel.ui.previewCheckBox.checked = False
     raise_errors()
     assert (display.GetWindow(), display.GetLevel(), display.GetAutoWindowLevel()) == (30, 40, 0)
+
+
+def test_the_preview_shows_a_volume_that_is_not_displayed_and_gives_the_views_back(panel, volumes):
+    slicer.util.setSliceViewerLayers(background=volumes[0], foreground=None, foregroundOpacity=0.0)
+    panel.ui.previewCheckBox.checked = True
+    raise_errors()
+    views = composites()
+    assert {
+        (view.GetBackgroundVolumeID(), view.GetForegroundVolumeID(), view.GetForegroundOpacity()) for view in views
+    } == {(volumes[0].GetID(), volumes[1].GetID(), 0.5)}
+    panel.ui.previewCheckBox.checked = False
+    assert {(view.GetForegroundVolumeID(), view.GetForegroundOpacity()) for view in views} == {(None, 0.0)}
+
+
+def test_the_preview_leaves_views_alone_that_show_both_or_that_the_user_changes(panel, volumes):
+    slicer.util.setSliceViewerLayers(background=volumes[1], foreground=volumes[0], foregroundOpacity=0.7)
+    panel.ui.previewCheckBox.checked = True
+    views = composites()
+    assert {view.GetForegroundOpacity() for view in views} == {0.7}
+    panel.ui.previewCheckBox.checked = False
+    slicer.util.setSliceViewerLayers(foregroundOpacity=0.0)
+    panel.ui.previewCheckBox.checked = True
+    slicer.util.setSliceViewerLayers(background=volumes[1], foreground=volumes[0])
+    panel.ui.previewCheckBox.checked = False
+    assert {view.GetBackgroundVolumeID() for view in views} == {volumes[1].GetID()}
 
 
 def test_a_volume_fused_as_displayed_is_followed_while_its_display_is_changed(panel, volumes):
@@ -136,21 +164,36 @@ def test_what_is_not_installed_is_greyed_out_with_the_reason(installed, panel):
     ("method", "package", "button"),
     [(Method.ANTS, "antspyx", "installAntsButton"), (Method.ELASTIX, "itk-elastix", "installElastixButton")],
 )
-def test_what_is_not_installed_can_be_installed(installed, panel, monkeypatch, method, package, button):
-    asked = []
-
-    def install(self, method=None):
-        asked.append(method)
-        installed.add(package)
-
-    monkeypatch.setattr(type(panel.logic), "ensureDependencies", install)
+def test_what_is_not_installed_can_be_installed(installed, panel, application, monkeypatch, method, package, button):
+    packaging = install_packaging(monkeypatch)
+    application.answers = [True]
+    monkeypatch.setattr("CSAFusionLib.slicer_host.dependencies.is_installed", lambda name: name in installed)
     open_all(panel)
     button = getattr(panel.ui, button)
     assert not button._qt.isHidden()
     button.click()
     raise_errors()
-    assert asked == [method] and button._qt.isHidden()
+    (asked,) = packaging.asked
+    assert any(package in line for line in [*asked["requirements"], *(asked["without_pins"] or [])])
+    assert panel.ui.statusLabel.text == "Installing Python packages" and not panel.ui.progressBar._qt.isHidden()
+    assert not panel.ui.applyButton.enabled and "are being installed" in panel.ui.applyButton.toolTip
+    installed.add(package)
+    packaging.finish()
+    raise_errors()
+    assert panel.ui.statusLabel.text == f"{method.title} is installed and can be chosen."
+    assert panel.ui.applyButton.enabled and button._qt.isHidden() and panel.ui.progressBar._qt.isHidden()
     assert method_item(panel, method) == (True, method.tooltip)
+
+
+def test_declining_to_install_a_method_says_nothing_of_apply(installed, panel, application, monkeypatch):
+    install_packaging(monkeypatch)
+    monkeypatch.setattr("CSAFusionLib.slicer_host.dependencies.is_installed", lambda name: name != "itk-elastix")
+    application.answers = [False]
+    panel.ui.installElastixButton.click()
+    raise_errors()
+    text = panel.ui.statusLabel.text
+    assert text == "itk-elastix>=0.20 was not installed; the method cannot be used without it."
+    assert len(application.questions) == 1 and panel.ui.applyButton.enabled
 
 
 def test_what_an_extension_can_do_is_offered_with_how_it_does_it(installed, monkeypatch, panel, tmp_path):
