@@ -1,19 +1,30 @@
-"""Fifty users who do anything in any order: no exception, and nothing is left of them."""
+"""Users who do anything in any order: no exception, and nothing is left of them but what they made.
+
+Each is a number, which seeds what it does. Many of them, or one alone:
+
+    CSAFUSION_USERS=0-499 python -m pytest Testing/CSAFusion/test_random_actions.py
+    CSAFUSION_USERS=123-123 python -m pytest Testing/CSAFusion/test_random_actions.py
+"""
 
 from __future__ import annotations
 
+import os
 import random
 from pathlib import Path
 
 import pytest
 import slicer
+import slicer.util
 
 from CSAFusionLib.registration.methods import Method
+from CSAFusionLib.slicer_host.slice_views import composites
 from Testing.host.application import open_panel, raise_errors
 from Testing.host.fixtures import pump
 from Testing.host.scene import LEFT_HANDED, OBLIQUE, a_blob, a_volume_node
 
 ACTIONS_EACH = 8
+FIRST, LAST = map(int, os.environ.get("CSAFUSION_USERS", "0-49").split("-"))
+LAYOUTS = (slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView, slicer.vtkMRMLLayoutNode.SlicerLayoutOneUp3DView)
 
 
 class User:
@@ -23,6 +34,10 @@ class User:
         self.panel, self.ui = panel, panel.ui
         self.random = random.Random(seed)
         self.done: list[str] = []
+        self.made: set[str] = set()
+        self.found = {
+            slicer.mrmlScene.GetNthNode(index).GetID() for index in range(slicer.mrmlScene.GetNumberOfNodes())
+        }
 
     def act(self) -> None:
         names = [name for name in dir(User) if name.startswith("do_")]
@@ -34,8 +49,8 @@ class User:
         raise_errors()
 
     def do_load_volumes(self) -> None:
-        a_volume_node("F", a_blob((4, 6, 5)), OBLIQUE)
-        a_volume_node("M", a_blob((5, 4, 6), seed=1), LEFT_HANDED)
+        self.made.add(a_volume_node("F", a_blob((4, 6, 5)), OBLIQUE).GetID())
+        self.made.add(a_volume_node("M", a_blob((5, 4, 6), seed=1), LEFT_HANDED).GetID())
 
     def do_choose_volumes(self) -> None:
         for selector in (self.ui.volumeASelector, self.ui.volumeBSelector):
@@ -43,6 +58,7 @@ class User:
 
     def do_choose_region(self) -> None:
         roi = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsROINode", "R")
+        self.made.add(roi.GetID())
         roi.SetSize(50, 50, 50)
         roi.SetCenter(*OBLIQUE[:3, 3])
         self.ui.roiSelector.setCurrentNode(self.random.choice([None, roi]))
@@ -80,9 +96,33 @@ class User:
             if selector.currentNode() and self.random.random() < 0.5:
                 slicer.mrmlScene.RemoveNode(selector.currentNode())
 
+    def do_press_a_button(self) -> None:
+        getattr(self.ui, self.random.choice(["compareButton", "checkButton", "figuresButton", "renderButton"])).click()
+
     def do_delete_the_result(self) -> None:
         if self.ui.fusedSelector.currentNode():
             slicer.mrmlScene.RemoveNode(self.ui.fusedSelector.currentNode())
+
+    def do_delete_a_part_of_the_result(self) -> None:
+        kinds = ("vtkMRMLScalarVolumeNode", "vtkMRMLTableNode", "vtkMRMLPlotChartNode", "vtkMRMLPlotSeriesNode")
+        nodes = [node for kind in kinds for node in slicer.util.getNodesByClass(kind) if node.GetID() not in self.made]
+        if nodes:
+            slicer.mrmlScene.RemoveNode(self.random.choice(nodes))
+
+    def do_delete_a_view(self) -> None:
+        nodes = [node for node in slicer.util.getNodesByClass("vtkMRMLSliceNode") if "CSAFusion" in node.GetName()]
+        if nodes:
+            slicer.mrmlScene.RemoveNode(self.random.choice(nodes))
+
+    def do_choose_a_layout(self) -> None:
+        slicer.app.layoutManager().setLayout(self.random.choice(LAYOUTS))
+
+    def do_link_the_views(self) -> None:
+        composites()[0].SetLinkedControl(self.random.random() < 0.5)
+
+    def do_edit_an_input(self) -> None:
+        if self.ui.volumeASelector.currentNode():
+            self.ui.volumeASelector.currentNode().SetOrigin(self.random.random(), 0, 0)
 
     def do_close_the_scene(self) -> None:
         slicer.mrmlScene.Clear(False)
@@ -97,19 +137,37 @@ def child_processes() -> list[str]:
     return [pid for task in Path("/proc/self/task").glob("*/children") for pid in task.read_text().split()]
 
 
+def delete_all_results(user: User) -> None:
+    """What a user does who has no use for them."""
+    for node in slicer.util.getNodesByClass("vtkMRMLVolumeNode") + slicer.util.getNodesByClass("vtkMRMLTableNode"):
+        if node.GetID() not in user.made and slicer.mrmlScene.IsNodePresent(node):
+            slicer.mrmlScene.RemoveNode(node)
+
+
+def left_over(user: User) -> list[str]:
+    """Nodes that neither the user nor Slicer has made; Slicer leaves how a deleted volume was shown."""
+    nodes = map(slicer.mrmlScene.GetNthNode, range(slicer.mrmlScene.GetNumberOfNodes()))
+    left = [node for node in nodes if not node.GetSingletonTag() and node.GetID() not in user.made | user.found]
+    return [node.GetID() for node in left if not node.IsA("vtkMRMLVolumeDisplayNode") and "ROI" not in node.GetID()]
+
+
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="processes are counted as Linux shows them")
-def test_fifty_users_leave_nothing_behind(module, scene, child_does, temporary_folder, monkeypatch):
+def test_users_leave_nothing_behind_but_what_they_made(module, scene, child_does, temporary_folder, monkeypatch):
     monkeypatch.setattr("CSAFusionLib.worker.devices.DeviceQuestion.start", lambda question: None)
     child_does("negate")
     before = child_processes()
-    for seed in range(50):
+    for seed in range(FIRST, LAST + 1):
         panel = open_panel(module)
         user = User(panel, seed)
         try:
             for _ in range(ACTIONS_EACH):
                 user.act()
+            panel.logic.cancel()
+            panel.exit()
+            delete_all_results(user)
+            pump(lambda user=user: left_over(user) == [], 5)
         except BaseException as error:
-            error.add_note(f"user {seed}: {user.done}") if hasattr(error, "add_note") else None
+            error.add_note(f"user {seed}: {user.done}, left: {left_over(user)}") if hasattr(error, "add_note") else None
             raise
         panel.cleanup()
         raise_errors()
