@@ -20,6 +20,20 @@ _METRIC = {
     for name in ("mutual_information", "correlation", "ssim", "overlap")
     for when, value in (("before", 0.21), ("after", 0.83))
 }
+_REASONS = {
+    Level.GOOD: (
+        "The check tried other shifts and turns, and none matches clearly better (the best match is 1.2 mm from this "
+        "alignment). Left and right look so alike that an exchange of the two would not be noticed."
+    ),
+    Level.DOUBTFUL: (
+        "The match hardly changes wherever the moving volume is put, so the check cannot tell whether the alignment is "
+        "right; the two may not show the same anatomy."
+    ),
+    Level.BAD: (
+        "The alignment is wrong: the volumes match clearly better when the moving one is shifted or turned by about "
+        "23 mm."
+    ),
+}
 _WARNINGS = [
     "'501: T1 MPRAGE sag iso' was read with its sform, from which its qform differs by 12.4 mm at a corner; decide "
     "with the orientation.",
@@ -52,13 +66,8 @@ def running(panel) -> None:
 def done(panel, level: Level = Level.GOOD, warnings: list[str] = ()) -> None:  # type: ignore[assignment]
     """A run has ended with a result."""
     ready(panel)
-    reasons = {
-        Level.GOOD: "No better alignment was found, the best one being 1.0 mm away; left and right look alike.",
-        Level.DOUBTFUL: "The volumes hardly overlap: they share 21% of the head in the smaller one.",
-        Level.BAD: "The volumes agree better when one is mirrored: left and right are exchanged in one of them.",
-    }
     registration = {"method": "LANDMARKS", "seconds": 12.3, "metric": _METRIC}
-    registration["verdict"] = {"level": level.value, "reason": reasons[level]}
+    registration["verdict"] = {"level": level.value, "reason": _REASONS[level]}
     fixed = panel._parameterNode.volumeA
     name = "501: T1 MPRAGE sag iso + 3: PET brain AC 60 min fused"
     fused = a_volume_node(name, np.ones((4, 4, 4), "f4"), OBLIQUE)

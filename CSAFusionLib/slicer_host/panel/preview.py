@@ -24,6 +24,8 @@ from CSAFusionLib.volumes.volume import Volume
 _SLICES = (256, 256, 3)
 _BODY = (128, 128, 64)
 _THROUGHOUT = (40, 40, 40)
+# What Slicer's DICOM import calls the unit of an MR (UCUM).
+_NO_UNIT = "1"
 # No PET is as sharp as this.
 _SHARP_MM = 3.5
 
@@ -58,7 +60,8 @@ class Looks:
         if modality is Modality.CT:
             return " HU" if self._remembered(node, "HU", _holds_hounsfield) else ""
         units = node.GetVoxelValueUnits() if node.IsA("vtkMRMLScalarVolumeNode") else None
-        return f" {units.GetCodeValue()}" if units is not None and units.GetCodeValue() else ""
+        code = units.GetCodeValue() if units is not None else _NO_UNIT
+        return "" if code in (None, "", _NO_UNIT) else f" {code}"
 
     def forget(self) -> None:
         """Forget all volumes."""

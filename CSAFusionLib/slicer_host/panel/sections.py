@@ -35,4 +35,5 @@ class SectionHead:
         if self._button.collapsed and self._summary:
             text = _("{title}: {summary}").format(title=self._title, summary=self._summary)
         self._button.text = shortened(text, _MOST_CHARACTERS)
-        self._button.toolTip = text
+        # An open section would show it over everything in it that has no tooltip of its own.
+        self._button.toolTip = text if self._button.collapsed else ""

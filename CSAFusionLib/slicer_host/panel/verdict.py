@@ -57,7 +57,7 @@ def automatic_choice(provenance: Mapping[str, Any]) -> str:
         return ""
     method = Method[provenance["registration"]["method"]]
     if method is Method.NONE:
-        return _("Automatic left the volumes where they were: that is better than what it found by moving them.")
+        return _("Automatic left the volumes where their headers place them: no method matches them clearly better.")
     title = words_of(method)[0]
     if level_of(provenance) is Level.GOOD:
         return _("Automatic took {method}: the fastest method that passed the check.").format(method=title)

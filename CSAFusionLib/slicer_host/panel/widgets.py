@@ -51,8 +51,7 @@ class Fitting(qt.QWidget):
 
 def wrapping_labels(ui: Any) -> list[Any]:
     """The labels of the panel whose text wraps."""
-    named = {name: widget for name, widget in vars(ui).items() if name.endswith("Label")}
-    return [label for label in named.values() if label.wordWrap]
+    return [widget for widget in vars(ui).values() if widget.className() == "QLabel" and widget.wordWrap]
 
 
 class Scrolling:

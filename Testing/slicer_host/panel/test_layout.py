@@ -140,7 +140,7 @@ def test_what_few_people_set_is_collapsed_with_a_line_on_what_is_set(panel, volu
         "Result: none yet",
     ]
     open_all(panel)
-    assert heads["fusion"].text == "Fusion"
+    assert heads["fusion"].text == "Fusion" and heads["fusion"].toolTip == ""
     panel.ui.fusionCollapsibleButton.collapsed = True
     panel.ui.balanceSlider.value = 0.25
     panel.ui.smoothingSlider.value = 0.0

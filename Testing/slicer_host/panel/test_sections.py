@@ -107,6 +107,10 @@ def test_black_and_white_are_told_in_the_unit_of_the_volume(panel, volumes):
     assert panel.ui.intensityBLabel.text.startswith("PET: 0 g/ml{SUVbw} is black, ")
     panel._parameterNode.modalityA = ModalityChoice.MR
     assert panel.ui.intensityALabel.text.startswith("MR: -1000 is black, ")
+    unit.SetValueSchemeMeaning("1", "UCUM", "no units")
+    volumes[1].SetVoxelValueUnits(unit)
+    panel._parameterNode.Modified()
+    assert panel.ui.intensityBLabel.text.startswith("PET: 0 is black, ")
     slicer.util.updateVolumeFromArray(volumes[0], (ct + 1000).astype(np.int16))
     panel._parameterNode.modalityA = ModalityChoice.CT
     assert "HU" not in panel.ui.intensityALabel.text

@@ -54,7 +54,7 @@ def test_figures_are_told_before_and_after_with_what_registered_and_how_long():
     [
         (Level.GOOD, "SITK", "Automatic took SimpleITK: the fastest method that passed the check."),
         (Level.DOUBTFUL, "LANDMARKS", "none passed the check, Landmarks came nearest."),
-        (Level.GOOD, "NONE", "Automatic left the volumes where they were"),
+        (Level.GOOD, "NONE", "Automatic left the volumes where their headers place them"),
     ],
 )
 def test_the_automatic_method_says_what_it_did_and_why(level, method, said):
