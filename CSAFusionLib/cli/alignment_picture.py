@@ -26,16 +26,16 @@ def alignment_picture(fixed: Volume, moving: Volume, transform: sitk.Transform) 
     """
     settings = FusionSettings()
     roles = find_roles(fixed, moving, settings)
-    return sheet([_row(align(*roles, replace(settings, plane=plane), transform), plane) for plane in PLANES], TITLES)
+    pairs = {plane: align(*roles, replace(settings, plane=plane), transform) for plane in PLANES}
+    return sheet([_row(pair, slice_spacing(fixed.image, plane)[1:]) for plane, pair in pairs.items()], TITLES)
 
 
-def _row(pair: AlignedPair, plane: Plane) -> tuple[tuple[np.ndarray, ...], tuple[float, float]]:
+def _row(pair: AlignedPair, pixel: tuple[float, float]) -> tuple[tuple[np.ndarray, ...], tuple[float, float]]:
     covered = pair.coverage > 0
     fixed, moved = pair.fixed.luminance, pair.moving.luminance * covered
     middle = spread(fixed * moved, 1)[0]
     window = bounding_box(np.maximum(fixed[middle], moved[middle]))
-    _, height, width = slice_spacing(pair.moving_on_grid, plane)
-    size = tile_size(fixed[middle][window].shape, (height, width))
+    size = tile_size(fixed[middle][window].shape, pixel)
     # Enlarged first, so that squares are square and edges thin where slices are thick.
     a, b, inside = (_enlarged(stack[middle][window], size) for stack in (fixed, moved, covered))
     return (a, b, checkerboard(a, np.where(inside > 0.5, b, a)), edge_overlay(a, b)), (1.0, 1.0)

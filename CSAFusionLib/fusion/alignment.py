@@ -11,8 +11,14 @@ import SimpleITK as sitk
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.fusion.sources import Source
-from CSAFusionLib.geometry.planes import to_slices
-from CSAFusionLib.geometry.resampling import check_overlap, coverage, resample_to_grid
+from CSAFusionLib.geometry.planes import slices_view
+from CSAFusionLib.geometry.resampling import (
+    coverage_slices,
+    field_of_view,
+    leaves_voxels_alone,
+    overlap,
+    resample_to_grid,
+)
 from CSAFusionLib.intensity.colour_tables import apply_colour_table
 from CSAFusionLib.intensity.mapping import IntensityMapping, find_mapping
 from CSAFusionLib.intensity.modality import Modality, guess_modality
@@ -47,21 +53,23 @@ class Role:
         }
 
     def to_source(self, slices: np.ndarray) -> Source:
-        """Slices of this volume's own intensities as the network takes them."""
-        unit = self.mapping(slices)
+        units = Source.from_slices((self.mapping(one) for one in slices), len(slices))
         if self.colour_table is None:
-            return Source.from_slices(unit)
-        return replace(Source.from_slices(apply_colour_table(unit, self.colour_table)), uptake=unit)
+            return units
+        uptake = units.luminance
+        return replace(
+            Source.from_slices((apply_colour_table(one, self.colour_table) for one in uptake), len(uptake)),
+            uptake=uptake,
+        )
 
 
 @dataclass(frozen=True)
 class AlignedPair:
-    """Both sources (S, H, W) on the fixed grid, how far the moving one reaches (1 inside, 0 outside), and its image."""
+    """Both sources (S, H, W) on the fixed grid, and how far the moving one reaches (1 inside, 0 outside)."""
 
     fixed: Source
     moving: Source
     coverage: np.ndarray
-    moving_on_grid: sitk.Image
 
 
 def find_roles(fixed: Volume, moving: Volume, settings: FusionSettings) -> tuple[Role, Role]:
@@ -91,16 +99,22 @@ def align(fixed: Role, moving: Role, settings: FusionSettings, transform: sitk.T
     Raises:
         InputError: under this transform the volumes do not overlap.
     """
-    reference = fixed.volume.image
-    check_overlap(fixed.volume, moving.volume, transform)
-    on_grid = resample_to_grid(moving.volume.image, reference, transform, darkest(moving.volume.image))
-    covered = coverage(moving.volume.image, reference, transform, settings.plane)
+    reference, image, plane = fixed.volume.image, moving.volume.image, settings.plane
+    inside = field_of_view(image, reference, transform)
+    overlap(fixed.volume, moving.volume, inside)
+    is_there = leaves_voxels_alone(image, reference, transform)
+    on_grid = image if is_there else moving_on_grid(fixed, moving, transform)
     return AlignedPair(
-        fixed=fixed.to_source(to_slices(reference, settings.plane)),
-        moving=moving.to_source(to_slices(on_grid, settings.plane)),
-        coverage=to_slices(covered, settings.plane),
-        moving_on_grid=on_grid,
+        fixed=fixed.to_source(slices_view(reference, plane)),
+        moving=moving.to_source(slices_view(on_grid, plane)),
+        coverage=coverage_slices(inside, plane),
     )
+
+
+def moving_on_grid(fixed: Role, moving: Role, transform: sitk.Transform) -> sitk.Image:
+    """The moving volume's own intensities on the fixed grid, its darkest where it does not reach."""
+    image = moving.volume.image
+    return resample_to_grid(image, fixed.volume.image, transform, darkest(image))
 
 
 def darkest(image: sitk.Image) -> float:

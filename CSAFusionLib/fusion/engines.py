@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from CSAFusionLib.fusion.sources import Slices
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -17,8 +19,8 @@ if TYPE_CHECKING:
 _SMALLEST_SIDE = 16  # pixels; the network's own lower limit
 
 
-Output = tuple[np.ndarray, np.ndarray]
-"""Which slices (B,), and what the network gave for them (B, C, H, W)."""
+Output = tuple[list[int], np.ndarray]
+"""Which slices, and what the network gave for them (B, C, H, W)."""
 
 
 class SlicesOnThreads:
@@ -30,7 +32,7 @@ class SlicesOnThreads:
     """
 
     def __init__(self, network: CSAFusion, at_once: int) -> None:
-        """Take ``at_once`` slices at a time."""
+        """Take ``at_once`` slices at a time, but no more than PyTorch has threads."""
         import torch
 
         from CSAFusionLib.network.inference.network import SliceNetwork, fits
@@ -38,19 +40,21 @@ class SlicesOnThreads:
         network = network.to("cpu")
         self._network = SliceNetwork(network) if fits(network) else network
         self._threads_before = torch.get_num_threads()
+        self.at_once = min(at_once, self._threads_before)
         torch.set_num_threads(1)
         # Each thread has a number of its own, which a call elsewhere does not change.
-        self._pool = ThreadPoolExecutor(at_once, "fusion", torch.set_num_threads, (1,)) if at_once > 1 else None
+        self._pool = (
+            ThreadPoolExecutor(self.at_once, "fusion", torch.set_num_threads, (1,)) if self.at_once > 1 else None
+        )
 
-    def outputs(self, a: np.ndarray, b: np.ndarray, wanted: np.ndarray) -> Iterator[Output]:
+    def outputs(self, a: Slices, b: Slices, wanted: list[int]) -> Iterator[Output]:
         """The outputs for the slices ``wanted`` of ``a`` and ``b`` (S, H, W), in order."""
 
         def fuse(index: int) -> Output:
-            one = slice(index, index + 1)
-            return np.array([index]), _to_host(_apply(self._network, _paired(a[one], b[one])), a.shape)
+            return [index], _to_host(_apply(self._network, _paired(a, b, [index])), a.shape)
 
         run = map if self._pool is None or len(wanted) == 1 else self._pool.map
-        yield from run(fuse, wanted.tolist())
+        yield from run(fuse, wanted)
 
     def close(self) -> None:
         """Wait for what still runs, and give PyTorch its threads back."""
@@ -64,20 +68,20 @@ class SlicesOnThreads:
 class BatchesOnDevice:
     """The network on an accelerator, a batch of slices at a time."""
 
-    def __init__(self, network: CSAFusion, device: str, batch_size: int) -> None:
+    def __init__(self, network: CSAFusion, device: str, at_once: int) -> None:
         self._network = network.to(device)
         self._device = device
-        self._batch_size = batch_size
+        self.at_once = at_once
 
-    def outputs(self, a: np.ndarray, b: np.ndarray, wanted: np.ndarray) -> Iterator[Output]:
+    def outputs(self, a: Slices, b: Slices, wanted: list[int]) -> Iterator[Output]:
         """The outputs for the slices ``wanted`` of ``a`` and ``b`` (S, H, W), in order.
 
         Each batch is sent before the one before it is fetched, so that the device need not wait for the host.
         """
-        before: tuple[np.ndarray, Tensor] | None = None
-        for start in range(0, len(wanted), self._batch_size):
-            batch = wanted[start : start + self._batch_size]
-            sent = _apply(self._network, self._send(_paired(a[batch], b[batch])))
+        before: tuple[list[int], Tensor] | None = None
+        for start in range(0, len(wanted), self.at_once):
+            batch = wanted[start : start + self.at_once]
+            sent = _apply(self._network, self._send(_paired(a, b, batch)))
             if before is not None:
                 yield before[0], _to_host(before[1], a.shape)
             before = batch, sent
@@ -93,17 +97,17 @@ class BatchesOnDevice:
         """Nothing is held that the network does not hold."""
 
 
-def _paired(a: np.ndarray, b: np.ndarray) -> Tensor:
-    """Slices of both sources (B, H, W) as the network takes them, (B, 2, H, W) float32.
+def _paired(a: Slices, b: Slices, batch: list[int]) -> Tensor:
+    """Slices of both sources as the network takes them, (B, 2, H, W) float32.
 
     Zeros are added below and to the right where a side is shorter than the network can take.
     """
     import torch
 
-    batch, height, width = a.shape
-    pair = torch.zeros(batch, 2, max(height, _SMALLEST_SIDE), max(width, _SMALLEST_SIDE))
-    for channel, source in enumerate((a, b)):
-        pair.numpy()[:, channel, :height, :width] = source
+    _, height, width = a.shape
+    pair = torch.zeros(len(batch), 2, max(height, _SMALLEST_SIDE), max(width, _SMALLEST_SIDE))
+    for into, index in zip(pair.numpy()[:, :, :height, :width], batch, strict=True):
+        into[0], into[1] = a[index], b[index]
     return pair
 
 

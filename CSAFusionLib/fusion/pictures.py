@@ -13,7 +13,7 @@ from CSAFusionLib.fusion.device import choose_device
 from CSAFusionLib.fusion.inference import STAGE
 from CSAFusionLib.fusion.provenance import describe_run
 from CSAFusionLib.fusion.settings import FusionSettings
-from CSAFusionLib.fusion.sources import Source, fixed_is_a, join_chrominance, to_rgb
+from CSAFusionLib.fusion.sources import Source, fixed_is_a, in_colour
 from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.weights.catalogue import choose_weights, load_network
@@ -81,11 +81,9 @@ def _to_sources(fixed: np.ndarray, moving: np.ndarray) -> tuple[Source, Source]:
     if fixed.shape[:2] != moving.shape[:2]:
         sizes = " and ".join("{1} x {0}".format(*picture.shape) for picture in (fixed, moving))
         raise InputError(f"Two pictures of one pair are {sizes} pixels; both must have the same size.")
-    return Source.from_slices(fixed[None]), Source.from_slices(moving[None])
+    return Source.from_slices([fixed], 1), Source.from_slices([moving], 1)
 
 
 def _to_picture(fused: np.ndarray, fixed: Source, moving: Source) -> np.ndarray:
-    chrominance = join_chrominance(fixed, moving, np.ones_like(fused))
-    if chrominance is None:
-        return np.round(fused[0] * 255).astype(np.uint8)
-    return to_rgb(fused, chrominance)[0]
+    pixels = in_colour(fused, fixed, moving, np.ones_like(fused))[0]
+    return pixels if pixels.ndim == 3 else np.round(pixels * 255).astype(np.uint8)

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import SimpleITK as sitk
 
-from CSAFusionLib.fusion.alignment import AlignedPair, Role, align, find_roles
+from CSAFusionLib.fusion.alignment import AlignedPair, Role, align, find_roles, moving_on_grid
 from CSAFusionLib.fusion.device import choose_device
 from CSAFusionLib.fusion.provenance import describe_registration, describe_run
+from CSAFusionLib.fusion.result import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.fusion.slice_figures import slice_figures
-from CSAFusionLib.fusion.sources import (
-    Source,
-    blend,
-    fade_colour,
-    fixed_is_a,
-    join_chrominance,
-    seen_by_network,
-    to_rgb,
-)
+from CSAFusionLib.fusion.sources import Seen, Source, blend, brightness, fade_colour, fixed_is_a, in_colour, to_pixels
 from CSAFusionLib.fusion.steadiness import neighbour_weights, within_reach
-from CSAFusionLib.geometry.planes import from_slices, slice_spacing, to_slices
-from CSAFusionLib.intensity.numeric_range import own_values
+from CSAFusionLib.geometry.planes import from_slices, slice_spacing, slices_view, to_slices
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.check.examine import examine
 from CSAFusionLib.registration.check.verdict import Level
@@ -39,28 +33,6 @@ if TYPE_CHECKING:
     from CSAFusionLib.fusion.slices import FusedSlices
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class FusionResult:
-    """A fused volume and everything that led to it; every image is on the fixed volume's grid.
-
-    ``fused``, ``fixed_mapped`` and ``moving_mapped`` (the two inputs as they were fused) are scalar float32 in [0, 1],
-    or uint8 RGB vectors where they have colour. ``moving_on_grid`` keeps the moving volume's own intensities.
-    ``contribution`` is the share of the fused value that comes from the fixed volume, float32 in [0, 1]; None where it
-    was not asked for, and for weights that predict pixels. ``figures`` are those of
-    :func:`CSAFusionLib.fusion.slice_figures.slice_figures`.
-    """
-
-    fused: sitk.Image
-    fixed_mapped: sitk.Image
-    moving_mapped: sitk.Image
-    moving_on_grid: sitk.Image
-    registration: RegistrationResult
-    provenance: dict[str, Any]
-    warnings: list[str]
-    contribution: sitk.Image | None = None
-    figures: dict[str, list[float]] = field(default_factory=dict)
 
 
 def fuse_volumes(
@@ -103,33 +75,29 @@ def fuse_volumes(
 
     registration = _checked(registration or _register(fixed, moving, settings, progress), fixed, moving, progress)
     progress("Resampling", 0, 0)
-    whole = align(*roles, settings, registration.transform)
-    pair = _limited(whole, region, settings)
-    fused = fuse_slices(
+    fuse = partial(
+        fuse_slices,
         network,
-        *_in_order(roles, *_network_input(whole, pair, neighbours)),
-        device,
+        device=device,
         strengths=strengths,
         neighbours=neighbours,
         batch_size=settings.batch_size,
+        with_share=contribution or any(role.colour_table for role in roles),
         progress=progress,
     )
+    fused, slices = _fused(roles, registration.transform, region, settings, neighbours, fuse)
+    progress("Writing colour and geometry", 0, 0)
+    image = from_slices(slices, fixed.image, settings.plane)
     mapped = [role.mapping.note for role in roles if role.mapping.note]
     warnings = [*notes_of(fixed, moving), *_warnings(registration), *mapped, *fused.warnings]
-    sources = {name: role.describe() for name, role in zip(("fixed", "moving"), roles, strict=True)}
-    how = {"registration": describe_registration(registration), "warnings": warnings}
-    progress("Writing colour and geometry", 0, 0)
-    joined = _joined(fused, pair, roles, settings)
+    is_shared = contribution and fused.share is not None
     return FusionResult(
-        fused=_to_image(joined, fixed, settings),
-        fixed_mapped=_to_image(pair.fixed, fixed, settings),
-        moving_mapped=_to_image(pair.moving, fixed, settings),
-        moving_on_grid=own_values(pair.moving_on_grid, moving),
+        fused=image,
+        **_on_demand(roles, settings, registration.transform, image),
         registration=registration,
-        provenance=describe_run(settings, weights, fused.device) | sources | how,
+        provenance=describe_run(settings, weights, fused.device) | _provenance(roles, registration, warnings),
         warnings=warnings,
-        contribution=_contribution(fused.share, pair, roles, settings) if contribution else None,
-        figures=slice_figures(joined.luminance, pair.fixed.luminance, pair.moving.luminance),
+        contribution=from_slices(fused.share, fixed.image, settings.plane) if is_shared else None,
     )
 
 
@@ -160,6 +128,25 @@ def _in_order(roles: tuple[Role, Role], of_fixed: T, of_moving: T) -> tuple[T, T
     return of_moving, of_fixed
 
 
+def _fused(
+    roles: tuple[Role, Role],
+    transform: sitk.Transform,
+    region: sitk.Image | None,
+    settings: FusionSettings,
+    neighbours: np.ndarray,
+    fuse: Callable[..., FusedSlices],
+) -> tuple[FusedSlices, np.ndarray]:
+    """What the network makes of the two volumes, its share the fixed volume's; and the slices of the result.
+
+    The sources on the fixed grid are gone when it returns: the images made next take as much memory again.
+    """
+    whole = align(*roles, settings, transform)
+    pair = _limited(whole, region, settings)
+    fused = fuse(*_in_order(roles, *_network_input(whole, pair, neighbours)))
+    slices = _joined(fused, pair, roles, settings)
+    return replace(fused, share=_contribution(fused.share, pair, roles)), slices
+
+
 def _limited(pair: AlignedPair, region: sitk.Image | None, settings: FusionSettings) -> AlignedPair:
     """The pair with nothing taken from the moving volume outside the region."""
     if region is None:
@@ -167,33 +154,34 @@ def _limited(pair: AlignedPair, region: sitk.Image | None, settings: FusionSetti
     return replace(pair, coverage=pair.coverage * to_slices(region, settings.plane))
 
 
-def _network_input(whole: AlignedPair, limited: AlignedPair, neighbours: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _network_input(whole: AlignedPair, limited: AlignedPair, neighbours: np.ndarray) -> tuple[Seen, Seen]:
     """The fixed and the moving slices as the network sees them, zero where nobody wants them fused."""
-    reached, asked = (np.any(pair.coverage > 0, axis=(1, 2)) for pair in (whole, limited))
+    reached, asked = (np.array([inside.any() for inside in pair.coverage], bool) for pair in (whole, limited))
     # A slice at the region's end has the same neighbours as without a region.
-    wanted = np.logical_and(reached, within_reach(asked, neighbours))[:, None, None]
-    seen = seen_by_network(whole.fixed.luminance, whole.moving.luminance, whole.coverage)
-    return whole.fixed.luminance * wanted, seen * wanted
+    wanted = np.logical_and(reached, within_reach(asked, neighbours))
+    fixed, moving = (
+        Seen(source, wanted, whole.fixed.luminance, whole.coverage)
+        for source in (whole.fixed.luminance, whole.moving.luminance)
+    )
+    return fixed, moving
 
 
-def _joined(fused: FusedSlices, pair: AlignedPair, roles: tuple[Role, Role], settings: FusionSettings) -> Source:
-    """The network's slices with what lies outside the moving field of view, and the sources' colour."""
-    luminance = blend(fused.slices, pair.fixed.luminance, pair.coverage)
-    tables = [role.colour_table for role in roles]
+def _joined(fused: FusedSlices, pair: AlignedPair, roles: tuple[Role, Role], settings: FusionSettings) -> np.ndarray:
+    """The network's slices with what lies outside the moving field of view, changed in place, and in colour if any."""
     one_has_colour = (pair.fixed.chrominance is None) != (pair.moving.chrominance is None)
-    if fused.share is not None and any(tables) and one_has_colour:
-        return Source.from_slices(_bound(fused, luminance, pair, roles, settings))
+    if fused.share is not None and any(role.colour_table for role in roles) and one_has_colour:
+        return _bound(fused, pair, roles, settings)
+    for own, fixed_slice, inside in zip(fused.slices, pair.fixed.luminance, pair.coverage, strict=True):
+        own[...] = blend(own, fixed_slice, inside)
     fixed, moving = (
         fade_colour(source, strength)
         for source, strength in zip((pair.fixed, pair.moving), _strengths(settings), strict=True)
     )
-    return Source(luminance, join_chrominance(fixed, moving, pair.coverage))
+    return in_colour(fused.slices, fixed, moving, pair.coverage)
 
 
-def _bound(
-    fused: FusedSlices, luminance: np.ndarray, pair: AlignedPair, roles: tuple[Role, Role], settings: FusionSettings
-) -> np.ndarray:
-    """RGB slices (S, H, W, 3) whose colour is that of the one source that a colour table shows."""
+def _bound(fused: FusedSlices, pair: AlignedPair, roles: tuple[Role, Role], settings: FusionSettings) -> np.ndarray:
+    """RGB slices (S, H, W, 3) uint8 whose colour is that of the one source that a colour table shows."""
     from CSAFusionLib.fusion.uptake_colour import bind_colour
 
     assert fused.share is not None
@@ -201,18 +189,22 @@ def _bound(
     table, uptake = roles[functional].colour_table, (pair.fixed, pair.moving)[functional].uptake
     assert table is not None
     assert uptake is not None
-    share_of_anatomy = _in_order(roles, fused.share, 1 - fused.share)[1 - functional]
     strengths = _strengths(settings)
-    everywhere = np.ones_like(pair.coverage)
-    return bind_colour(
-        uptake * pair.coverage if functional else uptake,
-        table,
-        luminance,
-        fused.slices * share_of_anatomy,
-        everywhere if functional else pair.coverage,
-        pixel=slice_spacing(roles[0].volume.image, settings.plane)[1:],
-        strengths=(strengths[functional], strengths[1 - functional]),
-    )
+    rgb = np.empty((*fused.slices.shape, 3), np.uint8)
+    for index, own in enumerate(fused.slices):
+        inside, share = pair.coverage[index], fused.share[index]
+        share_of_anatomy = _in_order(roles, share, 1 - share)[1 - functional]
+        bound = bind_colour(
+            (uptake[index] * inside if functional else uptake[index])[None],
+            table,
+            blend(own, pair.fixed.luminance[index], inside)[None],
+            (own * share_of_anatomy)[None],
+            np.ones_like(inside)[None] if functional else inside[None],
+            pixel=slice_spacing(roles[0].volume.image, settings.plane)[1:],
+            strengths=(strengths[functional], strengths[1 - functional]),
+        )
+        rgb[index] = np.round(bound[0] * 255)
+    return rgb
 
 
 def _strengths(settings: FusionSettings) -> tuple[float, float]:
@@ -220,17 +212,38 @@ def _strengths(settings: FusionSettings) -> tuple[float, float]:
     return 1 - settings.balance, 1 + settings.balance
 
 
-def _contribution(
-    share_of_a: np.ndarray | None, pair: AlignedPair, roles: tuple[Role, Role], settings: FusionSettings
-) -> sitk.Image | None:
-    """The share of the fixed volume, which is everything where the moving one does not reach."""
+def _contribution(share_of_a: np.ndarray | None, pair: AlignedPair, roles: tuple[Role, Role]) -> np.ndarray | None:
+    """The slices of the fixed volume's share, which is everything where the moving one does not reach."""
     if share_of_a is None:
         return None
     share, _ = _in_order(roles, share_of_a, 1 - share_of_a)
-    share = blend(share, np.ones_like(share), pair.coverage)
-    return from_slices(share, roles[0].volume.image, settings.plane)
+    for own, inside in zip(share, pair.coverage, strict=True):
+        own[...] = blend(own, np.ones_like(own), inside)
+    return share
 
 
-def _to_image(source: Source, fixed: Volume, settings: FusionSettings) -> sitk.Image:
-    slices = source.luminance if source.chrominance is None else to_rgb(source.luminance, source.chrominance)
-    return from_slices(slices, fixed.image, settings.plane)
+def _provenance(roles: tuple[Role, Role], registration: RegistrationResult, warnings: list[str]) -> dict[str, Any]:
+    sources: dict[str, Any] = {name: role.describe() for name, role in zip(("fixed", "moving"), roles, strict=True)}
+    return sources | {"registration": describe_registration(registration), "warnings": warnings}
+
+
+def _on_demand(
+    roles: tuple[Role, Role], settings: FusionSettings, transform: sitk.Transform, fused: sitk.Image
+) -> dict[str, Callable[[], Any]]:
+    """What makes the parts of a result that few ask for."""
+    reference, plane = roles[0].volume.image, settings.plane
+    on_grid = cache(partial(moving_on_grid, *roles, transform))
+
+    def sources() -> tuple[Source, Source]:
+        return roles[0].to_source(slices_view(reference, plane)), roles[1].to_source(slices_view(on_grid(), plane))
+
+    def figures() -> dict[str, list[float]]:
+        fixed, moving = sources()
+        return slice_figures(brightness(to_slices(fused, plane)), fixed.luminance, moving.luminance)
+
+    return {
+        "moving_on_grid": lambda: own_values(on_grid(), roles[1].volume),
+        "fixed_mapped": lambda: from_slices(to_pixels(sources()[0]), reference, plane),
+        "moving_mapped": lambda: from_slices(to_pixels(sources()[1]), reference, plane),
+        "figures": figures,
+    }

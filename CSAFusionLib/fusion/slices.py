@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from CSAFusionLib.fusion.device import Device
-from CSAFusionLib.fusion.inference import run_network
-from CSAFusionLib.fusion.steadiness import steady
-from CSAFusionLib.fusion.weighting import apply_gains
+from CSAFusionLib.fusion.inference import NetworkRun
+from CSAFusionLib.fusion.sources import Slices
+from CSAFusionLib.fusion.steadiness import steadied
+from CSAFusionLib.fusion.weighting import apply_gains, share_of_a
 from CSAFusionLib.network.csafusion import CSAFusion
 from CSAFusionLib.progress import Progress, silent
 
@@ -21,7 +22,8 @@ ALONE = np.ones(1)
 class FusedSlices:
     """The fused slices (S, H, W) float32 in [0, 1], the device that finished them, and what the user should know.
 
-    ``share`` (S, H, W) in [0, 1] is what of them comes from A; None for a network that predicts pixels.
+    ``share`` (S, H, W) in [0, 1] is what of them comes from A; None where it was not asked for, and for a network that
+    predicts pixels.
     """
 
     slices: np.ndarray
@@ -32,13 +34,14 @@ class FusedSlices:
 
 def fuse_slices(
     network: CSAFusion,
-    a: np.ndarray,
-    b: np.ndarray,
+    a: Slices,
+    b: Slices,
     device: Device,
     *,
     strengths: tuple[float, float] = (1.0, 1.0),
     neighbours: np.ndarray = ALONE,
     batch_size: int | None = None,
+    with_share: bool = False,
     progress: Progress = silent,
 ) -> FusedSlices:
     """Fuse each slice of ``a`` with the same slice of ``b``; slices that are zero in both stay exactly zero.
@@ -50,15 +53,23 @@ def fuse_slices(
             :func:`CSAFusionLib.fusion.weighting.strengths_of` gives.
         neighbours: weights of neighbouring slices in a slice's gains, as
             :func:`CSAFusionLib.fusion.steadiness.neighbour_weights` gives; a network that predicts pixels has none.
-        batch_size: slices at a time; None chooses by the device and the size of a slice.
+        batch_size: as :class:`CSAFusionLib.fusion.inference.NetworkRun` takes it.
+        with_share: whether to give the share of A too.
 
     Raises:
         InputError: not even one slice fits in the memory of the CPU.
         Cancelled: from ``progress``, between batches.
     """
-    output = run_network(network, a, b, device, batch_size, progress)
-    if not network.configuration.gains:
-        return FusedSlices(output.values[0], output.device, output.warnings)
-    steady(output.values, output.filled, neighbours)
-    fused, share = apply_gains(output.values, a, b, strengths)
-    return FusedSlices(fused, output.device, output.warnings, share)
+    run = NetworkRun(network, a, b, device, batch_size, progress)
+    has_gains = network.configuration.gains
+    fused = np.zeros(a.shape, dtype=np.float32)
+    share = np.full(a.shape, 0.5, dtype=np.float32) if with_share and has_gains else None
+    with run:
+        for index, output in steadied(run.outputs(), run.filled, neighbours if has_gains else ALONE):
+            if not has_gains:
+                fused[index] = output[0]
+                continue
+            fused[index], parts = apply_gains(output, a[index], b[index], strengths)
+            if share is not None:
+                share[index] = share_of_a(parts)
+    return FusedSlices(fused, run.device, run.warnings, share)

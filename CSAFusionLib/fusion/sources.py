@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -11,6 +13,17 @@ from CSAFusionLib.intensity.modality import Modality
 
 # The order of training: A is the functional volume where there is one, else the CT; B shows the anatomy.
 _RANK = {Modality.PET: 0, Modality.SPECT: 0, Modality.CT: 1, Modality.MR: 2}
+
+
+class Slices(Protocol):
+    """Slices of one shape, one after the other: an array (S, H, W), or what makes them when they are asked for."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(S, H, W)."""
+
+    def __getitem__(self, index: int, /) -> np.ndarray:
+        """One slice (H, W) float32 in [0, 1]."""
 
 
 @dataclass
@@ -24,13 +37,27 @@ class Source:
     chrominance: np.ndarray | None = None
     uptake: np.ndarray | None = None
 
+    def __getitem__(self, index: int) -> Source:
+        """One slice: luminance (H, W), chrominance (H, W, 2)."""
+        return Source(self.luminance[index], None if self.chrominance is None else self.chrominance[index])
+
     @classmethod
-    def from_slices(cls, slices: np.ndarray) -> Source:
-        """Split slices in [0, 1], grey (S, H, W) or RGB (S, H, W, 3)."""
-        if slices.ndim == 3:
-            return cls(np.ascontiguousarray(slices, dtype=np.float32))
-        yuv = rgb_to_yuv(slices).astype(np.float32, copy=False)
-        return cls(np.ascontiguousarray(yuv[..., 0]), np.ascontiguousarray(yuv[..., 1:]))
+    def from_slices(cls, slices: Iterable[np.ndarray], count: int) -> Source:
+        """Split ``count`` slices in [0, 1], each grey (H, W) or RGB (H, W, 3)."""
+        source = cls(np.empty(0))
+        for index, one in enumerate(slices):
+            luminance, chrominance = _split(one)
+            if index == 0:
+                source = cls._empty(count, luminance.shape, has_colour=chrominance is not None)
+            source.luminance[index] = luminance
+            if source.chrominance is not None:
+                source.chrominance[index] = chrominance
+        return source
+
+    @classmethod
+    def _empty(cls, count: int, shape: tuple[int, ...], *, has_colour: bool) -> Source:
+        stack = (count, *shape)
+        return cls(np.empty(stack, np.float32), np.empty((*stack, 2), np.float32) if has_colour else None)
 
 
 def fixed_is_a(fixed: Modality, moving: Modality) -> bool:
@@ -38,22 +65,30 @@ def fixed_is_a(fixed: Modality, moving: Modality) -> bool:
     return _RANK[fixed] <= _RANK[moving]
 
 
-def seen_by_network(fixed: np.ndarray, moving: np.ndarray, coverage: np.ndarray) -> np.ndarray:
-    """The moving slices with the fixed ones where they do not reach, so that no artificial border is fused.
+class Seen:
+    """One source's slices as the network sees them, made one by one; zero where nobody wants them fused.
 
-    Args:
-        fixed, moving, coverage: (S, H, W) in [0, 1]; coverage is 1 inside the moving field of view, 0 outside.
+    The moving source has the fixed one's pixels where it does not reach, so that no artificial border is fused.
     """
-    return np.where(coverage > 0, moving, fixed)
+
+    def __init__(self, source: np.ndarray, wanted: np.ndarray, fallback: np.ndarray, coverage: np.ndarray) -> None:
+        """Take (S, H, W) in [0, 1], and which slices (S,) are wanted; ``fallback`` is seen where coverage is 0."""
+        self.shape = source.shape
+        self._source, self._wanted, self._fallback, self._coverage = source, wanted, fallback, coverage
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        if not self._wanted[index]:
+            return np.zeros(self.shape[1:], np.float32)
+        return np.where(self._coverage[index] > 0, self._source[index], self._fallback[index])
 
 
 def blend(fused: np.ndarray, fixed: np.ndarray, coverage: np.ndarray) -> np.ndarray:
-    """The fused slices inside the moving field of view, going over to the fixed ones outside; all (S, H, W)."""
+    """The fused slices inside the moving field of view, going over to the fixed ones outside; all of one shape."""
     return coverage * fused + (1 - coverage) * fixed
 
 
 def join_chrominance(fixed: Source, moving: Source, coverage: np.ndarray) -> np.ndarray | None:
-    """U and V (S, H, W, 2) of the result, or None when neither source has colour.
+    """U and V (..., H, W, 2) of the result, or None when neither source has colour.
 
     Two coloured sources are weighted by how far each is from grey, as in DeepFuse (Prabhakar et al., ICCV 2017, eq. 2),
     so that each keeps its colour where the other has none.
@@ -75,6 +110,39 @@ def fade_colour(source: Source, strength: float) -> Source:
 
 
 def to_rgb(luminance: np.ndarray, chrominance: np.ndarray) -> np.ndarray:
-    """Colour slices (S, H, W, 3) uint8 from Y (S, H, W) in [0, 1] and U, V (S, H, W, 2)."""
+    """Colour pixels (..., 3) uint8 from Y (...) in [0, 1] and U, V (..., 2)."""
     rgb = yuv_to_rgb(np.concatenate([luminance[..., None], chrominance], axis=-1))
     return np.round(rgb * 255).astype(np.uint8)
+
+
+def to_pixels(source: Source) -> np.ndarray:
+    """A source's slices (S, H, W, 3) uint8 where it has colour; else its luminance (S, H, W) as it is."""
+    if source.chrominance is None:
+        return source.luminance
+    return np.stack([to_rgb(luminance, uv) for luminance, uv in zip(source.luminance, source.chrominance, strict=True)])
+
+
+def brightness(slices: np.ndarray) -> np.ndarray:
+    """The luminance (S, H, W) of a result's slices, grey (S, H, W) or RGB (S, H, W, 3) uint8."""
+    if slices.ndim == 3:
+        return slices
+    return Source.from_slices((one / np.float32(255) for one in slices), len(slices)).luminance
+
+
+def in_colour(luminance: np.ndarray, fixed: Source, moving: Source, coverage: np.ndarray) -> np.ndarray:
+    """The result's slices (S, H, W, 3) uint8 where a source has colour; else the luminance (S, H, W) as it is."""
+    rgb = None
+    for index, own in enumerate(luminance):
+        chrominance = join_chrominance(fixed[index], moving[index], coverage[index])
+        if chrominance is None:
+            return luminance
+        rgb = np.empty((*luminance.shape, 3), np.uint8) if rgb is None else rgb
+        rgb[index] = to_rgb(own, chrominance)
+    return luminance if rgb is None else rgb
+
+
+def _split(one: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    if one.ndim == 2:
+        return one.astype(np.float32, copy=False), None
+    yuv = rgb_to_yuv(one).astype(np.float32, copy=False)
+    return yuv[..., 0], yuv[..., 1:]

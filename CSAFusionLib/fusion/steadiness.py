@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -33,28 +34,41 @@ def within_reach(slices: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return (apart <= len(weights) // 2).any(axis=1)
 
 
-def steady(gains: np.ndarray, filled: np.ndarray, weights: np.ndarray) -> None:
-    """Replace each filled slice's gains by the weighted mean of those around it, in place.
+def steadied(
+    gains: Iterable[tuple[int, np.ndarray]], filled: np.ndarray, weights: np.ndarray
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Replace each slice's gains by the weighted mean of those around it.
 
     The sources keep their own detail in every slice: only how much of each is taken becomes steady. What jumps from
-    slice to slice in the fused volume is then what jumps in the sources.
+    slice to slice in the fused volume is then what jumps in the sources. No more gains are held than count for one
+    slice.
 
     Args:
-        gains: (C, S, H, W).
+        gains: index and gains of each filled slice, in order.
         filled: (S,), False for slices that the network was not asked about; they count for none.
         weights: as :func:`neighbour_weights` gives.
     """
     reach = len(weights) // 2
-    before: deque[np.ndarray] = deque(maxlen=reach)
-    """The gains of the slices before, as they were."""
-    for index in np.arange(len(filled)) if reach else ():
-        own = gains[:, index].copy()
-        if filled[index]:
-            others = [other for other in range(index - reach, index + reach + 1) if 0 <= other < len(filled)]
-            counted = {other: weights[other - index + reach] for other in others if filled[other]}
-            total = sum(counted.values())
-            gains[:, index] = sum(
-                np.float32(weight / total) * (before[other - index] if other < index else gains[:, other])
-                for other, weight in counted.items()
-            )
-        before.append(own)
+    near: dict[int, np.ndarray] = {}
+    waiting: deque[int] = deque()
+    last = int(np.flatnonzero(filled)[-1]) if filled.any() else -1
+    for index, own in gains:
+        near[index] = own
+        waiting.append(index)
+        while waiting and (index >= waiting[0] + reach or index == last):
+            middle = waiting.popleft()
+            yield middle, _mean_around(middle, near, filled, weights)
+            for passed in [other for other in near if other <= middle - reach]:
+                del near[passed]
+
+
+def _mean_around(index: int, near: dict[int, np.ndarray], filled: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    reach = len(weights) // 2
+    if reach == 0:
+        return near[index]
+    others = [other for other in range(index - reach, index + reach + 1) if 0 <= other < len(filled) and filled[other]]
+    total = sum(weights[other - index + reach] for other in others)
+    mean = np.zeros_like(near[index])
+    for other in others:
+        mean += np.float32(weights[other - index + reach] / total) * near[other]
+    return mean

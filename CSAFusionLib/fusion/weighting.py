@@ -30,22 +30,25 @@ def strengths_of(configuration: NetworkConfiguration, fixed_is_a: bool, balance:
 def apply_gains(
     gains: np.ndarray, a: np.ndarray, b: np.ndarray, strengths: tuple[float, float]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the fused slices and the share of them that comes from A, both (S, H, W) in [0, 1], in the gains' memory.
+    """Return a fused slice and its parts from A and from B before they were added and clipped, (H, W) and (2, H, W).
 
-    The share is 0.5 where the fused slices are black. With both strengths 1 they are the network's own, bit for bit.
+    With both strengths 1 it is the network's own, bit for bit.
 
     Args:
-        gains: (2, S, H, W) float32 of A and B; overwritten, slice by slice, as a volume of them is large.
-        a, b: (S, H, W) in [0, 1].
+        gains: (2, H, W) float32 of A and B.
+        a, b: (H, W) in [0, 1].
         strengths: as :func:`strengths_of` gives.
     """
-    fused, share = gains
-    for index, (slice_a, slice_b) in enumerate(zip(a, b, strict=True)):
-        of_a, of_b = (
-            np.float32(strength) * (gain * source)
-            for strength, gain, source in zip(strengths, gains[:, index], (slice_a, slice_b), strict=True)
-        )
-        total = of_a + of_b
-        share[index] = np.divide(of_a, total, out=np.full_like(total, 0.5), where=total > 0)
-        fused[index] = total.clip(0, 1)
-    return fused, share
+    parts = gains * np.stack([a, b])
+    parts *= np.array(strengths, np.float32)[:, None, None]
+    return (parts[0] + parts[1]).clip(0, 1), parts
+
+
+def share_of_a(parts: np.ndarray) -> np.ndarray:
+    """Return which share (H, W) in [0, 1] of the fused values is A's; 0.5 where they are black.
+
+    Args:
+        parts: (2, H, W), as :func:`apply_gains` gives.
+    """
+    total = parts[0] + parts[1]
+    return np.divide(parts[0], total, out=np.full_like(total, 0.5), where=total > 0)

@@ -45,10 +45,15 @@ def to_slices(image: sitk.Image, plane: Plane) -> np.ndarray:
 
     Returns a contiguous array (S, H, W), or (S, H, W, C) for C components, of the image's number type; a copy.
     """
+    return slices_view(image, plane).copy()
+
+
+def slices_view(image: sitk.Image, plane: Plane) -> np.ndarray:
+    """See a 3-D image as the slices that :func:`to_slices` cuts; read-only, and only as long as the image is there."""
     order, flips = _storage_to_slices(image, plane)
     voxels = sitk.GetArrayViewFromImage(image)
     order += tuple(range(3, voxels.ndim))
-    return np.flip(voxels.transpose(order), flips).copy()
+    return np.flip(voxels.transpose(order), flips)
 
 
 def from_slices(slices: np.ndarray, reference: sitk.Image, plane: Plane) -> sitk.Image:

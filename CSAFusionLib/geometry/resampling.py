@@ -6,7 +6,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.geometry.planes import Plane, from_slices, slice_spacing, to_slices
+from CSAFusionLib.geometry.planes import Plane, from_slices, slice_spacing, slices_view
 from CSAFusionLib.volumes.volume import Volume
 
 # Half a voxel beyond the last centre is the border of the field of view; a voxel on it must not be lost to rounding.
@@ -23,10 +23,23 @@ def resample_to_grid(
     Returns float32, or vector float32 for RGB, on the reference grid. In the half voxel between the last centre and
     the border of the field of view the nearest value is taken, so nothing is darkened there.
     """
-    pixel_type = sitk.sitkFloat32 if moving.GetNumberOfComponentsPerPixel() == 1 else sitk.sitkVectorFloat32
-    extended = sitk.Resample(moving, reference, transform, sitk.sitkLinear, default, pixel_type, True)
+    if leaves_voxels_alone(moving, reference, transform):
+        return sitk.Cast(moving, _float_type(moving))
+    extended = sitk.Resample(moving, reference, transform, sitk.sitkLinear, default, _float_type(moving), True)
     inside = field_of_view(moving, reference, transform)
     return _fill_outside(extended, inside, default)
+
+
+def leaves_voxels_alone(moving: sitk.Image, reference: sitk.Image, transform: sitk.Transform) -> bool:
+    """Tell whether each voxel centre of the reference is exactly one of the moving image, and both cover the same."""
+
+    def geometry(image: sitk.Image) -> tuple[tuple[float, ...], ...]:
+        return image.GetSize(), image.GetSpacing(), image.GetOrigin(), image.GetDirection()
+
+    if geometry(moving) != geometry(reference) or not transform.IsLinear():
+        return False
+    corners = ((0.0, 0.0, 0.0), (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+    return all(transform.TransformPoint(corner) == corner for corner in corners)
 
 
 def field_of_view(moving: sitk.Image, reference: sitk.Image, transform: sitk.Transform) -> sitk.Image:
@@ -34,6 +47,10 @@ def field_of_view(moving: sitk.Image, reference: sitk.Image, transform: sitk.Tra
 
     transform: takes points of the reference to points of the moving image, LPS mm.
     """
+    if leaves_voxels_alone(moving, reference, transform):
+        everywhere = sitk.Image(reference.GetSize(), sitk.sitkUInt8) + 1
+        everywhere.CopyInformation(reference)
+        return everywhere
     return sitk.Resample(_one_voxel_as_large_as(moving), reference, transform, sitk.sitkNearestNeighbor, 0)
 
 
@@ -52,10 +69,20 @@ def coverage(
 
     transform: takes points of the reference to points of the moving image, LPS mm.
     """
-    inside = to_slices(field_of_view(moving, reference, transform), plane)
-    pixel = slice_spacing(reference, plane)[1:]
-    weights = np.stack([_feather(mask, pixel, feather_mm) for mask in inside])
-    return from_slices(weights, reference, plane)
+    inside = field_of_view(moving, reference, transform)
+    return from_slices(coverage_slices(inside, plane, feather_mm), reference, plane)
+
+
+def coverage_slices(inside: sitk.Image, plane: Plane, feather_mm: float = 5.0) -> np.ndarray:
+    """Return the same as slices (S, H, W), read-only, from what :func:`field_of_view` gives."""
+    masks = slices_view(inside, plane)
+    if masks.all():
+        return np.broadcast_to(np.float32(1), masks.shape)
+    pixel = slice_spacing(inside, plane)[1:]
+    weights = np.empty(masks.shape, np.float32)
+    for into, mask in zip(weights, masks, strict=True):
+        into[...] = _feather(np.ascontiguousarray(mask), pixel, feather_mm)
+    return weights
 
 
 def check_overlap(fixed: Volume, moving: Volume, transform: sitk.Transform) -> float:
@@ -64,13 +91,24 @@ def check_overlap(fixed: Volume, moving: Volume, transform: sitk.Transform) -> f
     transform: takes points of the fixed volume to points of the moving volume, LPS mm.
     Raises InputError when no voxel does.
     """
-    fraction = float(sitk.GetArrayFromImage(field_of_view(moving.image, fixed.image, transform)).mean())
+    inside = field_of_view(moving.image, fixed.image, transform)
+    return overlap(fixed, moving, inside)
+
+
+def overlap(fixed: Volume, moving: Volume, inside: sitk.Image) -> float:
+    """Return the same share, from what :func:`field_of_view` gives of the two."""
+    mask = sitk.GetArrayViewFromImage(inside)
+    fraction = np.count_nonzero(mask) / mask.size
     if fraction == 0:
         raise InputError(
             f"'{moving.name}' does not overlap '{fixed.name}' anywhere; register them, or check that both "
             f"headers place the same anatomy in the same frame."
         )
     return fraction
+
+
+def _float_type(image: sitk.Image) -> int:
+    return int(sitk.sitkFloat32 if image.GetNumberOfComponentsPerPixel() == 1 else sitk.sitkVectorFloat32)
 
 
 def _one_voxel_as_large_as(image: sitk.Image) -> sitk.Image:

@@ -287,7 +287,7 @@ def test_the_contribution_is_the_share_of_the_fixed_volume_in_the_fused_value(
 def test_a_contribution_that_nobody_asked_for_is_not_made(
     an_mr: Volume, a_ct: Volume, settings: FusionSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("CSAFusionLib.fusion.pipeline._contribution", None)
+    monkeypatch.setattr("CSAFusionLib.fusion.slices.share_of_a", None)
     assert fuse_volumes(an_mr, a_ct, settings).contribution is None
 
 

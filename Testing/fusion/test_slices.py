@@ -36,7 +36,7 @@ def test_alone_and_at_equal_strengths_the_slices_are_the_networks_own_bit_for_bi
 
 
 def test_one_source_can_be_left_out(a_network: CSAFusion, a_cpu: Device) -> None:
-    fused = fuse_slices(a_network, A, B, a_cpu, strengths=(2, 0))
+    fused = fuse_slices(a_network, A, B, a_cpu, strengths=(2, 0), with_share=True)
     np.testing.assert_array_equal(fused.share, np.ones_like(A))
     assert not fuse_slices(a_network, A, B, a_cpu, strengths=(0, 0)).slices.any()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from CSAFusionLib.fusion.sources import Source, blend, fixed_is_a, join_chrominance, seen_by_network, to_rgb
+from CSAFusionLib.fusion.sources import Seen, Source, blend, fixed_is_a, join_chrominance, to_rgb
 from CSAFusionLib.intensity.modality import Modality
 
 
@@ -29,19 +29,27 @@ def test_channel_a_is_the_functional_volume_then_the_ct_then_the_fixed_one(fixed
 
 def test_colour_comes_back_when_the_luminance_is_left_alone() -> None:
     rgb = np.random.default_rng(0).integers(0, 256, (2, 5, 4, 3), dtype=np.uint8)
-    source = Source.from_slices(rgb.astype(np.float32) / 255)
+    source = Source.from_slices(rgb.astype(np.float32) / 255, len(rgb))
     assert source.chrominance is not None
     np.testing.assert_array_equal(to_rgb(source.luminance, source.chrominance), rgb)
 
 
 def test_a_grey_source_has_no_chrominance() -> None:
-    assert Source.from_slices(np.zeros((2, 5, 4), np.float32)).chrominance is None
+    assert Source.from_slices(np.zeros((2, 5, 4), np.float32), 2).chrominance is None
 
 
 def test_the_network_never_sees_the_border_of_the_moving_field_of_view() -> None:
     fixed, moving = np.full((1, 1, 3), 0.7), np.full((1, 1, 3), 0.2)
-    seen = seen_by_network(fixed, moving, np.array([[[0.0, 0.5, 1.0]]]))
-    np.testing.assert_array_equal(seen, [[[0.7, 0.2, 0.2]]])
+    seen = Seen(moving, np.array([True]), fixed, np.array([[[0.0, 0.5, 1.0]]]))
+    assert seen.shape == (1, 1, 3)
+    np.testing.assert_array_equal(seen[0], [[0.7, 0.2, 0.2]])
+
+
+def test_the_network_sees_nothing_of_a_slice_that_nobody_wants_fused() -> None:
+    slices = np.full((2, 1, 3), 0.7)
+    seen = Seen(slices, np.array([False, True]), slices, np.ones((2, 1, 3)))
+    assert not seen[0].any()
+    np.testing.assert_array_equal(seen[1], slices[1])
 
 
 def test_the_result_goes_over_to_the_fixed_volume_where_the_moving_one_ends() -> None:

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import pytest
 from scipy import ndimage
 
-from CSAFusionLib.fusion.steadiness import neighbour_weights, steady, within_reach
+from CSAFusionLib.fusion.steadiness import neighbour_weights, within_reach
+from CSAFusionLib.fusion.steadiness import steadied as steadied_slices
 
 RANDOM = np.random.default_rng(0)
 
 
 def steadied(gains: np.ndarray, weights: np.ndarray, filled: np.ndarray | None = None) -> np.ndarray:
     gains = gains.astype(np.float32)
-    steady(gains, np.ones(gains.shape[1], bool) if filled is None else filled, weights)
-    return gains
+    filled = np.ones(gains.shape[1], bool) if filled is None else filled
+    found = np.zeros_like(gains)
+    order = []
+    for index, own in steadied_slices(((i, gains[:, i]) for i in np.flatnonzero(filled).tolist()), filled, weights):
+        found[:, index] = own
+        order.append(index)
+    assert order == np.flatnonzero(filled).tolist()
+    return found
 
 
 @pytest.mark.parametrize("spacing", [0.7, 1, 2, 3, 5])
@@ -71,3 +80,17 @@ def test_slices_that_the_network_was_not_asked_about_count_for_none() -> None:
     assert not found[:, [0, 3]].any()
     np.testing.assert_allclose(found[:, 1], (2 * gains[:, 1] + gains[:, 2]) / 3, atol=1e-6)
     np.testing.assert_allclose(found[:, 2], (gains[:, 1] + 2 * gains[:, 2]) / 3, atol=1e-6)
+
+
+def test_no_more_slices_are_held_than_count_for_one() -> None:
+    held: list[weakref.ref] = []
+
+    def gains():  # noqa: ANN202
+        for index in range(40):
+            own = np.zeros((2, 4, 4), np.float32)
+            held.append(weakref.ref(own))
+            yield index, own
+
+    weights = neighbour_weights(1, 1)
+    for _ in steadied_slices(gains(), np.ones(40, bool), weights):
+        assert sum(alive() is not None for alive in held) <= len(weights) + 1

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.fusion.weighting import apply_gains, strengths_of
+from CSAFusionLib.fusion.weighting import apply_gains, share_of_a, strengths_of
 from CSAFusionLib.network.configuration import NetworkConfiguration
 
 GAINS = NetworkConfiguration()
@@ -27,9 +27,7 @@ def test_a_network_that_predicts_pixels_cannot_be_balanced() -> None:
 
 
 def test_the_fused_slices_are_the_weighted_sum_and_the_share_is_what_a_adds_to_it() -> None:
-    a, b = (np.float32([[[0, 0, 0.5, 1]]] * 2) * factor for factor in np.float32([1, 0.5]))
-    b[:, :, 1] = 0.4
-    gains = np.full((2, *a.shape), 0.5, np.float32)
-    fused, share = apply_gains(gains, a, b, (2, 1))
-    np.testing.assert_allclose(fused, [[[0, 0.2, 0.625, 1]]] * 2, atol=1e-6)
-    np.testing.assert_allclose(share, [[[0.5, 0, 0.8, 0.8]]] * 2, atol=1e-6)
+    a, b = np.float32([[0, 0, 0.5, 1]]), np.float32([[0, 0.4, 0.25, 0.5]])
+    fused, parts = apply_gains(np.full((2, 1, 4), 0.5, np.float32), a, b, (2, 1))
+    np.testing.assert_allclose(fused, [[0, 0.2, 0.625, 1]], atol=1e-6)
+    np.testing.assert_allclose(share_of_a(parts), [[0.5, 0, 0.8, 0.8]], atol=1e-6)

@@ -28,7 +28,17 @@ def nodes():
 def result(nodes) -> FusionResult:
     image = sitk.Cast(volume_from_node(nodes[0]).image, sitk.sitkFloat32)
     figures = {f"{name}_{of}": [0.5] * 14 for name in ("ssim", "correlation") for of in ("fixed", "moving")}
-    return FusionResult(image, image, image, 2 * image, SHIFT, {"notice": "n"}, [], 0 * image, figures)
+    return FusionResult(
+        fused=image,
+        fixed_mapped=image,
+        moving_mapped=image,
+        moving_on_grid=2 * image,
+        registration=SHIFT,
+        provenance={"notice": "n"},
+        warnings=[],
+        contribution=0 * image,
+        figures=figures,
+    )
 
 
 def test_alone_the_fused_volume_is_added(nodes, result):

@@ -112,7 +112,15 @@ def test_a_result_travels_with_its_contribution_and_figures(tmp_path):
     registration = RegistrationResult(A_ROTATION, Method.NONE, None, 0.5)
     for contribution in (None, image * 2):
         result = FusionResult(
-            image, image, image, image, registration, {"a": 1}, ["w"], contribution, {"ssim_fixed": [0.5, float("nan")]}
+            fused=image,
+            fixed_mapped=image,
+            moving_mapped=image,
+            moving_on_grid=image,
+            registration=registration,
+            provenance={"a": 1},
+            warnings=["w"],
+            contribution=contribution,
+            figures={"ssim_fixed": [0.5, float("nan")]},
         )
         folder = tmp_path / str(contribution is None)
         folder.mkdir()

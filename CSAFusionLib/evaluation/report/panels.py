@@ -70,7 +70,7 @@ def _chrominance_of(pair: ImagePair, slices: Path) -> np.ndarray | None:
         return None
     path = slices / pair.kind.value / pair.kind.value.split("-")[0] / f"{pair.name}.png"
     pixels = sitk.GetArrayFromImage(read_picture(path)).astype(np.float32) / 255
-    chrominance = Source.from_slices(pixels[None]).chrominance
+    chrominance = Source.from_slices([pixels], 1).chrominance
     return None if chrominance is None else chrominance[0]
 
 

@@ -1,0 +1,57 @@
+"""What a fusion gives; what few ask for is made when it is first read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import SimpleITK as sitk
+
+from CSAFusionLib.registration.result import RegistrationResult
+
+
+class OnDemand:
+    """A field of a dataclass that may be given as the function that makes it: called when first read, and only then."""
+
+    def __init__(self, *default: Any) -> None:
+        """Take what a field that is left out gets, a value or what makes it; without one the field must be given."""
+        self._default = default
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: object | None, owner: type) -> Any:
+        if instance is None:
+            if self._default:
+                return self._default[0]
+            raise AttributeError(self._name)
+        values = vars(instance)
+        if callable(values[self._name]):
+            values[self._name] = values[self._name]()
+        return values[self._name]
+
+    def __set__(self, instance: object, value: Any) -> None:
+        vars(instance)[self._name] = value
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class FusionResult:
+    """A fused volume and everything that led to it; every image is on the fixed volume's grid.
+
+    ``fused``, ``fixed_mapped`` and ``moving_mapped`` (the two inputs as they were fused) are scalar float32 in [0, 1],
+    or uint8 RGB vectors where they have colour. ``moving_on_grid`` keeps the moving volume's own intensities.
+    ``contribution`` is the share of the fused value that comes from the fixed volume, float32 in [0, 1]; None where it
+    was not asked for, and for weights that predict pixels. ``figures`` are those of
+    :func:`CSAFusionLib.fusion.slice_figures.slice_figures`. ``fixed_mapped``, ``moving_mapped``, ``moving_on_grid`` and
+    ``figures`` may be given as functions that make them.
+    """
+
+    fused: sitk.Image
+    fixed_mapped: OnDemand = OnDemand()
+    moving_mapped: OnDemand = OnDemand()
+    moving_on_grid: OnDemand = OnDemand()
+    registration: RegistrationResult
+    provenance: dict[str, Any]
+    warnings: list[str]
+    contribution: sitk.Image | None = None
+    figures: OnDemand = OnDemand(dict)
