@@ -53,14 +53,13 @@ class Role:
         }
 
     def to_source(self, slices: np.ndarray) -> Source:
+        """Slices of this volume's own intensities, (S, H, W) or (S, H, W, 3), as the network takes them."""
         units = Source.from_slices((self.mapping(one) for one in slices), len(slices))
         if self.colour_table is None:
             return units
         uptake = units.luminance
-        return replace(
-            Source.from_slices((apply_colour_table(one, self.colour_table) for one in uptake), len(uptake)),
-            uptake=uptake,
-        )
+        coloured = Source.from_slices((apply_colour_table(one, self.colour_table) for one in uptake), len(uptake))
+        return replace(coloured, uptake=uptake)
 
 
 @dataclass(frozen=True)

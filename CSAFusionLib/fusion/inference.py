@@ -49,8 +49,8 @@ class NetworkRun:
         Args:
             network: in evaluation mode.
             a, b: (S, H, W) in [0, 1]; each slice of ``a`` goes with the same slice of ``b``.
-            batch_size: slices at a time, on a CPU no more than PyTorch has threads; None chooses by the device and the size
-                of a slice.
+            batch_size: slices at a time, on a CPU no more than PyTorch has threads; None chooses by the device and the
+                size of a slice.
         """
         self.network, self.device, self.warnings = network, device, list[str]()
         self.filled = np.array([a[index].any() or b[index].any() for index in range(a.shape[0])], bool)

@@ -19,6 +19,7 @@ from CSAFusionLib.fusion.slice_figures import slice_figures
 from CSAFusionLib.fusion.sources import Seen, Source, blend, brightness, fade_colour, fixed_is_a, in_colour, to_pixels
 from CSAFusionLib.fusion.steadiness import neighbour_weights, within_reach
 from CSAFusionLib.geometry.planes import from_slices, slice_spacing, slices_view, to_slices
+from CSAFusionLib.intensity.numeric_range import own_values
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.check.examine import examine
 from CSAFusionLib.registration.check.verdict import Level
@@ -67,9 +68,9 @@ def fuse_volumes(
     check_volume(moving)
     roles = find_roles(fixed, moving, settings)
     fixed, moving = (role.volume for role in roles)
-    a_and_b = _in_order(roles, *(role.modality for role in roles))
-    network, weights = load_network(settings.weights or choose_weights(*a_and_b))
-    strengths = strengths_of(network.configuration, fixed_is_a(*(role.modality for role in roles)), settings.balance)
+    modalities = roles[0].modality, roles[1].modality
+    network, weights = load_network(settings.weights or choose_weights(*_in_order(roles, *modalities)))
+    strengths = strengths_of(network.configuration, fixed_is_a(*modalities), settings.balance)
     neighbours = neighbour_weights(slice_spacing(fixed.image, settings.plane)[0], settings.steadiness)
     device = choose_device(settings.device)
 
@@ -88,16 +89,15 @@ def fuse_volumes(
     fused, slices = _fused(roles, registration.transform, region, settings, neighbours, fuse)
     progress("Writing colour and geometry", 0, 0)
     image = from_slices(slices, fixed.image, settings.plane)
-    mapped = [role.mapping.note for role in roles if role.mapping.note]
-    warnings = [*notes_of(fixed, moving), *_warnings(registration), *mapped, *fused.warnings]
-    is_shared = contribution and fused.share is not None
+    share = fused.share if contribution else None
+    warnings = [*_warnings(roles, registration), *fused.warnings]
     return FusionResult(
         fused=image,
         **_on_demand(roles, settings, registration.transform, image),
         registration=registration,
         provenance=describe_run(settings, weights, fused.device) | _provenance(roles, registration, warnings),
         warnings=warnings,
-        contribution=from_slices(fused.share, fixed.image, settings.plane) if is_shared else None,
+        contribution=None if share is None else from_slices(share, fixed.image, settings.plane),
     )
 
 
@@ -114,11 +114,13 @@ def _checked(registration: RegistrationResult, fixed: Volume, moving: Volume, pr
     return replace(registration, metric=check.figures, verdict=check.verdict)
 
 
-def _warnings(registration: RegistrationResult) -> list[str]:
-    verdict = registration.verdict
-    if verdict is None or verdict.level is Level.GOOD:
-        return [*registration.warnings]
-    return [*registration.warnings, f"The registration is {verdict.level.value}: {verdict.reason}"]
+def _warnings(roles: tuple[Role, Role], registration: RegistrationResult) -> list[str]:
+    """What the user should know before the network has run."""
+    fixed, moving = (role.volume for role in roles)
+    said = [*notes_of(fixed, moving), *registration.warnings]
+    if (verdict := registration.verdict) is not None and verdict.level is not Level.GOOD:
+        said.append(f"The registration is {verdict.level.value}: {verdict.reason}")
+    return said + [role.mapping.note for role in roles if role.mapping.note]
 
 
 def _in_order(roles: tuple[Role, Role], of_fixed: T, of_moving: T) -> tuple[T, T]:
