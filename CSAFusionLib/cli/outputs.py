@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.files.paths import check_folder, is_same_file, place_of
+from CSAFusionLib.files.paths import check_folder, is_same_file, is_taken, place_of
 
 
 def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[Path]) -> None:
@@ -41,7 +41,7 @@ def check_output_folder(folder: Path) -> None:
     Raises:
         InputError: naming the folder.
     """
-    if folder.exists() and not folder.is_dir():
+    if is_taken(folder):
         raise InputError(f"'{folder}' is not a folder; give another name with -o.")
     check_folder(folder if folder.is_dir() else folder.parent)
 

@@ -44,6 +44,15 @@ def check_folder(folder: Path) -> None:
     _check_folder_of(folder, f"The folder '{shown(folder)}'")
 
 
+def is_taken(folder: Path) -> bool:
+    """Whether something has the name of a folder and is none: a file, or a link that leads nowhere.
+
+    Raises InputError for a link that leads back to itself, and a name that is too long.
+    """
+    status = _status(folder)
+    return folder.is_symlink() if status is None else not stat.S_ISDIR(status.st_mode)
+
+
 def is_same_file(one: Path, other: Path) -> bool:
     """Whether two paths lead to one file, also where only one spelling of the name differs, or neither is there yet."""
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import struct
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +20,9 @@ from CSAFusionLib.volumes.input_path import check_input_path
 
 LINEAR_EXTENSIONS = (".tfm", ".txt", ".mat", ".h5")
 DEFORMABLE_EXTENSIONS = (".h5",)
+
+_HDF5_OVERHEAD = 4096
+"""Bytes that HDF5 needs at least beside the numbers."""
 
 _MATLAB_HEADER = 20
 """Bytes before a matrix of MATLAB 4: type, rows, columns, whether it is complex, and the length of its name."""
@@ -58,6 +63,8 @@ def transform_writer(transform: sitk.Transform) -> Writer:
     """Return what writes a transform to a path that ends as :func:`check_transform_path` says, and reads it back."""
 
     def write(path: Path) -> None:
+        if path.suffix == ".h5":
+            _check_room(path, _HDF5_OVERHEAD + 8 * transform.GetNumberOfParameters())
         sitk.WriteTransform(transform, str(path))
         # ITK's text and Matlab writers do not tell when the disk refuses a part.
         if not _has_an_end(path) or not _are_alike(sitk.ReadTransform(str(path)), transform):
@@ -137,6 +144,21 @@ def head_points(image: sitk.Image, count: int = 2000, seed: int = 0) -> np.ndarr
 def map_points(transform: sitk.Transform, points: np.ndarray) -> np.ndarray:
     """Return where a transform takes each of (N, 3) points, LPS mm."""
     return np.array([transform.TransformPoint(point) for point in points.tolist()])
+
+
+def _check_room(path: Path, size: int) -> None:
+    """Raise OSError when a file of so many bytes has no room, of which HDF5 would tell in pages, and again at exit."""
+    if not hasattr(os, "posix_fallocate"):
+        return
+    try:
+        with path.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, size)
+    except OSError as error:
+        # Not every disk can set room aside.
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def _has_an_end(path: Path) -> bool:

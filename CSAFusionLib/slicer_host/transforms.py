@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 import numpy as np
 import SimpleITK as sitk
 import slicer
@@ -13,6 +10,7 @@ from slicer.i18n import tr as _
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 from CSAFusionLib.errors import RegistrationError
+from CSAFusionLib.files.temporary import OwnedFolder
 from CSAFusionLib.fusion.provenance import linear_matrix
 from CSAFusionLib.slicer_host.frames import (
     RAS_TO_LPS,
@@ -68,10 +66,10 @@ def read_transform(node: slicer.vtkMRMLTransformNode) -> sitk.Transform:
 
     Raises RegistrationError where Slicer cannot express it so.
     """
-    with tempfile.TemporaryDirectory(prefix="csafusion-") as folder:
+    with OwnedFolder() as folder:
         storage = slicer.vtkMRMLTransformStorageNode()
         storage.SetPreferITKv3CompatibleTransforms(False)
-        storage.SetFileName(str(Path(folder) / "transform.h5"))
+        storage.SetFileName(str(folder / "transform.h5"))
         try:
             if storage.WriteData(node):
                 return sitk.ReadTransform(storage.GetFileName())

@@ -72,3 +72,12 @@ def test_a_folder_that_was_made_for_outputs_goes_when_they_fail(tmp_path: Path) 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be made"), filled_folder(tmp_path / "missing" / "new"):
         pass
+
+
+@posix_only
+def test_a_folder_for_outputs_that_can_never_be_made_is_refused_before_any_work(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "dangling").symlink_to("gone")
+    for name, said in (("loop", "leads back"), ("dangling", "is not a folder"), ("a" * 300, "too long")):
+        with pytest.raises(InputError, match=said):
+            check_output_folder(tmp_path / name)

@@ -50,3 +50,20 @@ def test_a_command_keeps_its_own_options_and_help() -> None:
     app.command()(explains_errors(command))
     assert CliRunner().invoke(app, ["--count", "4"]).stdout == "5\n"
     assert "Count." in CliRunner().invoke(app, ["--help"]).stdout
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(36, "File name too long", "a" * 300), "a...' cannot be used (File name too long); check the path"),
+        (OSError(28, "No space left on device"), "refused a file (No space left on device); check the free disk"),
+    ],
+)
+def test_what_the_system_refuses_is_one_sentence(capsys: pytest.CaptureFixture, error: OSError, said: str) -> None:
+    def command() -> None:
+        raise error
+
+    with pytest.raises(typer.Exit) as told:
+        explains_errors(command)()
+    assert told.value.exit_code == 2
+    assert said in capsys.readouterr().err

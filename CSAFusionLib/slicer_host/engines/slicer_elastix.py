@@ -7,7 +7,6 @@ Slicer answers now and then, and elastix can be cancelled.
 from __future__ import annotations
 
 import subprocess
-import tempfile
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import slicer
 import slicer.util
 
+from CSAFusionLib.files.temporary import OwnedFolder
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.slicer_host.engines.base import SlicerEngine, last_line
 
@@ -70,11 +70,11 @@ class SlicerElastix(SlicerEngine):
         fixed, moving = self._volumes
         before = _storage_nodes()
         try:
-            with tempfile.TemporaryDirectory(prefix="csafusion-elastix-") as folder:
+            with OwnedFolder() as folder:
                 self._logic.registerVolumes(
                     fixed,
                     moving,
-                    parameterFilenames=self._parameter_files(Path(folder)),
+                    parameterFilenames=self._parameter_files(folder),
                     outputTransformNode=self._transform,
                     forceDisplacementFieldOutputTransform=False,
                 )
