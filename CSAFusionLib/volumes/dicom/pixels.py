@@ -46,7 +46,7 @@ def stored_values(dataset: Dataset) -> np.ndarray:
 
 def _check_header(dataset: Dataset) -> None:
     if not any(keyword in dataset for keyword in _PIXEL_DATA):
-        raise HeaderError("holds no image")
+        raise HeaderError("holds no image, or is cut off before it; copy or export it again")
     if number_of(dataset, "SamplesPerPixel") not in (None, 1, 3):
         raise HeaderError(f"has {number_of(dataset, 'SamplesPerPixel'):g} values in each voxel, where 1 or 3 are read")
     allocated, stored = number_of(dataset, "BitsAllocated"), number_of(dataset, "BitsStored")

@@ -19,12 +19,16 @@ _UNITLESS = ("", "US")
 
 @dataclass(frozen=True)
 class Scale:
-    """From stored to physical values: ``slope * stored + intercept``, or a table that begins at a stored value."""
+    """From stored to physical values: ``slope * stored + intercept``, or a table that begins at a stored value.
+
+    given: the names of the elements that the header has, the others being taken for 1 and 0.
+    """
 
     slope: float = 1.0
     intercept: float = 0.0
     unit: str = ""
     table: tuple[int, np.ndarray] | None = None
+    given: frozenset[str] = frozenset()
 
     @property
     def says_something(self) -> bool:
@@ -53,7 +57,9 @@ def rescale_of(dataset: Dataset | None) -> Scale | None:
         return None
     if slope == 0:
         raise HeaderError("gives 0 for Rescale Slope, which would make all voxels alike")
-    return Scale(1.0 if slope is None else slope, intercept or 0.0, text_of(dataset, "RescaleType"))
+    parts = {"slope": slope, "intercept": intercept}
+    given = frozenset(name for name, value in parts.items() if value is not None)
+    return Scale(1.0 if slope is None else slope, intercept or 0.0, text_of(dataset, "RescaleType"), given=given)
 
 
 def real_world_of(datasets: Sequence[Dataset]) -> Scale | None:
@@ -90,10 +96,14 @@ def chosen_scales(pairs: Sequence[tuple[Scale | None, Scale | None]]) -> list[Sc
 
     The rescale holds where it says something in any frame; a mapping beside it may lead to another quantity, as one to
     SUV does beside a rescale to Bq/ml. All frames of a volume are scaled in one and the same way.
+
+    Raises HeaderError where some frames lack what the rescale of others has.
     """
     by_rescale = any(rescale is not None and rescale.says_something for rescale, _ in pairs)
     if not by_rescale and all(mapping is not None for _, mapping in pairs):
         return [mapping or Scale() for _, mapping in pairs]
+    if by_rescale and len({None if rescale is None else rescale.given for rescale, _ in pairs}) > 1:
+        raise HeaderError("has slices that lack the rescale slope or intercept of the others; export the original")
     return [rescale or Scale() for rescale, _ in pairs]
 
 

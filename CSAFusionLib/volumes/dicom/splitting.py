@@ -71,7 +71,7 @@ def _stacks(frames: Sequence[Frame]) -> list[tuple[str, list[Frame]]]:
     ]
     if len(alike) > 1 and min(len(group) for group in alike) == 1:
         differ = "of different sizes" if len({frame.size for frame in frames}) > 1 else "that are not parallel"
-        raise HeaderError(f"has slices {differ}; give a folder without the localizer")
+        raise HeaderError(f"has slices {differ}; give the slices of one stack, without the localizer")
     stacks = []
     for group in alike:
         named = _grouped(group, lambda frame: frame.stack)

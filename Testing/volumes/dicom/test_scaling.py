@@ -10,12 +10,13 @@ from CSAFusionLib.volumes.dicom.scaling import Scale, chosen_scales, dose_scale_
 from Testing.volumes.dicom.objects import item
 
 IDENTITY = Scale(1, 0, "US")
+BOTH = frozenset({"slope", "intercept"})
 MAPPING = Scale(0.5, 3, "real world value")
 
 
 def test_a_rescale_is_taken_from_slope_and_intercept_or_either() -> None:
-    assert rescale_of(item(RescaleSlope=2, RescaleIntercept=-1024)) == Scale(2, -1024)
-    assert rescale_of(item(RescaleIntercept=-1024)) == Scale(1, -1024)
+    assert rescale_of(item(RescaleSlope=2, RescaleIntercept=-1024)) == Scale(2, -1024, given=BOTH)
+    assert rescale_of(item(RescaleIntercept=-1024)) == Scale(1, -1024, given=frozenset({"intercept"}))
     assert rescale_of(item()) is None
 
 
@@ -49,3 +50,11 @@ def test_a_dose_without_a_scale_is_refused() -> None:
     assert dose_scale_of(item(DoseGridScaling=0.001)).slope == 0.001
     with pytest.raises(HeaderError, match="Dose Grid Scaling"):
         dose_scale_of(item())
+
+
+def test_slices_that_lack_what_others_are_scaled_by_are_refused() -> None:
+    whole, half = Scale(1, -1024, given=BOTH), Scale(1, 0, given=frozenset({"slope"}))
+    assert chosen_scales([(half, None)] * 2) == [half, half]
+    for other in (half, None):
+        with pytest.raises(HeaderError, match="lack the rescale slope or intercept of the others"):
+            chosen_scales([(whole, None), (other, None)])
