@@ -237,12 +237,11 @@ class CSAFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onApplyButton(self, checked=False):
         """Start the fusion, after what is missing for it was installed."""
         chosen = self._parameterNode
-        with self._tellingErrors(_("The fusion could not be started.")):
-            request = self._panel.request()
-            if not self.logic.install(
-                request.settings.registration, lambda error: self.onInstalledForApply(error, chosen), forFusion=True
-            ):
-                self._start(request, chosen)
+        # The cursor is that of the installation, which goes on after this has returned.
+        with self._tellingErrors(_("The fusion could not be started."), waitCursor=False):
+            method = self._panel.request().settings.registration
+            if not self.logic.install(method, lambda error: self.onInstalledForApply(error, chosen), forFusion=True):
+                self._start(chosen)
 
     def onInstalledForApply(self, error, chosen):
         """Called when the installation that Apply has begun has ended: go on, if its parameters are still shown."""
@@ -250,28 +249,29 @@ class CSAFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._panel.after_installation(error or _("The packages are installed; press Apply."))
             return
         self._panel.after_installation("")
-        with self._tellingErrors(_("The fusion could not be started.")):
-            self._start(self._panel.request(), chosen)
+        self._start(chosen)
 
-    def _start(self, request, chosen):
-        self.logic.start(
-            request.fixed,
-            request.moving,
-            request.settings,
-            request.outputs,
-            roi=request.roi,
-            mask=request.mask,
-            onEvent=lambda event: self.onEvent(event, chosen),
-        )
-        self._panel.run.show_start()
-        self._panel.update()
+    def _start(self, chosen):
+        with self._tellingErrors(_("The fusion could not be started."), waitCursor=True):
+            request = self._panel.request()
+            self.logic.start(
+                request.fixed,
+                request.moving,
+                request.settings,
+                request.outputs,
+                roi=request.roi,
+                mask=request.mask,
+                onEvent=lambda event: self.onEvent(event, chosen),
+            )
+            self._panel.run.show_start()
+            self._panel.update()
 
     @contextmanager
-    def _tellingErrors(self, message):
+    def _tellingErrors(self, message, waitCursor):
         """Tell an expected error in the panel, and any other one in a box with a message."""
         from CSAFusionLib.errors import CSAFusionError
 
-        with slicer.util.tryWithErrorDisplay(message, waitCursor=True):
+        with slicer.util.tryWithErrorDisplay(message, waitCursor=waitCursor):
             try:
                 yield
             except CSAFusionError as error:
@@ -283,7 +283,7 @@ class CSAFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onInstall(self, method):
         """Have the package of a registration method installed, after asking."""
-        with self._tellingErrors(_("The package could not be installed.")):
+        with self._tellingErrors(_("The package could not be installed."), waitCursor=False):
             text = _("{method} is installed and can be chosen.").format(method=method.title)
             if not self.logic.install(method, lambda error: self._panel.after_installation(error or text)):
                 self._panel.after_installation(text)

@@ -12,6 +12,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from CSAFusionLib.errors import CSAFusionError
+from CSAFusionLib.fusion.pipeline import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.slicer_host.checking import check_nodes
 from CSAFusionLib.slicer_host.engines.base import SlicerEngine
@@ -22,7 +23,6 @@ from CSAFusionLib.slicer_host.reading import volume_from_node
 from CSAFusionLib.slicer_host.region import region_on_grid
 from CSAFusionLib.volumes.volume import Volume
 from CSAFusionLib.worker.events import CancelledEvent, ErrorEvent, ProgressEvent, ResultEvent
-from CSAFusionLib.worker.events import Event as WorkerEvent
 from CSAFusionLib.worker.job import Job
 from CSAFusionLib.worker.launch import WorkerProcess
 
@@ -87,6 +87,7 @@ class FusionJob:
         self._job: Job | None = None
         self._engine: SlicerEngine | None = None
         self._worker: WorkerProcess | None = None
+        self._result: FusionResult | None = None
         self._cancelled = False
         self._why_stopped = ""
 
@@ -140,21 +141,24 @@ class FusionJob:
         return []
 
     def _poll_worker(self) -> list[Event]:
+        if self._result is not None:
+            result, self._result = self._result, None
+            return [CancelledEvent() if self._cancelled else self._place(result)]
         if self._worker is None:
             return []
         events = self._worker.cancel() if self._cancelled else self._worker.poll()
-        return [self._for_the_scene(event) for event in events]
-
-    def _for_the_scene(self, event: WorkerEvent) -> Event:
-        if not isinstance(event, ProgressEvent):
+        if events and not isinstance(events[-1], ProgressEvent):
             self._worker = None
-        if not isinstance(event, ResultEvent):
-            return event
-        placed = place_result(event.result, self._settings, *self._inputs, self._outputs.without_removed())
-        return FusedEvent(placed, event.result.provenance, event.result.warnings)
+        # The result was read just now; the scene gets it at the next call, so that Slicer is alive in between.
+        self._result = next((event.result for event in events if isinstance(event, ResultEvent)), None)
+        return [event for event in events if not isinstance(event, ResultEvent)]
+
+    def _place(self, result: FusionResult) -> FusedEvent:
+        placed = place_result(result, self._settings, *self._inputs, self._outputs.without_removed())
+        return FusedEvent(placed, result.provenance, result.warnings)
 
     def _stop_if_changed(self) -> None:
-        if self._cancelled or not (self._engine or self._worker):
+        if self._cancelled or not (self._engine or self._worker or self._result):
             return
         for node, state in zip(self._inputs, self._states, strict=True):
             if not slicer.mrmlScene.IsNodePresent(node):

@@ -88,6 +88,20 @@ def test_success_adds_the_fused_node_and_nothing_else(a_job, nodes, temporary_fo
     assert list(temporary_folder.iterdir()) == []
 
 
+@pytest.mark.parametrize("meanwhile", ["nothing", "cancel", "remove"])
+def test_between_reading_the_result_and_placing_it_slicer_is_alive(a_job, nodes, scene, meanwhile):
+    job = a_job()
+    job.start()
+    end = time.monotonic() + 60
+    while job._result is None:
+        assert time.monotonic() < end and not any(isinstance(event, FusedEvent) for event in job.poll())
+    before = set(snapshot())
+    {"nothing": lambda: None, "cancel": job.cancel, "remove": lambda: scene.RemoveNode(nodes[1])}[meanwhile]()
+    (event,) = job.poll()
+    assert {"nothing": FusedEvent, "cancel": CancelledEvent, "remove": ErrorEvent}[meanwhile] is type(event)
+    assert (set(snapshot()) <= before) == (meanwhile != "nothing") and job.poll() == []
+
+
 def test_given_output_nodes_are_filled(a_job, nodes, scene):
     output = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "O")
     transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "T")
