@@ -58,5 +58,7 @@ def print_written(paths: Iterable[Path]) -> None:
 def _describe_input(role: Mapping[str, Any]) -> str:
     origin = " (guessed)" if role["modality_is_guessed"] else ""
     shown = f", {role['black']:g} to {role['white']:g} shown from black to white" if "black" in role else ""
+    if knee := role.get("knee"):
+        shown += f" ({role['black']:g} to {knee['value']:g} in the darker {knee['brightness']:.0%})"
     table = f", in colour through {role['colour_table']}" if role.get("colour_table") else ""
     return role["modality"] + origin + shown + table

@@ -49,8 +49,15 @@ class Role:
             "modality_is_guessed": self.is_guess,
             "black": float(self.volume.own_value(self.mapping.low)),
             "white": float(self.volume.own_value(self.mapping.high)),
+            "knee": self._describe_knee(),
             "colour_table": self.colour_table,
         }
+
+    def _describe_knee(self) -> dict[str, float] | None:
+        if self.mapping.knee is None:
+            return None
+        value, brightness = self.mapping.knee
+        return {"value": float(self.volume.own_value(value)), "brightness": brightness}
 
     def to_source(self, slices: np.ndarray) -> Source:
         """Slices of this volume's own intensities, (S, H, W) or (S, H, W, 3), as the network takes them."""

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
-from CSAFusionLib.intensity.hounsfield import is_in_hounsfield
+from CSAFusionLib.intensity.hounsfield import is_in_hounsfield, shows_a_head
 from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.intensity.numeric_range import within_float32
 from CSAFusionLib.intensity.quantiles import quantiles
-from CSAFusionLib.intensity.windows import CT_WINDOWS, DEFAULT_CT_WINDOW, Window
+from CSAFusionLib.intensity.windows import BODY_CT, HEAD_CT, Window
 from CSAFusionLib.volumes.volume import Volume
 
 # Single voxels beyond these percentiles (spikes, wrap-around, interpolation overshoot) have no say.
@@ -34,15 +34,29 @@ _NARROWEST = 1e-30
 class IntensityMapping:
     """A straight line from ``low`` -> 0 to ``high`` -> 1, clipped; ``note`` says what the user should know of it.
 
-    Where float32 cannot hold the two apart it is a step: 0 up to ``low``, and 1 above.
+    With a ``knee`` (a value between the two, and its brightness) there are two lines, which meet in it.
+    Where float32 cannot hold ``low`` and ``high`` apart it is a step: 0 up to ``low``, and 1 above.
     """
 
     low: float
     high: float
     note: str = ""
+    knee: tuple[float, float] | None = None
+
+    @property
+    def window(self) -> tuple[float, float]:
+        """Black and white of the line that starts at ``low``, as a viewer that knows one line only shows it."""
+        if self.knee is None:
+            return self.low, self.high
+        value, brightness = self.knee
+        return self.low, self.low + (value - self.low) / brightness
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
         """Map values of any shape and number type to float32 in [0, 1]."""
+        if self.knee is not None:
+            value, brightness = self.knee
+            first, second = IntensityMapping(self.low, value), IntensityMapping(value, self.high)
+            return np.float32(brightness) * first(values) + np.float32(1 - brightness) * second(values)
         voxels = np.asarray(values, np.float32)
         low, width = (np.float32(np.clip(value, -_WIDEST, _WIDEST)) for value in (self.low, self.high - self.low))
         if width < _NARROWEST:
@@ -54,7 +68,8 @@ def find_mapping(volume: Volume, modality: Modality, window: Window | None = Non
     """Find the mapping of a volume's voxels, one for all its slices, that takes its background to 0.
 
     volume: checked (finite, not constant), on its own grid: resampling would add background that is not its own.
-    modality: CT takes the default HU window, MR robust limits inside the foreground, PET and SPECT start at zero.
+    modality: CT takes the default HU window of a head or a body, MR robust limits inside the foreground, PET and SPECT
+        start at zero.
     window: in the volume's own values; when given, used as it is, whatever the modality. An RGB volume keeps its full
         range and ignores both.
     """
@@ -63,7 +78,8 @@ def find_mapping(volume: Volume, modality: Modality, window: Window | None = Non
     within = within_float32(volume)
     mapping = _find_mapping(within, modality, window)
     if within.is_rescaled and not volume.is_rescaled:
-        return IntensityMapping(within.own_value(mapping.low), within.own_value(mapping.high), mapping.note)
+        knee = mapping.knee and (within.own_value(mapping.knee[0]), mapping.knee[1])
+        return IntensityMapping(within.own_value(mapping.low), within.own_value(mapping.high), mapping.note, knee)
     return mapping
 
 
@@ -83,7 +99,7 @@ def _windowed(volume: Volume, window: Window, note: str = "") -> IntensityMappin
 
 def _ct_mapping(volume: Volume, window: Window | None) -> IntensityMapping:
     if is_in_hounsfield(volume):
-        return _windowed(volume, window or CT_WINDOWS[DEFAULT_CT_WINDOW])
+        return _windowed(volume, window) if window is not None else _default_ct_mapping(volume)
     if window is not None:
         note = f"'{volume.name}' does not look like a CT in Hounsfield units; the window was applied as asked."
         return _windowed(volume, window, note)
@@ -93,6 +109,12 @@ def _ct_mapping(volume: Volume, window: Window | None) -> IntensityMapping:
         f"its own range {volume.own_value(low):g} to {volume.own_value(high):g} was used."
     )
     return IntensityMapping(low, high, note)
+
+
+def _default_ct_mapping(volume: Volume) -> IntensityMapping:
+    default = HEAD_CT if shows_a_head(volume) else BODY_CT
+    black, knee, white = (volume.voxel_value(value) for value in (default.black, default.knee, default.white))
+    return IntensityMapping(black, white, knee=(knee, default.brightness))
 
 
 def _tracer_mapping(volume: Volume) -> IntensityMapping:

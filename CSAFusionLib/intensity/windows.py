@@ -57,11 +57,26 @@ CT_WINDOWS = {
     "wide": Window(500, 3000),
 }
 
-# For fusion with MR both bone and soft tissue must be seen: from -50 to 250 HU air and fat are black, brain (20 to 45
-# HU) lies at a quarter to a third with 8 of 255 grey levels between white and grey matter, fresh blood (60 to 80 HU)
-# stands out above it, and all bone is white. The atlas pictures the weights were trained on are windowed alike (brain
-# about a third, skull white). A window that keeps detail inside bone ("bone", "wide") leaves 1 grey level in the brain.
-DEFAULT_CT_WINDOW = "skull-and-brain"
+
+@dataclass(frozen=True)
+class TwoSlopes:
+    """Values shown by two straight lines: from ``black`` to ``knee`` soft tissue, from there to ``white`` bone.
+
+    ``brightness`` is that of the knee.
+    """
+
+    black: float
+    knee: float
+    white: float
+    brightness: float
+
+
+# In fusion with an MR brain, fresh blood and bone must all be seen. A brain window shows the first two, and everything
+# above 80 HU is white; a window wide enough for bone leaves the brain so few grey levels that a bleeding of 75 HU is
+# lost in the MR's texture. So the brain window gets the lower four fifths, and bone is told from the rest above.
+HEAD_CT = TwoSlopes(black=0, knee=80, white=1000, brightness=0.8)
+BODY_CT = TwoSlopes(black=-160, knee=240, white=1000, brightness=0.85)
+"""The usual soft-tissue window (level 40, width 400), and bone above it."""
 
 
 def parse_window(text: str) -> Window:

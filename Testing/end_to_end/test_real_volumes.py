@@ -144,3 +144,19 @@ def test_uptake_can_be_read_back_from_the_fused_colour(volumes: Path, modality: 
     assert np.abs(read - uptake[hot]).mean() <= 0.06
     assert np.corrcoef(read, uptake[hot])[0, 1] >= 0.9
     assert np.ptp(rgb[uptake == 0], axis=-1).max(initial=0) <= 1 / 255
+
+
+def test_acute_blood_that_only_the_ct_shows_stands_out_beside_white_bone(volumes: Path) -> None:
+    mr = read_volume(volumes / "rire" / "T1_slab_slices7-11.nii.gz")
+    ct = read_volume(volumes / "rire" / "CT_slab_in_T1_grid_slices7-11.nii.gz")
+    hounsfield = sitk.GetArrayFromImage(ct.image).astype(np.float32)
+    slices, rows, columns = np.indices(hounsfield.shape)
+    distance = np.sqrt((4 * (slices - 2)) ** 2 + (1.25 * (rows - 124)) ** 2 + (1.25 * (columns - 112)) ** 2)
+    brain = (hounsfield > 10) & (hounsfield < 60) & (distance > 8) & (distance < 14)
+    blood = hounsfield + np.clip(0.5 + (6 - distance) / 1.25, 0, 1) * (75 - hounsfield)
+    marked = sitk.GetImageFromArray(blood)
+    marked.CopyInformation(ct.image)
+    result = fuse_volumes(mr, Volume(marked, "bleeding"), FusionSettings(registration=Method.NONE, device="cpu"))
+    fused = sitk.GetArrayFromImage(result.fused)
+    assert (fused[distance < 5].mean() - fused[brain].mean()) / fused[brain].std() >= 5
+    assert np.median(fused[hounsfield > 400]) >= 0.9

@@ -77,6 +77,7 @@ def test_a_role_describes_itself_in_json(an_mr: Volume) -> None:
         "modality_is_guessed": True,
         "black": 0.0,
         "white": 100.0,
+        "knee": None,
         "colour_table": None,
     }
 

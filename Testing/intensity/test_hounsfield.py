@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CSAFusionLib.intensity.hounsfield import is_in_hounsfield
+from CSAFusionLib.intensity.hounsfield import is_in_hounsfield, shows_a_head
 from CSAFusionLib.volumes.reading import read_volume
 from CSAFusionLib.volumes.volume import Volume
 
@@ -42,3 +42,19 @@ def test_of_the_real_volumes_only_the_ct_is_in_hounsfield_units(shared_data) -> 
     assert is_in_hounsfield(read_volume(volumes / "rire" / "CT_slab_in_T1_grid_slices7-11.nii.gz"))
     for name in ("templates/scct", "open_ms/mni_patient07/T1", "rire/T1_slab_slices7-11", "templates/spm_SPECT"):
         assert not is_in_hounsfield(read_volume(volumes / f"{name}.nii.gz"))
+
+
+@pytest.mark.parametrize("order", ["LPS", "PIR", "SRP", "RAS"])
+@pytest.mark.parametrize(("wide", "deep", "is_head"), [(160, 200, True), (360, 240, False)])
+def test_a_head_is_told_from_a_trunk_however_it_is_stored(order: str, wide: int, deep: int, is_head: bool) -> None:
+    rows, columns = np.mgrid[-150:150:5, -200:200:5]
+    body = np.hypot(2 * columns / wide, 2 * rows / deep) < 1
+    image = sitk.GetImageFromArray(np.repeat(np.where(body, 40.0, -1000.0)[None], 12, axis=0))
+    image.SetSpacing((5, 5, 5))
+    assert shows_a_head(Volume(sitk.DICOMOrient(image, order), "volume")) is is_head
+
+
+def test_real_heads_and_trunks_are_told_apart(shared_data) -> None:
+    volumes = shared_data / "volumes"
+    assert shows_a_head(read_volume(volumes / "rire" / "CT_slab_in_T1_grid_slices7-11.nii.gz"))
+    assert not shows_a_head(read_volume(volumes / "petct" / "CT.nii.gz"))

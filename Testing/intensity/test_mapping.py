@@ -96,7 +96,7 @@ def test_a_ct_takes_the_default_window_another_preset_or_any_window() -> None:
     head = np.full((10, 40, 40), -1000, np.int16)
     head[:, 10:30, 10:30] = 35
     volume = _volume(head)
-    assert find_mapping(volume, Modality.CT) == IntensityMapping(-50, 250)
+    assert find_mapping(volume, Modality.CT) == IntensityMapping(0, 1000, knee=(80, 0.8))
     assert find_mapping(volume, Modality.CT, CT_WINDOWS["brain"]) == IntensityMapping(0, 80)
     assert find_mapping(volume, Modality.CT, Window(500, 200)) == IntensityMapping(400, 600)
 
@@ -156,8 +156,33 @@ def test_a_real_ct_slab_has_black_air_grey_brain_and_white_bone(shared_data) -> 
     voxels = sitk.GetArrayFromImage(volume.image)
     unit = find_mapping(volume, Modality.CT)(voxels)
     assert (unit[voxels < -500] == 0).all()
-    assert (unit[voxels > 400] == 1).all()
-    assert 0.2 < np.median(unit[(voxels > 0) & (voxels < 80)]) < 0.4
+    assert (unit[voxels > 400] > 0.85).all()
+    assert np.median(unit[voxels > 400]) >= 0.9
+    assert 0.3 < np.median(unit[(voxels > 10) & (voxels < 60)]) < 0.45
+
+
+def test_two_slopes_meet_in_the_knee() -> None:
+    unit = IntensityMapping(0, 1000, knee=(80, 0.8))(np.array([-100, 0, 40, 80, 540, 1000, 3000], np.int16))
+    np.testing.assert_allclose(unit, [0, 0, 0.4, 0.8, 0.9, 1, 1], atol=1e-6)
+
+
+def test_a_viewer_s_window_shows_soft_tissue_as_two_slopes_do() -> None:
+    assert IntensityMapping(0, 1000, knee=(80, 0.8)).window == (0, 100)
+    assert IntensityMapping(3, 7).window == (3, 7)
+
+
+def test_a_rescaled_ct_has_its_knee_in_its_own_values() -> None:
+    head = np.full((10, 40, 40), -1000.0)
+    head[:, 10:30, 10:30] = 35
+    head[5, 5, 5] = 1e7
+    knee = find_mapping(_volume(head), Modality.CT).knee
+    assert knee is not None
+    np.testing.assert_allclose(knee, (80, 0.8))
+
+
+def test_a_body_ct_takes_a_window_for_soft_tissue(shared_data) -> None:
+    volume = read_volume(shared_data / "volumes" / "petct" / "CT.nii.gz")
+    assert find_mapping(volume, Modality.CT) == IntensityMapping(-160, 1000, knee=(240, 0.85))
 
 
 @pytest.mark.parametrize("kind", [np.int16, np.int32, np.uint16, np.float32, np.float64])

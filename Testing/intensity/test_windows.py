@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.intensity.windows import CT_WINDOWS, DEFAULT_CT_WINDOW, Window, parse_window
+from CSAFusionLib.intensity.windows import CT_WINDOWS, HEAD_CT, Window, parse_window
 
 
 def test_level_and_width_give_the_black_and_white_values() -> None:
@@ -34,13 +35,12 @@ def test_a_width_that_shows_nothing_is_refused(text: str) -> None:
         parse_window(text)
 
 
-def test_the_default_shows_brain_dark_grey_with_contrast_and_bone_white() -> None:
-    window = CT_WINDOWS[DEFAULT_CT_WINDOW]
-
+def test_the_default_of_a_head_tells_brain_blood_and_bone_apart() -> None:
     def shown(hounsfield: float) -> float:
-        return min(max((hounsfield - window.low) / window.width, 0), 1)
+        return float(np.interp(hounsfield, (HEAD_CT.black, HEAD_CT.knee, HEAD_CT.white), (0, HEAD_CT.brightness, 1)))
 
     assert shown(-1000) == shown(-100) == 0
-    assert 0.2 < shown(25) < shown(40) < 0.4
-    assert 255 * (shown(40) - shown(30)) > 8
-    assert shown(300) == shown(1500) == 1
+    assert 255 * (shown(38) - shown(30)) > 20
+    assert shown(75) - shown(38) > 0.3
+    assert shown(700) > 0.9
+    assert 255 * (shown(1000) - shown(300)) > 20

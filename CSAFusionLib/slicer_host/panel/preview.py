@@ -50,8 +50,7 @@ class Looks:
 
         def find(node: slicer.vtkMRMLVolumeNode) -> tuple[float, float]:
             some = _checked(sample_of_node(node, _THROUGHOUT))
-            mapping = find_mapping(some, modality or self.guess(node) or Modality.MR, window)
-            return mapping.low, mapping.high
+            return find_mapping(some, modality or self.guess(node) or Modality.MR, window).window
 
         return self._remembered(node, (modality, window), find)
 
