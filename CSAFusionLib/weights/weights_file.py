@@ -66,10 +66,10 @@ def read_weights(path: Path) -> tuple[CSAFusion, NetworkConfiguration]:
         raise InputError(f"{path.name} is not a CSAFusion weights file; give one that `csafusion train` wrote.")
     _check_checksums(metadata, tensors, path)
     configuration = _configuration_of(metadata, path)
-    if not _fits(tensors, configuration):
+    network = CSAFusion(configuration) if _is_of_size(tensors, configuration) else None
+    if network is None or not _fits(tensors, network):
         raise InputError(f"The weights file {path.name} does not fit this version's network; train it again.")
     _check_finite(tensors, path)
-    network = CSAFusion(configuration)
     network.load_state_dict(tensors)
     # Channels last keeps the window attention of the decoder free of copies: about a quarter faster on a CPU.
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -138,15 +138,26 @@ def _configuration_of(metadata: dict[str, str], path: Path) -> NetworkConfigurat
         ) from error
 
 
-def _fits(tensors: dict[str, Tensor], configuration: NetworkConfiguration) -> bool:
-    """Whether tensors are those of a configuration by name, type and shape; no network is built in memory for it."""
-    import torch
+def _is_of_size(tensors: dict[str, Tensor], configuration: NetworkConfiguration) -> bool:
+    """Whether a file holds as many channels and as large a window as its configuration says, which may be far more.
 
-    from CSAFusionLib.network.csafusion import CSAFusion
+    Looked at before a network is built. To build it without memory, on PyTorch's device "meta", would load PyTorch's
+    compiler, which takes longer than a fusion of pictures.
+    """
+    channels, offsets = configuration.channels, (2 * configuration.window - 1) ** 2
+    tables = [len(tensor) for name, tensor in tensors.items() if name.endswith(".bias_table")]
+    first = tensors.get("inc.0.weight")
+    if first is None or tuple(first.shape) != (channels, 2, 3, 3):
+        return False
+    return set(tables) == ({offsets} if configuration.adaptive else set())
 
-    with torch.device("meta"):
-        expected = CSAFusion(configuration).state_dict()
-    kinds = [{name: (tensor.dtype, tensor.shape) for name, tensor in either.items()} for either in (expected, tensors)]
+
+def _fits(tensors: dict[str, Tensor], network: CSAFusion) -> bool:
+    """Whether tensors are those of a network by name, type and shape."""
+    kinds = [
+        {name: (tensor.dtype, tensor.shape) for name, tensor in either.items()}
+        for either in (network.state_dict(), tensors)
+    ]
     return kinds[0] == kinds[1]
 
 

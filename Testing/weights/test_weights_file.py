@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -125,3 +127,11 @@ def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"gone\.safetensors' does not exist"):
         read_weights(tmp_path / "gone.safetensors")
+
+
+def test_reading_weights_does_not_load_pytorch_s_compiler() -> None:
+    code = (
+        "import sys; from CSAFusionLib.weights.catalogue import load_network; load_network('t1-t2'); "
+        "sys.exit('torch._dynamo' in sys.modules or 'sympy' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,57 @@
+"""One measured task of ``benchmark_speed.py``, run with whichever version of the package PYTHONPATH names first.
+
+    python Testing/benchmarks/speed_child.py TASK ARGUMENTS...
+
+It uses only what both versions have. Nothing is printed but what the task found, as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from types import SimpleNamespace
+
+import numpy as np
+
+
+def network(slices: str, side: str) -> dict[str, float]:
+    """Fuse so many slices of noise with the bundled weights, each on its own."""
+    from CSAFusionLib.fusion.device import Device
+    from CSAFusionLib.fusion.slices import fuse_slices
+    from CSAFusionLib.weights.catalogue import load_network
+
+    a, b = np.random.default_rng(0).random((2, int(slices), int(side), int(side)), dtype=np.float32)
+    fuse_slices(load_network("t1-t2")[0], a, b, Device("cpu", "measured"))
+    return {}
+
+
+def volumes(fixed: str, moving: str, output: str, threads: str, stand_in: str) -> dict[str, float]:
+    """Read, fuse and write, registration apart; with "stand-in" by a network that costs nothing."""
+    import torch
+
+    from CSAFusionLib.fusion import pipeline
+    from CSAFusionLib.fusion.settings import FusionSettings
+    from CSAFusionLib.registration.methods import Method
+    from CSAFusionLib.volumes.reading import read_volume
+    from CSAFusionLib.volumes.writing import write_volume
+
+    class Constant(torch.nn.Module):
+        configuration = SimpleNamespace(gains=True)
+
+        def gains(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.full_like(x, 0.5)
+
+    torch.set_num_threads(int(threads))
+    if stand_in == "stand-in":
+        info = SimpleNamespace(name="none", sha256="")
+        pipeline.load_network = lambda name: (Constant(), info)  # type: ignore[assignment]
+    settings = FusionSettings(registration=Method.NONE, device="cpu")
+    start = time.perf_counter()
+    result = pipeline.fuse_volumes(read_volume(fixed), read_volume(moving), settings)
+    write_volume(result.fused, output)
+    return {"wall": time.perf_counter() - start}
+
+
+if __name__ == "__main__":
+    print(json.dumps(globals()[sys.argv[1]](*sys.argv[2:])))
