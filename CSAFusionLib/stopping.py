@@ -29,6 +29,12 @@ def ends_in_order() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL)
 
 
+def answered_by_ending() -> list[int]:
+    """The signals that would end this process now, at once or in order; none outside the main thread."""
+    ours = (signal.SIG_DFL, _exit)
+    return [number for number in _ENDING if _in_main_thread() and signal.getsignal(number) in ours]
+
+
 @contextmanager
 def undisturbed() -> Iterator[None]:
     """Put off every request to end this process, Ctrl-C too, until the block is over.

@@ -1,4 +1,4 @@
-"""Progress on stderr, and Ctrl-C as a request to stop that every stage answers."""
+"""Progress on stderr, and Ctrl-C or the end of the terminal as a request to stop that every stage answers."""
 
 from __future__ import annotations
 
@@ -9,29 +9,38 @@ from types import FrameType, TracebackType
 from tqdm import tqdm
 
 from CSAFusionLib.errors import Cancelled
+from CSAFusionLib.stopping import answered_by_ending
 
 
 class ProgressBar:
     """A :class:`CSAFusionLib.progress.Progress` for a terminal, used in a ``with`` block.
 
     The first Ctrl-C is remembered and raised as Cancelled at the next report, because an exception thrown inside a
-    library's own callback would not come through it whole. A second Ctrl-C stops at once.
+    library's own callback would not come through it whole. A second Ctrl-C stops at once. So it is with the requests
+    of the system to end, which the block then leaves by SystemExit.
     """
 
     def __init__(self) -> None:
         self._bar: tqdm | None = None
         self._stage = ""
         self._cancelled = False
+        self._ended_by: int | None = None
 
     def __enter__(self) -> ProgressBar:
-        self._previous = signal.signal(signal.SIGINT, self._request_stop)
+        asked = [signal.SIGINT, *answered_by_ending()]
+        self._previous = {number: signal.getsignal(number) for number in asked}
+        for number in asked:
+            signal.signal(number, self._request_stop)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        signal.signal(signal.SIGINT, self._previous)
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
         self._close()
+        if self._ended_by is not None and isinstance(error, Cancelled):
+            sys.exit(128 + self._ended_by)
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         if self._cancelled:
@@ -46,7 +55,11 @@ class ProgressBar:
     def _request_stop(self, signal_number: int, frame: FrameType | None) -> None:
         # Nothing is printed here: the signal may have interrupted the bar in the middle of its own printing.
         self._cancelled = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if signal_number == signal.SIGINT:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        else:
+            self._ended_by = signal_number
+            signal.signal(signal_number, self._previous[signal_number])
 
     def _close(self) -> None:
         if self._bar is not None:

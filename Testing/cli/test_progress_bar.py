@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import signal
+import sys
 
 import pytest
 
 from CSAFusionLib.cli.progress_bar import ProgressBar
 from CSAFusionLib.errors import Cancelled
+from CSAFusionLib.stopping import ends_in_order
 
 
 def test_the_bar_shows_stage_and_count_on_stderr(capfd: pytest.CaptureFixture[str]) -> None:
@@ -47,3 +49,25 @@ def test_ctrl_c_is_as_before_when_the_work_is_over() -> None:
     with ProgressBar():
         assert signal.getsignal(signal.SIGINT) is not before
     assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_request_of_the_system_to_end_cancels_at_the_next_report_and_keeps_its_exit_code(name: str) -> None:
+    number = getattr(signal, name)
+    before = signal.getsignal(number)
+    with pytest.raises(SystemExit) as told, ends_in_order(), ProgressBar() as progress:
+        signal.raise_signal(number)
+        # As in a callback of ITK, out of which SystemExit would not come.
+        with pytest.raises(Cancelled) as cancelled:
+            progress("Registering", 1, 2)
+        raise cancelled.value
+    assert told.value.code == 128 + number
+    assert signal.getsignal(number) is before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_a_request_to_end_that_comes_after_the_last_report_spoils_nothing() -> None:
+    with ends_in_order(), ProgressBar() as progress:
+        progress("Writing", 0, 0)
+        signal.raise_signal(signal.SIGTERM)
