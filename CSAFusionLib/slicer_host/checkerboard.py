@@ -13,6 +13,12 @@ _SQUARES = 8
 """Along the longest side of the volume."""
 
 
+def are_on_one_grid(fixed: slicer.vtkMRMLVolumeNode | None, registered: slicer.vtkMRMLVolumeNode | None) -> bool:
+    """Whether there are two volumes of which a checkerboard can be made; the user may have changed one of them."""
+    sizes = [node.GetImageData().GetDimensions() for node in (fixed, registered) if node and node.GetImageData()]
+    return len(sizes) == 2 and bool(sizes[0] == sizes[1])
+
+
 def add_checkerboard(
     fixed: slicer.vtkMRMLVolumeNode, registered: slicer.vtkMRMLVolumeNode
 ) -> slicer.vtkMRMLScalarVolumeNode:

@@ -50,7 +50,7 @@ class User:
 
     def do_load_volumes(self) -> None:
         self.made.add(a_volume_node("F", a_blob((4, 6, 5)), OBLIQUE).GetID())
-        self.made.add(a_volume_node("M", a_blob((5, 4, 6), seed=1), LEFT_HANDED).GetID())
+        self.made.add(a_volume_node("M", a_blob((4, 6, 5), seed=1), LEFT_HANDED).GetID())
 
     def do_choose_volumes(self) -> None:
         for selector in (self.ui.volumeASelector, self.ui.volumeBSelector):

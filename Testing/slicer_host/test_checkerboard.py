@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import slicer.util
 
-from CSAFusionLib.slicer_host.checkerboard import add_checkerboard, remove_checkerboard
+from CSAFusionLib.slicer_host.checkerboard import add_checkerboard, are_on_one_grid, remove_checkerboard
 from Testing.host.scene import OBLIQUE, a_linear_transform_node, a_volume_node, ijk_to_ras_of, rotation, snapshot
 
 SHAPE = (8, 40, 40)
@@ -31,6 +31,14 @@ def test_the_volumes_alternate_in_squares_of_equal_millimetres(pair):
     along_i, along_j = (np.flatnonzero(np.diff(line.astype(int))) for line in (board[0, 0], board[0, :, 0]))
     # 44 mm in eight squares of 5.5 mm: voxels have 0.9 mm along i and 1.1 mm along j.
     assert set(np.diff(along_i)) == {6} and set(np.diff(along_j)) == {5}
+
+
+def test_there_is_none_of_volumes_that_are_not_on_one_grid_or_without_an_image(pair, scene):
+    white, black = pair
+    assert are_on_one_grid(white, black)
+    slicer.util.updateVolumeFromArray(black, np.zeros((2, 3, 4), np.uint8))
+    assert not are_on_one_grid(white, black) and not are_on_one_grid(None, white)
+    assert not are_on_one_grid(white, scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode"))
 
 
 def test_it_lies_on_the_fixed_volume_and_is_neither_listed_nor_saved(pair):

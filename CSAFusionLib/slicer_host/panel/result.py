@@ -11,7 +11,7 @@ from slicer.i18n import tr as _
 
 from CSAFusionLib.files.whole import content_writer, write_whole
 from CSAFusionLib.json_text import to_json
-from CSAFusionLib.slicer_host.checkerboard import add_checkerboard, remove_checkerboard
+from CSAFusionLib.slicer_host.checkerboard import add_checkerboard, are_on_one_grid, remove_checkerboard
 from CSAFusionLib.slicer_host.comparison import Comparison
 from CSAFusionLib.slicer_host.figures_view import FiguresView
 from CSAFusionLib.slicer_host.panel.report import report_of
@@ -50,7 +50,7 @@ class ResultSection:
             widget.enabled = bool(provenance)
         can_compare = bool(provenance) and parameters.registeredVolume is not None
         self._ui.compareButton.enabled = can_compare
-        self._ui.checkButton.enabled = can_compare and self._fixed() is not None
+        self._ui.checkButton.enabled = can_compare and are_on_one_grid(self._fixed(), parameters.registeredVolume)
         self._ui.figuresButton.enabled = bool(provenance) and parameters.figuresTable is not None
         if self._is_stale():
             # Not now: it may be the removal of a node that is told.
@@ -152,6 +152,8 @@ class ResultSection:
         for other in self._view_buttons():
             if other is not button:
                 other.checked = False
+        if self._parameters is not None:
+            self.update(self._parameters)
         if self._parameters is None or not button.enabled:
             button.checked = False
             return False

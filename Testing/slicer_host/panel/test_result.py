@@ -77,6 +77,12 @@ def test_what_is_deleted_while_it_is_shown_brings_the_button_and_the_views_back(
     assert slicer.app.layoutManager().layout == slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
 
 
+def test_a_registered_volume_that_the_user_has_cropped_is_not_checked(panel, result):
+    slicer.util.updateVolumeFromArray(result.registeredVolume, np.zeros((2, 3, 4), np.float32))
+    press(panel, "checkButton")
+    assert pressed(panel) == [] and not panel.ui.checkButton.enabled
+
+
 def test_a_view_that_is_deleted_ends_the_comparison(panel, result, scene):
     press(panel, "compareButton")
     scene.RemoveNode(scene.GetNodeByID("vtkMRMLSliceNodeCSAFusionOverlay"))
