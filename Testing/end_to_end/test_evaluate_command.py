@@ -120,7 +120,7 @@ def test_clinical_tests_and_limits_join_the_report(
 ) -> None:
     from CSAFusionLib.evaluation import comparison
 
-    about = {"kind": "CT-MRI", "volume": "v", "flicker": 0.7, "flicker for detail": 1.0}
+    about = {"kind": "CT-MRI", "volume": "v", "flicker": 0.7, "flicker for detail": 1.0, "inconsistency": 5.0}
     flicker = pd.DataFrame([about | {"method": method} for method in ("average", "mine")])
     monkeypatch.setattr(comparison, "flicker_table", lambda *_, **__: flicker)
     monkeypatch.setattr(comparison, "attainable", lambda a, b, objective: (a + b) / 2)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from CSAFusionLib.evaluation.clinical.consistency import tissue_inconsistency
 from CSAFusionLib.evaluation.clinical.head import find_head
 from CSAFusionLib.evaluation.clinical.slabs import read_slabs
 from CSAFusionLib.evaluation.methods import VolumeMethod
@@ -53,7 +54,8 @@ def flicker_table(
     registered: Path,
     progress: Progress = silent,
 ) -> pd.DataFrame:
-    """Return a row for each volume and method: the volume's kind and name, the method, and both its indices.
+    """Return a row for each volume and method: the volume's kind and name, the method, both its indices
+    of flicker, and its tissue inconsistency.
 
     Args:
         methods: by name, what fuses volumes of a kind.
@@ -79,6 +81,7 @@ def flicker_table(
                     "method": name,
                     "flicker": flicker_index(slab.a, slab.b, fused),
                     "flicker for detail": flicker_for_detail(slab.a, slab.b, fused),
+                    "inconsistency": tissue_inconsistency(slab.a, slab.b, fused),
                 }
             )
     progress("Fusing volumes", len(rows), len(rows))

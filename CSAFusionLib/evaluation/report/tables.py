@@ -25,7 +25,7 @@ def tables_of(comparison: Comparison) -> list[Table]:
         tables.append(_lesions(comparison.lesions))
     tables.append(_invention(comparison))
     if comparison.flicker is not None:
-        tables.append(_flicker(comparison.flicker))
+        tables += [_flicker(comparison.flicker), _consistency(comparison.flicker)]
     if comparison.limits is not None:
         tables += _limits(comparison.summary, summarise(average_by_patient(comparison.limits)))
     return [*tables, _further(comparison), _patients(comparison)]
@@ -131,6 +131,18 @@ def _flicker(flicker: pd.DataFrame) -> Table:
         "the first over that of the average, for the volume where it is the highest.",
         rows.reset_index(),
         {"flicker": "lowest", "flicker for detail": "lowest"},
+    )
+
+
+def _consistency(volumes: pd.DataFrame) -> Table:
+    return Table(
+        "Tissue consistency",
+        "How far fused values of voxels with the same two source values lie apart, in grey values of 255 (root mean "
+        "square), over a whole volume: where it is large, the same tissue looks different from place to place. The "
+        "mean and the largest over volumes.",
+        volumes.groupby(["kind", "method"], sort=False)["inconsistency"].agg(["mean", "max"]).reset_index(),
+        {"mean": "lowest", "max": "lowest"},
+        decimals=1,
     )
 
 

@@ -58,7 +58,14 @@ def _lesions() -> pd.DataFrame:
 
 def _flicker() -> pd.DataFrame:
     return pd.DataFrame(
-        {"kind": "T1-T2", "volume": volume, "method": method, "flicker": index, "flicker for detail": 1.0}
+        {
+            "kind": "T1-T2",
+            "volume": volume,
+            "method": method,
+            "flicker": index,
+            "flicker for detail": 1.0,
+            "inconsistency": 5.0,
+        }
         for volume, indices in {"ms": (0.6, 0.7, 0.8), "stroke": (0.5, 0.9, 0.4)}.items()
         for method, index in zip(METHODS, indices, strict=True)
     )

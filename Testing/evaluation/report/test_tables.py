@@ -23,7 +23,8 @@ def column(table: Table, name: str, kind: str = "CT-MRI") -> dict[str, str]:
 def test_every_part_of_the_comparison_has_a_table(tables: dict[str, Table]) -> None:
     assert list(tables) == [
         "Means", "Ranks", "ours against each other method", "All methods at once", "Lesion retention", "Invention",
-        "Flicker", "Share of the attainable limit", "The attainable limit", "Balance and further metrics", "By patient",
+        "Flicker", "Tissue consistency",
+        "Share of the attainable limit", "The attainable limit", "Balance and further metrics", "By patient",
     ]  # fmt: skip
 
 
@@ -72,6 +73,11 @@ def test_without_the_average_flicker_is_told_alone(comparison: Comparison) -> No
     flicker = comparison.flicker[comparison.flicker["method"] != "average"]
     (table,) = (table for table in tables_of(replace(comparison, flicker=flicker)) if table.title == "Flicker")
     assert list(table.rows.columns) == ["kind", "method", "flicker", "flicker for detail"]
+
+
+def test_tissue_consistency_is_told_as_mean_and_largest_over_volumes(tables: dict[str, Table]) -> None:
+    assert column(tables["Tissue consistency"], "mean", "T1-T2")["maximum"] == "8.0"
+    assert column(tables["Tissue consistency"], "max", "T1-T2")["maximum"] == "9.0"
 
 
 def test_methods_are_held_against_the_limit(tables: dict[str, Table]) -> None:
