@@ -64,7 +64,7 @@ def _flicker() -> pd.DataFrame:
             "method": method,
             "flicker": index,
             "flicker for detail": 1.0,
-            "inconsistency": 5.0,
+            "inconsistency": 10 * index,
         }
         for volume, indices in {"ms": (0.6, 0.7, 0.8), "stroke": (0.5, 0.9, 0.4)}.items()
         for method, index in zip(METHODS, indices, strict=True)
