@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,8 +54,17 @@ class SlicesOnThreads:
         def fuse(index: int) -> Output:
             return [index], _to_host(_apply(self._network, _paired(a, b, [index])), a.shape)
 
-        run = map if self._pool is None or len(wanted) == 1 else self._pool.map
-        yield from run(fuse, wanted)
+        if self._pool is None or len(wanted) == 1:
+            yield from map(fuse, wanted)
+            return
+        pending: deque[Future[Output]] = deque()
+        for index in wanted:
+            pending.append(self._pool.submit(fuse, index))
+            # No more than keeps the threads busy: outputs that nobody has taken yet would fill the memory.
+            if len(pending) > 2 * self.at_once:
+                yield pending.popleft().result()
+        for future in pending:
+            yield future.result()
 
     def close(self) -> None:
         """Wait for what still runs, and give PyTorch its threads back."""

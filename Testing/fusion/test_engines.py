@@ -90,3 +90,18 @@ def test_a_network_of_another_kind_runs_as_it_is_trained(a_network: torch.nn.Mod
     with torch.inference_mode():
         expected = network.gains(torch.from_numpy(np.stack([a[:1], b[:1]], axis=1)))
     np.testing.assert_allclose(output, expected.numpy(), atol=1e-6)
+
+
+def test_threads_do_not_run_far_ahead_of_who_takes_the_outputs() -> None:
+    a, b = np.zeros((2, 40, 16, 16), np.float32)
+    network = Average()
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        engine = SlicesOnThreads(network, 2)
+        outputs = engine.outputs(a, b, list(range(40)))
+        next(outputs)
+        engine.close()
+        assert len(network.batches) <= 5
+    finally:
+        torch.set_num_threads(before)
