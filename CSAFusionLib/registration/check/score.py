@@ -21,6 +21,7 @@ _SPACING_SHARE = 1 / 30
 # A body is compared as finely as its voxels allow, so that a few millimetres show in it too.
 _COARSEST_SPACING_MM = 5.5
 _MARGIN_SHARE = 0.6
+_ROUGHER = 3
 
 # Of a head it has some two million nodes, of a body fifty.
 _MOST_NODES = 1e8
@@ -42,7 +43,8 @@ class Sample:
     spacing: how fine the images are compared, mm.
     places: (N, 3) float32 mm from the centre, in random order. classes: of the intensities there, (N,).
     blocks: the number of the block of the head in which each place lies, (N,).
-    grid: an empty image around the head, on which the other image is looked up.
+    grid: an empty image around the head, on which the other image is looked up. rough_grid: one over the same box that
+        is as fine as a centroid needs.
     """
 
     centre: np.ndarray
@@ -52,6 +54,7 @@ class Sample:
     classes: np.ndarray
     blocks: np.ndarray
     grid: sitk.Image
+    rough_grid: sitk.Image
 
     @classmethod
     def of(cls, fixed: sitk.Image, *, seed: int) -> Sample:
@@ -63,8 +66,8 @@ class Sample:
         spacing = min(radius * _SPACING_SHARE, _COARSEST_SPACING_MM)
         places, classes = _places_of(coarsen(fixed, spacing), mask, centre, np.random.default_rng(seed))
         blocks = np.unique(places // _BLOCK_MM, axis=0, return_inverse=True)[1].ravel()
-        grid = _grid(head, spacing, radius * _MARGIN_SHARE)
-        return cls(centre, radius, spacing, places, classes, blocks, grid)
+        grids = (_grid(head, width, radius * _MARGIN_SHARE) for width in (spacing, _ROUGHER * spacing))
+        return cls(centre, radius, spacing, places, classes, blocks, *grids)
 
 
 @dataclass(frozen=True)
@@ -107,9 +110,12 @@ class Score:
         self._moving_classes = _classes_on(sample.grid, moving, transform)
         # Of the same type as the nodes, which spares a conversion a thousand times.
         self._last_node = np.array(self._moving_classes.shape, np.int32)[::-1] - 1
+        depth, height, width = self._moving_classes.shape
+        self._strides = np.array([1, width, height * width], np.int32)
+        self._rows = sample.classes * (_CLASSES + 1)
         self._corner = np.array(sample.grid.GetOrigin()) - sample.centre
         self._to_nodes = _AXES / sample.grid.GetSpacing()[0]
-        bright = _points(_nearest(moving.bright, sample.grid, transform))
+        bright = _points(_nearest(moving.bright, sample.rough_grid, transform))
         self.moving_centre = bright.mean(axis=0) - sample.centre if len(bright) else np.zeros(3)
         covered = self._covered(Move())
         self._compared = sample.places[covered if covered.any() else slice(None)]
@@ -120,7 +126,8 @@ class Score:
         share: of the places to look at, in (0, 1].
         """
         pairs = self._pairs(move, share)
-        return float(_information(pairs)[pairs].mean())
+        joint = _joint(pairs)
+        return float((joint * _known(joint)).sum() / len(pairs))
 
     def overlap(self, move: Move) -> float:
         """Return the share of the fixed head that the moving image covers."""
@@ -148,7 +155,7 @@ class Score:
     def _pairs(self, move: Move, share: float = 1.0) -> np.ndarray:
         """The number of the joint class of both images at each place, (N,), as :func:`_information` counts them."""
         count = round(share * len(self._sample.places))
-        return self._sample.classes[:count] * (_CLASSES + 1) + self._read(move, count)
+        return self._rows[:count] + self._read(move, count)
 
     def _covered(self, move: Move) -> np.ndarray:
         return self._read(move, len(self._sample.places)) < _CLASSES
@@ -157,8 +164,8 @@ class Score:
         """The moving image's class at the first ``count`` places; ``_CLASSES`` where it does not reach."""
         nodes = self._nodes(move, count)
         # The outermost nodes stand for all beyond them: the moving image never reaches them.
-        np.clip(nodes, 0, self._last_node, out=nodes)
-        return self._moving_classes[nodes[:, 2], nodes[:, 1], nodes[:, 0]]
+        np.minimum(np.maximum(nodes, 0, out=nodes), self._last_node, out=nodes)
+        return self._moving_classes.take(nodes @ self._strides)
 
     def _nodes(self, move: Move, count: int) -> np.ndarray:
         """The node (x, y, z) nearest to where the first ``count`` places are taken, (N, 3) int32, also off the grid."""
@@ -230,10 +237,20 @@ def _borders(values: np.ndarray) -> np.ndarray:
 
 def _information(pairs: np.ndarray) -> np.ndarray:
     """What each joint class tells of one image about the other, in nats; 0 where the moving image does not reach."""
+    return _known(_joint(pairs)).ravel()
+
+
+def _joint(pairs: np.ndarray) -> np.ndarray:
+    """How often each pair of classes occurs, (``_CLASSES``, ``_CLASSES`` + 1); 0 where the moving image has none."""
     joint = np.bincount(pairs, minlength=_CLASSES * (_CLASSES + 1)).reshape(_CLASSES, _CLASSES + 1).astype(float)
     joint[:, _CLASSES] = 0
+    return joint
+
+
+def _known(joint: np.ndarray) -> np.ndarray:
     known = np.zeros_like(joint)
-    if joint.sum() >= _FEWEST_PLACES:
-        independent = joint.sum(axis=1, keepdims=True) * joint.sum(axis=0, keepdims=True) / joint.sum()
+    total = joint.sum()
+    if total >= _FEWEST_PLACES:
+        independent = joint.sum(axis=1, keepdims=True) * joint.sum(axis=0, keepdims=True) / total
         np.log(joint / np.maximum(independent, 1e-9), out=known, where=joint > 0)
-    return known.ravel()
+    return known

@@ -59,11 +59,15 @@ def _costs(source: Described, target: Described, places: np.ndarray, radius: int
     """How unlike each place is to all within the radius of it in the target, (N, S, S, S); infinite outside it."""
     patches = _cubes(source.descriptors, places, _STEP_VOXELS)
     regions = _cubes(target.descriptors, places, radius + _STEP_VOXELS)
+    # |r - p|^2 = |r|^2 + |p|^2 - 2 r p, which needs no array of differences.
+    lengths = np.einsum("nzyxc,nzyxc->nzyx", regions, regions)
     side = 2 * radius + 1
     costs = np.zeros((len(places), side, side, side), np.float32)
     for z, y, x in itertools.product(range(0, 2 * _STEP_VOXELS + 1, _STEP_VOXELS), repeat=3):
-        apart = regions[:, z : z + side, y : y + side, x : x + side] - patches[:, z, y, x][:, None, None, None]
-        costs += np.einsum("nzyxc,nzyxc->nzyx", apart, apart)
+        window = (slice(None), slice(z, z + side), slice(y, y + side), slice(x, x + side))
+        patch = patches[:, z, y, x]
+        costs += lengths[window] + np.einsum("nc,nc->n", patch, patch)[:, None, None, None]
+        costs -= np.einsum("nzyxc,nc->nzyx", regions[window], 2 * patch)
     costs[~_cubes(target.inside, places, radius)] = np.inf
     return costs
 

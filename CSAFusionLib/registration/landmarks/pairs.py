@@ -18,6 +18,9 @@ from CSAFusionLib.registration.preparation import coarsen, foreground, volume_of
 # A body is searched more coarsely than a head: more voxels would take minutes and gigabytes.
 _MOST_VOXELS = 4_000_000
 
+# How far beyond the range that is searched a voxel's descriptor still looks.
+_REACH_VOXELS = 5
+
 _IDENTITY = sitk.Transform(3, sitk.sitkIdentity)
 
 
@@ -41,11 +44,10 @@ def find_pairs(
     Returns the fixed points and the moving points, (N, 3) each in LPS mm.
     """
     level = replace(level, spacing_mm=max(level.spacing_mm, (volume_of(fixed) / _MOST_VOXELS) ** (1 / 3)))
-    grid = common_grid(fixed, moving, transform, level.spacing_mm, level.radius)
+    grid, head = _around_the_head(fixed, common_grid(fixed, moving, transform, level.spacing_mm, level.radius), level)
     image, covered = _on_grid(fixed, grid, _IDENTITY, level)
     other, other_covered = _on_grid(moving, grid, transform, level)
     on_step()
-    head = sitk.GetArrayFromImage(sitk.BinaryDilate(foreground(image), [1] * 3, sitk.sitkBox)) > 0
     keypoints = find_keypoints(image, covered & other_covered & head)
     on_step()
     described = Described(self_similarity(image), covered), Described(self_similarity(other), other_covered)
@@ -53,6 +55,20 @@ def find_pairs(
     places, counterparts = match_both_ways(*described, keypoints, level.radius)
     back_in_moving = [transform.TransformPoint(point) for point in to_points(grid, counterparts).tolist()]
     return to_points(grid, places), np.reshape(back_in_moving, (-1, 3))
+
+
+def _around_the_head(fixed: sitk.Image, grid: sitk.Image, level: Level) -> tuple[sitk.Image, np.ndarray]:
+    """The part of a grid that holds the fixed head and all it is compared with, and the head on it, bool."""
+    image, _ = _on_grid(fixed, grid, _IDENTITY, level)
+    head = sitk.BinaryDilate(foreground(image), [1] * 3, sitk.sitkBox)
+    marked = np.argwhere(sitk.GetArrayViewFromImage(head))[:, ::-1]
+    if len(marked) == 0:
+        return grid, sitk.GetArrayFromImage(head) > 0
+    reach = level.radius + _REACH_VOXELS
+    first = (marked.min(axis=0) - reach).clip(0).tolist()
+    last = (marked.max(axis=0) + reach + 1).clip(max=grid.GetSize()).tolist()
+    box = tuple(slice(low, high) for low, high in zip(first, last, strict=True))
+    return grid[box], sitk.GetArrayFromImage(head[box]) > 0
 
 
 def _on_grid(
