@@ -18,11 +18,10 @@ ORDER = (Method.LANDMARKS, Method.SITK, Method.ELASTIX, Method.ANTS)
 """The methods that are tried, the fastest first, and of two as fast the more exact one; BRAINSFit is left out, since it
 does not run everywhere."""
 
-# A search may end so far from the truth; headers are only left alone when it finds nothing farther than that.
+# A search may end so far from the truth, or as far as the check can tell two alignments apart; headers are only left
+# alone when it finds nothing farther than that, or nothing that chance would not make up (standard errors).
 _SETTLED_MM = 1.5
-
-# Standard errors that chance hardly reaches.
-_CLEAR = 1.5
+_BY_CHANCE = 1.5
 
 _TRUSTED = (Level.GOOD, Level.DOUBTFUL, Level.BAD)
 
@@ -40,8 +39,8 @@ def candidates(fixed: sitk.Image, moving: sitk.Image, model: TransformModel) -> 
     """Return the methods to try for a model, in order.
 
     Volumes on one grid were aligned by someone already, so that is looked at first, and nothing need be interpolated
-    for a hundredth of a millimetre. Headers of different grids are looked at where the first method is not clearly
-    better than they are.
+    for a hundredth of a millimetre. Headers of different grids are looked at where a method fails, or is not better
+    than they are.
     """
     able = tuple(method for method in ORDER if model in method.models)
     return (Method.NONE, *able) if model.is_linear and same_grid(fixed, moving) else able
@@ -52,8 +51,8 @@ def choose(
 ) -> Attempt:
     """Return the first attempt that the check calls good; when none is, the one it trusts most.
 
-    The headers are always a candidate: a method must agree clearly better than they do, or they are kept. They end the
-    search by themselves only where the check finds nothing clearly better beyond 1.5 mm.
+    The headers are always a candidate: a method must agree better than they do, or they are kept. They end the search
+    by themselves only where the check finds nothing clearly better beyond 1.5 mm.
 
     methods: what to try, in order; at least one.
     find: finds the transform by a method; a RegistrationError passes the method over. It is asked for
@@ -94,12 +93,12 @@ class _Headers:
         return Attempt(transform, Method.NONE, self._check(transform))
 
     def or_better(self, found: Attempt) -> Attempt:
-        """The attempt where it is clearly better than the headers, or is trusted more; else the headers."""
-        is_clear = found.check.figures["headers_beaten_by"] > _CLEAR
-        if is_clear and found.check.verdict.level is Level.GOOD:
+        """The attempt where it is trusted more than the headers, or alike and agrees better; else the headers."""
+        is_better = found.check.figures["headers_beaten_by"] > 0
+        if is_better and found.check.verdict.level is Level.GOOD:
             return found
         levels = [_TRUSTED.index(each.check.verdict.level) for each in (found, self.attempt)]
-        return found if levels[0] < levels[1] or (levels[0] == levels[1] and is_clear) else self.attempt
+        return found if levels[0] < levels[1] or (levels[0] == levels[1] and is_better) else self.attempt
 
 
 def _rank(attempt: Attempt) -> tuple[int, float]:
@@ -108,7 +107,8 @@ def _rank(attempt: Attempt) -> tuple[int, float]:
 
 def _settled(headers: Attempt) -> bool:
     figures = headers.check.figures
-    is_near = figures["better_mm"] <= _SETTLED_MM or figures["better_certainty"] <= _CLEAR
+    near_mm = max(_SETTLED_MM, figures["resolution_mm"])
+    is_near = figures["better_mm"] <= near_mm or figures["better_certainty"] <= _BY_CHANCE
     return is_near and headers.check.verdict.level is Level.GOOD
 
 

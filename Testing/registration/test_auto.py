@@ -50,6 +50,7 @@ def judges(
     better_mm: float = 0.0,
     better_certainty: float = 5.0,
     headers_beaten_by: float = 5.0,
+    resolution_mm: float = 1.2,
 ) -> Callable[..., Check]:
     """Gives the transform of each shift a level, of the headers BAD, and an agreement of 1 where no other is given."""
 
@@ -59,6 +60,7 @@ def judges(
             "agreement": (agreement or {}).get(millimetres, 1.0),
             "better_mm": better_mm,
             "better_certainty": better_certainty,
+            "resolution_mm": resolution_mm,
             "headers_beaten_by": headers_beaten_by if millimetres else 0.0,
         }
         return Check(figures, Verdict(({0.0: BAD} | levels)[millimetres], "Because."))
@@ -97,10 +99,15 @@ def test_headers_end_the_search_only_where_nothing_clearly_better_lies_apart(
     assert choose((Method.NONE, *ORDER), finds(A_SHIFT_EACH), check).method is method
 
 
+def test_headers_of_a_body_are_left_alone_as_far_as_the_check_can_tell() -> None:
+    check = judges({0.0: GOOD}, better_mm=2.5, better_certainty=9.0, resolution_mm=2.7)
+    assert choose((Method.NONE, *ORDER), finds(A_SHIFT_EACH), check).method is Method.NONE
+
+
 @pytest.mark.parametrize("methods", [ORDER, (Method.NONE, *ORDER)])
-def test_a_method_that_does_not_clearly_beat_good_headers_is_not_taken(methods: tuple[Method, ...]) -> None:
+def test_a_method_that_does_not_beat_good_headers_is_not_taken(methods: tuple[Method, ...]) -> None:
     asked: list[Method] = []
-    check = judges({0.0: GOOD, 1.0: GOOD}, better_mm=2.5, headers_beaten_by=1.0)
+    check = judges({0.0: GOOD, 1.0: GOOD}, better_mm=2.5, headers_beaten_by=-1.0)
     assert choose(methods, finds(A_SHIFT_EACH, asked), check).method is Method.NONE
     assert asked == [ORDER[0]]
 
@@ -110,7 +117,7 @@ def test_headers_are_kept_where_they_are_trusted_more_than_every_result() -> Non
     assert choose(ORDER, finds(A_SHIFT_EACH), judges(levels)).method is Method.NONE
 
 
-def test_of_headers_and_a_result_trusted_alike_the_result_must_be_clearly_better() -> None:
+def test_of_headers_and_a_result_trusted_alike_the_result_must_agree_better() -> None:
     levels = {0.0: DOUBTFUL} | dict.fromkeys(A_SHIFT_EACH.values(), DOUBTFUL)
     found = finds(A_SHIFT_EACH)
     assert choose(ORDER, found, judges(levels, headers_beaten_by=-3.0)).method is Method.NONE

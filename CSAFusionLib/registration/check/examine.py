@@ -34,6 +34,7 @@ class Check:
 
     ``figures["agreement"]`` ranks transforms of one pair: the higher, the better. ``figures["headers_beaten_by"]`` is
     by how many standard errors the transform agrees better than the headers; 0 where it is the headers.
+    ``figures["resolution_mm"]`` is how far apart two alignments must lie for the check to tell them apart.
     """
 
     figures: dict[str, float]
@@ -99,6 +100,7 @@ class Examiner:
         score = view.score(transform)
         figures |= _against_rivals(score, self._on_step)
         figures["headers_beaten_by"] = view.beaten_by(score, transform)
+        figures["resolution_mm"] = view.sample.spacing / 2
         return Check(figures, judge(figures))
 
     @cached_property

@@ -9,7 +9,7 @@ import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import Cancelled
-from CSAFusionLib.registration.check.examine import examine
+from CSAFusionLib.registration.check.examine import Examiner, examine
 from CSAFusionLib.registration.check.verdict import Level
 from CSAFusionLib.registration.preparation import prepare
 from CSAFusionLib.registration.transforms import read_transform
@@ -118,3 +118,70 @@ def test_the_check_takes_seconds_of_one_core_on_a_clinical_pair(a_real_pair) -> 
     started = time.process_time()
     examine(*a_real_pair)
     assert time.process_time() - started < 4
+
+
+def stored(image: sitk.Image, axes: tuple[int, ...], flipped: tuple[bool, ...]) -> sitk.Image:
+    """The same voxels in the same places, their axes permuted and flipped."""
+    return sitk.Flip(sitk.PermuteAxes(image, axes), flipped)
+
+
+@pytest.mark.parametrize(
+    ("axes", "flipped"),
+    [
+        ((0, 1, 2), (True, True, False)),
+        ((1, 2, 0), (False, True, False)),
+        ((2, 1, 0), (True, True, True)),
+    ],
+)
+def test_the_order_in_which_voxels_are_stored_changes_nothing(a_pair, a_rigid_motion, axes, flipped) -> None:
+    fixed, moving = (volume.image for volume in a_pair)
+    known = examine(fixed, moving, a_rigid_motion).figures
+    for pair in ((stored(fixed, axes, flipped), moving), (fixed, stored(moving, axes, flipped))):
+        assert examine(*pair, a_rigid_motion).figures == pytest.approx(known, abs=1e-4)
+
+
+@pytest.mark.parametrize("shift", [0.0, 7.0])
+def test_a_pair_is_judged_alike_in_both_orders(a_pair, a_rigid_motion, shift) -> None:
+    fixed, moving = (volume.image for volume in a_pair)
+    transform = sitk.AffineTransform(a_rigid_motion.GetMatrix(), (6.0 + shift, -5.0, 4.0))
+    ahead, back = examine(fixed, moving, transform), examine(moving, fixed, transform.GetInverse())
+    assert back.verdict == ahead.verdict
+    assert back.figures["agreement"] == pytest.approx(ahead.figures["agreement"], abs=1e-4)
+
+
+@pytest.mark.parametrize(("scale", "offset"), [(1e-4, 0.0), (1e3, 0.0), (2.0, -1000.0)])
+def test_rescaled_intensities_are_judged_alike(a_pair, a_rigid_motion, scale, offset) -> None:
+    fixed, moving = (volume.image for volume in a_pair)
+    known = examine(fixed, moving, a_rigid_motion).verdict
+    assert examine(fixed * scale + offset, moving, a_rigid_motion).verdict == known
+    assert examine(fixed, moving * scale + offset, a_rigid_motion).verdict == known
+
+
+def test_something_as_large_as_a_body_is_judged_as_a_head_is(a_head) -> None:
+    body, other = a_head("T1"), a_head("T2")
+    for image in (body, other):
+        image.SetSpacing((12.0, 12.0, 12.0))
+    assert examine(body, other, sitk.Euler3DTransform()).verdict.level is Level.GOOD
+    assert examine(body, other, sitk.TranslationTransform(3, (25.0, 0.0, 0.0))).verdict.level is Level.BAD
+
+
+def test_a_scanner_s_own_alignment_of_a_whole_body_is_good_and_10_mm_beside_it_is_bad(shared_data) -> None:
+    fixed, moving = (
+        prepare(read_volume(shared_data / "volumes" / "petct" / f"{name}.nii.gz")) for name in ("CT", "PET")
+    )
+    judge = Examiner(fixed, moving)
+    assert judge(sitk.Euler3DTransform()).verdict.level is Level.GOOD
+    assert judge(sitk.TranslationTransform(3, (0.0, 0.0, 10.0))).verdict.level is Level.BAD
+
+
+def test_a_transform_is_held_against_the_headers(a_pair, a_rigid_motion) -> None:
+    judge = Examiner(*(volume.image for volume in a_pair))
+    assert judge(a_rigid_motion).figures["headers_beaten_by"] > 3
+    assert judge(sitk.Euler3DTransform()).figures["headers_beaten_by"] == 0
+    assert judge(sitk.TranslationTransform(3, (-8.0, 8.0, -8.0))).figures["headers_beaten_by"] < 0
+
+
+def test_headers_far_beyond_the_grid_are_beaten_by_the_truth(a_head) -> None:
+    fixed, moving = a_head("T1"), a_head("T2", middle=(0.0, 150.0, 0.0))
+    away = sitk.TranslationTransform(3, (0.0, 150.0, 0.0))
+    assert Examiner(fixed, moving)(away).figures["headers_beaten_by"] > 3
