@@ -9,6 +9,7 @@ import numpy as np
 
 _REACH = 3
 """Standard deviations after which a neighbour no longer counts."""
+_ROUNDING = 1e-4
 _MOST_REACH = 32
 """Slices on each side that count at most: those within reach of 2 mm where slices are 0.19 mm apart, or farther."""
 
@@ -21,7 +22,8 @@ def neighbour_weights(spacing: float, sigma: float) -> np.ndarray:
         sigma: standard deviation of a Gaussian, in mm; with 0, or slices far apart, only the slice itself counts. Of
           slices very close to each other no more than 32 on each side count.
     """
-    reach = int(min(_REACH * sigma / spacing, _MOST_REACH))
+    # Rounding in a header must not decide whether the farthest neighbours count.
+    reach = int(min(_REACH * sigma / spacing * (1 + _ROUNDING), _MOST_REACH))
     if reach == 0:
         return np.ones(1)
     weights = np.exp(-((spacing * np.arange(-reach, reach + 1)) ** 2) / (2 * sigma**2))

@@ -26,12 +26,16 @@ def network(slices: str, side: str) -> dict[str, float]:
     return {}
 
 
-def volumes(fixed: str, moving: str, output: str, threads: str, stand_in: str) -> dict[str, float]:
-    """Read, fuse and write, registration apart; with "stand-in" by a network that costs nothing."""
+def volumes(fixed: str, moving: str, output: str, threads: str, stand_in: str, window: str = "") -> dict[str, float]:
+    """Read, fuse and write, registration apart; with "stand-in" by a network that costs nothing.
+
+    window: of the moving volume, as the command line takes it; left out, it is found.
+    """
     import torch
 
     from CSAFusionLib.fusion import pipeline
     from CSAFusionLib.fusion.settings import FusionSettings
+    from CSAFusionLib.intensity.windows import parse_window
     from CSAFusionLib.registration.methods import Method
     from CSAFusionLib.volumes.reading import read_volume
     from CSAFusionLib.volumes.writing import write_volume
@@ -46,7 +50,8 @@ def volumes(fixed: str, moving: str, output: str, threads: str, stand_in: str) -
     if stand_in == "stand-in":
         info = SimpleNamespace(name="none", sha256="")
         pipeline.load_network = lambda name: (Constant(), info)  # type: ignore[assignment]
-    settings = FusionSettings(registration=Method.NONE, device="cpu")
+    shown = parse_window(window) if window else None
+    settings = FusionSettings(registration=Method.NONE, device="cpu", moving_window=shown)
     start = time.perf_counter()
     result = pipeline.fuse_volumes(read_volume(fixed), read_volume(moving), settings)
     write_volume(result.fused, output)

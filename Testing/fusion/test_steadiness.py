@@ -40,6 +40,12 @@ def test_without_a_sigma_or_far_apart_a_slice_is_alone(spacing: float, sigma: fl
     assert neighbour_weights(spacing, sigma).tolist() == [1]
 
 
+def test_rounding_in_a_header_does_not_change_how_many_slices_count() -> None:
+    weights = neighbour_weights(1.0, 2)
+    np.testing.assert_allclose(neighbour_weights(1.0000000231528892, 2), weights, atol=1e-6)
+    assert len(weights) == 13
+
+
 @pytest.mark.parametrize(("spacing", "sigma"), [(0.01, 2), (1e-6, 100)])
 def test_no_more_than_32_slices_on_each_side_count(spacing: float, sigma: float) -> None:
     weights = neighbour_weights(spacing, sigma)
