@@ -93,8 +93,12 @@ class _Headers:
         return Attempt(transform, Method.NONE, self._check(transform))
 
     def or_better(self, found: Attempt) -> Attempt:
-        """The attempt where it is trusted more than the headers, or alike and agrees better; else the headers."""
-        is_better = found.check.figures["headers_beaten_by"] > 0
+        """The attempt where it is trusted more than the headers, or alike and agrees better; else the headers.
+
+        Nearer to the headers than the check can tell, the attempt is taken: methods look at finer images than it does.
+        """
+        figures = found.check.figures
+        is_better = figures["headers_beaten_by"] > 0 or figures["moved_mm"] <= figures["resolution_mm"]
         if is_better and found.check.verdict.level is Level.GOOD:
             return found
         levels = [_TRUSTED.index(each.check.verdict.level) for each in (found, self.attempt)]

@@ -51,6 +51,7 @@ def judges(
     better_certainty: float = 5.0,
     headers_beaten_by: float = 5.0,
     resolution_mm: float = 1.2,
+    moved_mm: float = 3.0,
 ) -> Callable[..., Check]:
     """Gives the transform of each shift a level, of the headers BAD, and an agreement of 1 where no other is given."""
 
@@ -61,6 +62,7 @@ def judges(
             "better_mm": better_mm,
             "better_certainty": better_certainty,
             "resolution_mm": resolution_mm,
+            "moved_mm": moved_mm if millimetres else 0.0,
             "headers_beaten_by": headers_beaten_by if millimetres else 0.0,
         }
         return Check(figures, Verdict(({0.0: BAD} | levels)[millimetres], "Because."))
@@ -110,6 +112,11 @@ def test_a_method_that_does_not_beat_good_headers_is_not_taken(methods: tuple[Me
     check = judges({0.0: GOOD, 1.0: GOOD}, better_mm=2.5, headers_beaten_by=-1.0)
     assert choose(methods, finds(A_SHIFT_EACH, asked), check).method is Method.NONE
     assert asked == [ORDER[0]]
+
+
+def test_a_result_nearer_to_the_headers_than_the_check_can_tell_is_taken() -> None:
+    check = judges({0.0: GOOD, 1.0: GOOD}, headers_beaten_by=-1.0, moved_mm=0.5)
+    assert choose(ORDER, finds(A_SHIFT_EACH), check).method is ORDER[0]
 
 
 def test_headers_are_kept_where_they_are_trusted_more_than_every_result() -> None:

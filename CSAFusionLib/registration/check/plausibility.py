@@ -21,9 +21,9 @@ def describe_transform(fixed: sitk.Image, transform: sitk.Transform) -> dict[str
     """Say what a transform does to the head in the fixed image.
 
     transform: from fixed to moving points, LPS mm.
-    Returns ``rotation_degrees`` and ``shift_mm`` of the head, ``scale_min`` and ``scale_max`` (of its closest affine
-    transform, along any direction), and ``jacobian_min`` and ``jacobian_max``: volume change at a point, 1 for none,
-    0 or less where space folds or is mirrored.
+    Returns ``rotation_degrees`` and ``shift_mm`` of the head, ``moved_mm`` (how far its points go on average),
+    ``scale_min`` and ``scale_max`` (of its closest affine transform, along any direction), and ``jacobian_min`` and
+    ``jacobian_max``: volume change at a point, 1 for none, 0 or less where space folds or is mirrored.
     """
     grid = coarsen(fixed, _SPACING_MM)
     points = head_points(grid, _POINTS)
@@ -34,6 +34,7 @@ def describe_transform(fixed: sitk.Image, transform: sitk.Transform) -> dict[str
     return {
         "rotation_degrees": _angle(left @ right),
         "shift_mm": float(np.linalg.norm(mapped.mean(axis=0) - points.mean(axis=0))),
+        "moved_mm": float(np.linalg.norm(mapped - points, axis=1).mean()),
         "scale_min": float(scales.min()),
         "scale_max": float(scales.max()),
         "jacobian_min": float(jacobian.min()),

@@ -20,7 +20,15 @@ def a_field(head: sitk.Image, along_x: np.ndarray) -> sitk.Transform:
 def test_nothing_is_said_of_the_identity(a_head) -> None:
     described = describe_transform(a_head(), sitk.Euler3DTransform())
     assert described == pytest.approx(
-        {"rotation_degrees": 0, "shift_mm": 0, "scale_min": 1, "scale_max": 1, "jacobian_min": 1, "jacobian_max": 1},
+        {
+            "rotation_degrees": 0,
+            "shift_mm": 0,
+            "moved_mm": 0,
+            "scale_min": 1,
+            "scale_max": 1,
+            "jacobian_min": 1,
+            "jacobian_max": 1,
+        },
         abs=1e-6,
     )
 
@@ -29,7 +37,7 @@ def test_a_turn_about_the_head_is_told_from_a_shift_of_it(a_head) -> None:
     middle = (50.0, -30.0, 20.0)
     head = a_head(middle=middle)
     turn = describe_transform(head, sitk.Euler3DTransform(middle, 0.0, np.radians(12.0), 0.0))
-    assert turn["rotation_degrees"] == pytest.approx(12) and turn["shift_mm"] < 1
+    assert turn["rotation_degrees"] == pytest.approx(12) and turn["shift_mm"] < 1 and turn["moved_mm"] > 5
     shift = describe_transform(head, sitk.TranslationTransform(3, (3.0, 0.0, 4.0)))
     assert shift["rotation_degrees"] == pytest.approx(0) and shift["shift_mm"] == pytest.approx(5)
 
