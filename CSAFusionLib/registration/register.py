@@ -129,9 +129,9 @@ def _check_overlap(fixed: Volume, moving: Volume, chosen: Attempt) -> None:
 
 def _apart(fixed: Volume, moving: Volume, target: sitk.Image, source: sitk.Image) -> str:
     return (
-        f"By their headers '{moving.name}' does not overlap '{fixed.name}' anywhere: their centres lie "
-        f"{_distance(target, source):.0f} mm apart; choose a registration method other than 'none', or correct the "
-        f"headers."
+        f"By their headers '{moving.name}' does not overlap '{fixed.name}' anywhere: the two do not meet, and their "
+        f"centres lie {_distance(target, source):.0f} mm apart; choose a registration method other than 'none', or "
+        f"correct the headers."
     )
 
 

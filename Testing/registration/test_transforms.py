@@ -10,9 +10,11 @@ import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.registration.transforms import (
+    after_shift,
     check_transform_path,
     head_points,
     inverse,
+    is_identity,
     nearest_rigid,
     read_transform,
     target_registration_error,
@@ -157,3 +159,34 @@ def test_the_inverse_brings_a_point_back_and_is_of_the_same_kind(a_rigid_motion,
     back = inverse(given)
     assert isinstance(back, kind)
     np.testing.assert_allclose(back.TransformPoint(given.TransformPoint(POINT)), POINT, atol=1e-9)
+
+
+def a_field() -> sitk.Transform:
+    """3 mm along x everywhere near the origin."""
+    vectors = np.zeros((8, 8, 8, 3))
+    vectors[..., 0] = 3.0
+    return sitk.DisplacementFieldTransform(sitk.GetImageFromArray(vectors, isVector=True))
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        sitk.Euler3DTransform((1.0, 2.0, 3.0), 0.1, 0.2, 0.3, (4.0, 5.0, 6.0)),
+        sitk.AffineTransform((1.1, 0.1, 0.0, 0.0, 0.9, 0.0, 0.0, 0.2, 1.0), (1.0, 2.0, 3.0)),
+        sitk.CompositeTransform([sitk.AffineTransform(3), a_field()]),
+        a_field(),
+    ],
+    ids=["rigid", "affine", "affine and field", "field"],
+)
+def test_a_shift_is_added_after_a_transform_of_any_kind(transform) -> None:
+    point, shift = (2.0, 3.0, 4.0), np.array([-120.0, 40.0, 900.0])
+    shifted = after_shift(transform, shift)
+    np.testing.assert_allclose(shifted.TransformPoint(point), transform.TransformPoint(point) + shift)
+    if transform.IsLinear():
+        assert isinstance(shifted, type(transform))
+
+
+def test_only_a_transform_that_moves_nothing_is_the_identity() -> None:
+    assert is_identity(sitk.Euler3DTransform())
+    assert not is_identity(sitk.Euler3DTransform((0.0, 0.0, 0.0), 0.0, 0.0, 1e-9))
+    assert not is_identity(a_field())

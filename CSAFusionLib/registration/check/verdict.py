@@ -61,6 +61,11 @@ _FLAT_PEAK = 0.08
 
 _USUAL_SCALES = (0.75, 1.33)
 
+_NOTHING_BETTER = (
+    "The check tried other shifts and turns, and none matches clearly better: the best match is {better_mm:.1f} mm "
+    "from this alignment."
+)
+
 _RULES = (
     _Rule(
         Level.BAD,
@@ -115,13 +120,7 @@ _RULES = (
     _Rule(
         Level.GOOD,
         lambda figures: figures["mirror_certainty"] > -_LIKELY,
-        "The check tried other shifts and turns, and none matches clearly better (the best match is {better_mm:.1f} mm "
-        "from this alignment). Left and right look so alike that an exchange of the two would not be noticed.",
+        _NOTHING_BETTER + " Left and right look so alike that an exchange of the two would not be noticed.",
     ),
-    _Rule(
-        Level.GOOD,
-        lambda figures: True,
-        "The check tried other shifts and turns, and none matches clearly better (the best match is {better_mm:.1f} mm "
-        "from this alignment).",
-    ),
+    _Rule(Level.GOOD, lambda figures: True, _NOTHING_BETTER),
 )

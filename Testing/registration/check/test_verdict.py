@@ -24,8 +24,8 @@ def test_figures_of_a_right_registration_are_good() -> None:
     verdict = judge(RIGHT)
     assert verdict.level is Level.GOOD
     assert verdict.reason == (
-        "The check tried other shifts and turns, and none matches clearly better (the best match is 0.6 mm from this "
-        "alignment)."
+        "The check tried other shifts and turns, and none matches clearly better: the best match is 0.6 mm from this "
+        "alignment."
     )
 
 
