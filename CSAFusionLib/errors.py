@@ -9,6 +9,10 @@ class InputError(CSAFusionError, ValueError):
     """An input or a setting cannot be used; the message names it, says what is wrong and what to do."""
 
 
+class NotEnoughMemory(InputError):
+    """The machine cannot hold what was asked for; the message says how much is needed and what to do."""
+
+
 class RegistrationError(CSAFusionError, RuntimeError):
     """A registration engine failed or is not installed; the message says which and what to do."""
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import typer
 
-from CSAFusionLib.errors import Cancelled, CSAFusionError
+from CSAFusionLib.errors import Cancelled, CSAFusionError, NotEnoughMemory
 from CSAFusionLib.files.paths import shown
+from CSAFusionLib.memory.exhaustion import RAN_OUT, stems_from_lack_of_memory
 from CSAFusionLib.stopping import ends_in_order
 from CSAFusionLib.text import printable
 
@@ -19,6 +20,8 @@ CANCELLED = 130  # as a shell reports a command ended by Ctrl-C
 
 def explains_errors(command: Callable[..., None]) -> Callable[..., None]:
     """Make a command say an expected error in one sentence on stderr: exit code 2, or 130 when it was cancelled.
+
+    Expected is also that memory runs out, wherever it does, and that the system refuses a file or a folder.
 
     Asked to end by the system, it puts everything away first.
     """
@@ -30,15 +33,27 @@ def explains_errors(command: Callable[..., None]) -> Callable[..., None]:
                 command(*args, **kwargs)
         except (Cancelled, KeyboardInterrupt):
             _stop("Cancelled; nothing was written.", CANCELLED)
-        except CSAFusionError as error:
-            _stop(str(error), BAD_INPUT)
         except BrokenPipeError:
             # Whoever listened wants to hear no more: that is no error, and click knows how to end.
             raise
-        except OSError as error:
-            _stop(_refused(error), BAD_INPUT)
+        except (CSAFusionError, MemoryError, RuntimeError, OSError, ImportError) as error:
+            message = _sentence_for(error)
+            if message is None:
+                raise
+            _stop(message, BAD_INPUT)
 
     return explained
+
+
+def _sentence_for(error: BaseException) -> str | None:
+    """What to tell the user; None for a failure nobody foresaw, whose traceback is wanted."""
+    if isinstance(error, NotEnoughMemory):
+        return str(error)
+    if stems_from_lack_of_memory(error):
+        return RAN_OUT
+    if isinstance(error, OSError):
+        return _refused(error)
+    return str(error) if isinstance(error, CSAFusionError) else None
 
 
 def _refused(error: OSError) -> str:

@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import typer
+
 from CSAFusionLib.cli.montage import montage_of
 from CSAFusionLib.cli.outputs import check_extension, check_outputs
 from CSAFusionLib.cli.progress_bar import ProgressBar
 from CSAFusionLib.cli.reading import read_inputs
 from CSAFusionLib.cli.summary import print_fusion_summary, print_written
 from CSAFusionLib.files.whole import Writer, content_writer, write_whole
+from CSAFusionLib.fusion.device import choose_device
+from CSAFusionLib.fusion.memory_need import memory_need
 from CSAFusionLib.fusion.pipeline import FusionResult, fuse_volumes
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.json_text import to_json
@@ -73,7 +77,10 @@ def fuse_volume_files(
     outputs.check((fixed, moving), settings.transform_model)
     with ProgressBar() as progress:
         progress("Reading", 0, 0)
-        result = fuse_volumes(*read_inputs(fixed, moving, volume, orientation=orientation), settings, progress=progress)
+        volumes = read_inputs(fixed, moving, volume, orientation=orientation)
+        need = memory_need(*volumes, settings, choose_device(settings.device))
+        typer.echo(f"Memory       about {need} at the peak")
+        result = fuse_volumes(*volumes, settings, progress=progress)
         writers = outputs.writers(result, settings, progress)
         write_whole(writers, progress)
     print_fusion_summary(result.provenance)

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from CSAFusionLib.errors import InputError
+from CSAFusionLib.errors import InputError, NotEnoughMemory
 from CSAFusionLib.fusion.device import Device
 from CSAFusionLib.fusion.engines import BatchesOnDevice, Output, SlicesOnThreads
 from CSAFusionLib.fusion.sources import Slices
+from CSAFusionLib.memory.exhaustion import is_out_of_memory
 from CSAFusionLib.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class NetworkRun:
             yield from self._engine.outputs(self._a, self._b, wanted)
             return
         except (RuntimeError, MemoryError) as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
         # Outside the handler: the traceback would keep the failed batch's memory alive.
         self._engine.close()
@@ -110,13 +111,20 @@ class NetworkRun:
             self._warn(f"Memory ran out on {self.device.torch_device}; went on with the CPU, which is slower.")
             self.device = Device("cpu", f"memory ran out on {self.device.torch_device}")
         else:
-            raise InputError(
+            raise NotEnoughMemory(
                 f"There is not enough memory to fuse one slice of {self._a.shape[1]} x {self._a.shape[2]} pixels; "
                 "close other programs or resample the fixed volume to larger voxels."
             )
 
     def _warn(self, message: str) -> None:
         self.warnings.append(message)
+
+
+def slices_in_memory(device: Device, shape: tuple[int, int], batch_size: int | None = None) -> int:
+    """Return how many slices of a shape (H, W) are in this machine's own memory at a time; 0 on a CUDA card."""
+    if device.torch_device.startswith("cuda"):
+        return 0
+    return batch_size or _default_batch_size(device, shape)
 
 
 def _check_finite(values: np.ndarray, device: Device) -> None:
@@ -135,13 +143,3 @@ def _default_batch_size(device: Device, shape: tuple[int, ...]) -> int:
 
 def _is_cpu(device: Device) -> bool:
     return device.torch_device.partition(":")[0] == "cpu"
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    """CUDA has a class of its own for it; MPS and the CPU allocator only say so."""
-    import torch
-
-    said = str(error).lower()
-    return isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)) or any(
-        phrase in said for phrase in ("out of memory", "can't allocate memory", "not enough memory")
-    )

@@ -12,6 +12,7 @@ import SimpleITK as sitk
 
 from CSAFusionLib.fusion.alignment import AlignedPair, Role, align, find_roles, moving_on_grid
 from CSAFusionLib.fusion.device import choose_device
+from CSAFusionLib.fusion.memory_need import memory_need
 from CSAFusionLib.fusion.provenance import describe_registration, describe_run
 from CSAFusionLib.fusion.result import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings
@@ -20,6 +21,7 @@ from CSAFusionLib.fusion.sources import Seen, Source, blend, brightness, fade_co
 from CSAFusionLib.fusion.steadiness import neighbour_weights, within_reach
 from CSAFusionLib.geometry.planes import from_slices, slice_spacing, slices_view, to_slices
 from CSAFusionLib.intensity.numeric_range import own_values
+from CSAFusionLib.memory.estimate import check_memory
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.check.examine import examine
 from CSAFusionLib.registration.check.verdict import Level
@@ -57,6 +59,7 @@ def fuse_volumes(
         contribution: whether to make the map of the fixed volume's share too.
 
     Raises:
+        NotEnoughMemory: this machine cannot hold what the fusion needs.
         InputError: a volume, a setting or the weights cannot be used, or the volumes do not overlap.
         RegistrationError: the registration engine failed or is not installed.
         Cancelled: from ``progress``.
@@ -66,13 +69,14 @@ def fuse_volumes(
 
     check_volume(fixed)
     check_volume(moving)
+    device = choose_device(settings.device)
+    check_memory(memory_need(fixed, moving, settings, device))
     roles = find_roles(fixed, moving, settings)
     fixed, moving = (role.volume for role in roles)
     modalities = roles[0].modality, roles[1].modality
     network, weights = load_network(settings.weights or choose_weights(*_in_order(roles, *modalities)))
     strengths = strengths_of(network.configuration, fixed_is_a(*modalities), settings.balance)
     neighbours = neighbour_weights(slice_spacing(fixed.image, settings.plane)[0], settings.steadiness)
-    device = choose_device(settings.device)
 
     registration = _checked(registration or _register(fixed, moving, settings, progress), fixed, moving, progress)
     progress("Resampling", 0, 0)

@@ -87,6 +87,13 @@ def slice_spacing(image: sitk.Image, plane: Plane) -> tuple[float, float, float]
     return sides[order[0]], sides[order[1]], sides[order[2]]
 
 
+def slice_shape(image: sitk.Image, plane: Plane) -> tuple[int, int, int]:
+    """Return how many slices a plane has, and their rows and columns."""
+    order, _ = _storage_to_slices(image, plane)
+    lengths = image.GetSize()[::-1]
+    return lengths[order[0]], lengths[order[1]], lengths[order[2]]
+
+
 def slice_centres(image: sitk.Image, plane: Plane) -> np.ndarray:
     """Return the middle of each slice that :func:`to_slices` gives, (S, 3) in LPS mm."""
     order, flips = _storage_to_slices(image, plane)

@@ -12,8 +12,9 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
-from CSAFusionLib.errors import CSAFusionError, InputError
+from CSAFusionLib.errors import CSAFusionError, InputError, NotEnoughMemory
 from CSAFusionLib.fusion.pipeline import FusionResult
+from CSAFusionLib.memory.exhaustion import RAN_OUT, stems_from_lack_of_memory
 from CSAFusionLib.worker.events import error_line, progress_line, result_line
 from CSAFusionLib.worker.job import load_job, save_result
 
@@ -36,8 +37,11 @@ def main(folder: Path, task: str) -> None:
         others = {"registration": job.registration, "region": job.region, "contribution": job.contribution}
         result = work(job.fixed, job.moving, job.settings, **others, progress=progress)
         _hand_back(result, folder)
-    except CSAFusionError as error:
-        tell(error_line(str(error)))
+    except (CSAFusionError, MemoryError, RuntimeError, OSError, ImportError) as error:
+        lack = stems_from_lack_of_memory(error) and not isinstance(error, NotEnoughMemory)
+        if not lack and not isinstance(error, CSAFusionError):
+            raise
+        tell(error_line(RAN_OUT if lack else str(error)))
     else:
         tell(result_line())
 
