@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.memory.estimate import check_room_for_torch
 
 if TYPE_CHECKING:
     import torch
@@ -27,7 +28,9 @@ def choose_device(request: str = "auto") -> Device:
 
     Raises:
         InputError: the device asked for is not known or cannot run a small convolution.
+        NotEnoughMemory: there is no room to load PyTorch.
     """
+    check_room_for_torch()
     return _best_device() if request == "auto" else _requested_device(request)
 
 

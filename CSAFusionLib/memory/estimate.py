@@ -8,6 +8,8 @@ measures the constants below on a machine with Linux and prints them beside what
 from __future__ import annotations
 
 import math
+import os
+import sys
 from dataclasses import dataclass
 
 import SimpleITK as sitk
@@ -16,27 +18,30 @@ from CSAFusionLib.errors import NotEnoughMemory
 from CSAFusionLib.memory.available import Available, available, resident_now
 
 # Bytes for each voxel of the fixed volume and of the moving one, beyond the volumes themselves, while they are fused
-# (grey, or with colour) and while they are registered or their alignment is checked; and what libraries and network
-# take whatever the size.
-FUSING_GREY, FUSING_COLOUR = 40.0, 70.0
+# (grey, or with colour) and while they are registered or their alignment is checked.
+FUSING_GREY, FUSING_COLOUR = 39.0, 89.0
 FUSING_MOVING = 4.0
-REGISTERING_FIXED, REGISTERING_MOVING = 12.0, 12.0
-LIBRARIES = 440 * 2**20
-# Of one slice in the network, for each of its pixels.
-NETWORK_PIXEL = 300.0
+REGISTERING = 12.0
+# Of each slice that is in the network, for each of its pixels.
+NETWORK_PIXEL = 100.0
+# What the libraries take whatever the size: all of them, and without PyTorch.
+LIBRARIES = 490 * 2**20
+REGISTERING_LIBRARIES = 150 * 2**20
 
-# The address space that threads and libraries reserve and never use.
-_RESERVED = 600 * 2**20
+# Address space that is reserved and never used: by each thread, and by PyTorch while it is loaded.
+_RESERVED_BY_THREAD = 64 * 2**20
+_RESERVED_BY_TORCH = 640 * 2**20
 # The estimate is this exact: less than this share of it is surely too little.
 _SURE = 0.85
 
 
 @dataclass(frozen=True)
 class Need:
-    """Bytes a fusion takes at its peak, and how many of them the process holds when its volumes are read."""
+    """Bytes a fusion or a registration takes at its peak, and how many of them the process holds already."""
 
     total: int
     held: int
+    what: str = "The fusion"
 
     def __str__(self) -> str:
         return in_gib(self.total)
@@ -50,26 +55,47 @@ def fusion_need(fixed: sitk.Image, moving: sitk.Image, *, in_colour: bool, slice
     """
     voxels = fixed.GetNumberOfPixels(), moving.GetNumberOfPixels()
     stored = sum(_bytes_of(image) for image in (fixed, moving))
-    registering = REGISTERING_FIXED * voxels[0] + REGISTERING_MOVING * voxels[1]
     fusing = (FUSING_COLOUR if in_colour else FUSING_GREY) * voxels[0] + FUSING_MOVING * voxels[1]
     fusing += NETWORK_PIXEL * slices_at_once * pixels
-    return Need(math.ceil(LIBRARIES + stored + max(registering, fusing)), resident_now())
+    return Need(math.ceil(LIBRARIES + stored + max(REGISTERING * sum(voxels), fusing)), resident_now())
+
+
+def registration_need(fixed: sitk.Image, moving: sitk.Image) -> Need:
+    """Estimate the memory of a registration alone, of two volumes that are read; other programs' engines apart."""
+    voxels = fixed.GetNumberOfPixels() + moving.GetNumberOfPixels()
+    stored = _bytes_of(fixed) + _bytes_of(moving)
+    total = math.ceil(REGISTERING_LIBRARIES + stored + REGISTERING * voxels)
+    return Need(total, resident_now(), "The registration")
+
+
+def check_room_for_torch() -> None:
+    """Refuse to load PyTorch where the limit of the address space is below what that takes: it would end the process.
+
+    Raises NotEnoughMemory.
+    """
+    room = available().address_space
+    if room is not None and "torch" not in sys.modules and room < _RESERVED_BY_TORCH:
+        raise _lacking("PyTorch", _RESERVED_BY_TORCH, room)
 
 
 def check_memory(need: Need, there_is: Available | None = None) -> None:
-    """Refuse a fusion that this machine, or what it grants this process, cannot hold.
+    """Refuse what this machine, or what it grants this process, cannot hold.
 
     Raises NotEnoughMemory, which says how much is needed and how much there is.
     """
     there_is = there_is or available()
     more = max(0, need.total - need.held)
-    free = [(there_is.resident, more), (there_is.address_space, more + _RESERVED)]
-    for room, wanted in free:
+    reserved = _RESERVED_BY_THREAD * (1 + (os.cpu_count() or 1))
+    for room, wanted in ((there_is.resident, more), (there_is.address_space, more + reserved)):
         if room is not None and room < _SURE * wanted:
-            raise NotEnoughMemory(
-                f"The fusion needs about {in_gib(wanted)} of memory more than is in use, and {in_gib(room)} are free; "
-                "close other programs, or resample the fixed volume to larger voxels."
-            )
+            raise _lacking(need.what, wanted, room)
+
+
+def _lacking(what: str, wanted: float, room: float) -> NotEnoughMemory:
+    return NotEnoughMemory(
+        f"{what} needs about {in_gib(wanted)} of memory more than is in use, and {in_gib(room)} are free; close other "
+        "programs, or give volumes with larger voxels."
+    )
 
 
 def in_gib(size: float) -> str:

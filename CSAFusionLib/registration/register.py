@@ -10,6 +10,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError, RegistrationError
+from CSAFusionLib.memory.estimate import check_memory, registration_need
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.auto import Attempt, candidates, choose
 from CSAFusionLib.registration.check.examine import Examiner
@@ -55,6 +56,7 @@ def register(
     """
     _check_choice(method, model)
     _check_pair(fixed, moving, method)
+    check_memory(registration_need(fixed.image, moving.image))
     started = time.perf_counter()
     target, source = prepare(fixed), prepare(moving)
     placed, shift = (source, None) if meet(target, source) else centred(target, source)

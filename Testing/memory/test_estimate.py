@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import SimpleITK as sitk
 
@@ -25,6 +28,16 @@ def test_a_limit_of_the_address_space_counts_too() -> None:
 @pytest.mark.parametrize("room", [Available(None, None), Available(4 * GIB, None), Available(9 * GIB, 9 * GIB)])
 def test_what_fits_or_is_not_known_is_not_refused(room: Available) -> None:
     check_memory(Need(5 * GIB, GIB), room)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit and /proc are Linux's")
+def test_torch_is_not_loaded_where_that_would_end_the_process() -> None:
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_AS, (2**29, 2**29));"
+        "from CSAFusionLib.memory.estimate import check_room_for_torch; check_room_for_torch()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "NotEnoughMemory: PyTorch needs about 640 MiB" in done.stderr
 
 
 def test_more_voxels_colour_and_wider_values_need_more() -> None:
