@@ -122,9 +122,12 @@ class NetworkRun:
 
 def slices_in_memory(device: Device, shape: tuple[int, int], batch_size: int | None = None) -> int:
     """Return how many slices of a shape (H, W) are in this machine's own memory at a time; 0 on a CUDA card."""
+    import torch
+
     if device.torch_device.startswith("cuda"):
         return 0
-    return batch_size or _default_batch_size(device, shape)
+    at_once = batch_size or _default_batch_size(device, shape)
+    return min(at_once, torch.get_num_threads()) if _is_cpu(device) else at_once
 
 
 def _check_finite(values: np.ndarray, device: Device) -> None:

@@ -17,16 +17,15 @@ import SimpleITK as sitk
 from CSAFusionLib.errors import NotEnoughMemory
 from CSAFusionLib.memory.available import Available, available, resident_now
 
-# Bytes for each voxel of the fixed volume and of the moving one, beyond the volumes themselves, while they are fused
-# (grey, or with colour) and while they are registered or their alignment is checked.
-FUSING_GREY, FUSING_COLOUR = 39.0, 89.0
-FUSING_MOVING = 4.0
-REGISTERING = 12.0
+# Bytes beyond the volumes themselves: for each voxel of the fixed one while they are fused, in grey or with colour, and
+# for each voxel of both while they are registered or their alignment is checked.
+FUSING_GREY, FUSING_COLOUR = 16.2, 34.5
+REGISTERING = 6.8
 # Of each slice that is in the network, for each of its pixels.
-NETWORK_PIXEL = 100.0
+NETWORK_PIXEL = 306.0
 # What the libraries take whatever the size: all of them, and without PyTorch.
-LIBRARIES = 490 * 2**20
-REGISTERING_LIBRARIES = 150 * 2**20
+LIBRARIES = 455 * 2**20
+REGISTERING_LIBRARIES = 210 * 2**20
 
 # Address space that is reserved and never used: by each thread, and by PyTorch while it is loaded.
 _RESERVED_BY_THREAD = 64 * 2**20
@@ -55,7 +54,7 @@ def fusion_need(fixed: sitk.Image, moving: sitk.Image, *, in_colour: bool, slice
     """
     voxels = fixed.GetNumberOfPixels(), moving.GetNumberOfPixels()
     stored = sum(_bytes_of(image) for image in (fixed, moving))
-    fusing = (FUSING_COLOUR if in_colour else FUSING_GREY) * voxels[0] + FUSING_MOVING * voxels[1]
+    fusing = (FUSING_COLOUR if in_colour else FUSING_GREY) * voxels[0]
     fusing += NETWORK_PIXEL * slices_at_once * pixels
     return Need(math.ceil(LIBRARIES + stored + max(REGISTERING * sum(voxels), fusing)), resident_now())
 

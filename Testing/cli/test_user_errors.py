@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from CSAFusionLib.cli.user_errors import explains_errors
-from CSAFusionLib.errors import Cancelled, InputError, RegistrationError
+from CSAFusionLib.errors import Cancelled, InputError, NotEnoughMemory, RegistrationError
 
 
 def run(error: BaseException | None) -> tuple[int, str, BaseException | None]:
@@ -67,3 +71,35 @@ def test_what_the_system_refuses_is_one_sentence(capsys: pytest.CaptureFixture, 
         explains_errors(command)()
     assert told.value.exit_code == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "lack",
+    [
+        MemoryError(),
+        RuntimeError("Failed to allocate memory for image."),
+        ImportError("libtorch_cpu.so: failed to map segment from shared object"),
+    ],
+)
+def test_memory_that_runs_out_is_told_in_a_sentence_wherever_it_does(lack: Exception) -> None:
+    code, said, _ = run(lack)
+    assert code == 2 and said.startswith("Memory ran out. Close other programs")
+
+
+def test_a_file_that_could_not_be_read_for_lack_of_memory_is_not_called_damaged() -> None:
+    error = InputError("'a.nrrd' cannot be read; give an undamaged file.")
+    error.__cause__ = MemoryError()
+    code, said, _ = run(error)
+    assert code == 2 and said.startswith("Memory ran out")
+
+
+def test_a_machine_that_is_too_small_is_told_with_its_figures() -> None:
+    assert run(NotEnoughMemory("The fusion needs about 9 GiB."))[:2] == (2, "The fusion needs about 9 GiB.\n")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
+def test_libraries_that_do_not_fit_are_no_traceback() -> None:
+    code = "import resource; resource.setrlimit(resource.RLIMIT_AS, (300 << 20,) * 2); import CSAFusionLib.cli.main"
+    one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | one_thread)
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
