@@ -15,6 +15,11 @@ import pytest
 # took a minute instead of two seconds.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# A suite that runs in the background was started with these ignored, and so would be what it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 

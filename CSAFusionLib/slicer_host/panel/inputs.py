@@ -121,19 +121,23 @@ class InputsSection:
         """What a volume is taken for, and its black and white in its unit, which the preview then shows."""
         chosen = modality_of(getattr(self._parameters, f"modality{side}"))
         try:
-            limits = self._looks.limits(volume, chosen, window_of(self._parameters, side))
+            mapping = self._looks.mapping(volume, chosen, window_of(self._parameters, side))
         except CSAFusionError as error:
             return str(error)
-        if limits is None:
+        if mapping is None:
             return ""
         if self._ui.previewCheckBox.checked and not self._as_displayed(side):
-            self._preview.show(volume, *limits)
+            self._preview.show(volume, *mapping.window)
         modality = chosen or self._looks.guess(volume) or Modality.MR
-        low, high = (f"{number(value)}{self._looks.unit(volume, modality)}" for value in limits)
+        low, high = (f"{number(value)}{self._looks.unit(volume, modality)}" for value in (mapping.low, mapping.high))
         kind = _("{modality}:") if chosen else _("{modality} (guessed):")
-        return " ".join(
-            (kind.format(modality=modality.name), _("{low} is black, {high} is white.").format(low=low, high=high))
-        )
+        said = [kind.format(modality=modality.name), _("{low} is black, {high} is white.").format(low=low, high=high)]
+        if mapping.knee is not None:
+            value, brightness = mapping.knee
+            said.append(
+                _("Up to {value}: the darker {share} %.").format(value=number(value), share=f"{brightness:.0%}"[:-1])
+            )
+        return " ".join(said)
 
     def _menu(self, what: str, side: str) -> Any:
         return getattr(self._ui, f"{what}{side}ComboBox")

@@ -11,7 +11,7 @@ import slicer.util
 from CSAFusionLib.errors import CSAFusionError
 from CSAFusionLib.intensity.blur import edge_width_mm
 from CSAFusionLib.intensity.hounsfield import is_in_hounsfield
-from CSAFusionLib.intensity.mapping import find_mapping
+from CSAFusionLib.intensity.mapping import IntensityMapping, find_mapping
 from CSAFusionLib.intensity.modality import Modality, guess_modality
 from CSAFusionLib.intensity.windows import Window
 from CSAFusionLib.slicer_host.reading import sample_of_node
@@ -43,14 +43,14 @@ class Looks:
         """The modality that would be guessed, or None where there is no image that can be fused."""
         return self._remembered(node, "guess", _guess)
 
-    def limits(
+    def mapping(
         self, node: slicer.vtkMRMLVolumeNode, modality: Modality | None, window: Window | None
-    ) -> tuple[float, float] | None:
-        """The values that would be black and white, or None as above."""
+    ) -> IntensityMapping | None:
+        """Which values would be black and white, or None as above."""
 
-        def find(node: slicer.vtkMRMLVolumeNode) -> tuple[float, float]:
+        def find(node: slicer.vtkMRMLVolumeNode) -> IntensityMapping:
             some = _checked(sample_of_node(node, _THROUGHOUT))
-            return find_mapping(some, modality or self.guess(node) or Modality.MR, window).window
+            return find_mapping(some, modality or self.guess(node) or Modality.MR, window)
 
         return self._remembered(node, (modality, window), find)
 

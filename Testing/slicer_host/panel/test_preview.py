@@ -70,18 +70,18 @@ def test_limits_of_a_part_are_those_of_the_whole_or_nearly_so(head):
     node = a_volume_node("MR", head, MILLIMETRES)
     whole = find_mapping(volume_from_node(node), Modality.MR)
     np.testing.assert_allclose(
-        Looks().limits(node, Modality.MR, None), (whole.low, whole.high), atol=0.03 * (whole.high - whole.low)
+        Looks().mapping(node, Modality.MR, None).window, (whole.low, whole.high), atol=0.03 * (whole.high - whole.low)
     )
-    assert Looks().limits(node, Modality.MR, Window(10, 20)) == (0, 20)
+    assert Looks().mapping(node, Modality.MR, Window(10, 20)).window == (0, 20)
 
 
 def test_what_was_found_is_kept_until_the_voxels_change(head):
     node, looks = a_volume_node("MR", head, MILLIMETRES), Looks()
-    first = looks.limits(node, Modality.MR, None)
+    first = looks.mapping(node, Modality.MR, None)
     slicer.util.arrayFromVolume(node)[:] *= 2
-    assert looks.limits(node, Modality.MR, None) == first
+    assert looks.mapping(node, Modality.MR, None) == first
     slicer.util.arrayFromVolumeModified(node)
-    assert looks.limits(node, Modality.MR, None)[1] == pytest.approx(2 * first[1], rel=0.02)
+    assert looks.mapping(node, Modality.MR, None).high == pytest.approx(2 * first.high, rel=0.02)
 
 
 def test_without_an_image_that_can_be_fused_there_is_no_guess(scene):
@@ -95,7 +95,7 @@ def test_a_large_volume_does_not_stop_slicer():
     large = np.kron(a_head(64), np.ones((3, 4, 4), np.int16))[:160]
     node, looks = a_volume_node("MR", large, MILLIMETRES), Looks()
     began = time.process_time()
-    assert looks.guess(node) is Modality.MR and looks.limits(node, None, None)
+    assert looks.guess(node) is Modality.MR and looks.mapping(node, None, None)
     # Both together take 40 ms of a slow processor; all voxels would take 2 s.
     assert time.process_time() - began < 0.25
 

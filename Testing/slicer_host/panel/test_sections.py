@@ -103,7 +103,9 @@ def test_black_and_white_are_told_in_the_unit_of_the_volume(panel, volumes):
     unit.SetValueSchemeMeaning("g/ml{SUVbw}", "UCUM", "Standardized Uptake Value body weight")
     volumes[1].SetVoxelValueUnits(unit)
     panel._parameterNode.modalityB = ModalityChoice.PET
-    assert panel.ui.intensityALabel.text == "CT (guessed): -50 HU is black, 250 HU is white."
+    assert panel.ui.intensityALabel.text == (
+        "CT (guessed): 0 HU is black, 1000 HU is white. Up to 80: the darker 80 %."
+    )
     assert panel.ui.intensityBLabel.text.startswith("PET: 0 g/ml{SUVbw} is black, ")
     panel._parameterNode.modalityA = ModalityChoice.MR
     assert panel.ui.intensityALabel.text.startswith("MR: -1000 is black, ")
