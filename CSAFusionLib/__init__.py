@@ -1,12 +1,75 @@
 """CSAFusion: fuse two medical images into one, slice by slice, in 3-D geometry.
 
-The backend of the CSAFusion extension for 3D Slicer. It imports without Slicer, and importing it loads nothing heavy.
+::
+
+    import CSAFusionLib as csafusion
+
+    result = csafusion.fuse("t1.nii.gz", "pet.nii.gz")
+    result.save("fused/")
+
+The backend of the CSAFusion extension for 3D Slicer. It imports without Slicer, and importing it loads nothing heavy:
+the names below are loaded when they are first used.
+
 The way of the data: ``volumes`` (read, check, write), ``geometry`` (grids, planes, resampling), ``intensity``
 (modality, mapping to [0, 1], colour), ``registration``, ``fusion`` (settings, the run over the slices), ``network``
-with its ``weights``. ``losses``, ``training`` and ``evaluation`` make and judge the weights; ``cli`` and
-``slicer_host`` (with ``worker``, its child process) are the two ways in; ``demo`` is the tour.
+with its ``weights``. ``losses``, ``training`` and ``evaluation`` make and judge the weights; ``api`` (this front door),
+``cli`` and ``slicer_host`` (with ``worker``, its child process) are the three ways in; ``demo`` is the tour.
+
+Messages go to the standard ``logging`` under the name ``CSAFusionLib``, and nowhere unless the application asks; they
+hold no path, no name and nothing else of the patient.
 
 Research use only, not for diagnosis.
 """
 
-__version__ = "0.1.0"
+from __future__ import annotations
+
+# Type checkers take it for true; ``typing`` would be most of what the import costs.
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from CSAFusionLib.api import fuse, read_volume, register
+    from CSAFusionLib.errors import CSAFusionError, InputError
+    from CSAFusionLib.fusion.result import FusionResult
+    from CSAFusionLib.fusion.settings import FusionSettings
+    from CSAFusionLib.volumes.volume import Volume
+
+__version__ = "0.2.0"
+
+__all__ = [
+    "CSAFusionError",
+    "FusionResult",
+    "FusionSettings",
+    "InputError",
+    "Volume",
+    "fuse",
+    "read_volume",
+    "register",
+]
+
+_HOMES = {
+    "CSAFusionError": "CSAFusionLib.errors",
+    "FusionResult": "CSAFusionLib.fusion.result",
+    "FusionSettings": "CSAFusionLib.fusion.settings",
+    "InputError": "CSAFusionLib.errors",
+    "Volume": "CSAFusionLib.volumes.volume",
+    "fuse": "CSAFusionLib.api",
+    "read_volume": "CSAFusionLib.api",
+    "register": "CSAFusionLib.api",
+}
+
+# Hidden from type checkers, which would take every misspelt name for one that this gives.
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        """Load a public name from its home when it is first used (PEP 562)."""
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        value = getattr(import_module(_HOMES[name]), name)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -9,6 +9,7 @@ import typer
 
 from CSAFusionLib.cli import options
 from CSAFusionLib.cli.options import optional_choice, optional_window
+from CSAFusionLib.cli.panels import OUTPUTS, REGISTRATION, offering
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings, parse_choice
 from CSAFusionLib.geometry.planes import Plane
@@ -23,10 +24,23 @@ from CSAFusionLib.volumes.nifti_orientation import Orientation
 def fuse(
     fixed: options.Fixed,
     moving: options.Moving,
-    output: Annotated[Path, typer.Option("-o", "--output", help="The fused volume; a folder for folders of pictures.")],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o",
+            "--output",
+            help="The fused volume; a folder for folders of pictures.",
+            rich_help_panel=OUTPUTS,
+        ),
+    ],
     registration: Annotated[
         str | None,
-        typer.Option(metavar=options.METHODS, help="Default: auto for volumes; pictures are fused as they are."),
+        typer.Option(
+            metavar=options.METHODS,
+            help="Default: auto for volumes; pictures are fused as they are.",
+            rich_help_panel=REGISTRATION,
+            autocompletion=offering(options.METHODS.split("|")),
+        ),
     ] = None,
     model: options.Model = "rigid",
     volume: options.VolumeNumber = None,
@@ -46,10 +60,17 @@ def fuse(
     deterministic: options.Deterministic = True,
     brainsfit: options.Brainsfit = None,
     transform: Annotated[
-        Path | None, typer.Option(help="Also save the transform, fixed to moving (.tfm, .h5).")
+        Path | None,
+        typer.Option(help="Also save the transform, fixed to moving (.tfm, .h5).", rich_help_panel=OUTPUTS),
     ] = None,
-    png: Annotated[Path | None, typer.Option(help="Also save a picture: fixed, moving, overlay, fused.")] = None,
-    provenance: Annotated[Path | None, typer.Option(help="Also save how the result was made (.json).")] = None,
+    png: Annotated[
+        Path | None,
+        typer.Option(help="Also save a picture: fixed, moving, overlay, fused.", rich_help_panel=OUTPUTS),
+    ] = None,
+    provenance: Annotated[
+        Path | None,
+        typer.Option(help="Also save how the result was made (.json).", rich_help_panel=OUTPUTS),
+    ] = None,
 ) -> None:
     """Fuse MOVING into FIXED.
 

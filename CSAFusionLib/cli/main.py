@@ -4,19 +4,35 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from typing import Annotated
 
 import typer
 
+from CSAFusionLib import __version__
+from CSAFusionLib.cli.panels import PanelCommand
 from CSAFusionLib.cli.user_errors import BAD_INPUT, explains_errors
 from CSAFusionLib.memory.exhaustion import RAN_OUT, is_out_of_memory
 
 app = typer.Typer(
-    help="Fuse two medical images into one. Research use only, not for diagnosis.",
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"csafusion {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Fuse two medical images into one. Research use only, not for diagnosis."""
 
 
 def _commands() -> tuple[Callable[..., None], ...]:
@@ -40,4 +56,4 @@ except (ImportError, OSError, MemoryError) as error:
     typer.echo(RAN_OUT, err=True)
     sys.exit(BAD_INPUT)
 for _command in _found:
-    app.command()(explains_errors(_command))
+    app.command(cls=PanelCommand)(explains_errors(_command))

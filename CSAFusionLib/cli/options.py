@@ -8,8 +8,10 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from CSAFusionLib.cli.panels import FUSION, INPUTS, NETWORK, REGISTRATION, offering
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import parse_choice
+from CSAFusionLib.geometry.planes import Plane
 from CSAFusionLib.intensity.colour_tables import COLOUR_TABLES
 from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.intensity.windows import CT_WINDOWS, Window, parse_window
@@ -23,6 +25,7 @@ ORIENTATIONS = "|".join(orientation.name.lower() for orientation in Orientation)
 MODALITIES = "|".join(modality.name for modality in Modality)
 WINDOWS = "LEVEL,WIDTH or " + "|".join(CT_WINDOWS)
 METHODS = "|".join(method.name.lower() for method in Method)
+PLANES = "|".join(plane.value for plane in Plane)
 MODELS = "|".join(model.name.lower() for model in TransformModel)
 
 Fixed = Annotated[
@@ -35,6 +38,7 @@ VolumeNumber = Annotated[
         "--volume",
         metavar="N|N,M",
         help="Which volume, from 1, of an input that holds several; N,M where both do.",
+        rich_help_panel=INPUTS,
     ),
 ]
 Model = Annotated[
@@ -42,22 +46,43 @@ Model = Annotated[
     typer.Option(
         metavar=MODELS,
         help="Freedom of the registration. Deformable are bspline (elastix, landmarks, brains) and the others (ants).",
+        rich_help_panel=REGISTRATION,
+        autocompletion=offering(MODELS.split("|")),
     ),
 ]
-Seed = Annotated[int, typer.Option(help="Seed of the registration's sampling.")]
+Seed = Annotated[int, typer.Option(help="Seed of the registration's sampling.", rich_help_panel=REGISTRATION)]
 Deterministic = Annotated[
     bool,
     typer.Option(
         "--deterministic/--all-threads",
         help="Register with one thread, so that the same input gives the same transform, or faster with all.",
+        rich_help_panel=REGISTRATION,
     ),
 ]
 Brainsfit = Annotated[
-    Path | None, typer.Option(help="BRAINSFit's executable, for the method brains. Default: the one on the PATH.")
+    Path | None,
+    typer.Option(
+        help="BRAINSFit's executable, for the method brains. Default: the one on the PATH.",
+        rich_help_panel=REGISTRATION,
+    ),
 ]
-ModalityOption = Annotated[str | None, typer.Option(metavar=MODALITIES, help="Guessed from the data when left out.")]
+ModalityOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar=MODALITIES,
+        help="Guessed from the data when left out.",
+        rich_help_panel=INPUTS,
+        autocompletion=offering(MODALITIES.split("|")),
+    ),
+]
 WindowOption = Annotated[
-    str | None, typer.Option(metavar="WINDOW", help=f"Shown from black to white: {WINDOWS}. Found when left out.")
+    str | None,
+    typer.Option(
+        metavar="WINDOW",
+        help=f"Shown from black to white: {WINDOWS}. Found when left out.",
+        rich_help_panel=INPUTS,
+        autocompletion=offering(CT_WINDOWS),
+    ),
 ]
 OrientationFrom = Annotated[
     str,
@@ -65,21 +90,52 @@ OrientationFrom = Annotated[
         metavar=ORIENTATIONS,
         help="What places NIfTI volumes: header chooses between qform and sform as 3D Slicer does; nibabel takes the "
         "sform first, and a header without orientation as nibabel, FSL and SPM do.",
+        rich_help_panel=INPUTS,
+        autocompletion=offering(ORIENTATIONS.split("|")),
     ),
 ]
 ColourTable = Annotated[
     str | None,
-    typer.Option(metavar="|".join(COLOUR_TABLES), help="Fuse a scalar PET or SPECT in colour, through this table."),
+    typer.Option(
+        metavar="|".join(COLOUR_TABLES),
+        help="Fuse a scalar PET or SPECT in colour, through this table.",
+        rich_help_panel=FUSION,
+        autocompletion=offering(COLOUR_TABLES),
+    ),
 ]
 
-SlicePlane = Annotated[str, typer.Option(metavar="axial|sagittal|coronal|acquired", help="Plane of the slices.")]
-Weights = Annotated[str | None, typer.Option(help="Bundled weights by name, or a file. Default: by modality.")]
-Balance = Annotated[float, typer.Option(help="Strength of the sources, from -1 (FIXED alone) to 1 (MOVING alone).")]
-Steadiness = Annotated[
-    float, typer.Option(metavar="MM", help="Neighbouring slices share gains over so many mm; 0: each on its own.")
+SlicePlane = Annotated[
+    str,
+    typer.Option(
+        metavar=PLANES,
+        help="Plane of the slices.",
+        rich_help_panel=FUSION,
+        autocompletion=offering(PLANES.split("|")),
+    ),
 ]
-NetworkDevice = Annotated[str, typer.Option(help="Where the network runs: auto, cpu, cuda, cuda:N or mps.")]
-BatchSize = Annotated[int | None, typer.Option(help="Slices at a time. Default: by device and slice size.")]
+Weights = Annotated[
+    str | None,
+    typer.Option(help="Bundled weights by name, or a file. Default: by modality.", rich_help_panel=NETWORK),
+]
+Balance = Annotated[
+    float,
+    typer.Option(help="Strength of the sources, from -1 (FIXED alone) to 1 (MOVING alone).", rich_help_panel=FUSION),
+]
+Steadiness = Annotated[
+    float,
+    typer.Option(
+        metavar="MM",
+        help="Neighbouring slices share gains over so many mm; 0: each on its own.",
+        rich_help_panel=FUSION,
+    ),
+]
+NetworkDevice = Annotated[
+    str, typer.Option(help="Where the network runs: auto, cpu, cuda, cuda:N or mps.", rich_help_panel=NETWORK)
+]
+BatchSize = Annotated[
+    int | None,
+    typer.Option(help="Slices at a time. Default: by device and slice size.", rich_help_panel=NETWORK),
+]
 
 ALL_KINDS = "CT-MRI,SPECT-MRI,PET-MRI,T1-T2"
 REGISTERED = Path("runs/registered")

@@ -11,6 +11,7 @@ import typer
 from CSAFusionLib.cli import options
 from CSAFusionLib.cli.alignment_picture import alignment_picture
 from CSAFusionLib.cli.outputs import check_extension, check_outputs
+from CSAFusionLib.cli.panels import OUTPUTS, REGISTRATION, offering
 from CSAFusionLib.cli.progress_bar import ProgressBar
 from CSAFusionLib.cli.reading import read_inputs
 from CSAFusionLib.cli.summary import print_registration, print_warnings, print_written
@@ -37,12 +38,30 @@ def register(
     fixed: options.Fixed,
     moving: options.Moving,
     transform: Annotated[
-        Path, typer.Option(help="The transform, from FIXED points to MOVING points (.tfm; .h5 if deformable).")
+        Path,
+        typer.Option(
+            help="The transform, from FIXED points to MOVING points (.tfm; .h5 if deformable).",
+            rich_help_panel=OUTPUTS,
+        ),
     ],
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Also save MOVING on FIXED's grid.")] = None,
-    method: Annotated[str, typer.Option(metavar=options.METHODS, help="What does the registration.")] = "auto",
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Also save MOVING on FIXED's grid.", rich_help_panel=OUTPUTS),
+    ] = None,
+    method: Annotated[
+        str,
+        typer.Option(
+            metavar=options.METHODS,
+            help="What does the registration.",
+            rich_help_panel=REGISTRATION,
+            autocompletion=offering(options.METHODS.split("|")),
+        ),
+    ] = "auto",
     png: Annotated[
-        Path | None, typer.Option(help="Also save a picture: fixed, moved, checkerboard, edges, in three planes.")
+        Path | None,
+        typer.Option(
+            help="Also save a picture: fixed, moved, checkerboard, edges, in three planes.", rich_help_panel=OUTPUTS
+        ),
     ] = None,
     model: options.Model = "rigid",
     volume: options.VolumeNumber = None,

@@ -21,6 +21,7 @@ from CSAFusionLib.fusion.sources import Seen, Source, blend, brightness, fade_co
 from CSAFusionLib.fusion.steadiness import neighbour_weights, within_reach
 from CSAFusionLib.geometry.planes import from_slices, slice_spacing, slices_view, to_slices
 from CSAFusionLib.intensity.numeric_range import own_values
+from CSAFusionLib.logs import logger_of
 from CSAFusionLib.memory.estimate import check_memory
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.check.examine import examine
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from CSAFusionLib.fusion.slices import FusedSlices
 
 T = TypeVar("T")
+
+_log = logger_of(__name__)
 
 
 def fuse_volumes(
@@ -77,6 +80,7 @@ def fuse_volumes(
     network, weights = load_network(settings.weights or choose_weights(*_in_order(roles, *modalities)))
     strengths = strengths_of(network.configuration, fixed_is_a(*modalities), settings.balance)
     neighbours = neighbour_weights(slice_spacing(fixed.image, settings.plane)[0], settings.steadiness)
+    _log.info("fusing %s and %s, %s voxels", *(kind.value for kind in modalities), fixed.image.GetSize())
 
     registration = _checked(registration or _register(fixed, moving, settings, progress), fixed, moving, progress)
     progress("Resampling", 0, 0)
@@ -95,6 +99,7 @@ def fuse_volumes(
     image = from_slices(slices, fixed.image, settings.plane)
     share = fused.share if contribution else None
     warnings = [*_warnings(roles, registration), *fused.warnings]
+    _log.info("fused %d slices on %s, %d warnings", len(slices), fused.device.torch_device, len(warnings))
     return FusionResult(
         fused=image,
         **_on_demand(roles, settings, registration.transform, image),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import SimpleITK as sitk
@@ -55,3 +57,20 @@ class FusionResult:
     warnings: list[str]
     contribution: sitk.Image | None = None
     figures: OnDemand = OnDemand(dict)
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write all of it into a folder, which is made if need be, for :meth:`load` and for other programs.
+
+        The files are those of :mod:`CSAFusionLib.fusion.result_folder`. Raises InputError when the folder cannot be
+        used; then nothing is written.
+        """
+        from CSAFusionLib.fusion.result_folder import save_result
+
+        save_result(self, Path(folder))
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> FusionResult:
+        """Read what :meth:`save` wrote; InputError when it is missing or damaged."""
+        from CSAFusionLib.fusion.result_folder import load_result
+
+        return load_result(Path(folder))

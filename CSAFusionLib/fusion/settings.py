@@ -14,7 +14,7 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.geometry.planes import Plane
 from CSAFusionLib.intensity.colour_tables import COLOUR_TABLES
 from CSAFusionLib.intensity.modality import Modality
-from CSAFusionLib.intensity.windows import Window
+from CSAFusionLib.intensity.windows import Window, parse_window
 from CSAFusionLib.registration.methods import Method, TransformModel
 
 AnEnum = TypeVar("AnEnum", bound=Enum)
@@ -23,6 +23,9 @@ AnEnum = TypeVar("AnEnum", bound=Enum)
 @dataclass(frozen=True, kw_only=True)
 class FusionSettings:
     """The choices of one fusion; a combination that cannot work raises :class:`InputError` when it is made.
+
+    A name, in any case, serves for every enum (``registration="landmarks"``, ``plane="coronal"``), and the name of a CT
+    window or ``"level,width"`` for a window (``fixed_window="brain"``).
 
     Args:
         registration: what aligns the moving volume; ``Method.NONE`` trusts the geometry of the headers.
@@ -127,9 +130,15 @@ _MOST_STEADINESS_MM = 100.0
 _MOST_SLICES_AT_ONCE = 1024
 
 
+def _choice(value: object, choices: type[AnEnum], what: str) -> AnEnum:
+    return parse_choice(choices, value, what) if isinstance(value, str) else checks.member(value, choices, what)
+
+
 def _window(value: object) -> Window:
+    if isinstance(value, str):
+        return parse_window(value)
     if not isinstance(value, Window):
-        raise InputError(f"A window is a level and a width, not {checks.shown(value)}.")
+        raise InputError(f"A window is the name of a CT window, 'level,width' or a Window, not {checks.shown(value)}.")
     return value
 
 
@@ -138,7 +147,7 @@ def _weights(value: object) -> str:
 
 
 _CHECKS: dict[str, Callable[[object], Any]] = {
-    **{name: partial(checks.member, choices=known, what=name.replace("_", " ")) for name, known in _ENUMS.items()},
+    **{name: partial(_choice, choices=known, what=name.replace("_", " ")) for name, known in _ENUMS.items()},
     "fixed_window": _window,
     "moving_window": _window,
     "colour_table": partial(checks.text, what="colour table"),

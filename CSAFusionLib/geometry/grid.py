@@ -12,7 +12,11 @@ import SimpleITK as sitk
 # Same grid: no corner further than this share of a voxel from its twin, far above header rounding, far below sight.
 _TOLERANCE_VOXELS = 1e-2
 
-_LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+# Parts of a direction below the first are none; below the second, three directions of length 1 span no volume.
+_NOTHING = 1e-100
+_FLAT = 1e-3
+
+LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 def ijk_to_ras(image: sitk.Image) -> np.ndarray:
@@ -20,7 +24,28 @@ def ijk_to_ras(image: sitk.Image) -> np.ndarray:
     matrix = np.eye(4)
     matrix[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
     matrix[:3, 3] = image.GetOrigin()
-    return _LPS_TO_RAS @ matrix
+    return LPS_TO_RAS @ matrix
+
+
+def set_ijk_to_lps(image: sitk.Image, matrix: np.ndarray) -> None:
+    """Put a 3-D image where a (4, 4) matrix says that takes voxel indices (i, j, k, 1) to LPS mm; it may be sheared.
+
+    The matrix is finite, and no axis of it has the length 0.
+    """
+    spacing = np.linalg.norm(matrix[:3, :3], axis=0)
+    image.SetSpacing(spacing.tolist())
+    image.SetOrigin(matrix[:3, 3].tolist())
+    directions = matrix[:3, :3] / spacing
+    # ITK complains on the terminal of numbers so small that their squares are none.
+    directions[np.abs(directions) < _NOTHING] = 0.0
+    image.SetDirection(directions.ravel().tolist())
+
+
+def is_geometry(matrix: np.ndarray) -> bool:
+    """Tell whether a (4, 4) matrix from voxel indices to mm is finite and puts no two voxels in one place."""
+    axes = matrix[:3, :3]
+    spacing = np.linalg.norm(axes, axis=0)
+    return bool(np.isfinite(matrix).all() and spacing.min() > 0 and abs(np.linalg.det(axes / spacing)) >= _FLAT)
 
 
 def same_grid(a: sitk.Image, b: sitk.Image) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError, RegistrationError
+from CSAFusionLib.logs import logger_of
 from CSAFusionLib.memory.estimate import check_memory, registration_need
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.auto import Attempt, candidates, choose
@@ -21,6 +22,8 @@ from CSAFusionLib.registration.search.meeting import centred, meet, overlap
 from CSAFusionLib.registration.transforms import after_shift
 from CSAFusionLib.volumes.checking import check_volume
 from CSAFusionLib.volumes.volume import Volume
+
+_log = logger_of(__name__)
 
 # Each engine is a module with run(fixed, moving, model, *, seed, threads, progress) -> transform, imported when used.
 _ENGINES = {
@@ -70,13 +73,15 @@ def register(
         transform = find(method)
         chosen = Attempt(transform, method, check(transform))
     _check_overlap(fixed, moving, chosen)
+    verdict, seconds = chosen.check.verdict, time.perf_counter() - started
+    _log.info("registered by %s in %.1f s: %s", chosen.method.name.lower(), seconds, verdict.level.value)
     return RegistrationResult(
         transform=chosen.transform,
         method=chosen.method,
         model=None if chosen.method is Method.NONE else model,
-        seconds=time.perf_counter() - started,
+        seconds=seconds,
         metric=chosen.check.figures,
-        verdict=chosen.check.verdict,
+        verdict=verdict,
         warnings=() if shift is None else (_started_from_centres(fixed, moving, target, source),),
     )
 

@@ -67,7 +67,7 @@ def read_volume(
                 read = _read_file(path, volume, orientation)
     except OSError as error:
         raise InputError(f"'{path}' cannot be read ({reason(error)}); copy it and try again.") from error
-    image, notes = _straightened(path, read.image, keep_shear=keep_shear)
+    image, notes = straightened(str(path), read.image, keep_shear=keep_shear)
     image, filled = fill_non_finite(image)
     return replace(read, image=image, notes=(*read.notes, *notes, *filled))
 
@@ -84,7 +84,12 @@ def _read_file(path: Path, volume: int | None, orientation: Orientation) -> Volu
     return Volume(image, path.name, notes=notes + laid)
 
 
-def _straightened(path: Path, image: sitk.Image, *, keep_shear: bool) -> tuple[sitk.Image, tuple[str, ...]]:
+def straightened(name: str, image: sitk.Image, *, keep_shear: bool) -> tuple[sitk.Image, tuple[str, ...]]:
+    """Return an image whose axes are at right angles, and a note where that moves what one would notice.
+
+    name: what the message calls it. keep_shear: leave axes that are far from right angles as they are.
+    Raises InputError for such axes when they are not to be kept.
+    """
     moved = off_straight(image)
     if moved <= _ROUNDING_MM:
         return image, ()
@@ -95,7 +100,7 @@ def _straightened(path: Path, image: sitk.Image, *, keep_shear: bool) -> tuple[s
         return nearest_straight(image), (note,) if moved > _UNSAID_MM else ()
     if not keep_shear:
         raise InputError(
-            f"'{path}' has sheared axes in its header, {moved:.1f} mm off a straight grid at its corners; resample it "
+            f"'{name}' has sheared axes in its header, {moved:.1f} mm off a straight grid at its corners; resample it "
             f"to a grid with right angles first, or give it as the moving volume."
         )
     return image, (f"has sheared axes, {moved:.1f} mm off a straight grid at its corners; they were followed.",)

@@ -11,6 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.geometry.grid import is_geometry, set_ijk_to_lps
 from CSAFusionLib.volumes.voxel_data import VoxelData, read_voxels
 
 NO_ORIENTATION = "holds no orientation; its axes are taken to run to left, posterior and superior, as 3D Slicer does."
@@ -18,7 +19,6 @@ NO_SPACING = "does not give its voxel size along every axis; 1 mm was taken wher
 
 # Bytes behind the voxels that are still padding; more of them, or a slice, is what a wrong header leaves over.
 _PADDING = 1024
-_NOTHING = 1e-100
 _AT_A_TIME = 1 << 20
 
 
@@ -61,20 +61,12 @@ def to_image(stored: StoredVolume) -> tuple[sitk.Image, tuple[str, ...]]:
     if surplus >= min(_PADDING, slice_bytes):
         notes += (f"holds {surplus} bytes more than its header says, which were left out: compare its size.",)
     image = sitk.GetImageFromArray(_arranged(_scaled(flat, stored), stored), isVector=stored.components > 1)
-    spacing = np.linalg.norm(stored.affine[:3, :3], axis=0)
-    image.SetSpacing(spacing.tolist())
-    image.SetOrigin(stored.affine[:3, 3].tolist())
-    directions = stored.affine[:3, :3] / spacing
-    # ITK complains on the terminal of numbers so small that their squares are none.
-    directions[np.abs(directions) < _NOTHING] = 0.0
-    image.SetDirection(directions.ravel().tolist())
+    set_ijk_to_lps(image, stored.affine)
     return image, notes
 
 
 def _check_geometry(stored: StoredVolume) -> None:
-    axes = stored.affine[:3, :3]
-    spacing = np.linalg.norm(axes, axis=0)
-    if not np.isfinite(stored.affine).all() or spacing.min() <= 0 or abs(np.linalg.det(axes / spacing)) < 1e-3:
+    if not is_geometry(stored.affine):
         raise InputError(
             f"'{stored.path}' has a header whose spacing, origin or axis directions make no geometry; correct the "
             f"header or export the volume again."

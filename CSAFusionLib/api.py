@@ -1,0 +1,201 @@
+"""The front door: what ``import CSAFusionLib as csafusion`` offers, in terms of paths, images, arrays and names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
+
+import SimpleITK as sitk
+
+from CSAFusionLib import checks
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.fusion.result import FusionResult
+from CSAFusionLib.fusion.settings import FusionSettings, parse_choice
+from CSAFusionLib.geometry.grid import same_grid
+from CSAFusionLib.intensity.numeric_range import within_float32
+from CSAFusionLib.progress import Progress, silent
+from CSAFusionLib.registration.methods import Method, TransformModel
+from CSAFusionLib.registration.register import register as find_transform
+from CSAFusionLib.registration.result import RegistrationResult
+from CSAFusionLib.volumes.checking import check_volume
+from CSAFusionLib.volumes.in_memory import to_volume
+from CSAFusionLib.volumes.nifti_orientation import Orientation
+from CSAFusionLib.volumes.reading import read_volume as read_file
+from CSAFusionLib.volumes.volume import Volume
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from nibabel.spatialimages import SpatialImage
+
+    VolumeLike: TypeAlias = str | os.PathLike[str] | Volume | sitk.Image | SpatialImage | tuple[Any, Any]
+
+
+def read_volume(
+    source: VolumeLike,
+    volume: int | None = None,
+    *,
+    orientation: Orientation | str = Orientation.HEADER,
+    keep_shear: bool = False,
+) -> Volume:
+    """Read a 3-D volume, its header checked before its voxels are trusted.
+
+    Args:
+        source: a NIfTI, Analyze, NRRD or MetaImage file, a DICOM file or folder; or what
+            :func:`CSAFusionLib.volumes.in_memory.to_volume` takes.
+        volume: which one, from 1, where a DICOM file or folder holds several; None for the only one.
+        orientation: what places a NIfTI file: ``header`` as 3D Slicer does, ``sform``, ``qform``, or ``nibabel``.
+        keep_shear: accept sheared axes; right for a volume that will be the moving one.
+
+    Raises:
+        InputError: the source cannot be read or is not one 3-D volume.
+    """
+    return _volume(source, "volume", volume=volume, orientation=orientation, keep_shear=keep_shear)
+
+
+def register(
+    fixed: VolumeLike,
+    moving: VolumeLike,
+    method: Method | str = Method.AUTO,
+    model: TransformModel | str = TransformModel.RIGID,
+    *,
+    seed: int = 0,
+    deterministic: bool = True,
+    progress: Progress = silent,
+) -> RegistrationResult:
+    """Find the transform that takes points of the fixed volume to points of the moving one (LPS mm), and assess it.
+
+    Args:
+        fixed, moving: what :func:`fuse` takes.
+        method, model: as ``registration`` and ``transform_model`` of :class:`FusionSettings`.
+        seed, deterministic: as in :class:`FusionSettings`.
+        progress: told where the registration is; it may raise :class:`CSAFusionLib.errors.Cancelled`.
+
+    Returns:
+        The ``transform`` (SimpleITK), the ``verdict`` on it and the figures behind the verdict. It serves :func:`fuse`
+        as ``registration``.
+
+    Raises:
+        InputError: a volume or a choice cannot be used.
+        RegistrationError: the method failed or is not installed.
+    """
+    settings = FusionSettings(
+        registration=_method(method),
+        transform_model=_model(model),
+        seed=seed,
+        deterministic=deterministic,
+    )
+    volumes = _pair(fixed, moving)
+    for volume in volumes:
+        check_volume(volume)
+    return find_transform(
+        within_float32(volumes[0]),
+        within_float32(volumes[1]),
+        settings.registration,
+        settings.transform_model,
+        seed=settings.seed,
+        threads=settings.threads,
+        progress=progress,
+    )
+
+
+def fuse(
+    fixed: VolumeLike,
+    moving: VolumeLike,
+    settings: FusionSettings | None = None,
+    *,
+    region: VolumeLike | None = None,
+    contribution: bool = False,
+    progress: Progress = silent,
+    **choices: Any,
+) -> FusionResult:
+    """Register the moving volume to the fixed one and fuse the two on the fixed volume's grid.
+
+    ::
+
+        result = csafusion.fuse("t1.nii.gz", "pet.nii.gz", colour_table="hot-iron")
+        result.save("fused/")
+
+    Args:
+        fixed, moving: a path (a file, or a DICOM folder), a :class:`Volume`, a SimpleITK or nibabel image, or an array
+            with its geometry, as :func:`CSAFusionLib.volumes.in_memory.to_volume` says.
+        settings: the choices; those of :class:`FusionSettings` when left out.
+        region: where to fuse (not 0), on the fixed volume's grid; everywhere when left out.
+        contribution: whether to make the map of the fixed volume's share too.
+        progress: told where the fusion is; it may raise :class:`CSAFusionLib.errors.Cancelled`.
+        **choices: single fields of :class:`FusionSettings`, which go before ``settings``; names serve for enums and
+            windows (``registration="none"``, ``moving_window="brain"``). ``registration`` may also be the result of
+            :func:`register`.
+
+    Raises:
+        InputError: a volume or a choice cannot be used.
+        RegistrationError: the registration failed or its method is not installed.
+    """
+    from CSAFusionLib.fusion.pipeline import fuse_volumes
+
+    known = choices.pop("registration") if isinstance(choices.get("registration"), RegistrationResult) else None
+    chosen = _settings(settings, choices)
+    checks.flag(contribution, "contribution")
+    volumes = _pair(fixed, moving)
+    return fuse_volumes(
+        *volumes,
+        chosen,
+        registration=known,
+        region=None if region is None else _region(region, volumes[0]),
+        contribution=contribution,
+        progress=progress,
+    )
+
+
+def _pair(fixed: VolumeLike, moving: VolumeLike) -> tuple[Volume, Volume]:
+    """Both volumes; the moving one may be sheared, since it is resampled anyway."""
+    return _volume(fixed, "fixed"), _volume(moving, "moving", keep_shear=True)
+
+
+def _volume(
+    source: VolumeLike,
+    name: str,
+    *,
+    volume: int | None = None,
+    orientation: Orientation | str = Orientation.HEADER,
+    keep_shear: bool = False,
+) -> Volume:
+    if volume is not None:
+        volume = checks.whole_number(volume, "volume", "a number from 1, or None", low=1, high=checks.LARGEST_SEED)
+    placed_by = (
+        orientation if isinstance(orientation, Orientation) else parse_choice(Orientation, orientation, "orientation")
+    )
+    if isinstance(source, str | os.PathLike):
+        return read_file(os.fsdecode(source), volume, orientation=placed_by, keep_shear=keep_shear)
+    if volume is not None or placed_by is not Orientation.HEADER:
+        raise InputError(f"'{name}' is in memory: 'volume' and 'orientation' are for files; leave them out.")
+    return source if isinstance(source, Volume) else to_volume(source, name, keep_shear=keep_shear)
+
+
+def _method(method: Method | str) -> Method:
+    return method if isinstance(method, Method) else parse_choice(Method, method, "method")
+
+
+def _model(model: TransformModel | str) -> TransformModel:
+    return model if isinstance(model, TransformModel) else parse_choice(TransformModel, model, "model")
+
+
+def _settings(settings: FusionSettings | None, choices: Mapping[str, Any]) -> FusionSettings:
+    if settings is not None and not isinstance(settings, FusionSettings):
+        raise InputError(
+            f"The settings are {checks.shown(settings)}; give FusionSettings, or its fields by their names."
+        )
+    known = [field.name for field in fields(FusionSettings)]
+    for name in choices:
+        if name not in known:
+            raise InputError(f"There is no setting {name!r}; choose from {', '.join(known)}.")
+    return replace(settings or FusionSettings(), **choices)
+
+
+def _region(source: VolumeLike, fixed: Volume) -> sitk.Image:
+    region = _volume(source, "region").image
+    if region.GetNumberOfComponentsPerPixel() != 1 or not same_grid(region, fixed.image):
+        raise InputError("The region does not lie on the fixed volume's grid; give one number for each of its voxels.")
+    return region != 0

@@ -1,0 +1,78 @@
+"""A registration and figures as plain JSON values, and back, each checked as it is read."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import SimpleITK as sitk
+
+from CSAFusionLib import checks
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.fusion.settings import parse_choice
+from CSAFusionLib.registration.check.verdict import Level, Verdict
+from CSAFusionLib.registration.methods import Method, TransformModel
+from CSAFusionLib.registration.result import RegistrationResult
+
+
+def registration_values(result: RegistrationResult) -> dict[str, Any]:
+    """All of a registration but its transform."""
+    return {
+        "method": result.method.name,
+        "model": result.model and result.model.name,
+        "seconds": result.seconds,
+        "metric": result.metric,
+        "verdict": result.verdict and {"level": result.verdict.level.name, "reason": result.verdict.reason},
+        "warnings": [*result.warnings],
+    }
+
+
+def registration_of(saved: dict[str, Any], transform: sitk.Transform) -> RegistrationResult:
+    """The registration of :func:`registration_values`; InputError when something is missing or of a wrong type."""
+    model, verdict = entry(saved, "model"), entry(saved, "verdict")
+    metric = checks.mapping(entry(saved, "metric"), "figures of the registration")
+    return RegistrationResult(
+        transform=transform,
+        method=parse_choice(Method, entry(saved, "method"), "registration"),
+        model=None if model is None else parse_choice(TransformModel, model, "transform model"),
+        seconds=_number(entry(saved, "seconds"), "time of the registration"),
+        metric={name: _number(value, name) for name, value in metric.items()},
+        verdict=None if verdict is None else _verdict(verdict),
+        warnings=tuple(texts(saved.get("warnings", []), "warnings of the registration")),
+    )
+
+
+def entry(values: dict[str, Any], name: str) -> Any:
+    """One value by its name; InputError when it is missing."""
+    if name not in values:
+        raise InputError(f"The saved job or result says nothing of '{name}'; start it again.")
+    return values[name]
+
+
+def texts(values: object, what: str) -> list[str]:
+    """A list of texts; InputError, which names ``what``, for anything else."""
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise InputError(f"The {what} must be a list of texts, not {checks.shown(values)}.")
+    return values
+
+
+def lists_of_numbers(values: object) -> dict[str, list[float]]:
+    """Lists of numbers by name, NaN where JSON has null; InputError for anything else."""
+    lists = checks.mapping(values, "figures")
+    if not all(isinstance(entries, list) for entries in lists.values()):
+        raise InputError("The figures must be lists of numbers.")
+    return {name: [_number(value, name) for value in entries] for name, entries in lists.items()}
+
+
+def _verdict(values: object) -> Verdict:
+    saved = checks.mapping(values, "verdict")
+    return Verdict(
+        parse_choice(Level, entry(saved, "level"), "verdict"),
+        checks.text(entry(saved, "reason"), "reason of the verdict"),
+    )
+
+
+def _number(value: object, what: str) -> float:
+    """A number; NaN, which JSON writes as null, where there is none."""
+    hint = "a finite number"
+    return math.nan if value is None else checks.number(value, what, hint, low=-math.inf, high=math.inf)
