@@ -11,7 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from CSAFusionLib.fusion.alignment import AlignedPair, Role, align, find_roles, moving_on_grid
-from CSAFusionLib.fusion.device import choose_device
+from CSAFusionLib.fusion.device import Device, choose_device
 from CSAFusionLib.fusion.memory_need import memory_need
 from CSAFusionLib.fusion.provenance import describe_registration, describe_run
 from CSAFusionLib.fusion.result import FusionResult
@@ -35,6 +35,7 @@ from CSAFusionLib.weights.catalogue import choose_weights, load_network
 
 if TYPE_CHECKING:
     from CSAFusionLib.fusion.slices import FusedSlices
+    from CSAFusionLib.weights.catalogue import WeightsInfo
 
 T = TypeVar("T")
 
@@ -67,33 +68,18 @@ def fuse_volumes(
         RegistrationError: the registration engine failed or is not installed.
         Cancelled: from ``progress``.
     """
-    from CSAFusionLib.fusion.slices import fuse_slices
-    from CSAFusionLib.fusion.weighting import strengths_of
-
     check_volume(fixed)
     check_volume(moving)
     device = choose_device(settings.device)
     check_memory(memory_need(fixed, moving, settings, device))
     roles = find_roles(fixed, moving, settings)
     fixed, moving = (role.volume for role in roles)
-    modalities = roles[0].modality, roles[1].modality
-    network, weights = load_network(settings.weights or choose_weights(*_in_order(roles, *modalities)))
-    strengths = strengths_of(network.configuration, fixed_is_a(*modalities), settings.balance)
-    neighbours = neighbour_weights(slice_spacing(fixed.image, settings.plane)[0], settings.steadiness)
-    _log.info("fusing %s and %s, %s voxels", *(kind.value for kind in modalities), fixed.image.GetSize())
+    _log.info("fusing %s, %s voxels", " and ".join(role.modality.value for role in roles), fixed.image.GetSize())
+    with_share = contribution or any(role.colour_table for role in roles)
+    weights, neighbours, fuse = _loaded(roles, settings, device, with_share=with_share, progress=progress)
 
     registration = _checked(registration or _register(fixed, moving, settings, progress), fixed, moving, progress)
     progress("Resampling", 0, 0)
-    fuse = partial(
-        fuse_slices,
-        network,
-        device=device,
-        strengths=strengths,
-        neighbours=neighbours,
-        batch_size=settings.batch_size,
-        with_share=contribution or any(role.colour_table for role in roles),
-        progress=progress,
-    )
     fused, slices = _fused(roles, registration.transform, region, settings, neighbours, fuse)
     progress("Writing colour and geometry", 0, 0)
     image = from_slices(slices, fixed.image, settings.plane)
@@ -108,6 +94,29 @@ def fuse_volumes(
         warnings=warnings,
         contribution=None if share is None else from_slices(share, fixed.image, settings.plane),
     )
+
+
+def _loaded(
+    roles: tuple[Role, Role], settings: FusionSettings, device: Device, *, with_share: bool, progress: Progress
+) -> tuple[WeightsInfo, np.ndarray, Callable[..., FusedSlices]]:
+    """The weights, the weights of neighbouring slices, and what fuses the slices of A and B with both."""
+    from CSAFusionLib.fusion.slices import fuse_slices
+    from CSAFusionLib.fusion.weighting import strengths_of
+
+    modalities = roles[0].modality, roles[1].modality
+    network, weights = load_network(settings.weights or choose_weights(*_in_order(roles, *modalities)))
+    neighbours = neighbour_weights(slice_spacing(roles[0].volume.image, settings.plane)[0], settings.steadiness)
+    fuse = partial(
+        fuse_slices,
+        network,
+        device=device,
+        strengths=strengths_of(network.configuration, fixed_is_a(*modalities), settings.balance),
+        neighbours=neighbours,
+        batch_size=settings.batch_size,
+        with_share=with_share,
+        progress=progress,
+    )
+    return weights, neighbours, fuse
 
 
 def _register(fixed: Volume, moving: Volume, settings: FusionSettings, progress: Progress) -> RegistrationResult:
