@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -66,7 +67,18 @@ _NOTHING_BETTER = (
     "from this alignment."
 )
 
+_JUDGED = (
+    "jacobian_min", "head_overlap", "better_mm", "better_certainty", "mirror_certainty", "best_share", "peak",
+    "elsewhere_share", "scale_min", "scale_max",
+)  # fmt: skip
+
 _RULES = (
+    # No comparison below holds for nan, so that without this rule it would pass for good.
+    _Rule(
+        Level.DOUBTFUL,
+        lambda figures: any(math.isnan(figures[name]) for name in _JUDGED),
+        "The check could not compare the volumes, because some of its figures are not numbers; look at both volumes.",
+    ),
     _Rule(
         Level.BAD,
         lambda figures: figures["jacobian_min"] <= 0,

@@ -55,3 +55,10 @@ def test_what_is_wrong_decides_the_level_and_is_named(figures: dict[str, float],
 
 def test_bad_comes_before_doubtful() -> None:
     assert judge(RIGHT | {"scale_max": 1.6, "mirror_certainty": 5.0}).level is Level.BAD
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_figure_that_is_no_number_never_passes_for_good(name: str) -> None:
+    verdict = judge(RIGHT | {name: float("nan")})
+    assert verdict.level is Level.DOUBTFUL
+    assert "not numbers" in verdict.reason
