@@ -1,4 +1,4 @@
-"""The README's picture of lesions that only one source shows, fused by several methods.
+"""The evaluation's picture of lesions that only one source shows, fused by several methods.
 
     python Testing/benchmarks/picture_lesions.py Resources/Screenshots/lesions.png
 

@@ -1,4 +1,4 @@
-"""Takes the pictures of the README's tutorial: ``python -m Testing.host.tutorial Resources/Screenshots``.
+"""Takes the pictures of the tutorial: ``python -m Testing.host.tutorial Resources/Screenshots``.
 
 The panel does what the tutorial tells, with the weights that ship, on the example volumes: no picture shows a patient.
 """
