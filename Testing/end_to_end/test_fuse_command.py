@@ -42,8 +42,9 @@ def test_the_run_is_summed_up_on_stdout(csafusion: Command, heads: Heads, tmp_pa
     words = ("fuse", *heads, "-o", tmp_path / "fused.mha", "--registration", "none", "--weights", weights_file)
     result = csafusion(*words, "--fixed-modality", "mr")
     lines = result.stdout.splitlines()
-    assert lines[0].startswith("Fixed        MR, ")
-    assert "(guessed)" in lines[1]
+    assert lines[0].startswith("Memory       about ")
+    assert lines[1].startswith("Fixed        MR, ")
+    assert "(guessed)" in lines[2]
     assert "Registration none" in result.stdout
     assert "Device       " in result.stdout
     assert "Weights      random.safetensors (SHA-256 " in result.stdout
