@@ -62,7 +62,7 @@ def test_two_processes_under_torchrun_train_one_network(data: Path, tmp_path: Pa
     command += ["--channels", "8", "--epochs", "1", "--samples-per-epoch", "4", "--batch-size", "1"]
     command += ["--patch-size", "48", "--device", "cpu"]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", timeout=240, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     with (tmp_path / "run" / "log.csv").open() as file:
         assert len(list(csv.DictReader(file))) == 1
