@@ -12,6 +12,8 @@ _FULL_COLOUR = 0.1
 _DETAIL_MM = 4.0
 """Standard deviation of the surroundings that anatomical detail is measured against, in mm."""
 _DARKEST_SURROUNDINGS = 0.1
+_AIR = 0.02
+_LEAST_TISSUE = 0.05
 _SHADES = (0.5, 1.5)
 """The least and the most that detail can scale a colour by."""
 _SMALLEST_SIDE = 4  # pixels; the recursive filter's own lower limit
@@ -58,13 +60,18 @@ def bind_colour(
 
 
 def local_detail(slice_: np.ndarray, pixel: tuple[float, float]) -> np.ndarray:
-    """Return how much brighter (above 0) or darker a slice (H, W) is than its surroundings, relative to them."""
+    """Return how much brighter (above 0) or darker a slice (H, W) is than its surroundings, relative to them; 0 in air."""
     if min(slice_.shape) < _SMALLEST_SIDE:
         return np.zeros(slice_.shape, np.float32)
-    image = sitk.GetImageFromArray(slice_.astype(np.float32, copy=False))
     sigmas = [_DETAIL_MM / side for side in reversed(pixel)]
-    surroundings = sitk.GetArrayFromImage(sitk.SmoothingRecursiveGaussian(image, sigmas))
-    return (slice_ - surroundings) / np.maximum(surroundings, _DARKEST_SURROUNDINGS)
+    # Air does not count as surroundings: beside it all tissue would be bright, and its uptake seem higher.
+    tissue = (slice_ > _AIR).astype(np.float32)
+    total, share = (
+        sitk.GetArrayFromImage(sitk.SmoothingRecursiveGaussian(sitk.GetImageFromArray(image), sigmas))
+        for image in ((slice_ * tissue).astype(np.float32, copy=False), tissue)
+    )
+    surroundings = total / np.maximum(share, _LEAST_TISSUE)
+    return tissue * (slice_ - surroundings) / np.maximum(surroundings, _DARKEST_SURROUNDINGS)
 
 
 def _smooth_step(ramp: np.ndarray) -> np.ndarray:

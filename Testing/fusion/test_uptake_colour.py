@@ -70,8 +70,8 @@ def test_without_strength_of_the_anatomy_the_colour_is_the_table_s(anatomy: np.n
 
 
 def test_detail_is_measured_in_mm() -> None:
-    fine = np.zeros((64, 64), np.float32)
-    fine[:, 24:40] = 0.5
+    fine = np.full((64, 64), 0.2, np.float32)
+    fine[:, 24:40] = 0.7
     coarse = fine[::2, ::2]
     np.testing.assert_allclose(local_detail(fine, (1, 1))[::2, ::2], local_detail(coarse, (2, 2)), atol=0.25)
 
@@ -84,3 +84,11 @@ def test_the_table_s_own_colour_is_shown_where_the_anatomy_does_not_reach(anatom
     uptake = np.linspace(0, 1, np.prod(SHAPE), dtype=np.float32).reshape(SHAPE)
     rgb = bind_colour(uptake, "hot-iron", anatomy, anatomy, np.zeros(SHAPE, np.float32), pixel=(1.0, 1.0))
     np.testing.assert_allclose(rgb, apply_colour_table(uptake, "hot-iron"), atol=1e-6)
+
+
+def test_tissue_beside_air_is_no_brighter_than_its_uptake() -> None:
+    flat = np.zeros(SHAPE, np.float32)
+    flat[:, 8:24, 8:32] = 0.6
+    uptake = np.full(SHAPE, 0.3, np.float32)
+    inside = bound(uptake, flat)[flat > 0]
+    np.testing.assert_allclose(inside, apply_colour_table(uptake, "hot-iron")[flat > 0], atol=0.02)
