@@ -60,7 +60,7 @@ def bind_colour(
 
 
 def local_detail(slice_: np.ndarray, pixel: tuple[float, float]) -> np.ndarray:
-    """Return how much brighter (above 0) or darker a slice (H, W) is than its surroundings, relative to them; 0 in air."""
+    """Return how much brighter or darker a slice (H, W) is than the tissue around it, as a share; 0 in air."""
     if min(slice_.shape) < _SMALLEST_SIDE:
         return np.zeros(slice_.shape, np.float32)
     sigmas = [_DETAIL_MM / side for side in reversed(pixel)]
