@@ -1,0 +1,148 @@
+"""Where a batch puts what it makes, and how to read it back.
+
+::
+
+    OUT/
+      summary.tsv                a row a case, in the order of the pairs once the batch has ended
+      NAME/                      a case that is done: there as a whole, or not at all
+        fused.nii.gz
+        registered.nii.gz        the moving volume's own values on the fixed volume's grid
+        transform.tfm            from fixed to moving points, LPS mm; .h5 where it is deformable
+        case.json                the sidecar
+      failed/NAME.json           a case that failed, and its sentence; gone once the case is done
+
+A batch of a BIDS data set is laid out as its derivatives are: ``sub-01[/ses-01]/DATATYPE/`` holds
+``..._space-T1w_desc-fused_pet.nii.gz``, ``..._space-T1w_desc-registered_pet.nii.gz``,
+``..._from-pet_to-T1w_mode-image_xfm.tfm``, and beside each a JSON file of its own. The one of the fused volume is the
+sidecar; it is put in place last, and a case without it is not done.
+
+The sidecar is one JSON object. All but ``run`` follows from the inputs and the settings alone:
+
+``format``, ``format_version``
+    ``"csafusion-case"`` and 1.
+``name``
+    of the case.
+``inputs``
+    by role (``fixed``, ``moving`` and, where they were given, ``region``, ``transform``, ``weights``): ``path``, as
+    an absolute path; ``sha256``, of a folder that of the names and checksums of its files; ``bytes``; ``modified_ns``.
+``outputs``
+    by role (``fused``, ``registered``, ``transform``): ``file``, seen from the sidecar's folder, and ``sha256``.
+``settings``
+    as :meth:`CSAFusionLib.fusion.settings.FusionSettings.to_dict` gives them, as asked for. ``volume`` and
+    ``orientation`` beside them: which of several volumes, and what places NIfTI volumes.
+``notice``, ``versions``, ``weights``, ``device``, ``fixed``, ``moving``, ``registration``, ``warnings``
+    the provenance of a fusion: ``registration`` holds ``method``, ``model``, ``metric`` (the figures), ``verdict``
+    (``level`` good, doubtful or bad, and ``reason``; or null), and the ``matrix_lps_mm`` of a linear transform.
+``run``
+    what differs from run to run: ``command``, ``started`` (UTC, ISO 8601), ``seconds`` (``total``, ``registration``),
+    ``cpu_seconds`` and ``peak_mib`` (of memory, of the worker so far; null where the system does not tell).
+
+BIDS sidecars hold ``Description``, ``Sources``, ``SpatialReference`` and ``Resolution`` besides.
+
+The record of a failed case holds ``format`` ``"csafusion-failed-case"``, ``format_version``, ``name``, ``inputs`` (as
+far as they could be read), ``settings``, ``volume``, ``orientation``, ``sentence`` and ``run``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from CSAFusionLib import checks
+from CSAFusionLib.errors import InputError
+
+CASE_FORMAT, FAILED_FORMAT, FORMAT_VERSION = "csafusion-case", "csafusion-failed-case", 1
+SIDECAR = "case.json"
+SUMMARY = "summary.tsv"
+FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Record:
+    """A case that has ended, as it is on disk.
+
+    file: its sidecar, or the record of its failure.
+    values: what that holds.
+    """
+
+    file: Path
+    values: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The case's name."""
+        return str(self.values["name"])
+
+    @property
+    def failed(self) -> bool:
+        """Whether it has failed."""
+        return bool(self.values["format"] == FAILED_FORMAT)
+
+    @property
+    def verdict(self) -> dict[str, str] | None:
+        """``level`` and ``reason`` of the verdict on the registration; None for a failed case or where none is."""
+        return None if self.failed else self.values["registration"]["verdict"]
+
+    @property
+    def sentence(self) -> str:
+        """Why it failed; empty for a case that is done."""
+        return str(self.values.get("sentence", ""))
+
+    def output(self, role: str) -> Path:
+        """The file of an output: ``fused``, ``registered`` or ``transform``."""
+        return self.file.parent / self.values["outputs"][role]["file"]
+
+    def input(self, role: str) -> Path:
+        """Where an input lay when the case was done."""
+        return Path(self.values["inputs"][role]["path"])
+
+
+def read_record(file: Path) -> Record | None:
+    """The record in a file, or None for a file that is missing or holds no record.
+
+    Raises InputError for a record of a later version, or one that is not whole.
+    """
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    if not isinstance(values, dict) or values.get("format") not in (CASE_FORMAT, FAILED_FORMAT):
+        return None
+    if values.get("format_version") != FORMAT_VERSION:
+        raise InputError(f"'{file}' was written by a later version; update CSAFusion.")
+    _check(values, file)
+    return Record(file, values)
+
+
+def read_records(out: Path) -> list[Record]:
+    """All cases of a batch that have ended, in the order of their names: those done, then those failed.
+
+    Raises InputError when the folder holds none, or as :func:`read_record` does.
+    """
+    found = [record for record in map(read_record, sorted(_files(out))) if record is not None]
+    if not found:
+        raise InputError(f"'{out}' holds no case of a batch; give the folder that csafusion batch wrote to.")
+    return sorted(found, key=lambda record: (record.failed, record.name))
+
+
+def _files(out: Path) -> Iterator[Path]:
+    yield from out.glob(f"*/{SIDECAR}")
+    yield from out.glob(f"{FAILED}/*.json")
+    for subject in out.glob("sub-*"):
+        yield from subject.rglob("*_desc-fused_*.json")
+
+
+def _check(values: dict[str, Any], file: Path) -> None:
+    expected: dict[str, type] = {"name": str, "inputs": dict, "settings": dict, "run": dict}
+    expected |= {"sentence": str} if values["format"] == FAILED_FORMAT else {"outputs": dict, "registration": dict}
+    for key, kind in expected.items():
+        if not isinstance(values.get(key), kind):
+            raise InputError(
+                f"'{file}' is damaged: its '{key}' is {checks.shown(values.get(key))}; remove it and run the batch "
+                f"again."
+            )
+    if values["format"] == CASE_FORMAT and "verdict" not in values["registration"]:
+        raise InputError(f"'{file}' is damaged: it has no verdict; remove it and run the batch again.")
