@@ -14,8 +14,9 @@ from CSAFusionLib.demo.brain import read_t1, read_tissue
 from CSAFusionLib.example.simulated_pet import known_movement, simulate_pet
 from CSAFusionLib.files.whole import write_whole
 from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.geometry.transform_algebra import target_registration_error
 from CSAFusionLib.intensity.modality import Modality
-from CSAFusionLib.registration.transforms import head_points, target_registration_error
+from CSAFusionLib.registration.preparation import head_points
 from CSAFusionLib.volumes.volume import Volume
 from CSAFusionLib.volumes.writing import volume_writer
 

@@ -6,12 +6,12 @@ import math
 import platform
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import SimpleITK as sitk
 
 import CSAFusionLib
 from CSAFusionLib.fusion.device import Device
 from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.geometry.transform_algebra import linear_matrix
 from CSAFusionLib.registration.result import RegistrationResult
 
 if TYPE_CHECKING:
@@ -59,13 +59,3 @@ def describe_registration(result: RegistrationResult) -> dict[str, Any]:
     if result.transform.IsLinear():
         described["matrix_lps_mm"] = linear_matrix(result.transform).tolist()
     return described
-
-
-def linear_matrix(transform: sitk.Transform) -> np.ndarray:
-    """The (4, 4) matrix of a linear transform, whichever way it is parametrised."""
-    origin = np.array(transform.TransformPoint((0.0, 0.0, 0.0)))
-    columns = [np.array(transform.TransformPoint(tuple(axis))) - origin for axis in np.eye(3)]
-    matrix = np.eye(4)
-    matrix[:3, :3] = np.stack(columns, axis=1)
-    matrix[:3, 3] = origin
-    return matrix

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
-from CSAFusionLib.geometry.grid import corner_indices
+from CSAFusionLib.geometry.grid import corner_indices, voxel_axes
 
 TOLERATED_MM = 0.1
 """A grid whose corners move by no more than this when its axes are put at right angles is taken for a straight one."""
@@ -57,8 +57,7 @@ def resampled_straight(image: sitk.Image, default: float) -> sitk.Image:
     """
     if not is_sheared(image):
         return image
-    axes = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
-    directions, along = np.linalg.qr(axes)
+    directions, along = np.linalg.qr(voxel_axes(image))
     signs = np.sign(np.diag(along))
     directions, along = directions * signs, along * signs[:, None]
     spacing = np.diag(along)

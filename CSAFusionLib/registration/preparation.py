@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
+from CSAFusionLib.geometry.grid import points_of
 from CSAFusionLib.geometry.straight import resampled_straight
 from CSAFusionLib.intensity.colour import rgb_to_yuv
 from CSAFusionLib.intensity.numeric_range import within_float32
@@ -103,6 +104,13 @@ def foreground_centre(image: sitk.Image) -> np.ndarray:
     shape = sitk.LabelShapeStatisticsImageFilter()
     shape.Execute(foreground(image))
     return np.array(shape.GetCentroid(1)) if shape.HasLabel(1) else centre(image)
+
+
+def head_points(image: sitk.Image, count: int = 2000, seed: int = 0) -> np.ndarray:
+    """Return centres of foreground voxels, spread evenly at random, (at most ``count``, 3) in LPS mm."""
+    indices = np.argwhere(sitk.GetArrayFromImage(foreground(image)))
+    chosen = np.random.default_rng(seed).permutation(len(indices))[:count]
+    return points_of(image, indices[chosen])
 
 
 def _slab_axes(image: sitk.Image) -> list[bool]:

@@ -10,6 +10,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError, RegistrationError
+from CSAFusionLib.geometry.transform_algebra import after_shift
 from CSAFusionLib.logs import logger_of
 from CSAFusionLib.memory.estimate import check_memory, registration_need
 from CSAFusionLib.progress import Progress, silent
@@ -19,7 +20,6 @@ from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.preparation import centre, pad_slab, prepare
 from CSAFusionLib.registration.result import RegistrationResult
 from CSAFusionLib.registration.search.meeting import centred, meet, overlap
-from CSAFusionLib.registration.transforms import after_shift
 from CSAFusionLib.volumes.checking import check_volume
 from CSAFusionLib.volumes.volume import Volume
 

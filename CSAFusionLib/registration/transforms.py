@@ -1,4 +1,4 @@
-"""Read, write and judge transforms; every one takes points of the fixed volume to points of the moving one, LPS mm."""
+"""Read and write transforms; every one takes points of the fixed volume to points of the moving one, LPS mm."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ import SimpleITK as sitk
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.paths import place_of
 from CSAFusionLib.files.whole import Unwritable, Writer, write_whole
-from CSAFusionLib.registration.preparation import foreground
 from CSAFusionLib.registration.transform_guard import can_be_read
 from CSAFusionLib.volumes.input_path import check_input_path
 
@@ -87,63 +86,6 @@ def check_transform_path(path: str | Path, *, deformable: bool = False) -> Path:
         raise InputError(f"'{path}' does not name {kind} file; end it in {' or '.join(allowed)}.")
     place_of(path)
     return path
-
-
-def nearest_rigid(transform: sitk.AffineTransform) -> sitk.Euler3DTransform:
-    """Return the rotation and translation closest to an affine transform (polar decomposition), about its centre."""
-    left, _, right = np.linalg.svd(np.reshape(transform.GetMatrix(), (3, 3)))
-    proper = np.diag([1.0, 1.0, np.linalg.det(left @ right)])
-    rigid = sitk.Euler3DTransform()
-    rigid.SetCenter(transform.GetCenter())
-    rigid.SetMatrix((left @ proper @ right).ravel().tolist())
-    rigid.SetTranslation(transform.GetTranslation())
-    return rigid
-
-
-def is_identity(transform: sitk.Transform) -> bool:
-    """Whether a transform leaves every point exactly where it is."""
-    corners = ((0.0, 0.0, 0.0), (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
-    return transform.IsLinear() and all(transform.TransformPoint(corner) == corner for corner in corners)
-
-
-def after_shift(transform: sitk.Transform, shift: np.ndarray) -> sitk.Transform:
-    """Return the transform followed by a shift, (3,) mm; a linear transform stays of its kind."""
-    if isinstance(transform, (sitk.Euler3DTransform, sitk.AffineTransform)):
-        shifted = type(transform)(transform)
-        shifted.SetTranslation((np.array(transform.GetTranslation()) + shift).tolist())
-        return shifted
-    if isinstance(transform, sitk.CompositeTransform):
-        # The first one is the last to be applied.
-        parts = [transform.GetNthTransform(number) for number in range(transform.GetNumberOfTransforms())]
-        return sitk.CompositeTransform([after_shift(parts[0].Downcast(), shift), *parts[1:]])
-    return sitk.CompositeTransform([sitk.TranslationTransform(3, shift.tolist()), transform])
-
-
-def inverse(transform: sitk.Transform) -> sitk.Transform:
-    """Return the inverse of a linear transform: an Euler3DTransform of one, an AffineTransform of any other."""
-    known = sitk.Euler3DTransform if isinstance(transform, sitk.Euler3DTransform) else sitk.AffineTransform
-    return known(transform.GetInverse())
-
-
-def target_registration_error(estimated: sitk.Transform, truth: sitk.Transform, points: np.ndarray) -> np.ndarray:
-    """Return how far apart two transforms take each point, (N,) in mm.
-
-    points: (N, 3) in LPS mm of the fixed volume.
-    """
-    return np.linalg.norm(map_points(estimated, points) - map_points(truth, points), axis=1)
-
-
-def head_points(image: sitk.Image, count: int = 2000, seed: int = 0) -> np.ndarray:
-    """Return centres of foreground voxels, spread evenly at random, (at most ``count``, 3) in LPS mm."""
-    indices = np.argwhere(sitk.GetArrayFromImage(foreground(image)))[:, ::-1]
-    chosen = np.random.default_rng(seed).permutation(len(indices))[:count]
-    axes = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
-    return indices[chosen] @ axes.T + np.array(image.GetOrigin())
-
-
-def map_points(transform: sitk.Transform, points: np.ndarray) -> np.ndarray:
-    """Return where a transform takes each of (N, 3) points, LPS mm."""
-    return np.array([transform.TransformPoint(point) for point in points.tolist()])
 
 
 def _check_room(path: Path, size: int) -> None:

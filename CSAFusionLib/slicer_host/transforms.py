@@ -11,7 +11,7 @@ from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 from CSAFusionLib.errors import RegistrationError
 from CSAFusionLib.files.temporary import OwnedFolder
-from CSAFusionLib.fusion.provenance import linear_matrix
+from CSAFusionLib.geometry.transform_algebra import linear_matrix
 from CSAFusionLib.slicer_host.frames import (
     RAS_TO_LPS,
     ijk_to_ras_of,

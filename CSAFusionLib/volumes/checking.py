@@ -6,7 +6,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.geometry.scale import impossible_scale
+from CSAFusionLib.geometry.grid import impossible_scale
 from CSAFusionLib.volumes.volume import Volume
 
 _COLOURS = (sitk.sitkVectorUInt8, sitk.sitkVectorUInt16)

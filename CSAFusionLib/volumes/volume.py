@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import SimpleITK as sitk
 
-from CSAFusionLib.geometry.scale import question_of_scale
+from CSAFusionLib.geometry.grid import question_of_scale
 
 
 @dataclass(frozen=True)

@@ -25,10 +25,11 @@ import numpy as np
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import CSAFusionError
+from CSAFusionLib.geometry.transform_algebra import target_registration_error
 from CSAFusionLib.registration.methods import Method
-from CSAFusionLib.registration.preparation import prepare
+from CSAFusionLib.registration.preparation import head_points, prepare
 from CSAFusionLib.registration.register import register
-from CSAFusionLib.registration.transforms import head_points, read_transform, target_registration_error
+from CSAFusionLib.registration.transforms import read_transform
 from CSAFusionLib.volumes.reading import read_volume
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"

@@ -17,10 +17,12 @@ from CSAFusionLib.fusion.pipeline import fuse_volumes
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.geometry.grid import same_grid
 from CSAFusionLib.geometry.planes import Plane, to_slices
+from CSAFusionLib.geometry.transform_algebra import target_registration_error
 from CSAFusionLib.intensity.colour_tables import apply_colour_table
 from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.registration.methods import Method
-from CSAFusionLib.registration.transforms import head_points, read_transform, target_registration_error
+from CSAFusionLib.registration.preparation import head_points
+from CSAFusionLib.registration.transforms import read_transform
 from CSAFusionLib.volumes.reading import read_volume
 from CSAFusionLib.volumes.volume import Volume
 

@@ -11,7 +11,7 @@ import SimpleITK as sitk
 
 import CSAFusionLib
 from CSAFusionLib.fusion.device import Device
-from CSAFusionLib.fusion.provenance import describe_registration, describe_run, linear_matrix
+from CSAFusionLib.fusion.provenance import describe_registration, describe_run
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.registration.check.verdict import Level, Verdict
 from CSAFusionLib.registration.methods import Method, TransformModel
@@ -53,10 +53,3 @@ def test_a_deformation_has_no_matrix() -> None:
     described = describe_registration(RegistrationResult(field, Method.ANTS, TransformModel.SYN, 1.0))
     assert "matrix_lps_mm" not in described
     assert described["transform"] == "DisplacementFieldTransform"
-
-
-def test_linear_transforms_one_after_the_other_are_one_matrix() -> None:
-    both = sitk.CompositeTransform([sitk.TranslationTransform(3, (1.0, 2.0, 3.0)), sitk.ScaleTransform(3, (2.0,) * 3)])
-    np.testing.assert_allclose(
-        linear_matrix(both) @ [1, 1, 1, 1], [*both.TransformPoint((1.0, 1.0, 1.0)), 1], atol=1e-9
-    )

@@ -11,6 +11,7 @@ from CSAFusionLib.registration.preparation import (
     centre,
     coarsen,
     foreground_centre,
+    head_points,
     is_part_of,
     pad_slab,
     prepare,
@@ -96,3 +97,16 @@ def test_the_normal_of_an_oblique_slab_is_the_axis_across_its_slices(a_head) -> 
     (normal,) = slab_normals(a_head("T1", direction=turned)[:, :, 20:27])
     np.testing.assert_allclose(normal, (0.6, 0.0, 0.8))
     assert slab_normals(a_head("T1")) == []
+
+
+def test_head_points_lie_in_the_bright_part_of_an_oblique_volume() -> None:
+    voxels = np.zeros((20, 30, 40), np.float32)
+    voxels[5:15, 5:25, 10:30] = 1
+    image = sitk.GetImageFromArray(voxels)
+    image.SetOrigin((100.0, 50.0, -20.0))
+    image.SetSpacing((1.0, 2.0, 3.0))
+    image.SetDirection(sitk.Euler3DTransform((0.0, 0.0, 0.0), 0.3, 0.2, -0.4).GetMatrix())
+    points = head_points(image, count=50)
+    assert points.shape == (50, 3)
+    assert all(image[image.TransformPhysicalPointToIndex(point)] == 1 for point in points.tolist())
+    assert len(np.unique(points, axis=0)) == 50

@@ -7,10 +7,11 @@ import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.geometry.transform_algebra import target_registration_error
 from CSAFusionLib.registration.check.verdict import Level
 from CSAFusionLib.registration.methods import Method, TransformModel
+from CSAFusionLib.registration.preparation import head_points
 from CSAFusionLib.registration.register import register
-from CSAFusionLib.registration.transforms import head_points, target_registration_error
 from CSAFusionLib.volumes.volume import Volume
 
 

@@ -9,17 +9,7 @@ import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.registration.transforms import (
-    after_shift,
-    check_transform_path,
-    head_points,
-    inverse,
-    is_identity,
-    nearest_rigid,
-    read_transform,
-    target_registration_error,
-    write_transform,
-)
+from CSAFusionLib.registration.transforms import check_transform_path, read_transform, write_transform
 
 POINT = (11.0, -7.0, 33.0)
 
@@ -117,76 +107,3 @@ def test_a_file_on_which_itk_would_crash_or_hang_is_refused(tmp_path: Path, monk
     monkeypatch.setattr(sitk, "ReadTransform", lambda path: pytest.fail("was read here"))
     with pytest.raises(InputError, match="cannot be read as a transform"):
         read_transform(tmp_path / "a.tfm")
-
-
-def test_the_error_is_the_distance_between_where_points_land(a_rigid_motion) -> None:
-    points = np.array([[0.0, 0.0, 0.0], [100.0, 0.0, 0.0]])
-    truth = sitk.TranslationTransform(3, (3.0, 4.0, 0.0))
-    np.testing.assert_allclose(target_registration_error(sitk.Euler3DTransform(), truth, points), [5.0, 5.0])
-    quarter = sitk.Euler3DTransform((0.0, 0.0, 0.0), 0.0, 0.0, np.pi / 2)
-    expected = [0.0, 100 * np.sqrt(2)]
-    np.testing.assert_allclose(target_registration_error(quarter, sitk.Euler3DTransform(), points), expected, atol=1e-9)
-
-
-def test_the_nearest_rigid_transform_drops_scaling_and_keeps_the_motion(a_rigid_motion) -> None:
-    affine = sitk.AffineTransform(3)
-    affine.SetCenter((5.0, 6.0, 7.0))
-    affine.SetMatrix((np.reshape(a_rigid_motion.GetMatrix(), (3, 3)) * 1.02).ravel().tolist())
-    affine.SetTranslation(a_rigid_motion.GetTranslation())
-    rigid = nearest_rigid(affine)
-    np.testing.assert_allclose(rigid.GetMatrix(), a_rigid_motion.GetMatrix(), atol=1e-12)
-    np.testing.assert_allclose(rigid.TransformPoint((5.0, 6.0, 7.0)), affine.TransformPoint((5.0, 6.0, 7.0)))
-
-
-def test_head_points_lie_in_the_bright_part_of_an_oblique_volume() -> None:
-    voxels = np.zeros((20, 30, 40), np.float32)
-    voxels[5:15, 5:25, 10:30] = 1
-    image = sitk.GetImageFromArray(voxels)
-    image.SetOrigin((100.0, 50.0, -20.0))
-    image.SetSpacing((1.0, 2.0, 3.0))
-    image.SetDirection(sitk.Euler3DTransform((0.0, 0.0, 0.0), 0.3, 0.2, -0.4).GetMatrix())
-    points = head_points(image, count=50)
-    assert points.shape == (50, 3)
-    assert all(image[image.TransformPhysicalPointToIndex(point)] == 1 for point in points.tolist())
-    assert len(np.unique(points, axis=0)) == 50
-
-
-@pytest.mark.parametrize("kind", [sitk.Euler3DTransform, sitk.AffineTransform])
-def test_the_inverse_brings_a_point_back_and_is_of_the_same_kind(a_rigid_motion, kind) -> None:
-    motion = sitk.Euler3DTransform(a_rigid_motion)
-    motion.SetCenter((30.0, -20.0, 10.0))
-    given = kind(motion) if kind is sitk.Euler3DTransform else sitk.AffineTransform(motion.GetMatrix(), (1.0, 2.0, 3.0))
-    back = inverse(given)
-    assert isinstance(back, kind)
-    np.testing.assert_allclose(back.TransformPoint(given.TransformPoint(POINT)), POINT, atol=1e-9)
-
-
-def a_field() -> sitk.Transform:
-    """3 mm along x everywhere near the origin."""
-    vectors = np.zeros((8, 8, 8, 3))
-    vectors[..., 0] = 3.0
-    return sitk.DisplacementFieldTransform(sitk.GetImageFromArray(vectors, isVector=True))
-
-
-@pytest.mark.parametrize(
-    "transform",
-    [
-        sitk.Euler3DTransform((1.0, 2.0, 3.0), 0.1, 0.2, 0.3, (4.0, 5.0, 6.0)),
-        sitk.AffineTransform((1.1, 0.1, 0.0, 0.0, 0.9, 0.0, 0.0, 0.2, 1.0), (1.0, 2.0, 3.0)),
-        sitk.CompositeTransform([sitk.AffineTransform(3), a_field()]),
-        a_field(),
-    ],
-    ids=["rigid", "affine", "affine and field", "field"],
-)
-def test_a_shift_is_added_after_a_transform_of_any_kind(transform) -> None:
-    point, shift = (2.0, 3.0, 4.0), np.array([-120.0, 40.0, 900.0])
-    shifted = after_shift(transform, shift)
-    np.testing.assert_allclose(shifted.TransformPoint(point), transform.TransformPoint(point) + shift)
-    if transform.IsLinear():
-        assert isinstance(shifted, type(transform))
-
-
-def test_only_a_transform_that_moves_nothing_is_the_identity() -> None:
-    assert is_identity(sitk.Euler3DTransform())
-    assert not is_identity(sitk.Euler3DTransform((0.0, 0.0, 0.0), 0.0, 0.0, 1e-9))
-    assert not is_identity(a_field())

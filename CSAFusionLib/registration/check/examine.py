@@ -7,6 +7,7 @@ from functools import cached_property, partial
 
 import SimpleITK as sitk
 
+from CSAFusionLib.geometry.transform_algebra import is_identity
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.check.figures import Comparison
 from CSAFusionLib.registration.check.moves import Move, move_of
@@ -15,7 +16,6 @@ from CSAFusionLib.registration.check.rivals import find_rivals
 from CSAFusionLib.registration.check.score import Looked, Sample, Score, head_volume
 from CSAFusionLib.registration.check.verdict import Verdict, judge
 from CSAFusionLib.registration.preparation import in_one_order, volume_of
-from CSAFusionLib.registration.transforms import is_identity
 
 _STAGE = "Checking the registration"
 _IDENTITY = sitk.Transform(3, sitk.sitkIdentity)

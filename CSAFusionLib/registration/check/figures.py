@@ -8,8 +8,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from CSAFusionLib.geometry.resampling import field_of_view
+from CSAFusionLib.geometry.transform_algebra import is_identity
 from CSAFusionLib.registration.preparation import coarsen, volume_of
-from CSAFusionLib.registration.transforms import is_identity
 
 _BINS = 32
 _SPACING_MM = 3.0

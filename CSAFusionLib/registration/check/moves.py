@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import SimpleITK as sitk
 
-from CSAFusionLib.registration.transforms import map_points
+from CSAFusionLib.geometry.transform_algebra import linear_part, rotation
 
 LEFT_RIGHT = np.diag([-1.0, 1.0, 1.0])
 
@@ -41,16 +41,5 @@ class Move:
 
 def move_of(transform: sitk.Transform, centre: np.ndarray) -> Move:
     """Return a linear transform as a move of a head with this centre, (3,) LPS mm."""
-    points = np.vstack([centre, centre + np.eye(3)])
-    mapped = map_points(transform, points)
-    return Move((mapped[1:] - mapped[0]).T, mapped[0] - centre)
-
-
-def rotation(axis: int, degrees: float) -> np.ndarray:
-    """Return the (3, 3) rotation about a coordinate axis, right-handed."""
-    cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    first, second = (axis + 1) % 3, (axis + 2) % 3
-    matrix = np.eye(3)
-    matrix[[first, second], [first, second]] = cosine
-    matrix[second, first], matrix[first, second] = sine, -sine
-    return matrix
+    matrix, taken = linear_part(transform, centre)
+    return Move(matrix, taken - centre)

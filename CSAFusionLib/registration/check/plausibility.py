@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
-from CSAFusionLib.registration.preparation import coarsen, volume_of
-from CSAFusionLib.registration.transforms import head_points, map_points
+from CSAFusionLib.geometry.transform_algebra import linear_part, map_points
+from CSAFusionLib.registration.preparation import coarsen, head_points, volume_of
 
 _POINTS = 500
 _SPACING_MM = 4.0
@@ -28,7 +28,7 @@ def describe_transform(fixed: sitk.Image, transform: sitk.Transform) -> dict[str
     grid = coarsen(fixed, _SPACING_MM)
     points = head_points(grid, _POINTS)
     mapped = map_points(transform, points)
-    matrix = _matrix(transform) if transform.IsLinear() else _closest_matrix(points, mapped)
+    matrix = linear_part(transform)[0] if transform.IsLinear() else _closest_matrix(points, mapped)
     jacobian = np.array([np.linalg.det(matrix)]) if transform.IsLinear() else _jacobian(fixed, transform)
     left, scales, right = np.linalg.svd(matrix)
     return {
@@ -40,12 +40,6 @@ def describe_transform(fixed: sitk.Image, transform: sitk.Transform) -> dict[str
         "jacobian_min": float(jacobian.min()),
         "jacobian_max": float(jacobian.max()),
     }
-
-
-def _matrix(transform: sitk.Transform) -> np.ndarray:
-    """The (3, 3) matrix of a linear transform."""
-    origin, *tips = map_points(transform, np.vstack([np.zeros(3), np.eye(3)]))
-    return (np.array(tips) - origin).T
 
 
 def _closest_matrix(points: np.ndarray, mapped: np.ndarray) -> np.ndarray:

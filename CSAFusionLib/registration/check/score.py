@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
+from CSAFusionLib.geometry.grid import points_of
 from CSAFusionLib.geometry.resampling import field_of_view
-from CSAFusionLib.registration.check.moves import Move, rotation
+from CSAFusionLib.geometry.transform_algebra import rotation
+from CSAFusionLib.registration.check.moves import Move
 from CSAFusionLib.registration.preparation import coarsen, foreground
 
 _CLASSES = 16
@@ -213,9 +215,7 @@ def _nearest(mask: sitk.Image, grid: sitk.Image, transform: sitk.Transform) -> s
 
 def _points(mask: sitk.Image) -> np.ndarray:
     """Centres of the marked voxels, (N, 3) in LPS mm."""
-    indices = np.argwhere(sitk.GetArrayViewFromImage(mask))[:, ::-1]
-    axes = np.reshape(mask.GetDirection(), (3, 3)) * mask.GetSpacing()
-    return indices @ axes.T + np.array(mask.GetOrigin())
+    return points_of(mask, np.argwhere(sitk.GetArrayViewFromImage(mask)))
 
 
 def _grid(points: np.ndarray, spacing: float, margin: float) -> sitk.Image:

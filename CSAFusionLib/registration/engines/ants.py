@@ -7,6 +7,7 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
+from CSAFusionLib.geometry.transform_algebra import as_affine, nearest_rigid
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.engines.child import (
     check_compressed,
@@ -16,10 +17,9 @@ from CSAFusionLib.registration.engines.child import (
     run_module,
     takes_result,
 )
-from CSAFusionLib.registration.engines.linear import as_affine
 from CSAFusionLib.registration.methods import TransformModel
 from CSAFusionLib.registration.search.start import find_start
-from CSAFusionLib.registration.transforms import nearest_rigid, transform_writer
+from CSAFusionLib.registration.transforms import transform_writer
 
 _STAGE = "Registering with ANTs"
 

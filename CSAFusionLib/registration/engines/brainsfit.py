@@ -10,11 +10,11 @@ from typing import Any
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import RegistrationError
+from CSAFusionLib.geometry.transform_algebra import as_affine, as_rigid
 from CSAFusionLib.processes import find_program
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.engines.brainsfit_parameters import brainsfit_parameters, transform_parameter
 from CSAFusionLib.registration.engines.child import exchange_folder, run_child, takes_result
-from CSAFusionLib.registration.engines.linear import as_affine, as_rigid
 from CSAFusionLib.registration.methods import TransformModel
 
 EXECUTABLE_VARIABLE = "CSAFUSION_BRAINSFIT"

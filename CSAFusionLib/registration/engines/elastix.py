@@ -9,6 +9,7 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from CSAFusionLib.files.whole import content_writer
+from CSAFusionLib.geometry.transform_algebra import as_affine, as_rigid
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.engines.child import (
     check_installed,
@@ -18,7 +19,6 @@ from CSAFusionLib.registration.engines.child import (
     takes_result,
 )
 from CSAFusionLib.registration.engines.elastix_parameters import elastix_parameters
-from CSAFusionLib.registration.engines.linear import as_affine, as_rigid
 from CSAFusionLib.registration.methods import TransformModel
 from CSAFusionLib.registration.search.start import find_start
 

@@ -31,12 +31,6 @@ def common_grid(
     return grid
 
 
-def to_points(grid: sitk.Image, voxels: np.ndarray) -> np.ndarray:
-    """Return where places of a grid are, (N, 3) in LPS mm, from their (z, y, x) indices, whole or not, (N, 3)."""
-    axes = np.reshape(grid.GetDirection(), (3, 3)) * grid.GetSpacing()
-    return voxels[:, ::-1] @ axes.T + np.array(grid.GetOrigin())
-
-
 def _shared_box(fixed: sitk.Image, moving: sitk.Image, back: sitk.Transform) -> tuple[np.ndarray, np.ndarray]:
     """The least and greatest fixed index, with fractions, of the fixed voxels that the moving volume may cover."""
     ends = [(-0.5, length - 0.5) for length in moving.GetSize()]

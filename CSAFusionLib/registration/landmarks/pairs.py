@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import SimpleITK as sitk
 
+from CSAFusionLib.geometry.grid import points_of
 from CSAFusionLib.geometry.resampling import field_of_view
 from CSAFusionLib.registration.landmarks.descriptors import self_similarity
-from CSAFusionLib.registration.landmarks.grids import common_grid, to_points
+from CSAFusionLib.registration.landmarks.grids import common_grid
 from CSAFusionLib.registration.landmarks.keypoints import find_keypoints
 from CSAFusionLib.registration.landmarks.matching import Described, match_both_ways
 from CSAFusionLib.registration.preparation import coarsen, foreground, volume_of
@@ -53,8 +54,8 @@ def find_pairs(
     described = Described(self_similarity(image), covered), Described(self_similarity(other), other_covered)
     on_step()
     places, counterparts = match_both_ways(*described, keypoints, level.radius)
-    back_in_moving = [transform.TransformPoint(point) for point in to_points(grid, counterparts).tolist()]
-    return to_points(grid, places), np.reshape(back_in_moving, (-1, 3))
+    back_in_moving = [transform.TransformPoint(point) for point in points_of(grid, counterparts).tolist()]
+    return points_of(grid, places), np.reshape(back_in_moving, (-1, 3))
 
 
 def _around_the_head(fixed: sitk.Image, grid: sitk.Image, level: Level) -> tuple[sitk.Image, np.ndarray]:

@@ -9,10 +9,10 @@ import numpy as np
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import RegistrationError
+from CSAFusionLib.geometry.transform_algebra import inverse
 from CSAFusionLib.registration.check.figures import agreement
 from CSAFusionLib.registration.preparation import centre, coarsen, foreground_centre, is_part_of, slab_normals
 from CSAFusionLib.registration.search.mutual_information import maximise
-from CSAFusionLib.registration.transforms import inverse
 
 # A head is some twenty voxels wide: rough enough to be fast, fine enough to tell its sides apart.
 START_SPACING_MM = 8.0

@@ -5,15 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from CSAFusionLib.registration.check.moves import LEFT_RIGHT, Move, rotation
+from CSAFusionLib.registration.check.moves import LEFT_RIGHT, Move
 
 POINTS = np.array([[1.0, 2.0, 3.0], [-4.0, 5.0, 6.0]])
-
-
-def test_a_quarter_turn_takes_each_axis_to_the_next_but_one() -> None:
-    np.testing.assert_allclose(rotation(2, 90.0) @ [1, 0, 0], [0, 1, 0], atol=1e-12)
-    np.testing.assert_allclose(rotation(0, 90.0) @ [0, 1, 0], [0, 0, 1], atol=1e-12)
-    np.testing.assert_allclose(rotation(1, 90.0) @ [0, 0, 1], [1, 0, 0], atol=1e-12)
 
 
 def test_no_move_leaves_all_points_and_a_shift_takes_them_along_its_axis() -> None:

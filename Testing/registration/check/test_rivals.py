@@ -7,7 +7,8 @@ import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import Cancelled
-from CSAFusionLib.registration.check.moves import LEFT_RIGHT, Move, rotation
+from CSAFusionLib.geometry.transform_algebra import rotation
+from CSAFusionLib.registration.check.moves import LEFT_RIGHT, Move
 from CSAFusionLib.registration.check.rivals import climb, find_rivals
 from CSAFusionLib.registration.check.score import Looked, Sample, Score
 

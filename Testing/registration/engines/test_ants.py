@@ -12,11 +12,12 @@ import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import Cancelled, RegistrationError
+from CSAFusionLib.geometry.transform_algebra import target_registration_error
 from CSAFusionLib.registration.engines import ants as ants_engine
 from CSAFusionLib.registration.methods import Method, TransformModel
-from CSAFusionLib.registration.preparation import coarsen
+from CSAFusionLib.registration.preparation import coarsen, head_points
 from CSAFusionLib.registration.register import register
-from CSAFusionLib.registration.transforms import head_points, read_transform, target_registration_error
+from CSAFusionLib.registration.transforms import read_transform
 from CSAFusionLib.volumes.reading import read_volume
 from CSAFusionLib.volumes.volume import Volume
 

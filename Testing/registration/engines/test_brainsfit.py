@@ -10,10 +10,11 @@ import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import Cancelled, RegistrationError
+from CSAFusionLib.geometry.transform_algebra import target_registration_error
 from CSAFusionLib.registration.engines import brainsfit as brainsfit_engine
 from CSAFusionLib.registration.methods import Method, TransformModel
+from CSAFusionLib.registration.preparation import head_points
 from CSAFusionLib.registration.register import register
-from CSAFusionLib.registration.transforms import head_points, target_registration_error
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the stand-in is a POSIX executable")
 

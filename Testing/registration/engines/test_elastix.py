@@ -12,10 +12,12 @@ import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import Cancelled, RegistrationError
+from CSAFusionLib.geometry.transform_algebra import target_registration_error
 from CSAFusionLib.registration.engines import elastix as elastix_engine
 from CSAFusionLib.registration.methods import Method, TransformModel
+from CSAFusionLib.registration.preparation import head_points
 from CSAFusionLib.registration.register import register
-from CSAFusionLib.registration.transforms import head_points, read_transform, target_registration_error, write_transform
+from CSAFusionLib.registration.transforms import read_transform, write_transform
 from CSAFusionLib.volumes.reading import read_volume
 
 needs_elastix = pytest.mark.skipif(importlib.util.find_spec("itk") is None, reason="itk-elastix is not installed")

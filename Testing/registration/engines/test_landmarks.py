@@ -10,14 +10,11 @@ import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import Cancelled, RegistrationError
+from CSAFusionLib.geometry.transform_algebra import target_registration_error
 from CSAFusionLib.registration.engines import landmarks
 from CSAFusionLib.registration.methods import TransformModel
-from CSAFusionLib.registration.transforms import (
-    head_points,
-    read_transform,
-    target_registration_error,
-    write_transform,
-)
+from CSAFusionLib.registration.preparation import head_points
+from CSAFusionLib.registration.transforms import read_transform, write_transform
 
 
 def _mean_error(found: sitk.Transform, truth: sitk.Transform, fixed: sitk.Image) -> float:

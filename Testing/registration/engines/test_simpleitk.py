@@ -7,10 +7,10 @@ import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import Cancelled
+from CSAFusionLib.geometry.transform_algebra import target_registration_error
 from CSAFusionLib.registration.engines import simpleitk as sitk_engine
 from CSAFusionLib.registration.methods import TransformModel
-from CSAFusionLib.registration.preparation import pad_slab
-from CSAFusionLib.registration.transforms import head_points, target_registration_error
+from CSAFusionLib.registration.preparation import head_points, pad_slab
 
 LEFT_HANDED = np.diag([-1.0, 1.0, 1.0])
 

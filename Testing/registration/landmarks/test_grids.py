@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CSAFusionLib.registration.landmarks.grids import common_grid, to_points
+from CSAFusionLib.registration.landmarks.grids import common_grid
 
 IDENTITY = sitk.Euler3DTransform()
 
@@ -39,13 +38,3 @@ def test_only_what_both_show_is_covered() -> None:
     grid = common_grid(head, slab, lifted, 2.0, 0)
     assert grid.GetSize() == (20, 20, 4)
     assert grid.GetOrigin() == pytest.approx((0.0, 0.0, 12.0))
-
-
-def test_points_of_places_are_where_the_image_itself_has_them() -> None:
-    grid = _volume((9, 8, 7), (2.0, 2.0, 2.0))
-    turned = sitk.Euler3DTransform((0.0, 0.0, 0.0), 0.1, -0.2, 0.3)
-    grid.SetDirection(turned.GetMatrix())
-    grid.SetOrigin((50.0, -60.0, 70.0))
-    places = np.array([[0.0, 0.0, 0.0], [6.0, 7.0, 8.0], [1.5, 2.25, 3.75]])
-    expected = [grid.TransformContinuousIndexToPhysicalPoint(place[::-1].tolist()) for place in places]
-    np.testing.assert_allclose(to_points(grid, places), expected)

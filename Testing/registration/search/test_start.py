@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from CSAFusionLib.geometry.transform_algebra import target_registration_error
+from CSAFusionLib.registration.preparation import head_points
 from CSAFusionLib.registration.search.start import find_start
-from CSAFusionLib.registration.transforms import head_points, target_registration_error
 
 
 def _start(fixed: sitk.Image, moving: sitk.Image) -> sitk.Euler3DTransform:
