@@ -105,7 +105,7 @@ class CSAFusionParameterNode:
     weights: WeightsChoice = WeightsChoice.AUTOMATIC
     weightsFile: Path
     balance: Annotated[float, WithinRange(-1, 1)] = 0.0
-    plane: PlaneChoice = PlaneChoice.AXIAL
+    plane: PlaneChoice = PlaneChoice.AUTO
     throughSliceSmoothing: Annotated[float, WithinRange(0, 10)] = 2.0
     fusedVolume: vtkMRMLScalarVolumeNode
     makeContribution: bool = False

@@ -50,7 +50,7 @@ def fuse(
     moving_window: options.WindowOption = None,
     orientation_from: options.OrientationFrom = "header",
     colour_table: options.ColourTable = None,
-    plane: options.SlicePlane = "axial",
+    plane: options.SlicePlane = "auto",
     weights: options.Weights = None,
     balance: options.Balance = 0.0,
     steadiness: options.Steadiness = 2.0,
@@ -144,7 +144,7 @@ def _refuse_volume_options(
         "--moving-window": settings.moving_window is not None,
         "--colour-table": settings.colour_table is not None,
         "--orientation-from": orientation is not Orientation.HEADER,
-        "--plane": settings.plane is not Plane.AXIAL,
+        "--plane": settings.plane is not Plane.AUTO,
     }
     for option, is_given in given.items():
         if is_given:

@@ -108,7 +108,7 @@ SlicePlane = Annotated[
     str,
     typer.Option(
         metavar=PLANES,
-        help="Plane of the slices.",
+        help="Plane of the slices. auto: as acquired where FIXED has thick slices, else axial.",
         rich_help_panel=FUSION,
         autocompletion=offering(PLANES.split("|")),
     ),

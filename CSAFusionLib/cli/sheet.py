@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 _TILE = 256  # pixels of a tile's longer side
+_LEAST = 128  # pixels of its shorter side, as long as the longer one does not exceed the next number
+_MOST = 512
 _GAP = 4
 _BAND = 24  # pixels of the titles' band
 _PAPER = (24, 24, 24)
 _BACKGROUND = 0.05
 _MARGIN = 4  # voxels left round what is shown
+_WHOLE = 0.9
+"""A slice that has this share of what the fullest one has is not cut."""
+_FONT_MARGIN = 12
 
 
 def sheet(rows: Sequence[tuple[Sequence[np.ndarray], tuple[float, float]]], titles: Sequence[str]) -> np.ndarray:
@@ -26,7 +32,7 @@ def sheet(rows: Sequence[tuple[Sequence[np.ndarray], tuple[float, float]]], titl
         uint8 (H, W, 3).
     """
     sizes = [tile_size(tiles[0].shape[:2], pixel) for tiles, pixel in rows]
-    cell = max(width for _, width in sizes)
+    cell = max(*(width for _, width in sizes), *(_FONT_MARGIN + _length(title) for title in titles))
     tops = np.cumsum([_BAND, *(height + _GAP for height, _ in sizes)]).tolist()
     canvas = Image.new("RGB", (len(titles) * (cell + _GAP) - _GAP, tops[-1] - _GAP), _PAPER)
     for column, title in enumerate(titles):
@@ -38,9 +44,16 @@ def sheet(rows: Sequence[tuple[Sequence[np.ndarray], tuple[float, float]]], titl
     return np.asarray(canvas)
 
 
-def spread(slices: np.ndarray, count: int) -> list[int]:
-    """Indices that cut what the slices show into equal parts, each once."""
-    shown = np.cumsum(slices.reshape(len(slices), -1).sum(axis=1, dtype=np.float64))
+def spread(slices: np.ndarray, count: int, covered: np.ndarray | None = None) -> list[int]:
+    """Indices that cut what the slices show into equal parts, each once.
+
+    covered: how much of each slice (S,) there is; slices that are cut are left out. None takes all for whole.
+    """
+    content = slices.reshape(len(slices), -1).sum(axis=1, dtype=np.float64)
+    if covered is not None:
+        whole = np.where(covered >= _WHOLE * covered.max(), content, 0)
+        content = whole if whole.any() else content
+    shown = np.cumsum(content)
     shares = (np.arange(count) + 0.5) / count * shown[-1]
     return sorted(set(np.searchsorted(shown, shares).tolist()))
 
@@ -62,12 +75,21 @@ def to_rgb(tile: np.ndarray) -> np.ndarray:
 def tile_size(shape: tuple[int, ...], pixel: tuple[float, float]) -> tuple[int, int]:
     """Height and width at which a slice of this shape is drawn, its pixels being of this height and width in mm."""
     sides = np.array(shape) * pixel
-    height, width = np.maximum(1, np.round(sides / sides.max() * _TILE)).astype(int).tolist()
+    scale = max(_TILE / sides.max(), min(_LEAST / sides.min(), _MOST / sides.max()))
+    height, width = np.maximum(1, np.round(sides * scale)).astype(int).tolist()
     return height, width
 
 
 def _write_title(canvas: Image.Image, title: str, left: int) -> None:
-    ImageDraw.Draw(canvas).text((left + 6, 5), title, fill=(230, 230, 230), font=ImageFont.load_default(size=13))
+    ImageDraw.Draw(canvas).text((left + _FONT_MARGIN // 2, 5), title, fill=(230, 230, 230), font=_font())
+
+
+def _length(title: str) -> int:
+    return math.ceil(_font().getlength(title))
+
+
+def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size=13)
 
 
 def _to_bytes(tile: np.ndarray) -> np.ndarray:

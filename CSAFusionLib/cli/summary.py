@@ -15,6 +15,8 @@ def print_fusion_summary(provenance: Mapping[str, Any]) -> None:
     """Say how a result was made: modalities, registration, device, weights, warnings, and what it is not for."""
     for role in ("fixed", "moving"):
         typer.echo(f"{role.capitalize():13}{_describe_input(provenance[role])}")
+    if "plane" in provenance:
+        typer.echo(f"Slices       {provenance['plane']}")
     if "registration" in provenance:
         print_registration(provenance["registration"])
     device, weights = provenance["device"], provenance["weights"]

@@ -19,7 +19,8 @@ from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.fusion.slice_figures import slice_figures
 from CSAFusionLib.fusion.sources import Seen, Source, blend, brightness, fade_colour, fixed_is_a, in_colour, to_pixels
 from CSAFusionLib.fusion.steadiness import neighbour_weights, within_reach
-from CSAFusionLib.geometry.planes import from_slices, slice_spacing, slices_view, to_slices
+from CSAFusionLib.geometry.planes import from_slices, settled_plane, slice_spacing, slices_view, to_slices
+from CSAFusionLib.geometry.resampling import field_of_view
 from CSAFusionLib.intensity.numeric_range import own_values
 from CSAFusionLib.logs import logger_of
 from CSAFusionLib.memory.estimate import check_memory
@@ -90,7 +91,7 @@ def fuse_volumes(
         fused=image,
         **_on_demand(roles, settings, registration.transform, image),
         registration=registration,
-        provenance=describe_run(settings, weights, fused.device) | _provenance(roles, registration, warnings),
+        provenance=describe_run(settings, weights, fused.device) | _provenance(roles, registration, settings, warnings),
         warnings=warnings,
         contribution=None if share is None else from_slices(share, fixed.image, settings.plane),
     )
@@ -242,9 +243,16 @@ def _contribution(share_of_a: np.ndarray | None, pair: AlignedPair, roles: tuple
     return share
 
 
-def _provenance(roles: tuple[Role, Role], registration: RegistrationResult, warnings: list[str]) -> dict[str, Any]:
+def _provenance(
+    roles: tuple[Role, Role], registration: RegistrationResult, settings: FusionSettings, warnings: list[str]
+) -> dict[str, Any]:
     sources: dict[str, Any] = {name: role.describe() for name, role in zip(("fixed", "moving"), roles, strict=True)}
-    return sources | {"registration": describe_registration(registration), "warnings": warnings}
+    plane = settled_plane(roles[0].volume.image, settings.plane)
+    return sources | {
+        "plane": plane.value,
+        "registration": describe_registration(registration),
+        "warnings": warnings,
+    }
 
 
 def _on_demand(
@@ -266,4 +274,5 @@ def _on_demand(
         "fixed_mapped": lambda: from_slices(to_pixels(sources()[0]), reference, plane),
         "moving_mapped": lambda: from_slices(to_pixels(sources()[1]), reference, plane),
         "figures": figures,
+        "field_of_view": lambda: field_of_view(roles[1].volume.image, reference, transform),
     }

@@ -45,7 +45,8 @@ class FusionResult:
     ``contribution`` is the share of the fused value that comes from the fixed volume, float32 in [0, 1]; None where it
     was not asked for, and for weights that predict pixels. ``figures`` are those of
     :func:`CSAFusionLib.fusion.slice_figures.slice_figures`. ``fixed_mapped``, ``moving_mapped``, ``moving_on_grid`` and
-    ``figures`` may be given as functions that make them.
+    ``figures`` may be given as functions that make them, and ``field_of_view``: uint8, 1 where the moving volume
+    reaches; None for a result that was loaded.
     """
 
     fused: sitk.Image
@@ -57,6 +58,7 @@ class FusionResult:
     warnings: list[str]
     contribution: sitk.Image | None = None
     figures: OnDemand = OnDemand(dict)
+    field_of_view: OnDemand = OnDemand(None)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write all of it into a folder, which is made if need be, for :meth:`load` and for other programs.

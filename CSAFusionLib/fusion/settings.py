@@ -35,7 +35,7 @@ class FusionSettings:
         colour_table: shows the scalar PET or SPECT volume through this table, in colour; None fuses it in grey.
         balance: strength of the two sources, from -1 (the fixed one alone) over 0 (as the network balances them) to 1
           (the moving one alone).
-        plane: plane of the slices the network sees.
+        plane: plane of the slices the network sees; AUTO is the acquired one of thick slices, else axial.
         steadiness: over how many mm (standard deviation) neighbouring slices share the network's gains, which keeps
           the fused volume from flickering; 0 fuses each slice on its own.
         weights: name of bundled weights or path of a safetensors file; None chooses by the modalities.
@@ -53,7 +53,7 @@ class FusionSettings:
     moving_window: Window | None = None
     colour_table: str | None = None
     balance: float = 0.0
-    plane: Plane = Plane.AXIAL
+    plane: Plane = Plane.AUTO
     steadiness: float = 2.0
     weights: str | None = None
     device: str = "auto"

@@ -13,8 +13,9 @@ import SimpleITK as sitk
 
 
 class Plane(Enum):
-    """The plane of the slices."""
+    """The plane of the slices; AUTO is the acquired one of clearly anisotropic voxels, else axial."""
 
+    AUTO = "auto"
     AXIAL = "axial"
     SAGITTAL = "sagittal"
     CORONAL = "coronal"
@@ -23,6 +24,8 @@ class Plane(Enum):
 
 # A voxel side must be this much longer than the others to be the slice thickness; less is header rounding.
 _THICKER = 1.01
+# From this ratio on a slice across the acquired ones is mostly interpolation: nobody reads it, and no network saw any.
+_CLEARLY_THICKER = 2.0
 
 # Seen from the canonical volume array [to superior, to posterior, to left]: the axes that become (slice, row, column),
 # and whether rows run down from superior, as coronal and sagittal pictures are hung.
@@ -72,12 +75,14 @@ def from_slices(slices: np.ndarray, reference: sitk.Image, plane: Plane) -> sitk
 
 def acquired_plane(image: sitk.Image) -> Plane:
     """Return the plane the image was acquired in: across its thickest side, axial when no side is thicker."""
-    planes = (Plane.SAGITTAL, Plane.CORONAL, Plane.AXIAL)
-    spacing = np.array(image.GetSpacing())[_canonical_axes(image)[0]]
-    thickest = int(np.argmax(spacing))
-    if spacing[thickest] < _THICKER * np.sort(spacing)[1]:
-        return Plane.AXIAL
-    return planes[thickest]
+    return _plane_of_thick_slices(image, _THICKER)
+
+
+def settled_plane(image: sitk.Image, plane: Plane) -> Plane:
+    """Return the anatomical plane that AUTO and ACQUIRED stand for in an image; another plane as it is."""
+    if plane is Plane.AUTO:
+        return _plane_of_thick_slices(image, _CLEARLY_THICKER)
+    return acquired_plane(image) if plane is Plane.ACQUIRED else plane
 
 
 def slice_spacing(image: sitk.Image, plane: Plane) -> tuple[float, float, float]:
@@ -105,13 +110,19 @@ def slice_centres(image: sitk.Image, plane: Plane) -> np.ndarray:
 
 def _storage_to_slices(image: sitk.Image, plane: Plane) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Order and flips that take the stored array [k, j, i] to [slice, row, column]."""
-    if plane is Plane.ACQUIRED:
-        plane = acquired_plane(image)
     axes, flipped = _canonical_axes(image)
-    view, hang = _VIEWS[plane]
+    view, hang = _VIEWS[settled_plane(image, plane)]
     order = tuple(2 - axes[2 - axis] for axis in view)
     down = [flipped[2 - axis] ^ (hang and axis == 0) for axis in view]
     return order, tuple(int(axis) for axis in np.flatnonzero(down))
+
+
+def _plane_of_thick_slices(image: sitk.Image, thicker: float) -> Plane:
+    """The plane across the longest side of a voxel, axial where that is not so many times as long as the next one."""
+    planes = (Plane.SAGITTAL, Plane.CORONAL, Plane.AXIAL)
+    spacing = np.array(image.GetSpacing())[_canonical_axes(image)[0]]
+    thickest = int(np.argmax(spacing))
+    return planes[thickest] if spacing[thickest] >= thicker * np.sort(spacing)[1] else Plane.AXIAL
 
 
 def _canonical_axes(image: sitk.Image) -> tuple[list[int], list[bool]]:

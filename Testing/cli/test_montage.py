@@ -25,7 +25,7 @@ def a_result(shape: tuple[int, int, int] = (10, 20, 40), spacing: tuple[float, .
     images = [sitk.GetImageFromArray(array.copy()) for array in (values, covered, values)]
     for image in images:
         image.SetSpacing(spacing)
-    return SimpleNamespace(fixed_mapped=images[0], moving_mapped=images[1], fused=images[2])
+    return SimpleNamespace(fixed_mapped=images[0], moving_mapped=images[1], fused=images[2], field_of_view=None)
 
 
 def test_the_four_columns_are_fixed_moving_overlay_and_fused() -> None:
@@ -62,6 +62,25 @@ def test_the_overlay_with_colour_is_half_of_each() -> None:
 def test_the_slices_shown_are_those_the_moving_volume_covers() -> None:
     rows = rows_of(a_result(), Plane.AXIAL)
     np.testing.assert_allclose([row[0].mean() for row in rows], [0.4, 0.5, 0.6, 0.7], atol=1e-6)
+
+
+def test_a_slice_that_the_moving_volume_reaches_in_part_is_not_shown() -> None:
+    result = a_result()
+    inside = np.zeros((10, 20, 40), np.uint8)
+    inside[4:8] = 1
+    inside[7, :10] = 0
+    result.field_of_view = sitk.GetImageFromArray(inside)
+    shown = [row[0].mean() for row in rows_of(result, Plane.AXIAL)]
+    np.testing.assert_allclose(shown, [0.4, 0.5, 0.6], atol=1e-6)
+
+
+def test_a_slice_that_shows_far_less_is_shown_larger() -> None:
+    result = a_result((4, 60, 60))
+    voxels = np.zeros((4, 60, 60), np.float32)
+    voxels[:3, 10:50, 10:50] = 0.5
+    voxels[3, 25:35, 25:35] = 0.5
+    result.fixed_mapped = result.moving_mapped = result.fused = sitk.GetImageFromArray(voxels)
+    assert {row[0].shape for row in rows_of(result, Plane.AXIAL, 40)} == {(48, 48), (18, 18)}
 
 
 def test_a_volume_with_fewer_slices_than_rows_shows_each_once() -> None:

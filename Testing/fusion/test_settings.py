@@ -109,7 +109,7 @@ def test_a_choice_is_read_in_any_case() -> None:
 
 
 def test_a_choice_that_is_none_lists_those_there_are() -> None:
-    with pytest.raises(InputError, match="no plane 'sideways'; choose one of axial, sagittal, coronal, acquired"):
+    with pytest.raises(InputError, match="no plane 'sideways'; choose one of auto, axial, sagittal, coronal, acquired"):
         parse_choice(Plane, "sideways", "plane")
 
 

@@ -8,9 +8,17 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CSAFusionLib.geometry.planes import Plane, acquired_plane, from_slices, slice_centres, slice_spacing, to_slices
+from CSAFusionLib.geometry.planes import (
+    Plane,
+    acquired_plane,
+    from_slices,
+    settled_plane,
+    slice_centres,
+    slice_spacing,
+    to_slices,
+)
 
-PLANES = [Plane.AXIAL, Plane.SAGITTAL, Plane.CORONAL, Plane.ACQUIRED]
+PLANES = [Plane.AUTO, Plane.AXIAL, Plane.SAGITTAL, Plane.CORONAL, Plane.ACQUIRED]
 ORIENTATIONS = ["LPS", "RAS", "LAS", "RPI", "SRP", "AIL", "PSR", "IPR", "ASL", "RAI"]
 
 
@@ -177,3 +185,27 @@ def test_the_centre_of_a_slice_lies_in_the_slice(plane: Plane) -> None:
             image = from_slices(marked, stored, plane)
             middle = np.array(stored.TransformPhysicalPointToContinuousIndex(centre.tolist()))
             assert image[[int(np.floor(one + 0.25)) for one in middle]] == 1
+
+
+@pytest.mark.parametrize(
+    ("spacing", "plane"),
+    [
+        ((5.0, 0.5, 0.5), Plane.SAGITTAL),
+        ((0.5, 7.5, 0.5), Plane.CORONAL),
+        ((1.25, 1.25, 4.0), Plane.AXIAL),
+        ((1.2, 1.0, 1.0), Plane.AXIAL),
+        ((4.0, 4.0, 1.0), Plane.AXIAL),
+    ],
+)
+def test_auto_is_the_acquired_plane_of_clearly_thick_slices_and_else_axial(spacing: tuple, plane: Plane) -> None:
+    for image in _every_storage(_an_image(spacing=spacing)):
+        assert settled_plane(image, Plane.AUTO) is plane
+
+
+def test_slices_of_the_automatic_plane_go_back_onto_the_very_grid() -> None:
+    image = _an_image(spacing=(5.0, 0.5, 0.5))
+    slices = to_slices(image, Plane.AUTO)
+    assert slices.shape == (5, 7, 6)
+    back = from_slices(slices, image, Plane.AUTO)
+    np.testing.assert_array_equal(sitk.GetArrayViewFromImage(back), sitk.GetArrayViewFromImage(image))
+    assert (back.GetOrigin(), back.GetSpacing()) == (image.GetOrigin(), image.GetSpacing())

@@ -68,6 +68,7 @@ class WeightsChoice(MenuChoice):
 class PlaneChoice(MenuChoice):
     """The plane of the slices that are fused; the names are those of the backend's planes."""
 
+    AUTO = (_("Automatic"), _("As acquired where the reference has thick slices, otherwise axial."))
     AXIAL = (_("Axial"), _("The plane of the pictures the network was trained on."))
     SAGITTAL = (_("Sagittal"), _("For volumes that show most detail in sagittal slices."))
     CORONAL = (_("Coronal"), _("For volumes that show most detail in coronal slices."))

@@ -53,7 +53,7 @@ PRESETS = (
 def preset_of(parameters: Any) -> Preset | None:
     """The preset that a parameter node is set to, or None."""
     automatic = (parameters.intensitiesA, parameters.intensitiesB) == (Intensities.AUTOMATIC,) * 2
-    usual = parameters.weights is WeightsChoice.AUTOMATIC and parameters.plane is PlaneChoice.AXIAL
+    usual = parameters.weights is WeightsChoice.AUTOMATIC and parameters.plane is PlaneChoice.AUTO
     if not automatic or not usual or parameters.balance or parameters.throughSliceSmoothing != SMOOTHING_MM:
         return None
     chosen = (parameters.modalityA, parameters.modalityB, parameters.colourTable)
@@ -68,4 +68,4 @@ def apply_preset(preset: Preset, parameters: Any) -> None:
     parameters.weights = WeightsChoice.AUTOMATIC
     parameters.balance = 0.0
     parameters.throughSliceSmoothing = SMOOTHING_MM
-    parameters.plane = PlaneChoice.AXIAL
+    parameters.plane = PlaneChoice.AUTO

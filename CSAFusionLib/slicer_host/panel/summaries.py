@@ -56,7 +56,7 @@ def of_fusion(parameters: Any, device: str) -> str:
         parts.append(_("strength {share:.2f} to {side}").format(share=abs(parameters.balance), side=towards))
     if parameters.throughSliceSmoothing != SMOOTHING_MM:
         parts.append(_("smoothing {length:g} mm").format(length=parameters.throughSliceSmoothing))
-    if parameters.plane is not PlaneChoice.AXIAL:
+    if parameters.plane is not PlaneChoice.AUTO:
         parts.append(parameters.plane.title)
     if device:
         parts.append(device)
