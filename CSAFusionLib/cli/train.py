@@ -29,8 +29,8 @@ def train(
         str,
         typer.Option(
             metavar="TERM=WEIGHT[:WEIGHT_B],...",
-            help="Weights of ssim, rmi, contrast, edge, vif, balance, gradient, transfer, invention, retention; "
-            "0 if not named.",
+            help="Weights of ssim, rmi, contrast, edge, vif, ssim_parity, gradient, transfer, artefacts, "
+            "retention; 0 if not named.",
         ),
     ] = ARTICLE_WEIGHTS,
     retention_target: Annotated[

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from CSAFusionLib.evaluation.indicators import INDICATORS
+from CSAFusionLib.metrics.measure import INDICATORS
 
 
 def rank(summary: pd.DataFrame) -> pd.DataFrame:

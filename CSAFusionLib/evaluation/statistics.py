@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from CSAFusionLib.evaluation.indicators import INDICATORS
+from CSAFusionLib.metrics.measure import INDICATORS
 
 SIGNIFICANCE = 0.05
 _FEWEST_PAIRS = 3

@@ -9,7 +9,7 @@ import pandas as pd
 
 from CSAFusionLib.evaluation.clinical.invention import invention
 from CSAFusionLib.evaluation.contenders import Contender
-from CSAFusionLib.evaluation.metrics.measure import measure
+from CSAFusionLib.metrics.measure import measure
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.training.pairs import ImagePair, PairKind
 

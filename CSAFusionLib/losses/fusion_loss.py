@@ -1,4 +1,4 @@
-"""The weighted terms together: the article's six, and nine that it does not have."""
+"""The weighted sum of all terms: the article's six, and nine that it does not have."""
 
 from __future__ import annotations
 
@@ -9,18 +9,15 @@ from torch import Tensor, nn
 
 from CSAFusionLib import checks
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.losses.balance import balance_loss
+from CSAFusionLib.losses.artefacts import artefact_loss
 from CSAFusionLib.losses.contrast import contrast_loss
-from CSAFusionLib.losses.edge_correlation import edge_loss
 from CSAFusionLib.losses.gradient import gradient_loss
-from CSAFusionLib.losses.gradient_transfer import transfer_loss
-from CSAFusionLib.losses.invention import invention_loss
+from CSAFusionLib.losses.metric_losses import edge_loss, ssim_loss, ssim_parity_loss, transfer_loss, vif_loss
 from CSAFusionLib.losses.regional_mutual_information import rmi_loss
 from CSAFusionLib.losses.retention import TARGET, retention_loss
-from CSAFusionLib.losses.structural_similarity import ssim_loss
-from CSAFusionLib.losses.visual_information import vif_loss
 
 _MOST = 1e6
+_FORMER_NAMES = {"balance": "ssim_parity", "invention": "artefacts"}
 
 
 @dataclass(frozen=True)
@@ -37,10 +34,10 @@ class LossWeights:
     edge_b: float = 0.0
     vif_a: float = 0.0
     vif_b: float = 0.0
-    balance: float = 0.0
+    ssim_parity: float = 0.0
     gradient: float = 0.0
     transfer: float = 0.0
-    invention: float = 0.0
+    artefacts: float = 0.0
     retention: float = 0.0
 
     def __post_init__(self) -> None:
@@ -52,6 +49,16 @@ class LossWeights:
         """Return the weights by name."""
         return asdict(self)
 
+    @classmethod
+    def from_dict(cls, weights: object) -> LossWeights:
+        """Return the weights that :meth:`to_dict` gave, in this version or an earlier one; InputError for others."""
+        return cls(**{current_name(term): weight for term, weight in checks.mapping(weights, "loss weights").items()})
+
+
+def current_name(term: str) -> str:
+    """Return the name of a term that settings or a command of an earlier version may call by its former name."""
+    return _FORMER_NAMES.get(term, term)
+
 
 def parse_loss_weights(text: str) -> LossWeights:
     """Return the weights that ``text`` names, such as ``ssim=1,rmi=1:2.5``; a term that is not named has none.
@@ -60,7 +67,8 @@ def parse_loss_weights(text: str) -> LossWeights:
     """
     weights = dict.fromkeys(LossWeights().to_dict(), 0.0)
     for entry in text.split(","):
-        term, _, values = entry.strip().partition("=")
+        named, _, values = entry.strip().partition("=")
+        term = current_name(named)
         names = [name for name in (term, f"{term}_a", f"{term}_b") if name in weights]
         if not names:
             known = ", ".join(dict.fromkeys(name.removesuffix("_a").removesuffix("_b") for name in weights))
@@ -114,10 +122,10 @@ def fusion_loss_terms(fused: Tensor, a: Tensor, b: Tensor) -> dict[str, Tensor]:
         "edge_b": edge_loss(fused, b),
         "vif_a": vif_loss(fused, a),
         "vif_b": vif_loss(fused, b),
-        "balance": balance_loss(fused, a, b),
+        "ssim_parity": ssim_parity_loss(fused, a, b),
         "gradient": gradient_loss(fused, a, b),
         "transfer": transfer_loss(fused, a, b),
-        "invention": invention_loss(fused, a, b),
+        "artefacts": artefact_loss(fused, a, b),
     }
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 def gradient_loss(fused: Tensor, a: Tensor, b: Tensor) -> Tensor:
     """Return the mean distance between the fused gradient and that of the source which is steeper there.
 
-    Not of the article. Pixel by pixel, with its direction: unlike a correlation over the image it does not fall when
+    Not in the article. Pixel by pixel, with its direction: unlike a correlation over the image it does not fall when
     the fused image turns to one source for the sake of its texture (the form of Ma et al., "SwinFusion", 2022).
 
     Args:

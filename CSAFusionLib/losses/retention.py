@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from CSAFusionLib.losses.gaussian import gaussian_means
+from CSAFusionLib.metrics.gaussian import gaussian_means
 
 TARGET = 0.7
 """A lesion that stands out this much, next to its source, costs nothing: the loss is about those that get lost."""
@@ -21,7 +21,7 @@ def retention_loss(
 ) -> Tensor:
     """Return by how much the contrast-to-noise of lesions falls short, squared, in the lesions themselves.
 
-    Not of the article. The other terms ask for the stronger texture, so the network learns to leave out a flat source
+    Not in the article. The other terms ask for the stronger texture, so the network learns to leave out a flat source
     beside a textured one, and a lesion that only the flat one shows goes with it. The measure is that of
     :mod:`CSAFusionLib.evaluation.clinical.lesions`, pixel by pixel: contrast in the fused image over that in the
     source, and the source's local deviation over the fused image's. Squared, so that the worst ones count most.

@@ -11,6 +11,7 @@ import torch
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.whole import Unwritable, whole_file
+from CSAFusionLib.training.configuration import TrainingConfiguration
 
 _KEYS = {"fingerprint", "network", "averaged", "optimiser", "scheduler", "epoch", "best"}
 
@@ -27,7 +28,7 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
                 raise Unwritable("the disk does not keep it whole")
 
 
-def load_checkpoint(path: Path, *, fingerprint: str) -> dict[str, Any]:
+def load_checkpoint(path: Path, configuration: TrainingConfiguration) -> dict[str, Any]:
     """Read a checkpoint of a training with the same settings.
 
     Raises:
@@ -41,6 +42,6 @@ def load_checkpoint(path: Path, *, fingerprint: str) -> dict[str, Any]:
         raise InputError(f"The checkpoint {path} is damaged; start the training without --resume.") from error
     if not isinstance(state, dict) or not state.keys() >= _KEYS:
         raise InputError(f"{path} is not the checkpoint of a training; start the training without --resume.")
-    if state["fingerprint"] != fingerprint:
+    if not configuration.fits(str(state["fingerprint"])):
         raise InputError(f"The checkpoint {path} comes from other settings; resume with the same ones.")
     return state

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from CSAFusionLib import checks
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.whole import content_writer, write_whole
 from CSAFusionLib.json_text import to_json
-from CSAFusionLib.losses.fusion_loss import LossWeights
+from CSAFusionLib.losses.fusion_loss import LossWeights, current_name
 from CSAFusionLib.losses.retention import TARGET
 from CSAFusionLib.network.configuration import FULL, NetworkConfiguration
 from CSAFusionLib.training.pairs import PairKind
@@ -67,7 +68,7 @@ class TrainingConfiguration:
             settings = checks.mapping(json.loads(path.read_text(encoding="utf-8")), "settings of a training")
             settings["kinds"] = tuple(PairKind(kind) for kind in settings["kinds"])
             settings["network"] = NetworkConfiguration.from_dict(settings["network"])
-            settings["loss_weights"] = LossWeights(**checks.mapping(settings["loss_weights"], "loss weights"))
+            settings["loss_weights"] = LossWeights.from_dict(settings["loss_weights"])
             return cls(**settings)
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path} does not hold the settings of a training: {error}.") from error
@@ -76,6 +77,10 @@ class TrainingConfiguration:
         """Return all settings but the number of epochs as text: a resumed run must not differ in any of them."""
         settings = {name: value for name, value in vars(self).items() if name != "epochs"}
         return repr(settings)
+
+    def fits(self, fingerprint: str) -> bool:
+        """Whether a :meth:`fingerprint`, also one of an earlier version, is that of these settings."""
+        return re.sub(r"\b\w+(?==)", lambda name: current_name(name[0]), fingerprint) == self.fingerprint()
 
 
 # From the least to the most of each. The most is far above all use, and below what would fill a memory or a disk.

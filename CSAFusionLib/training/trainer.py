@@ -69,7 +69,7 @@ class Trainer:
 
     def resume(self) -> None:
         """Go on from the folder's checkpoint; raise InputError if there is none or its settings differ."""
-        state = load_checkpoint(self.folder / "checkpoint.pt", fingerprint=self.configuration.fingerprint())
+        state = load_checkpoint(self.folder / "checkpoint.pt", self.configuration)
         self.network.load_state_dict(state["network"])
         self.averaged.load_state_dict(state["averaged"])
         self.optimiser.load_state_dict(state["optimiser"])
@@ -92,17 +92,17 @@ class Trainer:
         while self.epoch < self.configuration.epochs:
             started = time.monotonic()
             training_loss = self._train_epoch(model, progress)
-            figures = validation_loss(self.averaged.module, self.validation, self.configuration, self.processes.device)
+            metrics = validation_loss(self.averaged.module, self.validation, self.configuration, self.processes.device)
             # Every process validates: the scheduler then takes the same decision everywhere without a message.
-            self.scheduler.step(figures["loss"])
+            self.scheduler.step(metrics["loss"])
             self.epoch += 1
             if log is not None:
-                self._save(figures["loss"])
+                self._save(metrics["loss"])
                 log.write(
                     self.epoch,
                     {
                         "training_loss": training_loss,
-                        **{f"validation_{name}": value for name, value in figures.items()},
+                        **{f"validation_{name}": value for name, value in metrics.items()},
                         "learning_rate": self.optimiser.param_groups[0]["lr"],
                         "seconds": time.monotonic() - started,
                     },

@@ -7,7 +7,7 @@ from scipy import ndimage
 from CSAFusionLib.evaluation.limit import attainable
 from CSAFusionLib.evaluation.methods.average import average
 from CSAFusionLib.evaluation.methods.maximum import maximum
-from CSAFusionLib.evaluation.metrics.measure import measure
+from CSAFusionLib.metrics.measure import measure
 
 STEPS = 100
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from CSAFusionLib.evaluation.indicators import INDICATORS
 from CSAFusionLib.evaluation.ranks import rank
+from CSAFusionLib.metrics.measure import INDICATORS
 
 
 def summary(kind: str, **values: list[float]) -> pd.DataFrame:

@@ -7,8 +7,8 @@ from CSAFusionLib.errors import Cancelled
 from CSAFusionLib.evaluation.contenders import Contender, by_method
 from CSAFusionLib.evaluation.methods.average import average
 from CSAFusionLib.evaluation.methods.maximum import maximum
-from CSAFusionLib.evaluation.metrics.measure import measure
 from CSAFusionLib.evaluation.table import average_by_patient, fuse_all, measure_all, summarise, to_picture
+from CSAFusionLib.metrics.measure import measure
 from CSAFusionLib.training.pairs import ImagePair
 
 CONTENDERS = [by_method("average", average), by_method("maximum", maximum)]

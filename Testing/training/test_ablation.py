@@ -12,7 +12,9 @@ from CSAFusionLib.training.ablation import loss_variants, network_variants, trai
 from CSAFusionLib.training.configuration import TrainingConfiguration
 
 REFERENCE = TrainingConfiguration(
-    network=NetworkConfiguration(channels=8, window=4), loss_weights=LossWeights(1, 1, 2, 3, 0, 0, balance=4), epochs=3
+    network=NetworkConfiguration(channels=8, window=4),
+    loss_weights=LossWeights(1, 1, 2, 3, 0, 0, ssim_parity=4),
+    epochs=3,
 )
 
 
@@ -28,13 +30,13 @@ def test_each_network_variant_differs_from_the_reference_in_its_network_alone() 
 def test_each_loss_variant_changes_one_term_that_the_reference_has() -> None:
     variants = loss_variants(REFERENCE, [2])
     assert {name: variant.loss_weights for name, variant in variants.items()} == {
-        "2x-ssim": LossWeights(2, 2, 2, 3, 0, 0, balance=4),
-        "2x-rmi": LossWeights(1, 1, 4, 6, 0, 0, balance=4),
-        "2x-balance": LossWeights(1, 1, 2, 3, 0, 0, balance=8),
+        "2x-ssim": LossWeights(2, 2, 2, 3, 0, 0, ssim_parity=4),
+        "2x-rmi": LossWeights(1, 1, 4, 6, 0, 0, ssim_parity=4),
+        "2x-ssim_parity": LossWeights(1, 1, 2, 3, 0, 0, ssim_parity=8),
     }
     several = loss_variants(REFERENCE, [0, 0.5])
-    assert list(several) == [f"{factor}x-{term}" for term in ("ssim", "rmi", "balance") for factor in ("0", "0.5")]
-    assert several["0x-rmi"].loss_weights == LossWeights(1, 1, 0, 0, 0, 0, balance=4)
+    assert list(several) == [f"{factor}x-{term}" for term in ("ssim", "rmi", "ssim_parity") for factor in ("0", "0.5")]
+    assert several["0x-rmi"].loss_weights == LossWeights(1, 1, 0, 0, 0, 0, ssim_parity=4)
 
 
 def test_variants_are_trained_apart_and_begun_ones_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,11 +15,27 @@ def test_settings_come_back_from_their_file(tmp_path: Path) -> None:
     configuration = TrainingConfiguration(
         kinds=(PairKind.T1_T2, PairKind.CT_MRI),
         network=CONFIGURATIONS["no-attention"],
-        loss_weights=LossWeights(2, 3, balance=1),
+        loss_weights=LossWeights(2, 3, ssim_parity=1),
         learning_rate=3e-4,
     )
     configuration.write(tmp_path / "settings.json")
     assert TrainingConfiguration.read(tmp_path / "settings.json") == configuration
+
+
+def test_settings_with_the_former_names_of_loss_terms_still_load(tmp_path: Path) -> None:
+    configuration = TrainingConfiguration(loss_weights=LossWeights(ssim_parity=0.3, artefacts=12))
+    configuration.write(tmp_path / "settings.json")
+    old = (tmp_path / "settings.json").read_text().replace("ssim_parity", "balance").replace("artefacts", "invention")
+    (tmp_path / "settings.json").write_text(old)
+    assert TrainingConfiguration.read(tmp_path / "settings.json") == configuration
+
+
+def test_a_fingerprint_with_the_former_names_of_loss_terms_still_fits() -> None:
+    configuration = TrainingConfiguration(loss_weights=LossWeights(ssim_parity=0.3, artefacts=12))
+    old = configuration.fingerprint().replace("ssim_parity=", "balance=").replace("artefacts=", "invention=")
+    assert old != configuration.fingerprint()
+    assert configuration.fits(old)
+    assert not TrainingConfiguration(loss_weights=LossWeights(ssim_parity=0.4, artefacts=12)).fits(old)
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"kinds": ["X-ray"]}', "[1]"])

@@ -12,8 +12,8 @@ from matplotlib.colors import TABLEAU_COLORS
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from CSAFusionLib.evaluation.indicators import INDICATORS
 from CSAFusionLib.evaluation.report.escaping import for_figure
+from CSAFusionLib.metrics.measure import INDICATORS
 
 _COLUMNS = 3
 _OURS = "#c0392b"

@@ -6,11 +6,11 @@ import pandas as pd
 
 from CSAFusionLib.evaluation.comparison import Comparison
 from CSAFusionLib.evaluation.distance import share_of_limit
-from CSAFusionLib.evaluation.indicators import INDICATORS
 from CSAFusionLib.evaluation.lesion_table import summarise_lesions
 from CSAFusionLib.evaluation.limit import OBJECTIVES
 from CSAFusionLib.evaluation.report.layout import Table
 from CSAFusionLib.evaluation.table import average_by_patient, summarise
+from CSAFusionLib.metrics.measure import INDICATORS
 
 MAIN = ("SSIM(A)", "SSIM(B)", "SSIM sum", "EPI(A)", "EPI(B)", "EPI sum", "QNCIE", "FMI", "VIF", "QABF")
 _FURTHER = ("SSIM balance", "EPI balance", "EPIg(A)", "EPIg(B)", "QNCIE_r", "SF", "AG")

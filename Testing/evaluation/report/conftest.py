@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from CSAFusionLib.evaluation.comparison import Comparison
-from CSAFusionLib.evaluation.indicators import INDICATORS
 from CSAFusionLib.evaluation.limit import OBJECTIVES
+from CSAFusionLib.metrics.measure import INDICATORS
 from CSAFusionLib.training.pairs import ImagePair, PairKind
 
 METHODS = ("average", "maximum", "ours")

@@ -6,8 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from CSAFusionLib.evaluation.metrics.edge_preservation import correlation
-
 _GREY_VALUES = 256
 
 
@@ -34,7 +32,7 @@ def qncie_of_pearson(a: np.ndarray, b: np.ndarray, fused: np.ndarray) -> float:
         b: (H, W), 0 to 255.
         fused: (H, W), 0 to 255.
     """
-    return _correlation_information(correlation, a, b, fused)
+    return _correlation_information(_pearson, a, b, fused)
 
 
 def _correlation_information(
@@ -44,6 +42,13 @@ def _correlation_information(
     ab, af, bf = correlate(a, b), correlate(a, fused), correlate(b, fused)
     shares = np.linalg.eigvalsh([[1, ab, af], [ab, 1, bf], [af, bf, 1]]) / 3
     return 1 - _entropy(shares)
+
+
+def _pearson(first: np.ndarray, second: np.ndarray) -> float:
+    """Return Pearson's correlation coefficient; 0 if one of them is constant."""
+    x, y = (values.ravel() - values.mean() for values in (first, second))
+    scale = np.sqrt((x @ x) * (y @ y))
+    return float(x @ y / scale) if scale > 0 else 0.0
 
 
 def _nonlinear_correlation(first: np.ndarray, second: np.ndarray) -> float:

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from scipy import signal
 
-from CSAFusionLib.losses.gaussian import gaussian_means
+from CSAFusionLib.metrics.gaussian import gaussian_means
 
 
 def test_it_is_the_convolution_with_a_gaussian_window() -> None:
@@ -19,3 +19,11 @@ def test_it_is_the_convolution_with_a_gaussian_window() -> None:
 
 def test_the_mean_of_a_constant_is_the_constant() -> None:
     torch.testing.assert_close(gaussian_means(torch.full((12, 12), 0.3), 11, 1.5), torch.full((2, 2), 0.3))
+
+
+def test_derivatives_can_be_had_after_a_call_without_them() -> None:
+    image = torch.rand(23, 29, requires_grad=True)
+    with torch.inference_mode():
+        gaussian_means(image, 5, 1.0)
+    gaussian_means(image, 5, 1.0).sum().backward()
+    assert image.grad is not None

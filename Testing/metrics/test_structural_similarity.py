@@ -2,10 +2,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
+from monai.losses.ssim_loss import SSIMLoss
 from scipy import ndimage
 from skimage.metrics import structural_similarity
 
-from CSAFusionLib.evaluation.metrics.structural_similarity import ssim
+from CSAFusionLib.metrics.structural_similarity import ssim
+
+
+def tensor(image: np.ndarray) -> torch.Tensor:
+    """A picture (H, W) of grey values from 0 to 255 as the metrics take it, (1, 1, H, W) in [0, 1]."""
+    return torch.tensor(image, dtype=torch.float64)[None, None] / 255
 
 
 def by_definition(a: np.ndarray, b: np.ndarray) -> float:
@@ -22,7 +29,7 @@ def by_definition(a: np.ndarray, b: np.ndarray) -> float:
 
 def test_it_follows_the_definition_on_the_valid_region() -> None:
     a, b = np.random.default_rng(0).integers(0, 256, (2, 40, 33)).astype(float)
-    assert ssim(a, b) == pytest.approx(by_definition(a, b), abs=1e-9)
+    assert float(ssim(tensor(b), tensor(a))) == pytest.approx(by_definition(a, b), abs=1e-9)
 
 
 def test_it_equals_scikit_image_on_the_valid_region() -> None:
@@ -30,9 +37,16 @@ def test_it_equals_scikit_image_on_the_valid_region() -> None:
     _, similarity = structural_similarity(
         a, b, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=255, full=True
     )
-    assert ssim(a, b) == pytest.approx(similarity[5:-5, 5:-5].mean(), abs=1e-12)
+    assert float(ssim(tensor(b), tensor(a))) == pytest.approx(similarity[5:-5, 5:-5].mean(), abs=1e-12)
 
 
 def test_a_copy_is_one() -> None:
     image = np.random.default_rng(1).integers(0, 256, (20, 20))
-    assert ssim(image, image) == pytest.approx(1)
+    assert float(ssim(tensor(image), tensor(image))) == pytest.approx(1)
+
+
+def test_it_is_one_minus_the_loss_of_monai() -> None:
+    torch.manual_seed(0)
+    fused, source = torch.rand(2, 3, 1, 40, 37)
+    theirs = SSIMLoss(spatial_dims=2, win_size=11, kernel_sigma=1.5)(fused, source)
+    assert float(ssim(fused, source).mean()) == pytest.approx(1 - float(theirs), abs=1e-5)

@@ -24,7 +24,9 @@ def gaussian_means(images: Tensor, size: int, sigma: float) -> Tensor:
     return down @ images @ across.mT
 
 
+# Kept for the next call, which may want derivatives: a tensor made in inference mode has none.
 @lru_cache(maxsize=64)
+@torch.inference_mode(mode=False)
 def _band(length: int, size: int, sigma: float) -> Tensor:
     """Return the matrix (length - size + 1, length) that slides the window along one axis."""
     distance = torch.arange(size, dtype=torch.float64) - (size - 1) / 2

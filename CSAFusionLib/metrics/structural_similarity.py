@@ -1,25 +1,21 @@
-"""The SSIM loss."""
+"""SSIM of the fused image with a source."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from CSAFusionLib.losses.gaussian import gaussian_means
+from CSAFusionLib.metrics.gaussian import gaussian_means
 
 _WINDOW, _SIGMA = 11, 1.5
 _C1, _C2 = 0.01**2, 0.03**2
 
 
-def ssim_loss(fused: Tensor, source: Tensor) -> Tensor:
-    """Return 1 - :func:`structural_similarity`, the mean over the batch."""
-    return 1 - structural_similarity(fused, source).mean()
+def ssim(fused: Tensor, source: Tensor) -> Tensor:
+    """Return the mean SSIM of each image, (B,), over the windows that lie inside it (Wang et al. 2004).
 
-
-def structural_similarity(fused: Tensor, source: Tensor) -> Tensor:
-    """Return the SSIM of each image, (B,); Gaussian 11x11, sigma 1.5, windows inside the image (Wang et al. 2004).
-
-    MONAI's SSIMLoss has the same values; this takes a fifteenth of its time, and a training step by that half.
+    Gaussian 11x11, sigma 1.5, population covariances. MONAI's SSIMLoss has the same values; this takes a fifteenth of
+    its time, which halves that of a training step.
 
     Args:
         fused: (B, 1, H, W) in [0, 1], at least 11x11.

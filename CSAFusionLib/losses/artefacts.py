@@ -1,23 +1,23 @@
-"""The invention loss: how much of the fused structure neither source explains."""
+"""The artefact loss: how much of the fused structure neither source explains."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from CSAFusionLib.losses.gaussian import gaussian_means
+from CSAFusionLib.metrics.gaussian import gaussian_means
 
 _WINDOW, _SIGMA = 11, 2.0
 _RIDGE = 1e-5
 _EPSILON = 1e-6
 
 
-def invention_loss(fused: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    """Return the spread of what is left of the fused image when both sources are regressed on it, window by window.
+def artefact_loss(fused: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """Return the spread of what a regression of the fused image on both sources leaves, window by window.
 
-    Not of the article: RMI, visual information and edge correlation are highest for a patchwork of the sources. A
+    Not in the article: RMI, visual information and edge correlation are highest for a patchwork of the sources. A
     mixture that changes slowly leaves nothing here, whatever it is; a turn from one source to the other inside the
-    window does (:mod:`CSAFusionLib.evaluation.clinical.invention` measures the same on finished images).
+    window does (:mod:`CSAFusionLib.evaluation.clinical.artefacts` measures the same on finished images).
 
     Args:
         fused: (B, 1, H, W) in [0, 1], at least 11x11.

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from CSAFusionLib.evaluation.metrics.activity import average_gradient, spatial_frequency
+from CSAFusionLib.metrics.activity import average_gradient, spatial_frequency
 
 SMALL = np.array([[0, 3, 3], [4, 0, 0]], np.uint8)
 

@@ -4,8 +4,14 @@ from math import atan, exp, pi
 
 import numpy as np
 import pytest
+import torch
 
-from CSAFusionLib.evaluation.metrics.gradient_transfer import qabf
+from CSAFusionLib.metrics.gradient_transfer import qabf as of_tensors
+
+
+def qabf(a: np.ndarray, b: np.ndarray, fused: np.ndarray) -> float:
+    return float(of_tensors(*(torch.tensor(image, dtype=torch.float64)[None, None] / 255 for image in (fused, a, b))))
+
 
 ACROSS = np.tile(np.arange(200.0), (200, 1))
 """Its gradient points right, and is half as strong in the first and last column."""

@@ -1,0 +1,1 @@
+"""Metrics of a fused image, one file for each; losses and evaluation share those that are written in PyTorch."""
