@@ -12,7 +12,6 @@ from CSAFusionLib.cli.sheet import bounding_box, sheet, spread, tile_size
 from CSAFusionLib.fusion.alignment import AlignedPair, align, find_roles
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.geometry.planes import Plane, slice_spacing
-from CSAFusionLib.registration.check.pictures import checkerboard, edge_overlay
 from CSAFusionLib.volumes.volume import Volume
 
 TITLES = ("Fixed", "Moving, registered", "Checkerboard", "Its edges over fixed")
@@ -44,3 +43,30 @@ def _row(pair: AlignedPair, pixel: tuple[float, float]) -> tuple[tuple[np.ndarra
 def _enlarged(tile: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     picture = Image.fromarray(tile.astype(np.float32)).resize(size[::-1], Image.Resampling.BICUBIC)
     return np.clip(np.asarray(picture), 0, 1)
+
+
+_SQUARES = 8
+_EDGE_SIGMA_PIXELS = 1.5
+_EDGE_THRESHOLDS = (0.03, 0.09)
+_EDGE_COLOUR = (1.0, 0.75, 0.0)
+
+
+def checkerboard(fixed: np.ndarray, moved: np.ndarray) -> np.ndarray:
+    """Show the two slices in alternate squares: contours run on across the squares where they are aligned.
+
+    fixed, moved: (H, W) in [0, 1]. Returns (H, W).
+    """
+    side = max(1, round(max(fixed.shape) / _SQUARES))
+    rows, columns = np.indices(fixed.shape) // side
+    return np.where((rows + columns) % 2, moved, fixed)
+
+
+def edge_overlay(fixed: np.ndarray, moved: np.ndarray) -> np.ndarray:
+    """Draw the edges of the moved slice over the fixed one: they lie on its contours where the two are aligned.
+
+    fixed, moved: (H, W) in [0, 1]. Returns RGB (H, W, 3) in [0, 1].
+    """
+    low, high = _EDGE_THRESHOLDS
+    image = sitk.GetImageFromArray(moved.astype(np.float32))
+    edges = sitk.CannyEdgeDetection(image, low, high, [_EDGE_SIGMA_PIXELS**2] * 2)
+    return np.where(sitk.GetArrayViewFromImage(edges)[..., None] > 0, _EDGE_COLOUR, fixed[..., None])

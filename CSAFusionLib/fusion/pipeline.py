@@ -25,9 +25,9 @@ from CSAFusionLib.intensity.numeric_range import own_values
 from CSAFusionLib.logs import logger_of
 from CSAFusionLib.memory.estimate import check_memory
 from CSAFusionLib.progress import Progress, silent
-from CSAFusionLib.registration.check.examine import examine
-from CSAFusionLib.registration.check.verdict import Level
 from CSAFusionLib.registration.preparation import prepare
+from CSAFusionLib.registration.quality.assessment import examine
+from CSAFusionLib.registration.quality.grading import Level
 from CSAFusionLib.registration.register import register
 from CSAFusionLib.registration.result import RegistrationResult
 from CSAFusionLib.volumes.checking import check_volume

@@ -10,8 +10,8 @@ import SimpleITK as sitk
 from CSAFusionLib import checks
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import parse_choice
-from CSAFusionLib.registration.check.verdict import Level, Verdict
 from CSAFusionLib.registration.methods import Method, TransformModel
+from CSAFusionLib.registration.quality.grading import Level, Verdict
 from CSAFusionLib.registration.result import RegistrationResult
 
 

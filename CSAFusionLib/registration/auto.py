@@ -10,9 +10,9 @@ import SimpleITK as sitk
 
 from CSAFusionLib.errors import RegistrationError
 from CSAFusionLib.geometry.grid import same_grid
-from CSAFusionLib.registration.check.examine import Check
-from CSAFusionLib.registration.check.verdict import Level
 from CSAFusionLib.registration.methods import Method, TransformModel
+from CSAFusionLib.registration.quality.assessment import Check
+from CSAFusionLib.registration.quality.grading import Level
 
 ORDER = (Method.LANDMARKS, Method.SITK, Method.ELASTIX, Method.ANTS)
 """The methods that are tried, the fastest first, and of two as fast the more exact one; BRAINSFit is left out, since it

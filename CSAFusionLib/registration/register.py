@@ -15,11 +15,11 @@ from CSAFusionLib.logs import logger_of
 from CSAFusionLib.memory.estimate import check_memory, registration_need
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.auto import Attempt, candidates, choose
-from CSAFusionLib.registration.check.examine import Examiner
+from CSAFusionLib.registration.initialisation import centred, meet, overlap
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.preparation import centre, pad_slab, prepare
+from CSAFusionLib.registration.quality.assessment import Examiner
 from CSAFusionLib.registration.result import RegistrationResult
-from CSAFusionLib.registration.search.meeting import centred, meet, overlap
 from CSAFusionLib.volumes.checking import check_volume
 from CSAFusionLib.volumes.volume import Volume
 

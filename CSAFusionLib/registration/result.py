@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import SimpleITK as sitk
 
-from CSAFusionLib.registration.check.verdict import Verdict
 from CSAFusionLib.registration.methods import Method, TransformModel
+from CSAFusionLib.registration.quality.grading import Verdict
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class RegistrationResult:
     transform: takes points of the fixed volume to points of the moving volume, LPS mm (ITK's direction).
     method, model: what found it; the model is None for the header geometry.
     seconds: time the registration took.
-    metric: quality figures by name, as :func:`CSAFusionLib.registration.check.figures.compare` gives them.
+    metric: quality figures by name, as :func:`CSAFusionLib.registration.quality.agreement.compare` gives them.
     verdict: what the figures mean; None where nothing was checked.
     warnings: sentences that change how the registration is read.
     """

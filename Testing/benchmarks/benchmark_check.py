@@ -25,10 +25,10 @@ import SimpleITK as sitk
 from known_truth import DATA, Case, measured_cases, rigid_motion, same_space_cases
 
 from CSAFusionLib.geometry.transform_algebra import map_points, target_registration_error
-from CSAFusionLib.registration.check.examine import Check, examine
-from CSAFusionLib.registration.check.verdict import Level
 from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.registration.preparation import foreground_centre, head_points, prepare
+from CSAFusionLib.registration.quality.assessment import Check, examine
+from CSAFusionLib.registration.quality.grading import Level
 from CSAFusionLib.registration.register import register
 from CSAFusionLib.volumes.reading import read_volume
 from CSAFusionLib.volumes.volume import Volume

@@ -26,9 +26,9 @@ import SimpleITK as sitk
 from known_truth import DATA, Case, measured_cases, random_motion, same_space_cases
 
 from CSAFusionLib.geometry.transform_algebra import target_registration_error
-from CSAFusionLib.registration.check.verdict import Level
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.preparation import head_points, prepare
+from CSAFusionLib.registration.quality.grading import Level
 from CSAFusionLib.registration.register import register
 
 ANTSPYX = "antspyx"

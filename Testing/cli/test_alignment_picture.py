@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CSAFusionLib.cli.alignment_picture import alignment_picture
+from CSAFusionLib.cli.alignment_picture import alignment_picture, checkerboard, edge_overlay
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.volumes.volume import Volume
 
@@ -52,3 +52,31 @@ def test_a_volume_in_colour_is_shown_by_its_luminance() -> None:
 def test_volumes_apart_have_no_picture() -> None:
     with pytest.raises(InputError, match="does not overlap"):
         alignment_picture(a_ball(), a_ball(), sitk.TranslationTransform(3, (500.0, 0.0, 0.0)))
+
+
+def a_square(left: int) -> np.ndarray:
+    tile = np.zeros((64, 64), np.float32)
+    tile[16:48, left : left + 32] = 0.8
+    return tile
+
+
+def test_the_checkerboard_takes_neighbouring_squares_from_either_slice() -> None:
+    board = checkerboard(np.zeros((64, 48)), np.ones((64, 48)))
+    assert board.shape == (64, 48)
+    assert (board[0, 0], board[0, 8], board[8, 0], board[8, 8]) == (0, 1, 1, 0)
+    assert board.mean() == 0.5
+
+
+def test_edges_lie_on_the_moved_contour_and_the_fixed_slice_shows_elsewhere() -> None:
+    fixed, moved = a_square(10), a_square(20)
+    picture = edge_overlay(fixed, moved)
+    drawn = picture[..., 0] != picture[..., 2]
+    rows, columns = np.nonzero(drawn)
+    assert drawn.any()
+    assert min(columns) in (19, 20) and max(columns) in (51, 52) and min(rows) in (15, 16) and max(rows) in (47, 48)
+    np.testing.assert_array_equal(picture[~drawn][:, 1], fixed[~drawn])
+
+
+def test_a_slice_without_contours_draws_none() -> None:
+    picture = edge_overlay(a_square(10), np.zeros((64, 64), np.float32))
+    assert (picture[..., 0] == picture[..., 2]).all()

@@ -10,8 +10,8 @@ import SimpleITK as sitk
 
 from CSAFusionLib.fusion.pipeline import fuse_volumes
 from CSAFusionLib.fusion.settings import FusionSettings
-from CSAFusionLib.registration.check.verdict import Level, Verdict
 from CSAFusionLib.registration.methods import Method
+from CSAFusionLib.registration.quality.grading import Level, Verdict
 from CSAFusionLib.registration.result import RegistrationResult
 from CSAFusionLib.volumes.reading import read_volume
 

@@ -19,8 +19,8 @@ from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.geometry.grid import same_grid
 from CSAFusionLib.geometry.planes import Plane
 from CSAFusionLib.intensity.modality import Modality
-from CSAFusionLib.registration.check.verdict import Level, Verdict
 from CSAFusionLib.registration.methods import Method, TransformModel
+from CSAFusionLib.registration.quality.grading import Level, Verdict
 from CSAFusionLib.registration.result import RegistrationResult
 from CSAFusionLib.volumes.volume import Volume
 

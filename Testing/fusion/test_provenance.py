@@ -13,8 +13,8 @@ import CSAFusionLib
 from CSAFusionLib.fusion.device import Device
 from CSAFusionLib.fusion.provenance import describe_registration, describe_run
 from CSAFusionLib.fusion.settings import FusionSettings
-from CSAFusionLib.registration.check.verdict import Level, Verdict
 from CSAFusionLib.registration.methods import Method, TransformModel
+from CSAFusionLib.registration.quality.grading import Level, Verdict
 from CSAFusionLib.registration.result import RegistrationResult
 
 

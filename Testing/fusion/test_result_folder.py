@@ -13,8 +13,8 @@ import SimpleITK as sitk
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.result import FusionResult
 from CSAFusionLib.fusion.result_folder import load_result, save_result
-from CSAFusionLib.registration.check.verdict import Level, Verdict
 from CSAFusionLib.registration.methods import Method, TransformModel
+from CSAFusionLib.registration.quality.grading import Level, Verdict
 from CSAFusionLib.registration.result import RegistrationResult
 
 

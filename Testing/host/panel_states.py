@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import slicer
 
-from CSAFusionLib.registration.check.verdict import Level
+from CSAFusionLib.registration.quality.grading import Level
 from CSAFusionLib.slicer_host.provenance import write_provenance
 from CSAFusionLib.slicer_host.writing import FIXED_ROLE
 from CSAFusionLib.worker.events import ErrorEvent, ProgressEvent

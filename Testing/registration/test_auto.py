@@ -9,9 +9,9 @@ import SimpleITK as sitk
 
 from CSAFusionLib.errors import RegistrationError
 from CSAFusionLib.registration.auto import ORDER, candidates, choose
-from CSAFusionLib.registration.check.examine import Check
-from CSAFusionLib.registration.check.verdict import Level, Verdict
 from CSAFusionLib.registration.methods import Method, TransformModel
+from CSAFusionLib.registration.quality.assessment import Check
+from CSAFusionLib.registration.quality.grading import Level, Verdict
 
 GOOD, DOUBTFUL, BAD = Level
 A_SHIFT_EACH = {method: float(number) for number, method in enumerate(ORDER, start=1)}

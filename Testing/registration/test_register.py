@@ -8,9 +8,9 @@ import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.geometry.transform_algebra import target_registration_error
-from CSAFusionLib.registration.check.verdict import Level
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.preparation import head_points
+from CSAFusionLib.registration.quality.grading import Level
 from CSAFusionLib.registration.register import register
 from CSAFusionLib.volumes.volume import Volume
 

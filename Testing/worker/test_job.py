@@ -12,8 +12,8 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.pipeline import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.intensity.windows import Window
-from CSAFusionLib.registration.check.verdict import Level, Verdict
 from CSAFusionLib.registration.methods import Method, TransformModel
+from CSAFusionLib.registration.quality.grading import Level, Verdict
 from CSAFusionLib.registration.result import RegistrationResult
 from CSAFusionLib.volumes.volume import Volume
 from CSAFusionLib.worker.job import Job, load_job, load_result, save_job, save_result

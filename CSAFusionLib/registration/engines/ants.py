@@ -17,8 +17,8 @@ from CSAFusionLib.registration.engines.child import (
     run_module,
     takes_result,
 )
+from CSAFusionLib.registration.initialisation import find_start
 from CSAFusionLib.registration.methods import TransformModel
-from CSAFusionLib.registration.search.start import find_start
 from CSAFusionLib.registration.transforms import transform_writer
 
 _STAGE = "Registering with ANTs"

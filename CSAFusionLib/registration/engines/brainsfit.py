@@ -13,7 +13,6 @@ from CSAFusionLib.errors import RegistrationError
 from CSAFusionLib.geometry.transform_algebra import as_affine, as_rigid
 from CSAFusionLib.processes import find_program
 from CSAFusionLib.progress import Progress, silent
-from CSAFusionLib.registration.engines.brainsfit_parameters import brainsfit_parameters, transform_parameter
 from CSAFusionLib.registration.engines.child import exchange_folder, run_child, takes_result
 from CSAFusionLib.registration.methods import TransformModel
 
@@ -103,3 +102,26 @@ def _read_result(file: Path, model: TransformModel) -> sitk.Transform:
     if model is TransformModel.AFFINE:
         return as_affine(transform)
     return transform
+
+
+def brainsfit_parameters(model: TransformModel) -> dict[str, Any]:
+    """Return BRAINSFit's parameters by their names, without its volumes and its output.
+
+    model: RIGID, AFFINE (after rigid) or BSPLINE (after rigid and affine).
+    """
+    return {
+        "initializeTransformMode": "useMomentsAlign",
+        "useRigid": True,
+        "useAffine": model is not TransformModel.RIGID,
+        "useBSpline": model is TransformModel.BSPLINE,
+        "splineGridSize": "14,10,12",
+        "costMetric": "MMI",
+        "samplingPercentage": 0.02,
+        "numberOfHistogramBins": 50,
+        "maskProcessingMode": "NOMASK",
+    }
+
+
+def transform_parameter(model: TransformModel) -> str:
+    """Return the name of the output that takes the transform: BRAINSFit ends with an error when it is the wrong one."""
+    return "bsplineTransform" if model is TransformModel.BSPLINE else "linearTransform"

@@ -13,12 +13,11 @@ import SimpleITK as sitk
 
 from CSAFusionLib.errors import RegistrationError
 from CSAFusionLib.progress import Progress, silent
-from CSAFusionLib.registration.landmarks.consensus import agree
-from CSAFusionLib.registration.landmarks.fitting import Motion, fit_affine, fit_rigid
+from CSAFusionLib.registration.initialisation import find_start
+from CSAFusionLib.registration.landmarks.deformation import smooth_deformation
+from CSAFusionLib.registration.landmarks.motion import Motion, agree, fit_affine, fit_rigid
 from CSAFusionLib.registration.landmarks.pairs import Level, find_pairs
-from CSAFusionLib.registration.landmarks.refinement import smooth_deformation
 from CSAFusionLib.registration.methods import TransformModel
-from CSAFusionLib.registration.search.start import find_start
 
 _STAGE = "Matching landmarks"
 

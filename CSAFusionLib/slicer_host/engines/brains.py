@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import slicer
 
-from CSAFusionLib.registration.engines.brainsfit_parameters import brainsfit_parameters, transform_parameter
+from CSAFusionLib.registration.engines.brainsfit import brainsfit_parameters, transform_parameter
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.slicer_host.engines.command_line import CommandLineEngine
 

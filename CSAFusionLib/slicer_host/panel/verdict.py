@@ -8,8 +8,8 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
-from CSAFusionLib.registration.check.verdict import Level
 from CSAFusionLib.registration.methods import Method
+from CSAFusionLib.registration.quality.grading import Level
 from CSAFusionLib.slicer_host.panel.wording import words_of
 
 _HEADS = {

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -110,3 +112,16 @@ def test_a_real_t1_and_t2_of_one_visit_agree_with_the_measured_truth(shared_data
     truth = read_transform(folder / "ground_truth" / "patient12_fixed-study1_T1W_moving-study1_T2W.tfm")
     found = register(fixed, moving, Method.ANTS, TransformModel.RIGID, threads=2).transform
     assert target_registration_error(found, truth, head_points(fixed.image)).mean() < 1.0
+
+
+def test_importing_the_engine_does_not_import_ants() -> None:
+    code = "import sys, CSAFusionLib.registration.engines.ants; print('ants' in sys.modules)"
+    root = Path(__file__).resolve().parents[3]
+    run = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "False"
+
+
+def test_each_model_is_a_type_of_transform_of_its_own() -> None:
+    child = pytest.importorskip("CSAFusionLib.registration.engines.ants_child", reason="antspyx is not installed")
+    assert list(child._TYPES) == [model.name for model in Method.ANTS.models]
+    assert len(set(child._TYPES.values())) == len(child._TYPES)

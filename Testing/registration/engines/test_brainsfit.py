@@ -12,6 +12,7 @@ import SimpleITK as sitk
 from CSAFusionLib.errors import Cancelled, RegistrationError
 from CSAFusionLib.geometry.transform_algebra import target_registration_error
 from CSAFusionLib.registration.engines import brainsfit as brainsfit_engine
+from CSAFusionLib.registration.engines.brainsfit import brainsfit_parameters, transform_parameter
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.preparation import head_points
 from CSAFusionLib.registration.register import register
@@ -107,3 +108,31 @@ def test_without_one_it_says_how_to_name_one(a_pair, monkeypatch) -> None:
     monkeypatch.delenv(brainsfit_engine.EXECUTABLE_VARIABLE, raising=False)
     with pytest.raises(RegistrationError, match="no BRAINSFit on the PATH; name the executable with --brainsfit"):
         register(*a_pair, Method.BRAINS)
+
+
+PHASES = ("useRigid", "useAffine", "useBSpline")
+
+
+@pytest.mark.parametrize(
+    ("model", "phases"),
+    [
+        (TransformModel.RIGID, (True, False, False)),
+        (TransformModel.AFFINE, (True, True, False)),
+        (TransformModel.BSPLINE, (True, True, True)),
+    ],
+)
+def test_each_model_is_found_after_the_stiffer_ones(model: TransformModel, phases: tuple[bool, ...]) -> None:
+    parameters = brainsfit_parameters(model)
+    assert tuple(parameters[name] for name in PHASES) == phases
+
+
+@pytest.mark.parametrize("model", Method.BRAINS.models)
+def test_the_output_fits_the_last_phase(model: TransformModel) -> None:
+    is_spline = brainsfit_parameters(model)["useBSpline"]
+    assert transform_parameter(model) == ("bsplineTransform" if is_spline else "linearTransform")
+
+
+def test_the_grid_of_control_points_has_at_least_three_on_each_axis() -> None:
+    sizes = brainsfit_parameters(TransformModel.BSPLINE)["splineGridSize"].split(",")
+    assert len(sizes) == 3
+    assert all(int(size) >= 3 for size in sizes)

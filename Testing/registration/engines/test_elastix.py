@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ import SimpleITK as sitk
 from CSAFusionLib.errors import Cancelled, RegistrationError
 from CSAFusionLib.geometry.transform_algebra import target_registration_error
 from CSAFusionLib.registration.engines import elastix as elastix_engine
+from CSAFusionLib.registration.engines.elastix import elastix_parameters
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.preparation import head_points
 from CSAFusionLib.registration.register import register
@@ -104,3 +107,70 @@ def test_a_real_t1_and_t2_of_one_visit_agree_with_the_measured_truth(shared_data
     truth = read_transform(folder / "ground_truth" / "patient12_fixed-study1_T1W_moving-study1_T2W.tfm")
     found = register(fixed, moving, Method.ELASTIX, TransformModel.RIGID, threads=2).transform
     assert target_registration_error(found, truth, head_points(fixed.image)).mean() < 0.6
+
+
+def _image(size: tuple[int, int, int], spacing: tuple[float, float, float]) -> sitk.Image:
+    image = sitk.Image(size, sitk.sitkFloat32)
+    image.SetSpacing(spacing)
+    return image
+
+
+THICK_SLICES = _image((256, 256, 50), (1.0, 1.0, 3.0))
+SLAB = _image((90, 90, 5), (2.0, 2.0, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("model", "stages"),
+    [
+        (TransformModel.RIGID, ["Euler"]),
+        (TransformModel.AFFINE, ["Euler", "Affine"]),
+        (TransformModel.BSPLINE, ["Euler", "Affine", "BSpline"]),
+    ],
+)
+def test_each_model_is_found_after_the_stiffer_ones(model: TransformModel, stages: list[str]) -> None:
+    asked = elastix_parameters(THICK_SLICES, SLAB, model, seed=0)
+    assert [stage["Transform"] for stage in asked] == [[f"{name}Transform"] for name in stages]
+
+
+def test_axes_are_shrunk_to_voxels_of_one_width_and_thin_slabs_keep_their_slices() -> None:
+    (asked,) = elastix_parameters(THICK_SLICES, SLAB, TransformModel.RIGID, seed=0)
+    assert asked["FixedImagePyramidSchedule"] == ["4", "4", "1", "2", "2", "1", "1", "1", "1"]
+    assert asked["MovingImagePyramidSchedule"] == ["2", "2", "1", "1", "1", "1", "1", "1", "1"]
+
+
+@pytest.mark.parametrize("model", Method.ELASTIX.models)
+def test_there_is_a_factor_for_each_axis_of_each_level_and_the_last_level_is_the_image_itself(
+    model: TransformModel,
+) -> None:
+    for stage in elastix_parameters(THICK_SLICES, SLAB, model, seed=0):
+        levels = int(stage["NumberOfResolutions"][0])
+        for name in ("FixedImagePyramidSchedule", "MovingImagePyramidSchedule"):
+            assert len(stage[name]) == 3 * levels
+            assert stage[name][-3:] == ["1", "1", "1"]
+        assert len(stage.get("GridSpacingSchedule", [""] * levels)) == levels
+
+
+def test_no_seed_is_taken_for_the_clock() -> None:
+    seeds = [elastix_parameters(SLAB, SLAB, TransformModel.RIGID, seed=seed)[0]["RandomSeed"] for seed in (0, 1)]
+    assert "0" not in seeds[0] + seeds[1]
+    assert seeds[0] != seeds[1]
+
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def _printed_by(code: str) -> str:
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    return run.stdout.strip()
+
+
+def test_importing_the_engine_does_not_import_itk() -> None:
+    code = "import sys, CSAFusionLib.registration.engines.elastix; print('itk' in sys.modules)"
+    assert _printed_by(code) == "False"
+
+
+def test_only_the_parts_of_itk_that_it_needs_are_loaded() -> None:
+    pytest.importorskip("itkConfig", reason="itk-elastix is not installed")
+    module = "CSAFusionLib.registration.engines.elastix_child"
+    code = f"import sys, {module}; print('itk.itkMedianImageFilterPython' in sys.modules)"
+    assert _printed_by(code) == "False"

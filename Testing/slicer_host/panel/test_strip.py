@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from slicer.i18n import tr as _  # noqa: F401 (the host's stand-in is in place)
 
-from CSAFusionLib.registration.check.verdict import Level
+from CSAFusionLib.registration.quality.grading import Level
 from CSAFusionLib.slicer_host.panel.strip import warnings_of
 from Testing.host.panel_states import bad, done, doubtful
 

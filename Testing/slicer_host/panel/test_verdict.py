@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from CSAFusionLib.registration.check.verdict import Level
+from CSAFusionLib.registration.quality.grading import Level
 from CSAFusionLib.slicer_host.panel.verdict import agreement_of, frame_of, level_of, verdict_of, warning_of
 from CSAFusionLib.slicer_host.provenance import write_provenance
 

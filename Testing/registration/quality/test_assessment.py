@@ -9,9 +9,9 @@ import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import Cancelled
-from CSAFusionLib.registration.check.examine import Examiner, examine
-from CSAFusionLib.registration.check.verdict import Level
 from CSAFusionLib.registration.preparation import prepare
+from CSAFusionLib.registration.quality.assessment import Examiner, examine
+from CSAFusionLib.registration.quality.grading import Level
 from CSAFusionLib.registration.transforms import read_transform
 from CSAFusionLib.volumes.reading import read_volume
 

@@ -10,8 +10,8 @@ import SimpleITK as sitk
 from CSAFusionLib.geometry.grid import points_of
 from CSAFusionLib.geometry.resampling import field_of_view
 from CSAFusionLib.geometry.transform_algebra import rotation
-from CSAFusionLib.registration.check.moves import Move
 from CSAFusionLib.registration.preparation import coarsen, foreground
+from CSAFusionLib.registration.quality.perturbation import Move
 
 _CLASSES = 16
 _PLACES = 12_000

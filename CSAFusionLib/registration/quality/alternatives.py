@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from CSAFusionLib.geometry.transform_algebra import rotation
-from CSAFusionLib.registration.check.moves import LEFT_RIGHT, Move
-from CSAFusionLib.registration.check.score import Score
+from CSAFusionLib.registration.quality.perturbation import LEFT_RIGHT, Move
+from CSAFusionLib.registration.quality.similarity import Score
 
 # Wrong turns a search is drawn into: a head is round, and nearly the same upside down or back to front.
 _TURNS_DEGREES = (180.0, 30.0, -30.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from CSAFusionLib.registration.check.verdict import Level, judge
+from CSAFusionLib.registration.quality.grading import Level, judge
 
 RIGHT = {
     "jacobian_min": 1.0,

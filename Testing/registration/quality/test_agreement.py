@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CSAFusionLib.registration.check.figures import Comparison, agreement, mutual_information
+from CSAFusionLib.registration.quality.agreement import Comparison, agreement, mutual_information
 
 
 def test_a_two_valued_signal_knows_ln_2_about_itself() -> None:

@@ -9,13 +9,13 @@ import SimpleITK as sitk
 
 from CSAFusionLib.geometry.transform_algebra import is_identity
 from CSAFusionLib.progress import Progress, silent
-from CSAFusionLib.registration.check.figures import Comparison
-from CSAFusionLib.registration.check.moves import Move, move_of
-from CSAFusionLib.registration.check.plausibility import describe_transform
-from CSAFusionLib.registration.check.rivals import find_rivals
-from CSAFusionLib.registration.check.score import Looked, Sample, Score, head_volume
-from CSAFusionLib.registration.check.verdict import Verdict, judge
 from CSAFusionLib.registration.preparation import in_one_order, volume_of
+from CSAFusionLib.registration.quality.agreement import Comparison
+from CSAFusionLib.registration.quality.alternatives import find_rivals
+from CSAFusionLib.registration.quality.grading import Verdict, judge
+from CSAFusionLib.registration.quality.perturbation import Move, move_of
+from CSAFusionLib.registration.quality.plausibility import describe_transform
+from CSAFusionLib.registration.quality.similarity import Looked, Sample, Score, head_volume
 
 _STAGE = "Checking the registration"
 _IDENTITY = sitk.Transform(3, sitk.sitkIdentity)

@@ -25,7 +25,7 @@ class Verdict:
 
 
 def judge(figures: Mapping[str, float]) -> Verdict:
-    """Judge the figures of :func:`~CSAFusionLib.registration.check.examine.examine`: the first rule that applies."""
+    """Return the quality that a registration with these figures has, by the first rule that applies."""
     rule = next(rule for rule in _RULES if rule.applies(figures))
     return Verdict(rule.level, rule.reason.format_map(figures))
 

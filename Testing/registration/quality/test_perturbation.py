@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from CSAFusionLib.registration.check.moves import LEFT_RIGHT, Move
+from CSAFusionLib.registration.quality.perturbation import LEFT_RIGHT, Move
 
 POINTS = np.array([[1.0, 2.0, 3.0], [-4.0, 5.0, 6.0]])
 

@@ -7,7 +7,7 @@ import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import Cancelled, RegistrationError
-from CSAFusionLib.registration.search.mutual_information import maximise
+from CSAFusionLib.registration.mutual_information import maximise
 
 
 def _search(fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform, on_iteration=lambda: None) -> None:

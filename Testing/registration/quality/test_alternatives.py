@@ -8,9 +8,9 @@ import SimpleITK as sitk
 
 from CSAFusionLib.errors import Cancelled
 from CSAFusionLib.geometry.transform_algebra import rotation
-from CSAFusionLib.registration.check.moves import LEFT_RIGHT, Move
-from CSAFusionLib.registration.check.rivals import climb, find_rivals
-from CSAFusionLib.registration.check.score import Looked, Sample, Score
+from CSAFusionLib.registration.quality.alternatives import climb, find_rivals
+from CSAFusionLib.registration.quality.perturbation import LEFT_RIGHT, Move
+from CSAFusionLib.registration.quality.similarity import Looked, Sample, Score
 
 
 def a_score_of(fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform) -> Score:

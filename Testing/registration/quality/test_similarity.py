@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CSAFusionLib.registration.check.moves import LEFT_RIGHT, Move
-from CSAFusionLib.registration.check.score import Looked, Sample, Score
+from CSAFusionLib.registration.quality.perturbation import LEFT_RIGHT, Move
+from CSAFusionLib.registration.quality.similarity import Looked, Sample, Score
 
 
 def a_score_of(fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform) -> Score:

@@ -1,1 +1,0 @@
-"""Whether a registration can be trusted: figures, plausibility, a verdict with its reason, and pictures."""

@@ -1,0 +1,1 @@
+"""Whether a registration can be trusted: agreement, plausibility, alternatives, and a grade with its reason."""
