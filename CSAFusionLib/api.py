@@ -74,8 +74,8 @@ def register(
         progress: told where the registration is; it may raise :class:`CSAFusionLib.errors.Cancelled`.
 
     Returns:
-        The ``transform`` (SimpleITK), the ``verdict`` on it and the figures behind the verdict. It serves :func:`fuse`
-        as ``registration``.
+        The ``transform`` (SimpleITK), its ``quality`` (a grade and the reason) and the figures behind it. :func:`fuse`
+        takes it as ``registration``.
 
     Raises:
         InputError: a volume or a choice cannot be used.

@@ -212,7 +212,7 @@ def test_a_single_choice_goes_before_the_settings(a_head, another, quick) -> Non
 
 def test_a_registration_found_before_is_used(a_head, another, quick) -> None:
     known = csafusion.register(a_head, another, "none")
-    assert known.verdict is not None
+    assert known.quality is not None
     result = csafusion.fuse(a_head, another, **quick | {"registration": known})
     assert result.registration is known
 
@@ -253,7 +253,7 @@ def test_a_saved_result_comes_back_to_the_last_bit(a_head, another, quick, tmp_p
     for name, figures in result.figures.items():
         np.testing.assert_array_equal(back.figures[name], figures)
     assert back.provenance == json.loads(json.dumps(result.provenance))
-    assert back.registration.verdict == result.registration.verdict
+    assert back.registration.quality == result.registration.quality
     assert back.registration.method is Method.NONE
     point = (1.0, 2.0, 3.0)
     assert back.registration.transform.TransformPoint(point) == result.registration.transform.TransformPoint(point)

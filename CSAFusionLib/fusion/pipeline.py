@@ -26,8 +26,8 @@ from CSAFusionLib.logs import logger_of
 from CSAFusionLib.memory.estimate import check_memory
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.preparation import prepare
-from CSAFusionLib.registration.quality.assessment import examine
-from CSAFusionLib.registration.quality.grading import Level
+from CSAFusionLib.registration.quality.assessment import assess
+from CSAFusionLib.registration.quality.grading import Grade
 from CSAFusionLib.registration.register import register
 from CSAFusionLib.registration.result import RegistrationResult
 from CSAFusionLib.volumes.checking import check_volume
@@ -126,19 +126,19 @@ def _register(fixed: Volume, moving: Volume, settings: FusionSettings, progress:
 
 
 def _checked(registration: RegistrationResult, fixed: Volume, moving: Volume, progress: Progress) -> RegistrationResult:
-    """The registration with a verdict on it, which one that was given may lack."""
-    if registration.verdict is not None:
+    """The registration with its quality, which one that was given may lack."""
+    if registration.quality is not None:
         return registration
-    check = examine(prepare(fixed), prepare(moving), registration.transform, progress=progress)
-    return replace(registration, metric=check.figures, verdict=check.verdict)
+    assessment = assess(prepare(fixed), prepare(moving), registration.transform, progress=progress)
+    return replace(registration, metric=assessment.figures, quality=assessment.quality)
 
 
 def _warnings(roles: tuple[Role, Role], registration: RegistrationResult) -> list[str]:
     """What the user should know before the network has run."""
     fixed, moving = (role.volume for role in roles)
     said = [*notes_of(fixed, moving), *registration.warnings]
-    if (verdict := registration.verdict) is not None and verdict.level is not Level.GOOD:
-        said.append(f"The registration is {verdict.level.value}: {verdict.reason}")
+    if (quality := registration.quality) is not None and quality.grade is not Grade.GOOD:
+        said.append(f"The registration is {quality.grade.value}: {quality.reason}")
     return said + [role.mapping.note for role in roles if role.mapping.note]
 
 

@@ -46,14 +46,14 @@ def describe_run(settings: FusionSettings, weights: WeightsInfo, device: Device)
 
 
 def describe_registration(result: RegistrationResult) -> dict[str, Any]:
-    """Method, model, figures, verdict and, when the transform is linear, its matrix from fixed to moving points."""
+    """Method, model, figures, quality and, when the transform is linear, its matrix from fixed to moving points."""
     described: dict[str, Any] = {
         "method": result.method.name,
         "model": None if result.model is None else result.model.name,
         "seconds": round(result.seconds, 3),
         # A figure that could not be computed is none.
         "metric": {name: float(value) for name, value in result.metric.items() if math.isfinite(value)},
-        "verdict": result.verdict and {"level": result.verdict.level.value, "reason": result.verdict.reason},
+        "verdict": result.quality and {"level": result.quality.grade.value, "reason": result.quality.reason},
         "transform": result.transform.GetName(),
     }
     if result.transform.IsLinear():

@@ -11,7 +11,7 @@ from CSAFusionLib import checks
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import parse_choice
 from CSAFusionLib.registration.methods import Method, TransformModel
-from CSAFusionLib.registration.quality.grading import Level, Verdict
+from CSAFusionLib.registration.quality.grading import Grade, Quality
 from CSAFusionLib.registration.result import RegistrationResult
 
 
@@ -22,14 +22,14 @@ def registration_values(result: RegistrationResult) -> dict[str, Any]:
         "model": result.model and result.model.name,
         "seconds": result.seconds,
         "metric": result.metric,
-        "verdict": result.verdict and {"level": result.verdict.level.name, "reason": result.verdict.reason},
+        "verdict": result.quality and {"level": result.quality.grade.name, "reason": result.quality.reason},
         "warnings": [*result.warnings],
     }
 
 
 def registration_of(saved: dict[str, Any], transform: sitk.Transform) -> RegistrationResult:
     """The registration of :func:`registration_values`; InputError when something is missing or of a wrong type."""
-    model, verdict = entry(saved, "model"), entry(saved, "verdict")
+    model, quality = entry(saved, "model"), entry(saved, "verdict")
     metric = checks.mapping(entry(saved, "metric"), "figures of the registration")
     return RegistrationResult(
         transform=transform,
@@ -37,7 +37,7 @@ def registration_of(saved: dict[str, Any], transform: sitk.Transform) -> Registr
         model=None if model is None else parse_choice(TransformModel, model, "transform model"),
         seconds=_number(entry(saved, "seconds"), "time of the registration"),
         metric={name: _number(value, name) for name, value in metric.items()},
-        verdict=None if verdict is None else _verdict(verdict),
+        quality=None if quality is None else _quality(quality),
         warnings=tuple(texts(saved.get("warnings", []), "warnings of the registration")),
     )
 
@@ -64,11 +64,11 @@ def lists_of_numbers(values: object) -> dict[str, list[float]]:
     return {name: [_number(value, name) for value in entries] for name, entries in lists.items()}
 
 
-def _verdict(values: object) -> Verdict:
-    saved = checks.mapping(values, "verdict")
-    return Verdict(
-        parse_choice(Level, entry(saved, "level"), "verdict"),
-        checks.text(entry(saved, "reason"), "reason of the verdict"),
+def _quality(values: object) -> Quality:
+    saved = checks.mapping(values, "quality of a registration")
+    return Quality(
+        parse_choice(Grade, entry(saved, "level"), "quality of a registration"),
+        checks.text(entry(saved, "reason"), "reason of its quality"),
     )
 
 

@@ -1,4 +1,4 @@
-"""The one way to register: check the volumes, run the method asked for, judge what it did."""
+"""The one way to register: check the volumes, run the method asked for, assess what it did."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from CSAFusionLib.registration.auto import Attempt, candidates, choose
 from CSAFusionLib.registration.initialisation import centred, meet, overlap
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.preparation import centre, pad_slab, prepare
-from CSAFusionLib.registration.quality.assessment import Examiner
+from CSAFusionLib.registration.quality.assessment import QualityAssessor
 from CSAFusionLib.registration.result import RegistrationResult
 from CSAFusionLib.volumes.checking import check_volume
 from CSAFusionLib.volumes.volume import Volume
@@ -66,22 +66,22 @@ def register(
     if shift is not None and method is Method.NONE:
         raise InputError(_apart(fixed, moving, target, source))
     find = partial(_find, target, placed, shift, model, seed=seed, threads=threads, progress=progress)
-    check = Examiner(target, source, seed=seed, progress=progress)
+    assess = QualityAssessor(target, source, seed=seed, progress=progress)
     if method is Method.AUTO:
-        chosen = choose(candidates(target, source, model), find, check)
+        chosen = choose(candidates(target, source, model), find, assess)
     else:
         transform = find(method)
-        chosen = Attempt(transform, method, check(transform))
+        chosen = Attempt(transform, method, assess(transform))
     _check_overlap(fixed, moving, chosen)
-    verdict, seconds = chosen.check.verdict, time.perf_counter() - started
-    _log.info("registered by %s in %.1f s: %s", chosen.method.name.lower(), seconds, verdict.level.value)
+    quality, seconds = chosen.assessment.quality, time.perf_counter() - started
+    _log.info("registered by %s in %.1f s: %s", chosen.method.name.lower(), seconds, quality.grade.value)
     return RegistrationResult(
         transform=chosen.transform,
         method=chosen.method,
         model=None if chosen.method is Method.NONE else model,
         seconds=seconds,
-        metric=chosen.check.figures,
-        verdict=verdict,
+        metric=chosen.assessment.figures,
+        quality=quality,
         warnings=() if shift is None else (_started_from_centres(fixed, moving, target, source),),
     )
 
@@ -127,7 +127,7 @@ def _check_pair(fixed: Volume, moving: Volume, method: Method) -> None:
 
 
 def _check_overlap(fixed: Volume, moving: Volume, chosen: Attempt) -> None:
-    if chosen.check.figures["overlap_after"] == 0 and not overlap(fixed.image, moving.image, chosen.transform):
+    if chosen.assessment.figures["overlap_after"] == 0 and not overlap(fixed.image, moving.image, chosen.transform):
         raise InputError(
             f"'{moving.name}' does not overlap '{fixed.name}' anywhere after registration; check that both show the "
             f"same anatomy."

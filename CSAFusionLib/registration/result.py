@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import SimpleITK as sitk
 
 from CSAFusionLib.registration.methods import Method, TransformModel
-from CSAFusionLib.registration.quality.grading import Verdict
+from CSAFusionLib.registration.quality.grading import Quality
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class RegistrationResult:
     method, model: what found it; the model is None for the header geometry.
     seconds: time the registration took.
     metric: quality figures by name, as :func:`CSAFusionLib.registration.quality.agreement.compare` gives them.
-    verdict: what the figures mean; None where nothing was checked.
+    quality: what the figures mean; None where nothing was checked.
     warnings: sentences that change how the registration is read.
     """
 
@@ -27,5 +27,10 @@ class RegistrationResult:
     model: TransformModel | None
     seconds: float
     metric: dict[str, float] = field(default_factory=dict)
-    verdict: Verdict | None = None
+    quality: Quality | None = None
     warnings: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> Quality | None:
+        """The quality, by the name it had before."""
+        return self.quality

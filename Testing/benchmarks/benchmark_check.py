@@ -1,12 +1,12 @@
-"""Count the verdicts of the check against known errors, and print a Markdown table.
+"""Count the grades of the quality assessment against known errors, and print a Markdown table.
 
-    python Testing/benchmarks/benchmark_check.py                    # misaligned states, judged as they are
+    python Testing/benchmarks/benchmark_check.py                    # misaligned states, as they are
     python Testing/benchmarks/benchmark_check.py --pairs held-out   # the same on pairs no threshold was chosen on
     python Testing/benchmarks/benchmark_check.py --method sitk      # what a registration makes of them
 
 Every pair of known truth is displaced by its header: by less than 2 mm, by up to 6 mm and degrees, by up to 40 mm and
 30 degrees; of every other one a part of the moving volume is cut off; some are turned by 180 degrees or mirrored. The
-error is the mean distance between where the judged and the true transform take the head that both volumes show.
+error is the mean distance between where the assessed and the true transform take the head that both volumes show.
 The CT template is symmetrical, and so its own mirror image: it is not mirrored. The CT slab of rire lies some 6 mm
 too low in the T1 head, as the ventricles show: slabs are cut from other pairs. The data is looked for beside the
 checkout (``--data``).
@@ -27,8 +27,8 @@ from known_truth import DATA, Case, measured_cases, rigid_motion, same_space_cas
 from CSAFusionLib.geometry.transform_algebra import map_points, target_registration_error
 from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.registration.preparation import foreground_centre, head_points, prepare
-from CSAFusionLib.registration.quality.assessment import Check, examine
-from CSAFusionLib.registration.quality.grading import Level
+from CSAFusionLib.registration.quality.assessment import Assessment, assess
+from CSAFusionLib.registration.quality.grading import Grade
 from CSAFusionLib.registration.register import register
 from CSAFusionLib.volumes.reading import read_volume
 from CSAFusionLib.volumes.volume import Volume
@@ -67,13 +67,13 @@ CLASSES = ("up to 2 mm", "2 to 5 mm", "over 5 mm")
 
 
 @dataclass(frozen=True)
-class Judged:
+class AssessedCase:
     """A displaced pair: its name, the kind of displacement, what is left of it in mm, and what the check says."""
 
     name: str
     kind: str
     error: float
-    check: Check
+    assessment: Assessment
 
     @property
     def error_class(self) -> str:
@@ -83,9 +83,9 @@ class Judged:
     @property
     def row(self) -> str:
         """A line that tells all."""
-        figures = ", ".join(f"{name} {value:.2f}" for name, value in self.check.figures.items())
-        verdict = self.check.verdict
-        return f"{self.name}; {self.kind}; {self.error:.1f} mm; {verdict.level.value}; {verdict.reason}; {figures}"
+        figures = ", ".join(f"{name} {value:.2f}" for name, value in self.assessment.figures.items())
+        quality = self.assessment.quality
+        return f"{self.name}; {self.kind}; {self.error:.1f} mm; {quality.grade.value}; {quality.reason}; {figures}"
 
 
 def pairs(data: Path, group: str) -> Iterator[Case]:
@@ -114,44 +114,42 @@ def displacements(case: Case, random: np.random.Generator) -> Iterator[tuple[str
             yield f"{kind}, a part" if draw % 2 else kind, moved
 
 
-def judge(name: str, kind: str, case: Case, transform: sitk.Transform) -> Judged:
+def assessed(name: str, kind: str, case: Case, transform: sitk.Transform) -> AssessedCase:
     """Check a transform, and measure its error over the head that both volumes show."""
     fixed, moving = prepare(case.fixed), prepare(case.moving)
     points = head_points(fixed)
     seen = points[_inside(moving, map_points(case.truth, points))]
     error = target_registration_error(transform, case.truth, seen if len(seen) else points).mean()
-    return Judged(name, kind, float(error), examine(fixed, moving, transform))
+    return AssessedCase(name, kind, float(error), assess(fixed, moving, transform))
 
 
-def print_table(judged: list[Judged]) -> None:
+def print_table(cases: list[AssessedCase]) -> None:
     """How many cases of each class of error got which verdict, and the two rates that matter."""
-    counts = Counter((one.error_class, one.check.verdict.level) for one in judged)
-    print("| true error | " + " | ".join(level.value for level in Level) + " |")
-    print("|---|" + "---|" * len(Level))
+    counts = Counter((one.error_class, one.assessment.quality.grade) for one in cases)
+    print("| true error | " + " | ".join(level.value for level in Grade) + " |")
+    print("|---|" + "---|" * len(Grade))
     for name in CLASSES:
-        print(f"| {name} | " + " | ".join(str(counts[name, level]) for level in Level) + " |")
-    near, far = (sum(counts[name, level] for level in Level) for name in (CLASSES[0], CLASSES[-1]))
-    missed, recognised = counts[CLASSES[-1], Level.GOOD], counts[CLASSES[0], Level.GOOD]
-    print(
-        f"\n'good' with more than 5 mm: {missed} of {len(judged)} cases ({missed / len(judged):.1%}; {far} are so far)"
-    )
+        print(f"| {name} | " + " | ".join(str(counts[name, level]) for level in Grade) + " |")
+    near, far = (sum(counts[name, level] for level in Grade) for name in (CLASSES[0], CLASSES[-1]))
+    missed, recognised = counts[CLASSES[-1], Grade.GOOD], counts[CLASSES[0], Grade.GOOD]
+    print(f"\n'good' with more than 5 mm: {missed} of {len(cases)} cases ({missed / len(cases):.1%}; {far} are so far)")
     print(f"'good' of those within 2 mm: {recognised} of {near} ({recognised / max(near, 1):.0%})")
 
 
 def main() -> None:
     """Judge the cases that the command line chooses."""
     options = parse_arguments()
-    judged = []
+    cases = []
     for index, case in enumerate(pairs(options.data, options.pairs)):
         if not any(part in case.name for part in options.only.split(",")):
             continue
         for kind, moved in displacements(case, np.random.default_rng([options.seed, index])):
             # A displacement of the moving header alone: the pair's own truth is then the misaligned state.
             found = register(moved.fixed, moved.moving, options.method).transform if options.method else case.truth
-            judged.append(judge(case.name, kind, moved, found))
+            cases.append(assessed(case.name, kind, moved, found))
             if options.verbose:
-                print(judged[-1].row, flush=True)
-    print_table(judged)
+                print(cases[-1].row, flush=True)
+    print_table(cases)
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -81,8 +81,8 @@ def measure(pair: Pair) -> str:
         truth = sitk.AffineTransform(pair.truth[:3, :3].ravel().tolist(), pair.truth[:3, 3].tolist())
         points = head_points(prepare(fixed))
         wrong = f"{target_registration_error(found.transform, truth, points).mean():.2f}"
-    verdict = found.verdict
-    level, reason = (verdict.level.value, verdict.reason) if verdict else ("", "")
+    quality = found.quality
+    level, reason = (quality.grade.value, quality.reason) if quality else ("", "")
     return f"| {pair.name} | {found.method.name.lower()} | {level} | {wrong} | {seconds:.1f} | {reason} |"
 
 

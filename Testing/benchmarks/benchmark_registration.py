@@ -28,7 +28,7 @@ from known_truth import DATA, Case, measured_cases, random_motion, same_space_ca
 from CSAFusionLib.geometry.transform_algebra import target_registration_error
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.preparation import head_points, prepare
-from CSAFusionLib.registration.quality.grading import Level
+from CSAFusionLib.registration.quality.grading import Grade
 from CSAFusionLib.registration.register import register
 
 ANTSPYX = "antspyx"
@@ -49,7 +49,7 @@ def register_case(case: Case, method: str, model: str, threads: int | None) -> R
     if method == ANTSPYX:
         return antspyx_rigid(case)
     found = register(case.fixed, case.moving, Method[method.upper()], TransformModel[model.upper()], threads=threads)
-    verdict = found.verdict.level.value if found.verdict else ""
+    verdict = found.quality.grade.value if found.quality else ""
     return Run(found.transform, found.method.name.lower(), verdict, found.seconds)
 
 
@@ -102,7 +102,7 @@ def summarise(rows: pd.DataFrame, limit: float) -> pd.DataFrame:
 
     def describe(runs: pd.DataFrame) -> pd.Series:
         right = runs["error, mm"] <= limit
-        good = runs["verdict"] == Level.GOOD.value
+        good = runs["verdict"] == Grade.GOOD.value
         return pd.Series(
             {
                 "runs": len(runs),

@@ -11,12 +11,12 @@ import SimpleITK as sitk
 from CSAFusionLib.fusion.pipeline import fuse_volumes
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.registration.methods import Method
-from CSAFusionLib.registration.quality.grading import Level, Verdict
+from CSAFusionLib.registration.quality.grading import Grade, Quality
 from CSAFusionLib.registration.result import RegistrationResult
 from CSAFusionLib.volumes.reading import read_volume
 
 ALIGNED = RegistrationResult(
-    sitk.Euler3DTransform(), Method.NONE, None, 0.0, verdict=Verdict(Level.GOOD, "Made so.")
+    sitk.Euler3DTransform(), Method.NONE, None, 0.0, quality=Quality(Grade.GOOD, "Made so.")
 )  # fmt: skip
 SINGLE_PRECISION = 5e-6
 """What the header of a NIfTI file keeps of positions."""

@@ -20,7 +20,7 @@ from CSAFusionLib.geometry.grid import same_grid
 from CSAFusionLib.geometry.planes import Plane
 from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.registration.methods import Method, TransformModel
-from CSAFusionLib.registration.quality.grading import Level, Verdict
+from CSAFusionLib.registration.quality.grading import Grade, Quality
 from CSAFusionLib.registration.result import RegistrationResult
 from CSAFusionLib.volumes.volume import Volume
 
@@ -152,7 +152,7 @@ def test_a_registration_given_without_a_verdict_is_checked_and_a_bad_one_is_a_wa
 
 
 def test_a_verdict_that_is_there_is_kept(an_mr: Volume, settings: FusionSettings) -> None:
-    said = Verdict(Level.GOOD, "As good as said.")
+    said = Quality(Grade.GOOD, "As good as said.")
     known = RegistrationResult(sitk.Euler3DTransform(), Method.SITK, TransformModel.RIGID, 1, {}, said)
     result = fuse_volumes(an_mr, an_mr, settings, registration=known)
     assert result.registration is known
@@ -309,8 +309,8 @@ def test_there_are_figures_for_every_slice(an_mr: Volume, a_ct: Volume, settings
 
 
 def test_a_registration_s_warnings_stand_in_warnings_and_provenance(an_mr: Volume, settings: FusionSettings) -> None:
-    verdict = Verdict(Level.GOOD, "Fine.")
-    given = RegistrationResult(sitk.Euler3DTransform(), Method.SITK, None, 1, verdict=verdict, warnings=("Apart.",))
+    quality = Quality(Grade.GOOD, "Fine.")
+    given = RegistrationResult(sitk.Euler3DTransform(), Method.SITK, None, 1, quality=quality, warnings=("Apart.",))
     result = fuse_volumes(an_mr, an_mr, settings, registration=given)
     assert "Apart." in result.warnings
     assert "Apart." in result.provenance["warnings"]

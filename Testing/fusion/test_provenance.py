@@ -14,7 +14,7 @@ from CSAFusionLib.fusion.device import Device
 from CSAFusionLib.fusion.provenance import describe_registration, describe_run
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.registration.methods import Method, TransformModel
-from CSAFusionLib.registration.quality.grading import Level, Verdict
+from CSAFusionLib.registration.quality.grading import Grade, Quality
 from CSAFusionLib.registration.result import RegistrationResult
 
 
@@ -43,7 +43,7 @@ def test_a_linear_transform_is_given_as_its_matrix() -> None:
 def test_the_verdict_is_given_by_word_and_reason_and_its_lack_too() -> None:
     unchecked = RegistrationResult(sitk.Euler3DTransform(), Method.BRAINS, TransformModel.RIGID, 1.0)
     assert describe_registration(unchecked)["verdict"] is None
-    checked = replace(unchecked, verdict=Verdict(Level.BAD, "The transform folds space."))
+    checked = replace(unchecked, quality=Quality(Grade.BAD, "The transform folds space."))
     described = json.loads(json.dumps(describe_registration(checked)))
     assert described["verdict"] == {"level": "bad", "reason": "The transform folds space."}
 

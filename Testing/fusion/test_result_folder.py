@@ -14,7 +14,7 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.result import FusionResult
 from CSAFusionLib.fusion.result_folder import load_result, save_result
 from CSAFusionLib.registration.methods import Method, TransformModel
-from CSAFusionLib.registration.quality.grading import Level, Verdict
+from CSAFusionLib.registration.quality.grading import Grade, Quality
 from CSAFusionLib.registration.result import RegistrationResult
 
 
@@ -29,14 +29,14 @@ def a_result() -> FusionResult:
     grey.SetOrigin((-100.123456789012345, 7.5, 1e-3))
     rgb = sitk.GetImageFromArray(rng.integers(0, 255, (3, 4, 5, 3)).astype(np.uint8), isVector=True)
     rgb.CopyInformation(grey)
-    verdict = Verdict(Level.DOUBTFUL, "They hardly overlap.")
+    quality = Quality(Grade.DOUBTFUL, "They hardly overlap.")
     return FusionResult(
         fused=rgb,
         fixed_mapped=grey,
         moving_mapped=rgb,
         moving_on_grid=sitk.Cast(grey * 1000, sitk.sitkInt16),
         registration=RegistrationResult(
-            rotation, Method.LANDMARKS, TransformModel.RIGID, 1.5, {"a": 0.1}, verdict, ("w",)
+            rotation, Method.LANDMARKS, TransformModel.RIGID, 1.5, {"a": 0.1}, quality, ("w",)
         ),
         provenance={"notice": "Research use only", "seed": 1},
         warnings=["w"],

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import slicer
 
-from CSAFusionLib.registration.quality.grading import Level
+from CSAFusionLib.registration.quality.grading import Grade
 from CSAFusionLib.slicer_host.provenance import write_provenance
 from CSAFusionLib.slicer_host.writing import FIXED_ROLE
 from CSAFusionLib.worker.events import ErrorEvent, ProgressEvent
@@ -21,15 +21,15 @@ _METRIC = {
     for when, value in (("before", 0.21), ("after", 0.83))
 }
 _REASONS = {
-    Level.GOOD: (
+    Grade.GOOD: (
         "The check tried other shifts and turns, and none matches clearly better (the best match is 1.2 mm from this "
         "alignment). Left and right look so alike that an exchange of the two would not be noticed."
     ),
-    Level.DOUBTFUL: (
+    Grade.DOUBTFUL: (
         "The match hardly changes wherever the moving volume is put, so the check cannot tell whether the alignment is "
         "right; the two may not show the same anatomy."
     ),
-    Level.BAD: (
+    Grade.BAD: (
         "The alignment is wrong: the volumes match clearly better when the moving one is shifted or turned by about "
         "23 mm."
     ),
@@ -63,7 +63,7 @@ def running(panel) -> None:
     panel._panel.run.show_ready("A fusion is running; wait for it or cancel it.", True)
 
 
-def done(panel, level: Level = Level.GOOD, warnings: list[str] = ()) -> None:  # type: ignore[assignment]
+def done(panel, level: Grade = Grade.GOOD, warnings: list[str] = ()) -> None:  # type: ignore[assignment]
     """A run has ended with a result."""
     ready(panel)
     registration = {"method": "LANDMARKS", "seconds": 12.3, "metric": _METRIC}
@@ -94,12 +94,12 @@ def done(panel, level: Level = Level.GOOD, warnings: list[str] = ()) -> None:  #
 
 def doubtful(panel) -> None:
     """A run has ended with a result that has to be looked at."""
-    done(panel, Level.DOUBTFUL, _WARNINGS)
+    done(panel, Grade.DOUBTFUL, _WARNINGS)
 
 
 def bad(panel) -> None:
     """A run has ended with a result that is not to be used."""
-    done(panel, Level.BAD, _WARNINGS[:1])
+    done(panel, Grade.BAD, _WARNINGS[:1])
 
 
 def failed(panel) -> None:

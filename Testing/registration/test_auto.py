@@ -1,4 +1,4 @@
-"""CSAFusionLib.registration.auto"""
+"""Tests of how a registration is chosen."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import SimpleITK as sitk
 from CSAFusionLib.errors import RegistrationError
 from CSAFusionLib.registration.auto import ORDER, candidates, choose
 from CSAFusionLib.registration.methods import Method, TransformModel
-from CSAFusionLib.registration.quality.assessment import Check
-from CSAFusionLib.registration.quality.grading import Level, Verdict
+from CSAFusionLib.registration.quality.assessment import Assessment
+from CSAFusionLib.registration.quality.grading import Grade, Quality
 
-GOOD, DOUBTFUL, BAD = Level
+GOOD, DOUBTFUL, BAD = Grade
 A_SHIFT_EACH = {method: float(number) for number, method in enumerate(ORDER, start=1)}
 
 
@@ -45,17 +45,17 @@ def finds(shifts: dict[Method, float], asked: list[Method] | None = None) -> Cal
 
 
 def judges(
-    levels: dict[float, Level],
+    levels: dict[float, Grade],
     agreement: dict[float, float] | None = None,
     better_mm: float = 0.0,
     better_certainty: float = 5.0,
     headers_beaten_by: float = 5.0,
     resolution_mm: float = 1.2,
     moved_mm: float = 3.0,
-) -> Callable[..., Check]:
+) -> Callable[..., Assessment]:
     """Gives the transform of each shift a level, of the headers BAD, and an agreement of 1 where no other is given."""
 
-    def check(transform: sitk.Transform) -> Check:
+    def check(transform: sitk.Transform) -> Assessment:
         millimetres = transform.TransformPoint((0.0, 0.0, 0.0))[0]
         figures = {
             "agreement": (agreement or {}).get(millimetres, 1.0),
@@ -65,7 +65,7 @@ def judges(
             "moved_mm": moved_mm if millimetres else 0.0,
             "headers_beaten_by": headers_beaten_by if millimetres else 0.0,
         }
-        return Check(figures, Verdict(({0.0: BAD} | levels)[millimetres], "Because."))
+        return Assessment(figures, Quality(({0.0: BAD} | levels)[millimetres], "Because."))
 
     return check
 
@@ -148,7 +148,7 @@ def test_the_most_trusted_is_kept_when_none_passes_and_the_highest_agreement_amo
     agreement = {1.0: 9.0, 2.0: 0.2, 3.0: 0.3, 4.0: 8.0}
     chosen = choose(ORDER, finds(A_SHIFT_EACH), judges(levels, agreement))
     assert chosen.method is ORDER[2]
-    assert chosen.check.verdict.level is DOUBTFUL
+    assert chosen.assessment.quality.grade is DOUBTFUL
 
 
 def test_a_method_that_fails_is_passed_over() -> None:

@@ -10,7 +10,7 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.geometry.transform_algebra import target_registration_error
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.preparation import head_points
-from CSAFusionLib.registration.quality.grading import Level
+from CSAFusionLib.registration.quality.grading import Grade
 from CSAFusionLib.registration.register import register
 from CSAFusionLib.volumes.volume import Volume
 
@@ -77,7 +77,7 @@ def test_headers_that_do_not_meet_are_put_onto_each_other_first_and_a_warning_sa
     result = register(fixed, far, method)
     truth = sitk.CompositeTransform([away, a_rigid_motion])
     assert target_registration_error(result.transform, truth, head_points(fixed.image)).mean() < 1
-    assert result.verdict is not None and result.verdict.level is Level.GOOD
+    assert result.quality is not None and result.quality.grade is Grade.GOOD
     assert result.metric["overlap_before"] == 0
     (warning,) = result.warnings
     assert "'elsewhere' and 't1' do not meet" in warning and "912 mm" in warning

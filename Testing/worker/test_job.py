@@ -13,7 +13,7 @@ from CSAFusionLib.fusion.pipeline import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.intensity.windows import Window
 from CSAFusionLib.registration.methods import Method, TransformModel
-from CSAFusionLib.registration.quality.grading import Level, Verdict
+from CSAFusionLib.registration.quality.grading import Grade, Quality
 from CSAFusionLib.registration.result import RegistrationResult
 from CSAFusionLib.volumes.volume import Volume
 from CSAFusionLib.worker.job import Job, load_job, load_result, save_job, save_result
@@ -79,11 +79,11 @@ def test_a_given_registration_travels_with_its_transform(tmp_path, transform, mo
         np.testing.assert_allclose(back.transform.TransformPoint(point), transform.TransformPoint(point), atol=1e-9)
 
 
-@pytest.mark.parametrize("verdict", [None, Verdict(Level.DOUBTFUL, "They hardly overlap.")])
+@pytest.mark.parametrize("verdict", [None, Quality(Grade.DOUBTFUL, "They hardly overlap.")])
 def test_a_registration_s_verdict_travels_and_none_stays_none(tmp_path, verdict):
-    given = RegistrationResult(A_ROTATION, Method.BRAINS, TransformModel.RIGID, 1.0, verdict=verdict)
+    given = RegistrationResult(A_ROTATION, Method.BRAINS, TransformModel.RIGID, 1.0, quality=verdict)
     volume = Volume(an_oblique_image(), "A")
-    assert there_and_back(Job(volume, volume, FusionSettings(), given), tmp_path).registration.verdict == verdict
+    assert there_and_back(Job(volume, volume, FusionSettings(), given), tmp_path).registration.quality == verdict
 
 
 def test_a_registration_s_warnings_travel(tmp_path):
@@ -133,7 +133,7 @@ def test_a_result_travels_with_its_contribution_and_figures(tmp_path):
 
 def _description(folder) -> dict:
     given = RegistrationResult(
-        A_ROTATION, Method.BRAINS, TransformModel.RIGID, 1.0, {"a": 1.0}, Verdict(Level.BAD, "It.")
+        A_ROTATION, Method.BRAINS, TransformModel.RIGID, 1.0, {"a": 1.0}, Quality(Grade.BAD, "It.")
     )
     volume = Volume(an_oblique_image(), "A", "CT", ("is odd.",))
     save_job(Job(volume, volume, FusionSettings(fixed_window=Window(1, 2)), given), folder)

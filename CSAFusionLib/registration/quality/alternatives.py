@@ -1,4 +1,4 @@
-"""Alignments that may be better than the one being judged: near it, far from it, and with left and right exchanged."""
+"""Alternative optima: alignments that may be better, near, far away, and with left and right exchanged."""
 
 from __future__ import annotations
 

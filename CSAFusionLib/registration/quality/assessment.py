@@ -1,4 +1,4 @@
-"""The check of a registration: figures and a verdict, from the images and the transform alone."""
+"""The quality assessment of a registration: figures and a grade, from the images and the transform alone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.preparation import in_one_order, volume_of
 from CSAFusionLib.registration.quality.agreement import Comparison
 from CSAFusionLib.registration.quality.alternatives import find_rivals
-from CSAFusionLib.registration.quality.grading import Verdict, judge
+from CSAFusionLib.registration.quality.grading import Quality, quality_of
 from CSAFusionLib.registration.quality.perturbation import Move, move_of
 from CSAFusionLib.registration.quality.plausibility import describe_transform
 from CSAFusionLib.registration.quality.similarity import Looked, Sample, Score, head_volume
@@ -29,16 +29,16 @@ _AS_LARGE = 0.01
 
 
 @dataclass(frozen=True)
-class Check:
+class Assessment:
     """Figures of a registration by name, and what they mean.
 
     ``figures["agreement"]`` ranks transforms of one pair: the higher, the better. ``figures["headers_beaten_by"]`` is
     by how many standard errors the transform agrees better than the headers; 0 where it is the headers.
-    ``figures["resolution_mm"]`` is how far apart two alignments must lie for the check to tell them apart.
+    ``figures["resolution_mm"]`` is how far apart two alignments must lie for the assessment to tell them apart.
     """
 
     figures: dict[str, float]
-    verdict: Verdict
+    quality: Quality
 
 
 @dataclass(frozen=True)
@@ -75,23 +75,23 @@ class _View:
         return score.advantage(Move(), Move(), self.score(_IDENTITY))
 
 
-class Examiner:
-    """Judges transforms of one pair, however they were found, by looking for better ones.
+class QualityAssessor:
+    """Assesses transforms of one pair, however they were found, by looking for better ones.
 
-    What does not depend on the transform is done once for all that are judged.
+    What does not depend on the transform is done once for all that are assessed.
     """
 
     def __init__(self, fixed: sitk.Image, moving: sitk.Image, *, seed: int = 0, progress: Progress = silent) -> None:
         """fixed, moving: scalar float32, as :func:`CSAFusionLib.registration.preparation.prepare` makes them.
 
-        seed: of the random samples, 0 or more. progress: what it raises, such as Cancelled, stops the check.
+        seed: of the random samples, 0 or more. progress: what it raises, such as Cancelled, stops the assessment.
         """
         self._fixed, self._moving = in_one_order(fixed), in_one_order(moving)
         self._seed = seed
         self._on_step = partial(progress, _STAGE, 0, 0)
 
-    def __call__(self, transform: sitk.Transform) -> Check:
-        """Judge a transform from fixed to moving points, LPS mm; linear or deformable."""
+    def __call__(self, transform: sitk.Transform) -> Assessment:
+        """Assess a transform from fixed to moving points, LPS mm; linear or deformable."""
         self._on_step()
         figures = self._comparison(transform) | describe_transform(self._fixed, transform)
         # What the smaller field of view shows stays the same wherever it is put in the larger; only a transform that
@@ -101,7 +101,7 @@ class Examiner:
         figures |= _against_rivals(score, self._on_step)
         figures["headers_beaten_by"] = view.beaten_by(score, transform)
         figures["resolution_mm"] = view.sample.spacing / 2
-        return Check(figures, judge(figures))
+        return Assessment(figures, quality_of(figures))
 
     @cached_property
     def _comparison(self) -> Comparison:
@@ -118,17 +118,17 @@ class Examiner:
         return self._from_the_fixed
 
 
-def examine(
+def assess(
     fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform, *, seed: int = 0, progress: Progress = silent
-) -> Check:
-    """Judge one transform of a pair: see :class:`Examiner`."""
-    return Examiner(fixed, moving, seed=seed, progress=progress)(transform)
+) -> Assessment:
+    """Assess one transform of a pair: see :class:`QualityAssessor`."""
+    return QualityAssessor(fixed, moving, seed=seed, progress=progress)(transform)
 
 
 def _moving_is_smaller(fixed: sitk.Image, moving: sitk.Image) -> bool:
     """Whether the moving field of view is the smaller one; of two as large, whether it shows the smaller head.
 
-    So both orders of a pair are judged from the same side.
+    So both orders of a pair are assessed from the same side.
     """
     volume, other = (volume_of(image) for image in (fixed, moving))
     if abs(volume - other) > _AS_LARGE * max(volume, other):
@@ -138,7 +138,7 @@ def _moving_is_smaller(fixed: sitk.Image, moving: sitk.Image) -> bool:
 
 
 def _against_rivals(score: Score, on_step: partial[None]) -> dict[str, float]:
-    """How the alignment stands against all others that a search finds; see :mod:`verdict` for what is made of it."""
+    """How the alignment stands against all others that a search finds; see :mod:`grading` for what follows from it."""
     here, rivals = Move(), find_rivals(score, on_step)
     agreement, best = score(here), score(rivals.best)
     return {

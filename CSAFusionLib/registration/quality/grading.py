@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 
-class Level(Enum):
+class Grade(Enum):
     """How far a registration can be trusted."""
 
     GOOD = "good"
@@ -17,24 +17,29 @@ class Level(Enum):
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Quality:
     """How far a registration can be trusted, and why in one sentence."""
 
-    level: Level
+    grade: Grade
     reason: str
 
+    @property
+    def level(self) -> Grade:
+        """The grade, by the name it had before."""
+        return self.grade
 
-def judge(figures: Mapping[str, float]) -> Verdict:
+
+def quality_of(figures: Mapping[str, float]) -> Quality:
     """Return the quality that a registration with these figures has, by the first rule that applies."""
     rule = next(rule for rule in _RULES if rule.applies(figures))
-    return Verdict(rule.level, rule.reason.format_map(figures))
+    return Quality(rule.grade, rule.reason.format_map(figures))
 
 
 @dataclass(frozen=True)
 class _Rule:
     """applies: to the figures. reason: a sentence in which ``{name}`` stands for a figure."""
 
-    level: Level
+    grade: Grade
     applies: Callable[[Mapping[str, float]], bool]
     reason: str
 
@@ -75,64 +80,64 @@ _JUDGED = (
 _RULES = (
     # No comparison below holds for nan, so that without this rule it would pass for good.
     _Rule(
-        Level.DOUBTFUL,
+        Grade.DOUBTFUL,
         lambda figures: any(math.isnan(figures[name]) for name in _JUDGED),
         "The check could not compare the volumes, because some of its figures are not numbers; look at both volumes.",
     ),
     _Rule(
-        Level.BAD,
+        Grade.BAD,
         lambda figures: figures["jacobian_min"] <= 0,
         "The transform folds or mirrors space, so that tissue is lost, doubled or exchanged between left and right.",
     ),
     _Rule(
-        Level.DOUBTFUL,
+        Grade.DOUBTFUL,
         lambda figures: figures["head_overlap"] < _LITTLE_OVERLAP,
         "The volumes hardly overlap: only {head_overlap:.0%} of the anatomy in the smaller one lies in the other, too "
         "little to check the alignment by.",
     ),
     _Rule(
-        Level.BAD,
+        Grade.BAD,
         lambda figures: figures["better_mm"] > _WRONG_MM and figures["better_certainty"] > _CERTAIN,
         "The alignment is wrong: the volumes match clearly better when the moving one is shifted or turned by about "
         "{better_mm:.0f} mm.",
     ),
     _Rule(
-        Level.BAD,
+        Grade.BAD,
         lambda figures: figures["mirror_certainty"] > _CERTAIN,
         "The volumes match clearly better when one is mirrored: left and right are exchanged in one of them.",
     ),
     _Rule(
-        Level.DOUBTFUL,
+        Grade.DOUBTFUL,
         lambda figures: figures["better_mm"] > _UNSURE_MM or figures["best_share"] < _CLEAR_LOSS,
         "The alignment may be off: the volumes match better when the moving one is shifted or turned by about "
         "{better_mm:.1f} mm.",
     ),
     _Rule(
-        Level.DOUBTFUL,
+        Grade.DOUBTFUL,
         lambda figures: figures["peak"] < _FLAT_PEAK,
         "The match hardly changes wherever the moving volume is put, so the check cannot tell whether the alignment is "
         "right; the two may not show the same anatomy.",
     ),
     _Rule(
-        Level.DOUBTFUL,
+        Grade.DOUBTFUL,
         lambda figures: figures["elsewhere_share"] > _EQUAL_SHARE,
         "The volumes match nearly as well in another place, so the check cannot tell which of the two is right.",
     ),
     _Rule(
-        Level.DOUBTFUL,
+        Grade.DOUBTFUL,
         lambda figures: figures["mirror_certainty"] > _LIKELY,
         "The volumes match slightly better when one is mirrored: left and right may be exchanged in one of them.",
     ),
     _Rule(
-        Level.DOUBTFUL,
+        Grade.DOUBTFUL,
         lambda figures: figures["scale_min"] < _USUAL_SCALES[0] or figures["scale_max"] > _USUAL_SCALES[1],
         "The transform scales the anatomy by {scale_min:.2f} to {scale_max:.2f}, more than two scans of one patient "
         "differ.",
     ),
     _Rule(
-        Level.GOOD,
+        Grade.GOOD,
         lambda figures: figures["mirror_certainty"] > -_LIKELY,
         _NOTHING_BETTER + " Left and right look so alike that an exchange of the two would not be noticed.",
     ),
-    _Rule(Level.GOOD, lambda figures: True, _NOTHING_BETTER),
+    _Rule(Grade.GOOD, lambda figures: True, _NOTHING_BETTER),
 )

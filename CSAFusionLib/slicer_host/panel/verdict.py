@@ -9,19 +9,19 @@ from typing import Any
 from slicer.i18n import tr as _
 
 from CSAFusionLib.registration.methods import Method
-from CSAFusionLib.registration.quality.grading import Level
+from CSAFusionLib.registration.quality.grading import Grade
 from CSAFusionLib.slicer_host.panel.wording import words_of
 
 _HEADS = {
-    Level.GOOD: _("\N{HEAVY CHECK MARK} Good alignment"),
-    Level.DOUBTFUL: _("\N{WARNING SIGN} Doubtful alignment: look before you trust it"),
-    Level.BAD: _("\N{HEAVY MULTIPLICATION X} Bad alignment: do not use this result"),
+    Grade.GOOD: _("\N{HEAVY CHECK MARK} Good alignment"),
+    Grade.DOUBTFUL: _("\N{WARNING SIGN} Doubtful alignment: look before you trust it"),
+    Grade.BAD: _("\N{HEAVY MULTIPLICATION X} Bad alignment: do not use this result"),
 }
 # Dark on light, so that they can be read in Slicer's light and dark styles, also when one is changed for the other.
 _FRAMES = {
-    Level.GOOD: "border: 1px solid #2e8b57; padding: 4px; background-color: #e3f4e8; color: #0f3d22;",
-    Level.DOUBTFUL: "border: 2px dashed #c98a00; padding: 4px; background-color: #fff3cd; color: #4d3800;",
-    Level.BAD: "border: 3px solid #c0392b; padding: 6px; background-color: #fbdcd8; color: #5c120a;",
+    Grade.GOOD: "border: 1px solid #2e8b57; padding: 4px; background-color: #e3f4e8; color: #0f3d22;",
+    Grade.DOUBTFUL: "border: 2px dashed #c98a00; padding: 4px; background-color: #fff3cd; color: #4d3800;",
+    Grade.BAD: "border: 3px solid #c0392b; padding: 6px; background-color: #fbdcd8; color: #5c120a;",
 }
 _FIGURES = {
     "mutual_information": _("Mutual information"),
@@ -31,13 +31,13 @@ _FIGURES = {
 }
 
 
-def level_of(provenance: Mapping[str, Any]) -> Level | None:
+def level_of(provenance: Mapping[str, Any]) -> Grade | None:
     """How far the registration of a result can be trusted; None where it was not checked."""
     verdict = provenance.get("registration", {}).get("verdict")
-    return Level(verdict["level"]) if verdict else None
+    return Grade(verdict["level"]) if verdict else None
 
 
-def frame_of(level: Level | None) -> str:
+def frame_of(level: Grade | None) -> str:
     """The style of the label that shows a verdict."""
     return _FRAMES[level] if level else ""
 
@@ -59,7 +59,7 @@ def automatic_choice(provenance: Mapping[str, Any]) -> str:
     if method is Method.NONE:
         return _("Automatic left the volumes where their headers place them: no method matches them clearly better.")
     title = words_of(method)[0]
-    if level_of(provenance) is Level.GOOD:
+    if level_of(provenance) is Grade.GOOD:
         return _("Automatic took {method}: the fastest method that passed the check.").format(method=title)
     return _("Automatic tried every method that is installed; none passed the check, {method} came nearest.").format(
         method=title
@@ -79,7 +79,7 @@ def agreement_of(provenance: Mapping[str, Any]) -> str:
 
 def warning_of(provenance: Mapping[str, Any]) -> str:
     """The sentence to add where the end of a run is told; empty unless the alignment is bad."""
-    if level_of(provenance) is not Level.BAD:
+    if level_of(provenance) is not Grade.BAD:
         return ""
     return _("But the alignment is bad: {reason}").format(reason=provenance["registration"]["verdict"]["reason"])
 

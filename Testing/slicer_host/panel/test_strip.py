@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from slicer.i18n import tr as _  # noqa: F401 (the host's stand-in is in place)
 
-from CSAFusionLib.registration.quality.grading import Level
+from CSAFusionLib.registration.quality.grading import Grade
 from CSAFusionLib.slicer_host.panel.strip import warnings_of
 from Testing.host.panel_states import bad, done, doubtful
 
@@ -38,5 +38,5 @@ def test_the_strip_lies_above_result_and_goes_with_the_result(panel):
 
 
 def test_markup_in_a_warning_is_text(panel):
-    done(panel, Level.GOOD, ["'<b>x</b>' was read."])
+    done(panel, Grade.GOOD, ["'<b>x</b>' was read."])
     assert "&lt;b&gt;x&lt;/b&gt;" in panel.ui.warningLabel.text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from CSAFusionLib.registration.quality.grading import Level
+from CSAFusionLib.registration.quality.grading import Grade
 from CSAFusionLib.slicer_host.panel.verdict import agreement_of, frame_of, level_of, verdict_of, warning_of
 from CSAFusionLib.slicer_host.provenance import write_provenance
 
@@ -19,12 +19,12 @@ METRIC = {
 }
 
 
-def checked(level: Level) -> dict:
+def checked(level: Grade) -> dict:
     verdict = {"level": level.value, "reason": "The edges <disagree>."}
     return {"registration": {"method": "SITK", "seconds": 3.25, "metric": METRIC, "verdict": verdict}}
 
 
-@pytest.mark.parametrize("level", Level)
+@pytest.mark.parametrize("level", Grade)
 def test_a_verdict_is_a_word_a_sign_and_a_reason(level):
     head, reason, *_ = verdict_of(checked(level)).split("<br/>")
     assert (
@@ -34,14 +34,14 @@ def test_a_verdict_is_a_word_a_sign_and_a_reason(level):
 
 
 def test_levels_differ_in_their_sign_and_in_their_frame_beside_the_colour():
-    heads = {verdict_of(checked(level))[3] for level in Level}
-    frames = {tuple(frame_of(level).split(" #")[0].split()) for level in Level}
-    assert len(heads) == len(frames) == len(Level)
-    assert all("background-color: #" in frame_of(level) and "; color: #" in frame_of(level) for level in Level)
+    heads = {verdict_of(checked(level))[3] for level in Grade}
+    frames = {tuple(frame_of(level).split(" #")[0].split()) for level in Grade}
+    assert len(heads) == len(frames) == len(Grade)
+    assert all("background-color: #" in frame_of(level) and "; color: #" in frame_of(level) for level in Grade)
 
 
 def test_figures_are_told_before_and_after_with_what_registered_and_how_long():
-    assert agreement_of(checked(Level.GOOD)).split("<br/>") == [
+    assert agreement_of(checked(Grade.GOOD)).split("<br/>") == [
         "SimpleITK, 3.2 s",
         "Mutual information: 0.20 before, 0.50 after",
         "Overlap of the fields of view: 0.80 before, 0.90 after",
@@ -52,9 +52,9 @@ def test_figures_are_told_before_and_after_with_what_registered_and_how_long():
 @pytest.mark.parametrize(
     ("level", "method", "said"),
     [
-        (Level.GOOD, "SITK", "Automatic took SimpleITK: the fastest method that passed the check."),
-        (Level.DOUBTFUL, "LANDMARKS", "none passed the check, Landmarks came nearest."),
-        (Level.GOOD, "NONE", "Automatic left the volumes where their headers place them"),
+        (Grade.GOOD, "SITK", "Automatic took SimpleITK: the fastest method that passed the check."),
+        (Grade.DOUBTFUL, "LANDMARKS", "none passed the check, Landmarks came nearest."),
+        (Grade.GOOD, "NONE", "Automatic left the volumes where their headers place them"),
     ],
 )
 def test_the_automatic_method_says_what_it_did_and_why(level, method, said):
@@ -73,13 +73,13 @@ def test_what_was_not_checked_has_no_level():
 
 
 def test_only_a_bad_alignment_is_warned_of():
-    assert warning_of(checked(Level.BAD)) == "But the alignment is bad: The edges <disagree>."
-    assert warning_of(checked(Level.DOUBTFUL)) == warning_of(checked(Level.GOOD)) == ""
+    assert warning_of(checked(Grade.BAD)) == "But the alignment is bad: The edges <disagree>."
+    assert warning_of(checked(Grade.DOUBTFUL)) == warning_of(checked(Grade.GOOD)) == ""
 
 
 def test_the_panel_shows_the_verdict_of_a_result_in_its_frame(panel, volumes):
     fused = volumes[0]
-    for level in Level:
+    for level in Grade:
         write_provenance(fused, checked(level))
         panel._parameterNode.fusedVolume = fused
         panel._panel.update()
