@@ -9,7 +9,7 @@ import numpy as np
 
 from CSAFusionLib.geometry.transform_algebra import rotation
 from CSAFusionLib.registration.quality.perturbation import LEFT_RIGHT, Move
-from CSAFusionLib.registration.quality.similarity import Score
+from CSAFusionLib.registration.quality.similarity import Similarity
 
 # Wrong turns a search is drawn into: a head is round, and nearly the same upside down or back to front.
 _TURNS_DEGREES = (180.0, 30.0, -30.0)
@@ -31,51 +31,55 @@ class Rivals:
     mirrored: Move
 
 
-def find_rivals(score: Score, on_step: Callable[[], None]) -> Rivals:
+def find_rivals(similarity: Similarity, on_step: Callable[[], None]) -> Rivals:
     """Search near and far; ``on_step`` is called after each climb and may raise to stop."""
     summits = []
-    for start in _starts(score):
-        summits.append(climb(score, start, _ROUGH_STEPS_MM, _ROUGH_SHARE))
+    for start in _starts(similarity):
+        summits.append(climb(similarity, start, _ROUGH_STEPS_MM, _ROUGH_SHARE))
         on_step()
-    near = climb(score, Move(), _FINE_STEPS_MM)
+    near = climb(similarity, Move(), _FINE_STEPS_MM)
     on_step()
-    highest = climb(score, max(summits, key=score), _FINE_STEPS_MM)
+    highest = climb(similarity, max(summits, key=similarity), _FINE_STEPS_MM)
     on_step()
-    best = max(near, highest, key=score)
-    elsewhere = [summit for summit in [*summits, near, highest] if score.distance(summit, best) > _ELSEWHERE_MM]
-    mirrored = [Move(best.matrix @ LEFT_RIGHT, best.shift), Move(LEFT_RIGHT, score.moving_centre)]
-    rough = [climb(score, start, _ROUGH_STEPS_MM, _ROUGH_SHARE) for start in mirrored]
+    best = max(near, highest, key=similarity)
+    elsewhere = [summit for summit in [*summits, near, highest] if similarity.distance(summit, best) > _ELSEWHERE_MM]
+    mirrored = [Move(best.matrix @ LEFT_RIGHT, best.shift), Move(LEFT_RIGHT, similarity.moving_centre)]
+    rough = [climb(similarity, start, _ROUGH_STEPS_MM, _ROUGH_SHARE) for start in mirrored]
     on_step()
-    return Rivals(best, max(elsewhere, key=score, default=None), climb(score, max(rough, key=score), _FINE_STEPS_MM))
+    return Rivals(
+        best,
+        max(elsewhere, key=similarity, default=None),
+        climb(similarity, max(rough, key=similarity), _FINE_STEPS_MM),
+    )
 
 
-def climb(score: Score, start: Move, steps_mm: tuple[float, float], share: float = 1.0) -> Move:
-    """Walk from a move to the nearest summit of the score (pattern search, Hooke and Jeeves 1961).
+def climb(similarity: Similarity, start: Move, steps_mm: tuple[float, float], share: float = 1.0) -> Move:
+    """Walk from a move to the nearest summit of the similarity (pattern search, Hooke and Jeeves 1961).
 
     steps_mm: length of the first steps, halved down to that of the last.
     """
     step, last = steps_mm
-    here, height = start, score(start, share)
+    here, height = start, similarity(start, share)
     while step >= last:
         before = here
         for axis in range(6):
-            for candidate in _steps(here, axis, step, score.radius):
-                if (reached := score(candidate, share)) > height:
+            for candidate in _steps(here, axis, step, similarity.radius):
+                if (reached := similarity(candidate, share)) > height:
                     here, height = candidate, reached
                     break
         if here is before:
             step /= 2
-        elif (reached := score(here.further(before), share)) > height:
+        elif (reached := similarity(here.further(before), share)) > height:
             here, height = here.further(before), reached
     return here
 
 
-def _starts(score: Score) -> Iterator[Move]:
+def _starts(similarity: Similarity) -> Iterator[Move]:
     """Centre on centre, as it stands and turned about each axis."""
-    yield Move(shift=score.moving_centre)
+    yield Move(shift=similarity.moving_centre)
     for axis in range(3):
         for degrees in _TURNS_DEGREES:
-            yield Move(rotation(axis, degrees), score.moving_centre)
+            yield Move(rotation(axis, degrees), similarity.moving_centre)
 
 
 def _steps(move: Move, axis: int, millimetres: float, radius: float) -> tuple[Move, Move]:

@@ -15,12 +15,12 @@ from CSAFusionLib.registration.quality.alternatives import find_rivals
 from CSAFusionLib.registration.quality.grading import Quality, quality_of
 from CSAFusionLib.registration.quality.perturbation import Move, move_of
 from CSAFusionLib.registration.quality.plausibility import describe_transform
-from CSAFusionLib.registration.quality.similarity import Looked, Sample, Score, head_volume
+from CSAFusionLib.registration.quality.similarity import ComparedImage, HeadSample, Similarity, head_volume
 
 _STAGE = "Checking the registration"
 _IDENTITY = sitk.Transform(3, sitk.sitkIdentity)
 
-# How far from the best alignment the score must have fallen: 8 mm in a head, as much of its size in a body.
+# How far from the best alignment the similarity must have fallen: 8 mm in a head, as much of its size in a body.
 _AWAY_MM = 8.0
 _AWAY_SHARE = 1 / 9
 
@@ -48,31 +48,31 @@ class _View:
     turned: seen from the moving image, so that transforms are inverted.
     """
 
-    sample: Sample
-    other: Looked
+    sample: HeadSample
+    other: ComparedImage
     turned: bool
 
     @classmethod
     def of(cls, fixed: sitk.Image, moving: sitk.Image, *, turned: bool, seed: int) -> _View:
         """The view from the fixed image; turned, from the moving one."""
         image, other = (moving, fixed) if turned else (fixed, moving)
-        sample = Sample.of(image, seed=seed)
-        return cls(sample, Looked.at(sample.spacing, other), turned)
+        sample = HeadSample.of(image, seed=seed)
+        return cls(sample, ComparedImage.at(sample.spacing, other), turned)
 
-    def score(self, transform: sitk.Transform) -> Score:
-        """The score of a transform from fixed to moving points."""
-        return Score(self.sample, self.other, transform.GetInverse() if self.turned else transform)
+    def similarity(self, transform: sitk.Transform) -> Similarity:
+        """The similarity of a transform from fixed to moving points."""
+        return Similarity(self.sample, self.other, transform.GetInverse() if self.turned else transform)
 
-    def beaten_by(self, score: Score, transform: sitk.Transform) -> float:
-        """By how many standard errors a transform, whose score is given, agrees better than the headers."""
+    def beaten_by(self, similarity: Similarity, transform: sitk.Transform) -> float:
+        """By how many standard errors a transform, whose similarity is given, agrees better than the headers."""
         if is_identity(transform):
             return 0.0
         if transform.IsLinear():
             back = transform if self.turned else transform.GetInverse()
             move = move_of(back, self.sample.centre)
-            if score.holds(move):
-                return score.advantage(Move(), move)
-        return score.advantage(Move(), Move(), self.score(_IDENTITY))
+            if similarity.holds(move):
+                return similarity.z_score(Move(), move)
+        return similarity.z_score(Move(), Move(), self.similarity(_IDENTITY))
 
 
 class QualityAssessor:
@@ -97,9 +97,9 @@ class QualityAssessor:
         # What the smaller field of view shows stays the same wherever it is put in the larger; only a transform that
         # can be undone lets the pair be seen from the moving side.
         view = self._from_the_smaller if transform.IsLinear() else self._from_the_fixed
-        score = view.score(transform)
-        figures |= _against_rivals(score, self._on_step)
-        figures["headers_beaten_by"] = view.beaten_by(score, transform)
+        similarity = view.similarity(transform)
+        figures |= _against_rivals(similarity, self._on_step)
+        figures["headers_beaten_by"] = view.beaten_by(similarity, transform)
         figures["resolution_mm"] = view.sample.spacing / 2
         return Assessment(figures, quality_of(figures))
 
@@ -137,23 +137,23 @@ def _moving_is_smaller(fixed: sitk.Image, moving: sitk.Image) -> bool:
     return moving_head < fixed_head
 
 
-def _against_rivals(score: Score, on_step: partial[None]) -> dict[str, float]:
+def _against_rivals(similarity: Similarity, on_step: partial[None]) -> dict[str, float]:
     """How the alignment stands against all others that a search finds; see :mod:`grading` for what follows from it."""
-    here, rivals = Move(), find_rivals(score, on_step)
-    agreement, best = score(here), score(rivals.best)
+    here, rivals = Move(), find_rivals(similarity, on_step)
+    agreement, best = similarity(here), similarity(rivals.best)
     return {
         "agreement": agreement,
-        "head_overlap": score.overlap(here),
+        "head_overlap": similarity.overlap(here),
         "best_share": agreement / best if best else 1.0,
-        "better_mm": score.distance(here, rivals.best),
-        "better_certainty": score.advantage(rivals.best, here),
-        "elsewhere_share": score(rivals.elsewhere) / best if rivals.elsewhere and best else 0.0,
-        "mirror_certainty": score.advantage(rivals.mirrored, rivals.best),
-        "peak": 1 - _mean_score_away(score, rivals.best) / best if best else 0.0,
+        "better_mm": similarity.distance(here, rivals.best),
+        "better_certainty": similarity.z_score(rivals.best, here),
+        "elsewhere_share": similarity(rivals.elsewhere) / best if rivals.elsewhere and best else 0.0,
+        "mirror_certainty": similarity.z_score(rivals.mirrored, rivals.best),
+        "peak": 1 - _mean_similarity_away(similarity, rivals.best) / best if best else 0.0,
     }
 
 
-def _mean_score_away(score: Score, move: Move) -> float:
-    away = max(_AWAY_MM, _AWAY_SHARE * score.radius)
-    shifts = [score(move.shifted(axis, way * away), 0.25) for axis in range(3) for way in (-1, 1)]
+def _mean_similarity_away(similarity: Similarity, move: Move) -> float:
+    away = max(_AWAY_MM, _AWAY_SHARE * similarity.radius)
+    shifts = [similarity(move.shifted(axis, way * away), 0.25) for axis in range(3) for way in (-1, 1)]
     return sum(shifts) / len(shifts)

@@ -56,13 +56,13 @@ _CERTAIN = 3.0
 # Of the head in the smaller field of view.
 _LITTLE_OVERLAP = 0.25
 
-# Of the best score: less than this is left after some 3 mm where both images show fine detail.
+# Of the best similarity: less than this is left after some 3 mm where both images show fine detail.
 _CLEAR_LOSS = 0.83
 
-# Of the best score: an alignment elsewhere that scores so much is as likely.
+# Of the best similarity: an alignment elsewhere that reaches so much is as likely.
 _EQUAL_SHARE = 0.93
 
-# Of the best score, what a shift of 8 mm takes from it; where the images fit it is a fifth and more.
+# Of the best similarity, what a shift of 8 mm takes from it; where the images fit it is a fifth and more.
 _FLAT_PEAK = 0.08
 
 _USUAL_SCALES = (0.75, 1.33)

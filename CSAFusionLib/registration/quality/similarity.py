@@ -38,7 +38,7 @@ _IDENTITY = sitk.Transform(3, sitk.sitkIdentity)
 
 
 @dataclass(frozen=True)
-class Sample:
+class HeadSample:
     """Places of the head in one image, at which it is compared with another one.
 
     centre: of the head, (3,) LPS mm. radius: root mean square distance of the head's points from it, mm.
@@ -59,7 +59,7 @@ class Sample:
     rough_grid: sitk.Image
 
     @classmethod
-    def of(cls, fixed: sitk.Image, *, seed: int) -> Sample:
+    def of(cls, fixed: sitk.Image, *, seed: int) -> HeadSample:
         """Sample an image. fixed: scalar float32. seed: of the places, 0 or more."""
         mask = _head(fixed)
         head = _points(mask)
@@ -73,7 +73,7 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Looked:
+class ComparedImage:
     """The other image, ready to be brought under any transform.
 
     image: averaged to the spacing of the comparison. borders: of its classes, (``_CLASSES`` - 1,).
@@ -85,7 +85,7 @@ class Looked:
     bright: sitk.Image
 
     @classmethod
-    def at(cls, spacing: float, moving: sitk.Image) -> Looked:
+    def at(cls, spacing: float, moving: sitk.Image) -> ComparedImage:
         """Prepare an image, scalar float32, for a comparison as fine as ``spacing`` (mm)."""
         image = coarsen(moving, spacing)
         mask = _nearest(_head(moving), image, _IDENTITY)
@@ -93,19 +93,19 @@ class Looked:
         return cls(image, _borders(values), foreground(coarsen(moving, _HEAD_SPACING_MM)))
 
 
-class Score:
-    """Scores moves of the fixed head, each made before one and the same transform, linear or deformable.
+class Similarity:
+    """Gives the similarity under perturbations of the fixed head, each made before one transform, linear or deformable.
 
     The moving image is brought once, through the transform, onto a grid around the fixed head. The grid is oblique, so
     that no move is favoured because nodes and voxels coincide under it. Intensities become classes that are equally
     frequent, so that soft tissue counts beside bone and air.
 
     Attributes:
-        radius: of the fixed head, mm, as :class:`Sample` has it.
+        radius: of the fixed head, mm, as :class:`HeadSample` has it.
         moving_centre: centroid of the moving foreground on the grid, from the fixed head's centre, (3,) mm.
     """
 
-    def __init__(self, sample: Sample, moving: Looked, transform: sitk.Transform) -> None:
+    def __init__(self, sample: HeadSample, moving: ComparedImage, transform: sitk.Transform) -> None:
         """transform: from the sampled image's points to the moving one's, LPS mm."""
         self._sample = sample
         self.radius = sample.radius
@@ -139,10 +139,10 @@ class Score:
         """Return how far apart two moves take what the moving image covers under the transform, mean mm."""
         return float(np.linalg.norm(move(self._compared) - other(self._compared), axis=1).mean())
 
-    def advantage(self, move: Move, other: Move, of: Score | None = None) -> float:
-        """Return by how many standard errors one move scores above another, the blocks of the head being the sample.
+    def z_score(self, move: Move, other: Move, of: Similarity | None = None) -> float:
+        """Return by how many standard errors one move exceeds another; the blocks of the head are the sample.
 
-        of: the score, of the same sample, to which the other move belongs; this one where it is None.
+        of: the similarity, of the same sample, to which the other move belongs; this one where it is None.
         """
         pairs, others = self._pairs(move), (of or self)._pairs(other)
         gains = np.bincount(self._sample.blocks, _information(pairs)[pairs] - _information(others)[others])
@@ -191,7 +191,7 @@ def _places_of(
     return (points[chosen] - centre).astype(np.float32), np.searchsorted(_borders(values), values[chosen])
 
 
-def _classes_on(grid: sitk.Image, moving: Looked, transform: sitk.Transform) -> np.ndarray:
+def _classes_on(grid: sitk.Image, moving: ComparedImage, transform: sitk.Transform) -> np.ndarray:
     """The moving image's classes at the grid's nodes, uint8; ``_CLASSES`` where it does not reach and at the rim."""
     brought = sitk.Resample(moving.image, grid, transform, sitk.sitkLinear, 0.0, sitk.sitkFloat32, True)
     classes = np.searchsorted(moving.borders, sitk.GetArrayViewFromImage(brought)).astype(np.uint8)

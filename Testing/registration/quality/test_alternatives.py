@@ -10,25 +10,25 @@ from CSAFusionLib.errors import Cancelled
 from CSAFusionLib.geometry.transform_algebra import rotation
 from CSAFusionLib.registration.quality.alternatives import climb, find_rivals
 from CSAFusionLib.registration.quality.perturbation import LEFT_RIGHT, Move
-from CSAFusionLib.registration.quality.similarity import Looked, Sample, Score
+from CSAFusionLib.registration.quality.similarity import ComparedImage, HeadSample, Similarity
 
 
-def a_score_of(fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform) -> Score:
-    """The score of a transform between two images."""
-    sample = Sample.of(fixed, seed=0)
-    return Score(sample, Looked.at(sample.spacing, moving), transform)
+def similarity_of(fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform) -> Similarity:
+    """The similarity of a transform between two images."""
+    sample = HeadSample.of(fixed, seed=0)
+    return Similarity(sample, ComparedImage.at(sample.spacing, moving), transform)
 
 
-def of_head_and_moved_head(a_head, matrix: np.ndarray, shift: tuple[float, float, float]) -> tuple[Score, Move]:
+def of_head_and_moved_head(a_head, matrix: np.ndarray, shift: tuple[float, float, float]) -> tuple[Similarity, Move]:
     """A head's T2 judged where its T1 lies but for this motion, and the move that would put it right."""
     motion = sitk.AffineTransform(matrix.ravel().tolist(), shift)
     right = Move(matrix.T, -matrix.T @ shift)
-    return a_score_of(a_head("T1"), a_head("T2"), motion), right
+    return similarity_of(a_head("T1"), a_head("T2"), motion), right
 
 
 def test_a_climb_ends_on_the_summit_nearby(a_head) -> None:
-    score, right = of_head_and_moved_head(a_head, rotation(2, 8.0), (6.0, -4.0, 3.0))
-    assert score.distance(climb(score, Move(), (4.0, 0.5)), right) < 1.5
+    similarity, right = of_head_and_moved_head(a_head, rotation(2, 8.0), (6.0, -4.0, 3.0))
+    assert similarity.distance(climb(similarity, Move(), (4.0, 0.5)), right) < 1.5
 
 
 @pytest.mark.parametrize(
@@ -36,25 +36,25 @@ def test_a_climb_ends_on_the_summit_nearby(a_head) -> None:
     [(0, 25.0, (30.0, 0.0, 20.0)), (1, 180.0, (5.0, 5.0, 0.0)), (2, 180.0, (0.0, 0.0, 9.0))],
 )
 def test_the_best_alignment_is_found_from_far_away_and_upside_down(a_head, axis, degrees, shift) -> None:
-    score, right = of_head_and_moved_head(a_head, rotation(axis, degrees), shift)
-    rivals = find_rivals(score, lambda: None)
-    assert score.distance(rivals.best, right) < 2
+    similarity, right = of_head_and_moved_head(a_head, rotation(axis, degrees), shift)
+    rivals = find_rivals(similarity, lambda: None)
+    assert similarity.distance(rivals.best, right) < 2
     assert rivals.elsewhere is not None
-    assert score.distance(rivals.elsewhere, rivals.best) > 15
+    assert similarity.distance(rivals.elsewhere, rivals.best) > 15
 
 
 def test_of_a_mirrored_head_the_mirror_image_is_the_better_one(a_head) -> None:
-    score, right = of_head_and_moved_head(a_head, LEFT_RIGHT, (3.0, 2.0, 0.0))
-    rivals = find_rivals(score, lambda: None)
-    assert score.distance(rivals.mirrored, right) < 2
-    assert score.advantage(rivals.mirrored, rivals.best) > 3
+    similarity, right = of_head_and_moved_head(a_head, LEFT_RIGHT, (3.0, 2.0, 0.0))
+    rivals = find_rivals(similarity, lambda: None)
+    assert similarity.distance(rivals.mirrored, right) < 2
+    assert similarity.z_score(rivals.mirrored, rivals.best) > 3
 
 
 def test_the_search_stops_when_told_to(a_head) -> None:
-    score, _ = of_head_and_moved_head(a_head, np.eye(3), (0.0, 0.0, 0.0))
+    similarity, _ = of_head_and_moved_head(a_head, np.eye(3), (0.0, 0.0, 0.0))
 
     def cancel() -> None:
         raise Cancelled
 
     with pytest.raises(Cancelled):
-        find_rivals(score, cancel)
+        find_rivals(similarity, cancel)

@@ -7,27 +7,31 @@ import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.registration.quality.perturbation import LEFT_RIGHT, Move
-from CSAFusionLib.registration.quality.similarity import Looked, Sample, Score
+from CSAFusionLib.registration.quality.similarity import ComparedImage, HeadSample, Similarity
 
 
-def a_score_of(fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform) -> Score:
-    """The score of a transform between two images."""
-    sample = Sample.of(fixed, seed=0)
-    return Score(sample, Looked.at(sample.spacing, moving), transform)
+def similarity_of(fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform) -> Similarity:
+    """The similarity of a transform between two images."""
+    sample = HeadSample.of(fixed, seed=0)
+    return Similarity(sample, ComparedImage.at(sample.spacing, moving), transform)
 
 
 @pytest.fixture(scope="module")
-def a_score(a_pair, a_rigid_motion) -> Score:
+def a_similarity(a_pair, a_rigid_motion) -> Similarity:
     """The phantom pair under its true transform."""
     fixed, moving = a_pair
-    return a_score_of(fixed.image, moving.image, a_rigid_motion)
+    return similarity_of(fixed.image, moving.image, a_rigid_motion)
 
 
 @pytest.mark.parametrize("axis", range(3))
 @pytest.mark.parametrize("way", [-1, 1])
-def test_every_move_away_from_the_truth_lowers_the_score(a_score: Score, axis: int, way: int) -> None:
-    assert a_score(Move()) > a_score(Move().shifted(axis, 4.0 * way)) > a_score(Move().shifted(axis, 12.0 * way))
-    assert a_score(Move()) > a_score(Move().turned(axis, 10.0 * way))
+def test_every_move_away_from_the_truth_lowers_the_similarity(a_similarity: Similarity, axis: int, way: int) -> None:
+    assert (
+        a_similarity(Move())
+        > a_similarity(Move().shifted(axis, 4.0 * way))
+        > a_similarity(Move().shifted(axis, 12.0 * way))
+    )
+    assert a_similarity(Move()) > a_similarity(Move().turned(axis, 10.0 * way))
 
 
 def test_no_alignment_is_favoured_where_voxels_coincide(a_head) -> None:
@@ -35,46 +39,48 @@ def test_no_alignment_is_favoured_where_voxels_coincide(a_head) -> None:
     noise.SetSpacing((4.0, 4.0, 4.0))
     other = sitk.GetImageFromArray(np.random.default_rng(1).normal(size=(40, 40, 40)).astype(np.float32))
     other.CopyInformation(noise)
-    score = a_score_of(noise, other, sitk.Euler3DTransform())
-    assert score(Move()) == pytest.approx(score(Move().shifted(0, 1.7)), abs=0.01)
+    similarity = similarity_of(noise, other, sitk.Euler3DTransform())
+    assert similarity(Move()) == pytest.approx(similarity(Move().shifted(0, 1.7)), abs=0.01)
 
 
-def test_a_deformable_transform_scores_as_the_linear_one_it_equals(a_pair, a_rigid_motion, a_score: Score) -> None:
+def test_a_deformable_transform_is_as_similar_as_the_linear_one_it_equals(
+    a_pair, a_rigid_motion, a_similarity: Similarity
+) -> None:
     fixed, moving = a_pair
     wide = sitk.Expand(sitk.ConstantPad(fixed.image, [20] * 3, [20] * 3), [1, 1, 1])
     field = sitk.TransformToDisplacementField(
         a_rigid_motion, sitk.sitkVectorFloat64, wide.GetSize(), wide.GetOrigin(), wide.GetSpacing(), wide.GetDirection()
     )
-    deformed = a_score_of(fixed.image, moving.image, sitk.DisplacementFieldTransform(field))
+    deformed = similarity_of(fixed.image, moving.image, sitk.DisplacementFieldTransform(field))
     move = Move().shifted(1, 5.0)
-    assert deformed(move) == pytest.approx(a_score(move), abs=0.01)
+    assert deformed(move) == pytest.approx(a_similarity(move), abs=0.01)
 
 
-def test_distance_is_how_far_a_move_takes_the_head(a_score: Score) -> None:
-    assert a_score.distance(Move(), Move().shifted(2, -6.0)) == pytest.approx(6.0)
-    assert 3.0 < a_score.distance(Move(), Move().turned(0, 5.0)) < 6.0
+def test_distance_is_how_far_a_move_takes_the_head(a_similarity: Similarity) -> None:
+    assert a_similarity.distance(Move(), Move().shifted(2, -6.0)) == pytest.approx(6.0)
+    assert 3.0 < a_similarity.distance(Move(), Move().turned(0, 5.0)) < 6.0
 
 
-def test_an_advantage_is_sure_of_a_clear_difference_and_of_none_where_there_is_none(a_score: Score) -> None:
+def test_a_z_score_is_sure_of_a_clear_difference_and_of_none_where_there_is_none(a_similarity: Similarity) -> None:
     away = Move().shifted(0, 10.0)
-    assert a_score.advantage(Move(), away) > 5
-    assert a_score.advantage(away, Move()) < -5
-    assert a_score.advantage(away, away) == 0
+    assert a_similarity.z_score(Move(), away) > 5
+    assert a_similarity.z_score(away, Move()) < -5
+    assert a_similarity.z_score(away, away) == 0
 
 
 def test_overlap_is_the_share_of_the_head_that_is_covered(a_head) -> None:
     head = a_head()
-    score = a_score_of(head, head[:, :, :30], sitk.Euler3DTransform())
-    assert score.overlap(Move()) == pytest.approx(0.5, abs=0.06)
-    assert score.overlap(Move().shifted(0, 500.0)) == 0
-    assert score(Move().shifted(0, 500.0)) == 0
+    similarity = similarity_of(head, head[:, :, :30], sitk.Euler3DTransform())
+    assert similarity.overlap(Move()) == pytest.approx(0.5, abs=0.06)
+    assert similarity.overlap(Move().shifted(0, 500.0)) == 0
+    assert similarity(Move().shifted(0, 500.0)) == 0
 
 
-def test_the_phantom_is_told_from_its_mirror_image(a_score: Score) -> None:
-    assert a_score.advantage(Move(), Move(LEFT_RIGHT)) > 5
+def test_the_phantom_is_told_from_its_mirror_image(a_similarity: Similarity) -> None:
+    assert a_similarity.z_score(Move(), Move(LEFT_RIGHT)) > 5
 
 
 def test_the_moving_head_s_centre_is_found_where_the_transform_brings_it(a_head) -> None:
     head = a_head()
-    score = a_score_of(head, head, sitk.TranslationTransform(3, (0.0, 9.0, -6.0)))
-    np.testing.assert_allclose(score.moving_centre, (0, -9, 6), atol=1.5)
+    similarity = similarity_of(head, head, sitk.TranslationTransform(3, (0.0, 9.0, -6.0)))
+    np.testing.assert_allclose(similarity.moving_centre, (0, -9, 6), atol=1.5)
