@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from CSAFusionLib.geometry.transform_algebra import rotation
-from CSAFusionLib.registration.quality.perturbation import LEFT_RIGHT, Move
+from CSAFusionLib.registration.quality.perturbation import LEFT_RIGHT, RigidPerturbation
 from CSAFusionLib.registration.quality.similarity import Similarity
 
 # Wrong turns a search is drawn into: a head is round, and nearly the same upside down or back to front.
@@ -18,43 +18,48 @@ _ROUGH_SHARE = 1 / 8
 _ROUGH_STEPS_MM = (16.0, 1.0)
 _FINE_STEPS_MM = (4.0, 0.5)
 
-# Two summits nearer to each other are one.
+# Two maxima nearer to each other are one.
 _ELSEWHERE_MM = 15.0
 
 
 @dataclass(frozen=True)
-class Rivals:
+class AlternativeOptima:
     """The best alignment found anywhere, the best one that lies elsewhere, and the best one of the mirrored head."""
 
-    best: Move
-    elsewhere: Move | None
-    mirrored: Move
+    best: RigidPerturbation
+    elsewhere: RigidPerturbation | None
+    mirrored: RigidPerturbation
 
 
-def find_rivals(similarity: Similarity, on_step: Callable[[], None]) -> Rivals:
-    """Search near and far; ``on_step`` is called after each climb and may raise to stop."""
-    summits = []
+def find_alternatives(similarity: Similarity, on_step: Callable[[], None]) -> AlternativeOptima:
+    """Search near and far; ``on_step`` is called after each local search and may raise to stop."""
+    maxima = []
     for start in _starts(similarity):
-        summits.append(climb(similarity, start, _ROUGH_STEPS_MM, _ROUGH_SHARE))
+        maxima.append(pattern_search(similarity, start, _ROUGH_STEPS_MM, _ROUGH_SHARE))
         on_step()
-    near = climb(similarity, Move(), _FINE_STEPS_MM)
+    near = pattern_search(similarity, RigidPerturbation(), _FINE_STEPS_MM)
     on_step()
-    highest = climb(similarity, max(summits, key=similarity), _FINE_STEPS_MM)
+    highest = pattern_search(similarity, max(maxima, key=similarity), _FINE_STEPS_MM)
     on_step()
     best = max(near, highest, key=similarity)
-    elsewhere = [summit for summit in [*summits, near, highest] if similarity.distance(summit, best) > _ELSEWHERE_MM]
-    mirrored = [Move(best.matrix @ LEFT_RIGHT, best.shift), Move(LEFT_RIGHT, similarity.moving_centre)]
-    rough = [climb(similarity, start, _ROUGH_STEPS_MM, _ROUGH_SHARE) for start in mirrored]
+    elsewhere = [maximum for maximum in [*maxima, near, highest] if similarity.distance(maximum, best) > _ELSEWHERE_MM]
+    mirrored = [
+        RigidPerturbation(best.matrix @ LEFT_RIGHT, best.shift),
+        RigidPerturbation(LEFT_RIGHT, similarity.moving_centre),
+    ]
+    rough = [pattern_search(similarity, start, _ROUGH_STEPS_MM, _ROUGH_SHARE) for start in mirrored]
     on_step()
-    return Rivals(
+    return AlternativeOptima(
         best,
         max(elsewhere, key=similarity, default=None),
-        climb(similarity, max(rough, key=similarity), _FINE_STEPS_MM),
+        pattern_search(similarity, max(rough, key=similarity), _FINE_STEPS_MM),
     )
 
 
-def climb(similarity: Similarity, start: Move, steps_mm: tuple[float, float], share: float = 1.0) -> Move:
-    """Walk from a move to the nearest summit of the similarity (pattern search, Hooke and Jeeves 1961).
+def pattern_search(
+    similarity: Similarity, start: RigidPerturbation, steps_mm: tuple[float, float], share: float = 1.0
+) -> RigidPerturbation:
+    """Walk from a perturbation to the nearest maximum of the similarity (pattern search, Hooke and Jeeves 1961).
 
     steps_mm: length of the first steps, halved down to that of the last.
     """
@@ -74,17 +79,19 @@ def climb(similarity: Similarity, start: Move, steps_mm: tuple[float, float], sh
     return here
 
 
-def _starts(similarity: Similarity) -> Iterator[Move]:
+def _starts(similarity: Similarity) -> Iterator[RigidPerturbation]:
     """Centre on centre, as it stands and turned about each axis."""
-    yield Move(shift=similarity.moving_centre)
+    yield RigidPerturbation(shift=similarity.moving_centre)
     for axis in range(3):
         for degrees in _TURNS_DEGREES:
-            yield Move(rotation(axis, degrees), similarity.moving_centre)
+            yield RigidPerturbation(rotation(axis, degrees), similarity.moving_centre)
 
 
-def _steps(move: Move, axis: int, millimetres: float, radius: float) -> tuple[Move, Move]:
+def _steps(
+    perturbation: RigidPerturbation, axis: int, millimetres: float, radius: float
+) -> tuple[RigidPerturbation, RigidPerturbation]:
     """A step each way along one of three axes, or about it, such that a point of the head moves so far."""
     if axis < 3:
-        return move.shifted(axis, millimetres), move.shifted(axis, -millimetres)
+        return perturbation.shifted(axis, millimetres), perturbation.shifted(axis, -millimetres)
     degrees = float(np.degrees(millimetres / radius))
-    return move.turned(axis - 3, degrees), move.turned(axis - 3, -degrees)
+    return perturbation.turned(axis - 3, degrees), perturbation.turned(axis - 3, -degrees)

@@ -11,9 +11,9 @@ from CSAFusionLib.geometry.transform_algebra import is_identity
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.preparation import in_one_order, volume_of
 from CSAFusionLib.registration.quality.agreement import Comparison
-from CSAFusionLib.registration.quality.alternatives import find_rivals
+from CSAFusionLib.registration.quality.alternatives import find_alternatives
 from CSAFusionLib.registration.quality.grading import Quality, quality_of
-from CSAFusionLib.registration.quality.perturbation import Move, move_of
+from CSAFusionLib.registration.quality.perturbation import RigidPerturbation, perturbation_of
 from CSAFusionLib.registration.quality.plausibility import describe_transform
 from CSAFusionLib.registration.quality.similarity import ComparedImage, HeadSample, Similarity, head_volume
 
@@ -69,10 +69,10 @@ class _View:
             return 0.0
         if transform.IsLinear():
             back = transform if self.turned else transform.GetInverse()
-            move = move_of(back, self.sample.centre)
-            if similarity.holds(move):
-                return similarity.z_score(Move(), move)
-        return similarity.z_score(Move(), Move(), self.similarity(_IDENTITY))
+            perturbation = perturbation_of(back, self.sample.centre)
+            if similarity.holds(perturbation):
+                return similarity.z_score(RigidPerturbation(), perturbation)
+        return similarity.z_score(RigidPerturbation(), RigidPerturbation(), self.similarity(_IDENTITY))
 
 
 class QualityAssessor:
@@ -98,7 +98,7 @@ class QualityAssessor:
         # can be undone lets the pair be seen from the moving side.
         view = self._from_the_smaller if transform.IsLinear() else self._from_the_fixed
         similarity = view.similarity(transform)
-        figures |= _against_rivals(similarity, self._on_step)
+        figures |= _against_alternatives(similarity, self._on_step)
         figures["headers_beaten_by"] = view.beaten_by(similarity, transform)
         figures["resolution_mm"] = view.sample.spacing / 2
         return Assessment(figures, quality_of(figures))
@@ -137,23 +137,23 @@ def _moving_is_smaller(fixed: sitk.Image, moving: sitk.Image) -> bool:
     return moving_head < fixed_head
 
 
-def _against_rivals(similarity: Similarity, on_step: partial[None]) -> dict[str, float]:
+def _against_alternatives(similarity: Similarity, on_step: partial[None]) -> dict[str, float]:
     """How the alignment stands against all others that a search finds; see :mod:`grading` for what follows from it."""
-    here, rivals = Move(), find_rivals(similarity, on_step)
-    agreement, best = similarity(here), similarity(rivals.best)
+    here, optima = RigidPerturbation(), find_alternatives(similarity, on_step)
+    agreement, best = similarity(here), similarity(optima.best)
     return {
         "agreement": agreement,
         "head_overlap": similarity.overlap(here),
         "best_share": agreement / best if best else 1.0,
-        "better_mm": similarity.distance(here, rivals.best),
-        "better_certainty": similarity.z_score(rivals.best, here),
-        "elsewhere_share": similarity(rivals.elsewhere) / best if rivals.elsewhere and best else 0.0,
-        "mirror_certainty": similarity.z_score(rivals.mirrored, rivals.best),
-        "peak": 1 - _mean_similarity_away(similarity, rivals.best) / best if best else 0.0,
+        "better_mm": similarity.distance(here, optima.best),
+        "better_certainty": similarity.z_score(optima.best, here),
+        "elsewhere_share": similarity(optima.elsewhere) / best if optima.elsewhere and best else 0.0,
+        "mirror_certainty": similarity.z_score(optima.mirrored, optima.best),
+        "peak": 1 - _mean_similarity_away(similarity, optima.best) / best if best else 0.0,
     }
 
 
-def _mean_similarity_away(similarity: Similarity, move: Move) -> float:
+def _mean_similarity_away(similarity: Similarity, perturbation: RigidPerturbation) -> float:
     away = max(_AWAY_MM, _AWAY_SHARE * similarity.radius)
-    shifts = [similarity(move.shifted(axis, way * away), 0.25) for axis in range(3) for way in (-1, 1)]
+    shifts = [similarity(perturbation.shifted(axis, way * away), 0.25) for axis in range(3) for way in (-1, 1)]
     return sum(shifts) / len(shifts)

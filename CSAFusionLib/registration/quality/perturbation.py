@@ -13,7 +13,7 @@ LEFT_RIGHT = np.diag([-1.0, 1.0, 1.0])
 
 
 @dataclass(frozen=True)
-class Move:
+class RigidPerturbation:
     """Takes a point at ``p`` from the head's centre to ``matrix @ p + shift`` from it, LPS mm.
 
     matrix: (3, 3) rotation, with a mirroring or not, or that of an affine transform. shift: (3,) mm.
@@ -26,20 +26,20 @@ class Move:
         """Return where (N, 3) points, given from the head's centre, are taken."""
         return points @ self.matrix.T + self.shift
 
-    def shifted(self, axis: int, millimetres: float) -> Move:
-        """This move, then a shift along an axis."""
-        return Move(self.matrix, self.shift + millimetres * np.eye(3)[axis])
+    def shifted(self, axis: int, millimetres: float) -> RigidPerturbation:
+        """This perturbation, then a shift along an axis."""
+        return RigidPerturbation(self.matrix, self.shift + millimetres * np.eye(3)[axis])
 
-    def turned(self, axis: int, degrees: float) -> Move:
-        """This move with a turn about an axis through where it takes the centre."""
-        return Move(rotation(axis, degrees) @ self.matrix, self.shift)
+    def turned(self, axis: int, degrees: float) -> RigidPerturbation:
+        """This perturbation with a turn about an axis through where it takes the centre."""
+        return RigidPerturbation(rotation(axis, degrees) @ self.matrix, self.shift)
 
-    def further(self, since: Move) -> Move:
-        """This move and once more what it adds to an earlier one."""
-        return Move(self.matrix @ since.matrix.T @ self.matrix, 2 * self.shift - since.shift)
+    def further(self, since: RigidPerturbation) -> RigidPerturbation:
+        """This perturbation and once more what it adds to an earlier one."""
+        return RigidPerturbation(self.matrix @ since.matrix.T @ self.matrix, 2 * self.shift - since.shift)
 
 
-def move_of(transform: sitk.Transform, centre: np.ndarray) -> Move:
-    """Return a linear transform as a move of a head with this centre, (3,) LPS mm."""
+def perturbation_of(transform: sitk.Transform, centre: np.ndarray) -> RigidPerturbation:
+    """Return a linear transform as a perturbation of a head with this centre, (3,) LPS mm."""
     matrix, taken = linear_part(transform, centre)
-    return Move(matrix, taken - centre)
+    return RigidPerturbation(matrix, taken - centre)

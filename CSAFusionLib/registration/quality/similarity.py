@@ -11,7 +11,7 @@ from CSAFusionLib.geometry.grid import points_of
 from CSAFusionLib.geometry.resampling import field_of_view
 from CSAFusionLib.geometry.transform_algebra import rotation
 from CSAFusionLib.registration.preparation import coarsen, foreground
-from CSAFusionLib.registration.quality.perturbation import Move
+from CSAFusionLib.registration.quality.perturbation import RigidPerturbation
 
 _CLASSES = 16
 _PLACES = 12_000
@@ -97,8 +97,8 @@ class Similarity:
     """Gives the similarity under perturbations of the fixed head, each made before one transform, linear or deformable.
 
     The moving image is brought once, through the transform, onto a grid around the fixed head. The grid is oblique, so
-    that no move is favoured because nodes and voxels coincide under it. Intensities become classes that are equally
-    frequent, so that soft tissue counts beside bone and air.
+    that no perturbation is favoured because nodes and voxels coincide under it. Intensities become equally frequent
+    classes, so that soft tissue counts beside bone and air.
 
     Attributes:
         radius: of the fixed head, mm, as :class:`HeadSample` has it.
@@ -119,59 +119,59 @@ class Similarity:
         self._to_nodes = _AXES / sample.grid.GetSpacing()[0]
         bright = _points(_nearest(moving.bright, sample.rough_grid, transform))
         self.moving_centre = bright.mean(axis=0) - sample.centre if len(bright) else np.zeros(3)
-        covered = self._covered(Move())
+        covered = self._covered(RigidPerturbation())
         self._compared = sample.places[covered if covered.any() else slice(None)]
 
-    def __call__(self, move: Move, share: float = 1.0) -> float:
+    def __call__(self, perturbation: RigidPerturbation, share: float = 1.0) -> float:
         """Return mutual information (nats) times overlap: where both are high, both images show one head.
 
         share: of the places to look at, in (0, 1].
         """
-        pairs = self._pairs(move, share)
+        pairs = self._pairs(perturbation, share)
         joint = _joint(pairs)
         return float((joint * _known(joint)).sum() / len(pairs))
 
-    def overlap(self, move: Move) -> float:
+    def overlap(self, perturbation: RigidPerturbation) -> float:
         """Return the share of the fixed head that the moving image covers."""
-        return float(self._covered(move).mean())
+        return float(self._covered(perturbation).mean())
 
-    def distance(self, move: Move, other: Move) -> float:
-        """Return how far apart two moves take what the moving image covers under the transform, mean mm."""
-        return float(np.linalg.norm(move(self._compared) - other(self._compared), axis=1).mean())
+    def distance(self, perturbation: RigidPerturbation, other: RigidPerturbation) -> float:
+        """Return how far apart two perturbations take what the moving image covers under the transform, mean mm."""
+        return float(np.linalg.norm(perturbation(self._compared) - other(self._compared), axis=1).mean())
 
-    def z_score(self, move: Move, other: Move, of: Similarity | None = None) -> float:
-        """Return by how many standard errors one move exceeds another; the blocks of the head are the sample.
+    def z_score(self, perturbation: RigidPerturbation, other: RigidPerturbation, of: Similarity | None = None) -> float:
+        """Return by how many standard errors one perturbation exceeds another; the blocks of the head are the sample.
 
-        of: the similarity, of the same sample, to which the other move belongs; this one where it is None.
+        of: the similarity, of the same sample, to which the other perturbation belongs; this one where it is None.
         """
-        pairs, others = self._pairs(move), (of or self)._pairs(other)
+        pairs, others = self._pairs(perturbation), (of or self)._pairs(other)
         gains = np.bincount(self._sample.blocks, _information(pairs)[pairs] - _information(others)[others])
         error = float(np.sqrt(np.sum(gains**2)))
         return float(gains.sum()) / error if error else 0.0
 
-    def holds(self, move: Move) -> bool:
-        """Whether the grid holds all of the head under a move; beyond the grid the moving image is not known."""
-        nodes = self._nodes(move, len(self._sample.places))
+    def holds(self, perturbation: RigidPerturbation) -> bool:
+        """Whether the grid holds all of the head under a perturbation; beyond it the moving image is not known."""
+        nodes = self._nodes(perturbation, len(self._sample.places))
         return bool(((nodes > 0) & (nodes < self._last_node)).all())
 
-    def _pairs(self, move: Move, share: float = 1.0) -> np.ndarray:
+    def _pairs(self, perturbation: RigidPerturbation, share: float = 1.0) -> np.ndarray:
         """The number of the joint class of both images at each place, (N,), as :func:`_information` counts them."""
         count = round(share * len(self._sample.places))
-        return self._rows[:count] + self._read(move, count)
+        return self._rows[:count] + self._read(perturbation, count)
 
-    def _covered(self, move: Move) -> np.ndarray:
-        return self._read(move, len(self._sample.places)) < _CLASSES
+    def _covered(self, perturbation: RigidPerturbation) -> np.ndarray:
+        return self._read(perturbation, len(self._sample.places)) < _CLASSES
 
-    def _read(self, move: Move, count: int) -> np.ndarray:
+    def _read(self, perturbation: RigidPerturbation, count: int) -> np.ndarray:
         """The moving image's class at the first ``count`` places; ``_CLASSES`` where it does not reach."""
-        nodes = self._nodes(move, count)
+        nodes = self._nodes(perturbation, count)
         # The outermost nodes stand for all beyond them: the moving image never reaches them.
         np.minimum(np.maximum(nodes, 0, out=nodes), self._last_node, out=nodes)
         return self._moving_classes.take(nodes @ self._strides)
 
-    def _nodes(self, move: Move, count: int) -> np.ndarray:
+    def _nodes(self, perturbation: RigidPerturbation, count: int) -> np.ndarray:
         """The node (x, y, z) nearest to where the first ``count`` places are taken, (N, 3) int32, also off the grid."""
-        turn, shift = move.matrix.T @ self._to_nodes, (move.shift - self._corner) @ self._to_nodes + 0.5
+        turn, shift = perturbation.matrix.T @ self._to_nodes, (perturbation.shift - self._corner) @ self._to_nodes + 0.5
         return (self._sample.places[:count] @ turn.astype(np.float32) + shift.astype(np.float32)).astype(np.int32)
 
 

@@ -8,8 +8,8 @@ import SimpleITK as sitk
 
 from CSAFusionLib.errors import Cancelled
 from CSAFusionLib.geometry.transform_algebra import rotation
-from CSAFusionLib.registration.quality.alternatives import climb, find_rivals
-from CSAFusionLib.registration.quality.perturbation import LEFT_RIGHT, Move
+from CSAFusionLib.registration.quality.alternatives import find_alternatives, pattern_search
+from CSAFusionLib.registration.quality.perturbation import LEFT_RIGHT, RigidPerturbation
 from CSAFusionLib.registration.quality.similarity import ComparedImage, HeadSample, Similarity
 
 
@@ -19,16 +19,18 @@ def similarity_of(fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transfo
     return Similarity(sample, ComparedImage.at(sample.spacing, moving), transform)
 
 
-def of_head_and_moved_head(a_head, matrix: np.ndarray, shift: tuple[float, float, float]) -> tuple[Similarity, Move]:
-    """A head's T2 judged where its T1 lies but for this motion, and the move that would put it right."""
+def of_head_and_moved_head(
+    a_head, matrix: np.ndarray, shift: tuple[float, float, float]
+) -> tuple[Similarity, RigidPerturbation]:
+    """A head's T2 judged where its T1 lies but for this motion, and the perturbation that would put it right."""
     motion = sitk.AffineTransform(matrix.ravel().tolist(), shift)
-    right = Move(matrix.T, -matrix.T @ shift)
+    right = RigidPerturbation(matrix.T, -matrix.T @ shift)
     return similarity_of(a_head("T1"), a_head("T2"), motion), right
 
 
 def test_a_climb_ends_on_the_summit_nearby(a_head) -> None:
     similarity, right = of_head_and_moved_head(a_head, rotation(2, 8.0), (6.0, -4.0, 3.0))
-    assert similarity.distance(climb(similarity, Move(), (4.0, 0.5)), right) < 1.5
+    assert similarity.distance(pattern_search(similarity, RigidPerturbation(), (4.0, 0.5)), right) < 1.5
 
 
 @pytest.mark.parametrize(
@@ -37,17 +39,17 @@ def test_a_climb_ends_on_the_summit_nearby(a_head) -> None:
 )
 def test_the_best_alignment_is_found_from_far_away_and_upside_down(a_head, axis, degrees, shift) -> None:
     similarity, right = of_head_and_moved_head(a_head, rotation(axis, degrees), shift)
-    rivals = find_rivals(similarity, lambda: None)
-    assert similarity.distance(rivals.best, right) < 2
-    assert rivals.elsewhere is not None
-    assert similarity.distance(rivals.elsewhere, rivals.best) > 15
+    optima = find_alternatives(similarity, lambda: None)
+    assert similarity.distance(optima.best, right) < 2
+    assert optima.elsewhere is not None
+    assert similarity.distance(optima.elsewhere, optima.best) > 15
 
 
 def test_of_a_mirrored_head_the_mirror_image_is_the_better_one(a_head) -> None:
     similarity, right = of_head_and_moved_head(a_head, LEFT_RIGHT, (3.0, 2.0, 0.0))
-    rivals = find_rivals(similarity, lambda: None)
-    assert similarity.distance(rivals.mirrored, right) < 2
-    assert similarity.z_score(rivals.mirrored, rivals.best) > 3
+    optima = find_alternatives(similarity, lambda: None)
+    assert similarity.distance(optima.mirrored, right) < 2
+    assert similarity.z_score(optima.mirrored, optima.best) > 3
 
 
 def test_the_search_stops_when_told_to(a_head) -> None:
@@ -57,4 +59,4 @@ def test_the_search_stops_when_told_to(a_head) -> None:
         raise Cancelled
 
     with pytest.raises(Cancelled):
-        find_rivals(similarity, cancel)
+        find_alternatives(similarity, cancel)
