@@ -22,3 +22,7 @@ class Cancelled(CSAFusionError):
 
     def __init__(self, message: str = "Cancelled.") -> None:
         super().__init__(message)
+
+
+class Interrupted(Cancelled):
+    """The user asked to stop a job of many parts; the message says what of it is done and how to go on."""

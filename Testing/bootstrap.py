@@ -24,7 +24,7 @@ PYTHON = PROGRAMS / ("python.exe" if os.name == "nt" else "python")
 JOBS: dict[str, tuple[str, list[list[str]]]] = {
     "demo": ("demo", [["-m", "CSAFusionLib.cli", "demo"]]),
     "tests": (
-        "ants,demo,elastix,evaluate,train,test",
+        "ants,batch,bids,demo,elastix,evaluate,slurm,train,test",
         [["-m", "ruff", "check", "."], ["-m", "ruff", "format", "--check", "."], ["-m", "mypy"], ["-m", "pytest"]],
     ),
 }

@@ -38,13 +38,14 @@ def main(
 def _commands() -> tuple[Callable[..., None], ...]:
     from CSAFusionLib.cli.ablate import ablate
     from CSAFusionLib.cli.average import average
+    from CSAFusionLib.cli.batch import batch
     from CSAFusionLib.cli.demo import demo
     from CSAFusionLib.cli.evaluate import evaluate
     from CSAFusionLib.cli.fuse import fuse
     from CSAFusionLib.cli.register import register
     from CSAFusionLib.cli.train import train
 
-    return fuse, register, train, average, evaluate, ablate, demo
+    return fuse, register, batch, train, average, evaluate, ablate, demo
 
 
 try:

@@ -12,6 +12,8 @@ REGISTRATION = "Registration"
 FUSION = "Fusion"
 NETWORK = "Network"
 OUTPUTS = "Outputs"
+CASES = "Cases"
+WORKERS = "Workers"
 
 
 class PanelCommand(TyperCommand):

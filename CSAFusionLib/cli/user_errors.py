@@ -8,7 +8,7 @@ from pathlib import Path
 
 import typer
 
-from CSAFusionLib.errors import Cancelled, CSAFusionError, NotEnoughMemory
+from CSAFusionLib.errors import Cancelled, CSAFusionError, Interrupted, NotEnoughMemory
 from CSAFusionLib.files.paths import shown
 from CSAFusionLib.memory.exhaustion import RAN_OUT, stems_from_lack_of_memory
 from CSAFusionLib.stopping import ends_in_order
@@ -16,6 +16,8 @@ from CSAFusionLib.text import printable
 
 BAD_INPUT = 2
 CANCELLED = 130  # as a shell reports a command ended by Ctrl-C
+EXPECTED = (CSAFusionError, MemoryError, RuntimeError, OSError, ImportError)
+"""The exceptions among which are those that :func:`sentence_for` has a sentence for."""
 
 
 def explains_errors(command: Callable[..., None]) -> Callable[..., None]:
@@ -31,13 +33,15 @@ def explains_errors(command: Callable[..., None]) -> Callable[..., None]:
         try:
             with ends_in_order():
                 command(*args, **kwargs)
+        except Interrupted as error:
+            _stop(str(error), CANCELLED)
         except (Cancelled, KeyboardInterrupt):
             _stop("Cancelled; nothing was written.", CANCELLED)
         except BrokenPipeError:
             # Whoever listened wants to hear no more: that is no error, and click knows how to end.
             raise
-        except (CSAFusionError, MemoryError, RuntimeError, OSError, ImportError) as error:
-            message = _sentence_for(error)
+        except EXPECTED as error:
+            message = sentence_for(error)
             if message is None:
                 raise
             _stop(message, BAD_INPUT)
@@ -45,7 +49,7 @@ def explains_errors(command: Callable[..., None]) -> Callable[..., None]:
     return explained
 
 
-def _sentence_for(error: BaseException) -> str | None:
+def sentence_for(error: BaseException) -> str | None:
     """What to tell the user; None for a failure nobody foresaw, whose traceback is wanted."""
     if isinstance(error, NotEnoughMemory):
         return str(error)

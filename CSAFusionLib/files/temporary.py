@@ -40,7 +40,9 @@ class OwnedFolder:
 
     def __init__(self, parent: Path | None = None, *, prefix: str = PREFIX) -> None:
         parent = Path(parent or tempfile.gettempdir())
-        _sweep(parent, prefix)
+        if (parent, prefix) not in _swept:  # once in each process, for nobody dies that often
+            _swept.add((parent, prefix))
+            sweep(parent, prefix)
         with undisturbed():
             self._folder = tempfile.TemporaryDirectory(prefix=prefix, dir=parent, ignore_cleanup_errors=True)
             self._lock: int | None = _hold(self.path)
@@ -67,11 +69,8 @@ class OwnedFolder:
         self.remove()
 
 
-def _sweep(parent: Path, prefix: str) -> None:
-    """Remove the folders in ``parent`` whose owners are dead; once in each process, for nobody dies that often."""
-    if (parent, prefix) in _swept:
-        return
-    _swept.add((parent, prefix))
+def sweep(parent: Path, prefix: str = PREFIX) -> None:
+    """Remove the folders in ``parent``, with names that begin with ``prefix``, whose owners are dead."""
     with suppress(OSError), os.scandir(parent) as entries:
         ours = [Path(entry) for entry in entries if entry.name.startswith(prefix) and _is_our_folder(entry)]
         for folder in filter(_is_abandoned, ours):

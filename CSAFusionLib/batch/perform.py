@@ -1,0 +1,136 @@
+"""One case, from its files to its files: what a worker is asked to do."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import suppress
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from CSAFusionLib.batch.case import Case
+from CSAFusionLib.batch.checksums import describe_input
+from CSAFusionLib.batch.layout import CASE_FORMAT, FAILED, FAILED_FORMAT, FORMAT_VERSION, Record
+from CSAFusionLib.batch.placing import place_case, place_failure
+from CSAFusionLib.cli.reading import read_inputs
+from CSAFusionLib.cli.user_errors import EXPECTED, sentence_for
+from CSAFusionLib.errors import InputError
+
+if TYPE_CHECKING:
+    from CSAFusionLib.fusion.result import FusionResult
+    from CSAFusionLib.registration.result import RegistrationResult
+
+
+def perform(case: Case, out: Path, command: str) -> Record:
+    """Do a case, and put its folder into that of the batch; or the record of its failure, should it fail.
+
+    Returns what was put there. A failure nobody foresaw is raised.
+    """
+    run = Run(command)
+    inputs: dict[str, Any] = {}
+    try:
+        if case.refusal is not None:
+            raise InputError(case.refusal)
+        for role, path in case.inputs.items():
+            inputs[role] = {"path": str(path)}
+            inputs[role] = describe_input(path)
+        result = _fuse(case)
+        return place_case(case, out, result, lambda: _sidecar(case, inputs, result, run))
+    except EXPECTED as error:
+        sentence = sentence_for(error)
+        if sentence is None:
+            raise
+        return record_failure(case, out, sentence, run, inputs)
+
+
+def record_failure(case: Case, out: Path, sentence: str, run: Run, inputs: dict[str, Any] | None = None) -> Record:
+    """Put the record of a failed case into the folder of the batch and return it; as well as the disk allows."""
+    if inputs is None:
+        inputs = _as_far_as_they_can_be_read(case)
+    values = {
+        "format": FAILED_FORMAT,
+        "format_version": FORMAT_VERSION,
+        "name": case.name,
+        "inputs": inputs,
+        **case.choices,
+        "sentence": sentence,
+        "run": run.described(None),
+    }
+    record = Record(out / FAILED / f"{case.name}.json", values)
+    # A full disk may be the very reason.
+    with suppress(InputError, OSError):
+        place_failure(record)
+    return record
+
+
+class Run:
+    """What differs from run to run: when a case was done, by which command, how long it took and how much it needed."""
+
+    def __init__(self, command: str) -> None:
+        self._command = command
+        self._started = datetime.now(timezone.utc)
+        self._clock = time.perf_counter()
+        self._cpu = time.process_time()
+
+    def described(self, registration: float | None) -> dict[str, Any]:
+        """As a sidecar holds it. registration: seconds it took, where one was made."""
+        return {
+            "command": self._command,
+            "started": self._started.isoformat(timespec="seconds"),
+            "seconds": {"total": round(time.perf_counter() - self._clock, 3), "registration": registration},
+            "cpu_seconds": round(time.process_time() - self._cpu, 3),
+            "peak_mib": _peak_mib(),
+        }
+
+
+def _fuse(case: Case) -> FusionResult:
+    from CSAFusionLib.api import fuse
+
+    fixed, moving = read_inputs(case.fixed, case.moving, case.volume, orientation=case.orientation)
+    given: dict[str, Any] = {} if case.transform is None else {"registration": _given(case.transform)}
+    return fuse(fixed, moving, case.settings, region=case.region, **given)
+
+
+def _given(path: Path) -> RegistrationResult:
+    """A transform that the user gave, as an alignment that the check is still to judge."""
+    from CSAFusionLib.registration.methods import Method
+    from CSAFusionLib.registration.result import RegistrationResult
+    from CSAFusionLib.registration.transforms import read_transform
+
+    said = "The alignment is the transform that was given; nothing was registered."
+    return RegistrationResult(read_transform(path), Method.NONE, None, 0.0, warnings=(said,))
+
+
+def _sidecar(case: Case, inputs: dict[str, Any], result: FusionResult, run: Run) -> dict[str, Any]:
+    provenance = dict(result.provenance)
+    registration = {key: value for key, value in provenance["registration"].items() if key != "seconds"}
+    return {
+        "format": CASE_FORMAT,
+        "format_version": FORMAT_VERSION,
+        "name": case.name,
+        "inputs": inputs,
+        **provenance,
+        **case.choices,
+        "registration": registration,
+        "run": run.described(provenance["registration"]["seconds"]),
+    }
+
+
+def _as_far_as_they_can_be_read(case: Case) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for role, path in case.inputs.items():
+        found[role] = {"path": str(path)}
+        with suppress(InputError, OSError):
+            found[role] = describe_input(path)
+    return found
+
+
+def _peak_mib() -> int | None:
+    """The most memory this process has held, in MiB."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (2**20 if sys.platform == "darwin" else 2**10))

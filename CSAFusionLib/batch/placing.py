@@ -1,0 +1,103 @@
+"""Puts a case into the folder of its batch: made beside its place, and there as a whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from CSAFusionLib.batch.case import Case, Place
+from CSAFusionLib.batch.layout import FAILED, Record, read_record
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.files.temporary import OwnedFolder
+from CSAFusionLib.files.whole import Writer, content_writer, write_whole
+from CSAFusionLib.json_text import to_json
+from CSAFusionLib.stopping import undisturbed
+
+if TYPE_CHECKING:
+    from CSAFusionLib.fusion.result import FusionResult
+
+STAGING = ".csafusion-"
+"""Begins the names of the folders in which cases are made."""
+
+
+def place_case(case: Case, out: Path, result: FusionResult, sidecar: Callable[[], dict[str, Any]]) -> Record:
+    """Write the files of a case and put them in place; its earlier files give way, and so does an earlier failure.
+
+    sidecar: gives what the sidecar holds, but for the outputs, when these are written.
+
+    Raises InputError when the disk refuses a file, or when what has the case's place is no case: nothing is changed.
+    """
+    folder = out / case.place.folder
+    _refuse_a_strangers(folder, case.place)
+    with OwnedFolder(out, prefix=STAGING) as staging:
+        draft = staging / "case"
+        draft.mkdir()
+        names = _names(case.place, result)
+        try:
+            write_whole({draft / names[role]: writer for role, writer in _writers(result, names).items()})
+            outputs = {role: {"file": name, "sha256": _sha256(draft / name)} for role, name in names.items()}
+            values = sidecar()
+            values = {**_until_inputs(values), "outputs": outputs, **values, **case.place.described}
+            texts = {**case.place.sidecars, case.place.sidecar: values}
+            write_whole({draft / name: content_writer(to_json(held, indent=2) + "\n") for name, held in texts.items()})
+        except InputError as error:
+            raise InputError(str(error).replace(str(draft), str(folder))) from error
+        _put(draft, folder, case.place, staging / "before")
+    (out / FAILED / f"{case.name}.json").unlink(missing_ok=True)
+    return Record(folder / case.place.sidecar, values)
+
+
+def place_failure(record: Record) -> None:
+    """Write the record of a failed case; InputError or OSError when the disk refuses it."""
+    record.file.parent.mkdir(parents=True, exist_ok=True)
+    write_whole({record.file: content_writer(to_json(record.values, indent=2) + "\n")})
+
+
+def _writers(result: FusionResult, names: dict[str, str]) -> dict[str, Writer]:
+    from CSAFusionLib.registration.transforms import transform_writer
+    from CSAFusionLib.volumes.writing import volume_writer
+
+    return {
+        "fused": volume_writer(result.fused),
+        "registered": volume_writer(result.moving_on_grid),
+        "transform": transform_writer(result.registration.transform),
+    }
+
+
+def _names(place: Place, result: FusionResult) -> dict[str, str]:
+    ending = ".tfm" if result.registration.transform.IsLinear() else ".h5"
+    return {"fused": place.fused, "registered": place.registered, "transform": place.transform + ending}
+
+
+def _until_inputs(values: dict[str, Any]) -> dict[str, Any]:
+    """The first entries, so that the outputs stand beside the inputs."""
+    first = list(values)[: list(values).index("inputs") + 1]
+    return {key: values[key] for key in first}
+
+
+def _refuse_a_strangers(folder: Path, place: Place) -> None:
+    is_used = folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))
+    if place.whole and is_used and read_record(folder / place.sidecar) is None:
+        raise InputError(f"'{folder}' is there already and is no case of a batch; remove it or name it otherwise.")
+
+
+def _put(draft: Path, folder: Path, place: Place, before: Path) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with undisturbed():
+        if place.whole:
+            with suppress(FileNotFoundError):
+                os.rename(folder, before)
+            os.rename(draft, folder)
+            return
+        folder.mkdir(exist_ok=True)
+        (folder / place.sidecar).unlink(missing_ok=True)
+        for file in sorted(draft.iterdir(), key=lambda file: file.name == place.sidecar):
+            os.replace(file, folder / file.name)
+
+
+def _sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()

@@ -1,0 +1,143 @@
+"""A batch from its cases to its summary: what has ended before is skipped, the rest is done and told as it ends."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from CSAFusionLib.batch.case import Case
+from CSAFusionLib.batch.engine import Died, Task, outcomes
+from CSAFusionLib.batch.layout import SUMMARY, Record
+from CSAFusionLib.batch.perform import Run, perform, record_failure
+from CSAFusionLib.batch.placing import STAGING
+from CSAFusionLib.batch.resuming import ended
+from CSAFusionLib.batch.summary import Summary
+from CSAFusionLib.cli.user_errors import EXPECTED, sentence_for
+from CSAFusionLib.errors import Interrupted
+from CSAFusionLib.files.temporary import sweep
+from CSAFusionLib.files.whole import content_writer, write_whole
+from CSAFusionLib.json_text import to_json
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+Tell = Callable[[Record, int, int], None]
+"""Called with each case that ends, and with how many have ended of how many."""
+
+
+@dataclass
+class Tally:
+    """How many cases ended how: ``skipped`` had ended before, ``done`` and ``failed`` have now."""
+
+    skipped: int = 0
+    skipped_failed: int = 0
+    done: int = 0
+    failed: int = 0
+    verdicts: Counter[str] = field(default_factory=Counter)
+
+    def count(self, record: Record, *, now: bool) -> None:
+        """Count a case that has ended, now or before."""
+        if record.verdict is not None:
+            self.verdicts[record.verdict["level"]] += 1
+        name = ("failed" if record.failed else "done") if now else "skipped"
+        setattr(self, name, getattr(self, name) + 1)
+        self.skipped_failed += record.failed and not now
+
+    @property
+    def all_failed(self) -> int:
+        """The cases that failed, now or before."""
+        return self.failed + self.skipped_failed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Cases, the folder they go to, and what they are done by.
+
+    Args:
+        command: as it stands in the sidecars.
+        summary: name of the file in the folder that sums the cases up.
+        top: further files at the top of the folder, by name: texts, or JSON values.
+        retry_failed: whether cases that failed before are tried again.
+        again: whether every case is done again, whatever was done before.
+        task: does a case; :func:`CSAFusionLib.batch.perform.perform` when left out.
+    """
+
+    cases: list[Case]
+    out: Path
+    command: str
+    summary: str = SUMMARY
+    top: Mapping[str, Any] = field(default_factory=dict)
+    retry_failed: bool = False
+    again: bool = False
+    task: Task | None = None
+
+    def run(self, engine: Callable[[], AbstractContextManager[Client]], tell: Tell) -> Tally:
+        """Do what is not done yet, and return how many cases ended how; no engine is started where nothing is to do.
+
+        Raises:
+            SchedulerGone: the scheduler ended, or none answers.
+            Interrupted: the user asked to stop.
+        """
+        before, to_do = self._parted()
+        tally = Tally()
+        for record in before:
+            tally.count(record, now=False)
+        self._write_top()
+        with Summary(self.out / self.summary, [case.name for case in self.cases], before) as summary:
+            if to_do:
+                with engine() as client:
+                    self._do(client, to_do, summary, tally, tell)
+        sweep(self.out, STAGING)
+        return tally
+
+    def _do(self, client: Client, to_do: list[Case], summary: Summary, tally: Tally, tell: Tell) -> None:
+        task = self.task or partial(perform, out=self.out, command=self.command)
+        try:
+            for record in self._records(outcomes(client, task, to_do)):
+                summary.add(record)
+                tally.count(record, now=True)
+                tell(record, tally.done + tally.failed, len(to_do))
+        except KeyboardInterrupt:
+            ended_now = tally.done + tally.failed
+            raise Interrupted(
+                f"Stopped after {ended_now} of {len(to_do)} cases; give the same command again to go on."
+            ) from None
+
+    def _records(self, ends: Iterable[tuple[Case, Record | BaseException]]) -> Iterator[Record]:
+        for case, end in ends:
+            if isinstance(end, Record):
+                yield end
+            else:
+                yield record_failure(case, self.out, _sentence(end), Run(self.command))
+
+    def _parted(self) -> tuple[list[Record], list[Case]]:
+        """How the cases ended that had, and the others."""
+        before, to_do = [], []
+        for case in self.cases:
+            record = None if self.again else ended(case, self.out)
+            if record is None or (record.failed and self.retry_failed):
+                to_do.append(case)
+            else:
+                before.append(record)
+        return before, to_do
+
+    def _write_top(self) -> None:
+        texts = {
+            name: content if isinstance(content, str) else to_json(content, indent=2) + "\n"
+            for name, content in self.top.items()
+        }
+        if texts:
+            write_whole({self.out / name: content_writer(text) for name, text in texts.items()})
+
+
+def _sentence(error: BaseException) -> str:
+    """Why a case failed that a worker did not bring to its end."""
+    if isinstance(error, Died):
+        return str(error)
+    said = sentence_for(error) if isinstance(error, EXPECTED) else None
+    return said or f"An error that nobody foresaw ({type(error).__name__}: {error}); please report it."

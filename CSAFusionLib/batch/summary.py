@@ -1,0 +1,87 @@
+"""``summary.tsv``: a row a case, which grows as the cases end and stands in the order of the pairs at the end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from CSAFusionLib.batch.layout import Record
+from CSAFusionLib.files.whole import content_writer, write_whole
+from CSAFusionLib.text import printable
+
+COLUMNS = (
+    "name", "status", "verdict", "reason", "fixed", "moving", "fixed_modality", "moving_modality", "method", "model",
+    "moved_mm", "rotation_degrees", "warnings", "record",
+)  # fmt: skip
+NOTHING = "n/a"
+"""Stands in an empty cell, as BIDS has it."""
+
+
+class Summary:
+    """The summary of a batch while it runs, used in a ``with`` block.
+
+    No time stands in it, so that a batch that was interrupted and one that was not end with the same bytes.
+
+    Args:
+        file: where it is.
+        names: of the cases, in their order.
+        ended: those that had ended before.
+    """
+
+    def __init__(self, file: Path, names: Iterable[str], ended: Iterable[Record]) -> None:
+        self._file = file
+        self._order = {name: place for place, name in enumerate(names)}
+        self._rows = {record.name: self._row(record) for record in ended}
+
+    def __enter__(self) -> Summary:
+        self._write_all()
+        self._stream = self._file.open("a", encoding="utf-8", newline="")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stream.close()
+        self._write_all()
+
+    def add(self, record: Record) -> None:
+        """Add a case that has ended; it is on the disk when this returns."""
+        self._rows[record.name] = self._row(record)
+        self._stream.write(self._rows[record.name])
+        self._stream.flush()
+
+    def _write_all(self) -> None:
+        rows = sorted(self._rows, key=lambda name: self._order.get(name, len(self._order)))
+        text = _line(COLUMNS) + "".join(self._rows[name] for name in rows)
+        write_whole({self._file: content_writer(text)})
+
+    def _row(self, record: Record) -> str:
+        return _line(_cells(record, self._file.parent))
+
+
+def _cells(record: Record, out: Path) -> list[str]:
+    values = record.values
+    registration: Mapping[str, Any] = values.get("registration") or {}
+    metric: Mapping[str, float] = registration.get("metric") or {}
+    verdict = record.verdict or {}
+    return [
+        record.name,
+        "failed" if record.failed else "done",
+        verdict.get("level", ""),
+        record.sentence or verdict.get("reason", ""),
+        *(values["inputs"].get(role, {}).get("path", "") for role in ("fixed", "moving")),
+        *((values.get(role) or {}).get("modality", "") for role in ("fixed", "moving")),
+        (registration.get("method") or "").lower(),
+        (registration.get("model") or "").lower(),
+        *(f"{metric[name]:.2f}" if name in metric else "" for name in ("moved_mm", "rotation_degrees")),
+        " | ".join(values.get("warnings", [])),
+        Path(os.path.relpath(record.file, out)).as_posix(),
+    ]
+
+
+def _line(cells: Iterable[str]) -> str:
+    """Cells as a line; a tab or a line end in one would be taken for its end."""
+    return "\t".join(printable(cell.strip()) or NOTHING for cell in cells) + "\n"

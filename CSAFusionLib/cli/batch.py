@@ -1,0 +1,278 @@
+"""``csafusion batch``: many pairs, side by side, in one command that can be given again."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from CSAFusionLib.cli import options
+from CSAFusionLib.cli.distrust import FailOn, fail_on_verdict
+from CSAFusionLib.cli.options import optional_choice, optional_window, parse_named
+from CSAFusionLib.cli.outputs import check_output_folder, filled_folder
+from CSAFusionLib.cli.panels import CASES, OUTPUTS, REGISTRATION, WORKERS, offering
+from CSAFusionLib.cli.user_errors import BAD_INPUT
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.files.paths import is_same_file
+from CSAFusionLib.fusion.settings import FusionSettings, parse_choice
+from CSAFusionLib.geometry.planes import Plane
+from CSAFusionLib.intensity.modality import Modality
+from CSAFusionLib.registration.methods import Method, TransformModel
+from CSAFusionLib.text import printable
+from CSAFusionLib.volumes.input_path import check_input_path
+from CSAFusionLib.volumes.nifti_orientation import Orientation
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+    from CSAFusionLib.batch.case import Case
+    from CSAFusionLib.batch.defaults import Defaults
+    from CSAFusionLib.batch.layout import Record
+    from CSAFusionLib.batch.run import Batch, Tally
+
+Pairs = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[PAIRS|FIXED_FOLDER MOVING_FOLDER]",
+        help="A table (CSV, TSV) with the columns fixed and moving, and name and any setting where they differ; or two "
+        "folders, whose volumes of one name are pairs.",
+        show_default=False,
+    ),
+]
+Partner = Annotated[Path | None, typer.Argument(metavar="", hidden=True, show_default=False)]
+Output = Annotated[
+    Path,
+    typer.Option("-o", "--output", help="A folder for each case, and summary.tsv.", rich_help_panel=OUTPUTS),
+]
+Bids = Annotated[
+    Path | None, typer.Option(metavar="ROOT", help="A BIDS data set instead of PAIRS.", rich_help_panel=CASES)
+]
+BidsFixed = Annotated[
+    str,
+    typer.Option("--fixed", metavar="SUFFIX", help="Its fixed images, as in T1w or T1w,run-1.", rich_help_panel=CASES),
+]
+BidsMoving = Annotated[
+    str,
+    typer.Option("--moving", metavar="SUFFIX", help="Its moving images, as in pet,trc-FDG.", rich_help_panel=CASES),
+]
+Part = Annotated[
+    str | None,
+    typer.Option(metavar="K/N", help="Only every Nth case, from the Kth, for array jobs.", rich_help_panel=CASES),
+]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try failed cases again.", rich_help_panel=CASES)]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Do every case again, also those done.", rich_help_panel=CASES)
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option(min=1, help="Workers. Default: by cores and memory.", rich_help_panel=WORKERS, show_default=False),
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="Use a Dask cluster that runs, as tcp://host:8786.", rich_help_panel=WORKERS),
+]
+Slurm = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME=VALUE,...",
+        help="Workers are SLURM jobs, by these options of sbatch, as in partition=short,time=02:00:00,mem=8G.",
+        rich_help_panel=WORKERS,
+    ),
+]
+Registration = Annotated[
+    str,
+    typer.Option(
+        metavar=options.METHODS,
+        help="What does the registration.",
+        rich_help_panel=REGISTRATION,
+        autocompletion=offering(options.METHODS.split("|")),
+    ),
+]
+
+
+def batch(
+    pairs: Pairs = None,
+    partner: Partner = None,
+    *,
+    output: Output,
+    bids: Bids = None,
+    fixed: BidsFixed = "T1w",
+    moving: BidsMoving = "pet",
+    part: Part = None,
+    retry_failed: RetryFailed = False,
+    overwrite: Overwrite = False,
+    jobs: Jobs = None,
+    scheduler: Scheduler = None,
+    slurm: Slurm = None,
+    fail_on: FailOn = None,
+    registration: Registration = "auto",
+    model: options.Model = "rigid",
+    volume: options.VolumeNumber = None,
+    fixed_modality: options.ModalityOption = None,
+    moving_modality: options.ModalityOption = None,
+    fixed_window: options.WindowOption = None,
+    moving_window: options.WindowOption = None,
+    orientation_from: options.OrientationFrom = "header",
+    colour_table: options.ColourTable = None,
+    plane: options.SlicePlane = "axial",
+    weights: options.Weights = None,
+    balance: options.Balance = 0.0,
+    steadiness: options.Steadiness = 2.0,
+    device: options.NetworkDevice = "auto",
+    batch_size: options.BatchSize = None,
+    seed: options.Seed = 0,
+    deterministic: options.Deterministic = True,
+) -> None:
+    """Fuse many pairs, each into a folder of its own.
+
+    What is done already, with the same inputs and settings, is skipped: give the command again to go on. A case that
+    fails is told and stops no other.
+    """
+    settings = FusionSettings(
+        registration=parse_choice(Method, registration, "registration"),
+        transform_model=parse_choice(TransformModel, model, "model"),
+        fixed_modality=optional_choice(Modality, fixed_modality, "modality"),
+        moving_modality=optional_choice(Modality, moving_modality, "modality"),
+        fixed_window=optional_window(fixed_window),
+        moving_window=optional_window(moving_window),
+        colour_table=colour_table,
+        plane=parse_choice(Plane, plane, "plane"),
+        weights=weights,
+        balance=balance,
+        steadiness=steadiness,
+        device=device,
+        batch_size=batch_size,
+        seed=seed,
+        deterministic=deterministic,
+    )
+    defaults = _defaults(settings, volume, orientation_from)
+    check_output_folder(output)
+    source = _Source(pairs, partner, bids, fixed, moving)
+    cases = _part_of(source.cases(defaults), part)
+    engine = _engine(jobs, scheduler, slurm, output, len(cases))
+    job = _job(cases, output, source, part)
+    tally = _run(replace(job, retry_failed=retry_failed, again=overwrite), engine)
+    if tally.all_failed:
+        raise typer.Exit(BAD_INPUT)
+    fail_on_verdict(fail_on, tally.verdicts)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where the pairs come from: a table, two folders, or a BIDS data set."""
+
+    pairs: Path | None
+    partner: Path | None
+    bids: Path | None
+    fixed: str
+    moving: str
+
+    def cases(self, defaults: Defaults) -> list[Case]:
+        """The cases; what is left out is told. InputError where there is no source, or more than one."""
+        if (self.pairs is None) == (self.bids is None):
+            raise InputError("Give the pairs as a table, as two folders, or as a BIDS data set with --bids.")
+        if self.bids is not None:
+            from CSAFusionLib.batch.bids import Selection, cases_of_bids
+
+            return cases_of_bids(self.bids, Selection.parse(self.fixed), Selection.parse(self.moving), defaults)
+        assert self.pairs is not None
+        if self.partner is None and not check_input_path(self.pairs):
+            from CSAFusionLib.batch.table import cases_of_table
+
+            return cases_of_table(self.pairs, defaults)
+        if self.partner is None:
+            raise InputError(f"'{self.pairs}' is a folder; give a second one with the moving volumes, or a table.")
+        from CSAFusionLib.batch.folders import cases_of_folders
+
+        matched = cases_of_folders(self.pairs, self.partner, defaults)
+        for note in matched.notes():
+            typer.echo(printable(note), err=True)
+        return matched.cases
+
+    def check(self, output: Path) -> None:
+        """Refuse an output folder that is one of the inputs."""
+        for folder in filter(None, (self.pairs, self.partner, self.bids)):
+            if is_same_file(folder, output):
+                raise InputError(f"'{output}' holds the inputs; give another folder with -o.")
+
+    def top(self) -> dict[str, Any]:
+        """Files at the top of the results."""
+        if self.bids is None:
+            return {}
+        from CSAFusionLib.batch.bids import dataset_files
+
+        return dataset_files(self.bids)
+
+
+def _defaults(settings: FusionSettings, volume: str | None, orientation: str) -> Defaults:
+    from CSAFusionLib.batch.defaults import Defaults
+
+    return Defaults(settings, volume, parse_choice(Orientation, orientation, "orientation"))
+
+
+def _part_of(cases: list[Case], part: str | None) -> list[Case]:
+    """Every Nth case from the Kth, as ``K/N`` says; InputError where it says nothing of the kind."""
+    if part is None:
+        return cases
+    which, _, count = part.partition("/")
+    if not (which.isdecimal() and count.isdecimal() and 1 <= int(which) <= int(count)):
+        raise InputError(f"'{part}' is no part of a batch; give it as 3/20, from 1/20 to 20/20.")
+    return cases[int(which) - 1 :: int(count)]
+
+
+def _engine(
+    jobs: int | None, scheduler: str | None, slurm: str | None, output: Path, cases: int
+) -> Callable[[], AbstractContextManager[Client]]:
+    from CSAFusionLib.batch import engine
+
+    if scheduler is not None and (slurm is not None or jobs is not None):
+        raise InputError("--scheduler uses the workers of a cluster that runs; leave --jobs and --slurm out.")
+    if scheduler is not None:
+        return partial(engine.running_cluster, scheduler)
+    wanted = max(1, min(jobs or engine.default_jobs(), cases))
+    if slurm is not None:
+        given = dict(parse_named(one, "option of sbatch") for one in slurm.split(",") if one)
+        return partial(engine.slurm_cluster, jobs or wanted, given, output)
+    return partial(engine.local_cluster, wanted)
+
+
+def _job(cases: list[Case], output: Path, source: _Source, part: str | None) -> Batch:
+    from CSAFusionLib.batch.layout import SUMMARY
+    from CSAFusionLib.batch.run import Batch
+
+    source.check(output)
+    # Parts run side by side: each has a summary of its own.
+    summary = SUMMARY if part is None else f"{Path(SUMMARY).stem}_part-{part.replace('/', '-of-')}.tsv"
+    command = shlex.join(["csafusion", *sys.argv[1:]])
+    return Batch(cases=cases, out=output, command=command, summary=summary, top=source.top())
+
+
+def _run(job: Batch, engine: Callable[[], AbstractContextManager[Client]]) -> Tally:
+    """Do the cases, telling each as it ends and all of them at the end."""
+    with filled_folder(job.out):
+        tally = job.run(engine, _tell)
+    parts = [f"{tally.done} done", f"{tally.failed} failed"]
+    if tally.skipped:
+        parts.append(f"{tally.skipped} skipped, which had ended before")
+    typer.echo(f"Cases        {', '.join(parts)}")
+    verdicts = ", ".join(f"{tally.verdicts[level]} {level}" for level in ("good", "doubtful", "bad"))
+    typer.echo(f"Verdicts     {verdicts}")
+    if tally.skipped_failed:
+        typer.echo(f"Failed       {tally.skipped_failed} of those before; try them again with --retry-failed")
+    typer.echo("Wrote        " + printable(str(job.out / job.summary)))
+    return tally
+
+
+def _tell(record: Record, count: int, total: int) -> None:
+    if record.failed:
+        typer.echo(printable(f"[{count}/{total}] {record.name}: failed: {record.sentence}"), err=True)
+        return
+    verdict, seconds = record.verdict or {"level": "unchecked"}, record.values["run"]["seconds"]["total"]
+    typer.echo(printable(f"[{count}/{total}] {record.name}: {verdict['level']}, {seconds:.0f} s"))

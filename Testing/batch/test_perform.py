@@ -1,0 +1,141 @@
+"""One case from disk to disk, and whether it counts as done."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+import pytest
+import SimpleITK as sitk
+
+from CSAFusionLib.api import fuse
+from CSAFusionLib.batch.case import Case, Place
+from CSAFusionLib.batch.layout import Record, read_records
+from CSAFusionLib.batch.perform import perform
+from CSAFusionLib.batch.resuming import ended
+from Testing.batch.conftest import MakeCase
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """All files of a folder, the sidecars without what differs from run to run."""
+    found = {}
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        data = file.read_bytes()
+        if file.suffix == ".json":
+            data = json.dumps({key: value for key, value in json.loads(data).items() if key != "run"}).encode()
+        found[str(file.relative_to(folder))] = data
+    return found
+
+
+def test_a_case_is_the_same_voxels_as_from_python_with_a_sidecar(make_case: MakeCase, out: Path) -> None:
+    case = make_case("one", weights=None)
+    record = perform(case, out, "csafusion batch")
+    assert sorted(contents(out)) == [f"one/{name}" for name in (
+        "case.json", "fused.nii.gz", "registered.nii.gz", "transform.tfm"
+    )]  # fmt: skip
+    known = fuse(case.fixed, case.moving, case.settings)
+    assert sitk.Hash(sitk.ReadImage(str(record.output("fused")))) == sitk.Hash(known.fused)
+    assert read_records(out) == [record]
+    fixed, fused = record.values["inputs"]["fixed"], record.values["outputs"]["fused"]
+    assert fixed["sha256"] == hashlib.sha256(case.fixed.read_bytes()).hexdigest()
+    assert fused["sha256"] == hashlib.sha256((out / "one" / "fused.nii.gz").read_bytes()).hexdigest()
+    assert record.values["run"]["command"] == "csafusion batch"
+    assert record.values["registration"]["verdict"]["level"] in ("good", "doubtful", "bad")
+
+
+def test_a_case_done_again_is_byte_for_byte_the_same_but_for_its_run(make_case: MakeCase, out: Path) -> None:
+    perform(make_case("one"), out, "first")
+    before = contents(out)
+    perform(make_case("one"), out, "second")
+    assert contents(out) == before
+
+
+def test_a_damaged_input_is_told_and_leaves_only_a_record(make_case: MakeCase, out: Path) -> None:
+    case = make_case("one")
+    case.fixed.write_bytes(case.fixed.read_bytes()[:200])
+    record = perform(case, out, "csafusion")
+    assert record.failed
+    assert "one_t1.nii.gz" in record.sentence
+    assert sorted(contents(out)) == ["failed/one.json"]
+    assert ended(case, out) == record
+
+
+def test_a_case_that_is_done_at_last_has_failed_no_more(make_case: MakeCase, out: Path) -> None:
+    case = make_case("one")
+    whole = case.moving.read_bytes()
+    case.moving.unlink()
+    assert "does not exist" in perform(case, out, "csafusion").sentence
+    case.moving.write_bytes(whole)
+    assert ended(case, out) is None
+    perform(case, out, "csafusion")
+    assert [record.failed for record in read_records(out)] == [False]
+
+
+def test_only_the_same_inputs_and_settings_count_as_done(make_case: MakeCase, out: Path) -> None:
+    case = make_case("one")
+    record = perform(case, out, "csafusion")
+    assert ended(case, out) == record
+    assert ended(replace(case, settings=replace(case.settings, balance=0.5)), out) is None
+    assert ended(replace(case, volume="1"), out) is None
+    case.fixed.write_bytes(b"changed")
+    assert ended(case, out) is None
+
+
+def test_inputs_that_were_moved_away_do_not_undo_what_is_done(make_case: MakeCase, out: Path) -> None:
+    case = make_case("one")
+    record = perform(case, out, "csafusion")
+    case.fixed.unlink()
+    assert ended(case, out) == record
+
+
+def test_a_case_whose_output_is_gone_is_not_done(make_case: MakeCase, out: Path) -> None:
+    case = make_case("one")
+    perform(case, out, "csafusion").output("fused").unlink()
+    assert ended(case, out) is None
+
+
+def test_a_folder_of_something_else_is_not_touched(make_case: MakeCase, out: Path) -> None:
+    (out / "one").mkdir()
+    (out / "one" / "thesis.txt").write_text("years of work")
+    record = perform(make_case("one"), out, "csafusion")
+    assert "is no case of a batch" in record.sentence
+    assert (out / "one" / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_transform_that_is_given_is_used_and_judged(make_case: MakeCase, out: Path, tmp_path: Path) -> None:
+    moved = sitk.Euler3DTransform()
+    moved.SetTranslation((3.0, 0.0, 0.0))
+    sitk.WriteTransform(moved, str(tmp_path / "known.tfm"))
+    record = perform(replace(make_case("one"), transform=tmp_path / "known.tfm"), out, "csafusion")
+    assert sitk.ReadTransform(str(record.output("transform"))).TransformPoint((0.0, 0.0, 0.0))[0] == 3.0
+    assert record.values["registration"]["matrix_lps_mm"][0][3] == 3.0
+    assert record.verdict is not None
+    assert "sha256" in record.values["inputs"]["transform"]
+
+
+def test_a_case_known_to_be_impossible_fails_with_its_sentence_and_stays_so(make_case: MakeCase, out: Path) -> None:
+    case = replace(make_case("one"), refusal="It has two partners; say which.")
+    record = perform(case, out, "csafusion")
+    assert record.sentence == "It has two partners; say which."
+    assert ended(case, out) == record
+
+
+@pytest.fixture
+def shared_folder(make_case: MakeCase) -> Case:
+    place = Place(PurePosixPath("sub-1/pet"), "a_fused.nii.gz", "a_reg.nii.gz", "a_xfm", "a_desc-fused_pet.json", False)
+    place = replace(place, sidecars={"a_reg.json": {"Sources": []}}, described={"Description": "Fused."})
+    return replace(make_case("one"), place=place)
+
+
+def test_cases_can_share_a_folder_as_in_bids(shared_folder: Case, out: Path) -> None:
+    (out / "sub-1" / "pet").mkdir(parents=True)
+    (out / "sub-1" / "pet" / "another.nii.gz").touch()
+    record: Record = perform(shared_folder, out, "csafusion")
+    assert sorted(path.name for path in (out / "sub-1" / "pet").iterdir()) == [
+        "a_desc-fused_pet.json", "a_fused.nii.gz", "a_reg.json", "a_reg.nii.gz", "a_xfm.tfm", "another.nii.gz"
+    ]  # fmt: skip
+    assert record.values["Description"] == "Fused."
+    assert [path.name for path in out.iterdir()] == ["sub-1"]
+    assert read_records(out) == [record]

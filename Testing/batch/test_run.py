@@ -1,0 +1,138 @@
+"""A batch on a cluster of threads: what is done, skipped, tried again and summed up."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from CSAFusionLib.batch.case import Case
+from CSAFusionLib.batch.layout import Record
+from CSAFusionLib.batch.perform import Run, perform, record_failure
+from CSAFusionLib.batch.run import Batch, Tally
+from Testing.batch.conftest import MakeCase
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+Threads = Callable[[], AbstractContextManager["Client"]]
+
+
+def rows(out: Path) -> list[dict[str, str]]:
+    with (out / "summary.tsv").open(newline="") as stream:
+        return list(csv.DictReader(stream, delimiter="\t"))
+
+
+def run(cases: list[Case], out: Path, threads: Threads, told: list[str] | None = None, **options: Any) -> Tally:
+    def tell(record: Record, count: int, total: int) -> None:
+        if told is not None:
+            told.append(record.name)
+
+    return Batch(cases=cases, out=out, command="csafusion", **options).run(threads, tell)
+
+
+def nobody() -> AbstractContextManager[Client]:
+    pytest.fail("workers were started for nothing")
+
+
+def test_good_cases_are_done_and_a_bad_one_is_told_and_stops_none(
+    make_case: MakeCase, out: Path, threads: Threads
+) -> None:
+    cases = [make_case(name) for name in "abc"]
+    cases[1].fixed.write_bytes(b"no volume")
+    tally = run(cases, out, threads)
+    assert (tally.done, tally.failed, tally.skipped) == (2, 1, 0)
+    assert [(row["name"], row["status"]) for row in rows(out)] == [("a", "done"), ("b", "failed"), ("c", "done")]
+    assert "b_t1.nii.gz" in rows(out)[1]["reason"]
+    assert sorted(path.name for path in out.iterdir()) == ["a", "c", "failed", "summary.tsv"]
+
+
+def test_what_has_ended_is_skipped_and_what_failed_tried_again_only_when_asked(
+    make_case: MakeCase, out: Path, threads: Threads
+) -> None:
+    cases = [make_case(name) for name in "ab"]
+    cases[1].fixed.write_bytes(b"no volume")
+    run(cases, out, threads)
+    summary, told = (out / "summary.tsv").read_bytes(), []
+    tally = run(cases, out, nobody)
+    assert (tally.done, tally.failed, tally.skipped, tally.skipped_failed) == (0, 0, 2, 1)
+    assert (out / "summary.tsv").read_bytes() == summary
+    tally = run(cases, out, threads, told, retry_failed=True)
+    assert (tally.failed, tally.skipped, told) == (1, 1, ["b"])
+    run(cases, out, threads, told, again=True)
+    assert sorted(told) == ["a", "b", "b"]
+
+
+def test_a_case_with_another_setting_is_done_again(make_case: MakeCase, out: Path, threads: Threads) -> None:
+    run([make_case("a"), make_case("b")], out, threads)
+    told: list[str] = []
+    run([make_case("a"), make_case("b", balance=0.5)], out, threads, told)
+    assert told == ["b"]
+
+
+def stub(case: Case, out: Path, record_of: Callable[..., Record]) -> Record:
+    return record_of(case, out)
+
+
+def fail(case: Case) -> Record:
+    raise ZeroDivisionError("by nothing")
+
+
+def test_an_error_nobody_foresaw_fails_its_case_alone(make_case: MakeCase, out: Path, threads: Threads) -> None:
+    tally = run([make_case("a")], out, threads, task=fail)
+    assert tally.failed == 1
+    assert "ZeroDivisionError: by nothing" in rows(out)[0]["reason"]
+
+
+def test_the_summary_grows_as_cases_end_and_ends_in_the_order_of_the_pairs(
+    make_case: MakeCase, out: Path, threads: Threads, record_of: Callable[..., Record]
+) -> None:
+    cases = [make_case(name) for name in "dcba"]
+    seen: list[int] = []
+
+    def tell(record: Record, count: int, total: int) -> None:
+        seen.append(len(rows(out)))
+
+    task = partial(stub, out=out, record_of=record_of)
+    Batch(cases=cases, out=out, command="csafusion", task=task).run(threads, tell)
+    assert seen == [1, 2, 3, 4]
+    assert [row["name"] for row in rows(out)] == ["d", "c", "b", "a"]
+    assert rows(out)[0]["moved_mm"] == "1.23"
+    assert rows(out)[0]["warnings"] == "n/a"
+
+
+def test_a_summary_that_was_cut_off_is_whole_after_the_next_run(
+    make_case: MakeCase, out: Path, threads: Threads
+) -> None:
+    cases = [make_case(name) for name in "ab"]
+    run(cases, out, threads)
+    whole = (out / "summary.tsv").read_bytes()
+    (out / "summary.tsv").write_bytes(whole[:-40])
+    run(cases, out, nobody)
+    assert (out / "summary.tsv").read_bytes() == whole
+
+
+def test_a_name_with_a_tab_keeps_its_cell(make_case: MakeCase, out: Path) -> None:
+    from CSAFusionLib.batch.summary import Summary
+
+    record = record_failure(make_case("a"), out, "It holds\ta tab\nand a line.", Run(""))
+    with Summary(out / "summary.tsv", ["a"], []) as summary:
+        summary.add(record)
+    assert rows(out)[0]["reason"] == "It holds?a tab?and a line."
+
+
+def test_what_killed_processes_left_is_swept_away(make_case: MakeCase, out: Path, threads: Threads) -> None:
+    case = make_case("a")
+    perform(case, out, "csafusion")
+    left = out / ".csafusion-dead"
+    left.mkdir()
+    from CSAFusionLib.files import temporary
+
+    (left / temporary._LOCK).touch()
+    run([case], out, nobody)
+    assert not left.exists()

@@ -1,0 +1,90 @@
+"""The cases of a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from CSAFusionLib.batch.defaults import Defaults
+from CSAFusionLib.batch.table import cases_of_table
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.intensity.modality import Modality
+
+DEFAULTS = Defaults(FusionSettings(balance=0.25))
+
+
+def table(folder: Path, text: str | bytes, name: str = "pairs.csv") -> Path:
+    file = folder / name
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return file
+
+
+def test_paths_are_seen_from_the_table_and_names_come_from_the_fixed_volumes(tmp_path: Path) -> None:
+    (case,) = cases_of_table(table(tmp_path, "fixed,moving\nt1/a.nii.gz,/data/b.nii\n"), DEFAULTS)
+    assert (case.fixed, case.moving, case.name) == (tmp_path / "t1" / "a.nii.gz", Path("/data/b.nii"), "a")
+    assert case.settings.balance == 0.25
+    assert str(case.place.folder) == "a"
+
+
+def test_a_row_says_any_setting_and_an_empty_cell_nothing(tmp_path: Path) -> None:
+    text = "name\tfixed\tmoving\tmodality\twindow\tbalance\tplane\tdeterministic\tbatch_size\tregion\tvolume\n"
+    text += "one\ta\tb\tCT/MR\tbrain/\t-0.5\tcoronal\tfalse\t4\tmask.nii\t2,1\ntwo\ta\tc\tpet\tn/a\t\t\t\t\t\t\n"
+    one, two = cases_of_table(table(tmp_path, text), DEFAULTS)
+    assert (one.settings.fixed_modality, one.settings.moving_modality) == (Modality.CT, Modality.MR)
+    assert (two.settings.fixed_modality, two.settings.moving_modality) == (None, Modality.PET)
+    assert one.settings.fixed_window is not None
+    assert one.settings.moving_window is None
+    assert (one.settings.balance, one.settings.plane.name) == (-0.5, "CORONAL")
+    assert (one.settings.deterministic, one.settings.batch_size) == (False, 4)
+    assert (one.region, one.volume) == (tmp_path / "mask.nii", "2,1")
+    assert (two.settings.balance, two.settings.batch_size, two.region, two.volume) == (0.25, None, None, None)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "fixed;moving\na,1;b\n".encode("utf-8-sig"),
+        "fixed\tmoving\r\na,1\tb\r\n".encode("utf-16"),
+        b'moving,fixed\n\nb,"a,1"\n,\n',
+    ],
+    ids=["semicolons with a mark of the encoding", "UTF-16 with tabs", "quoted, with empty lines"],
+)
+def test_what_spreadsheets_write_is_read(tmp_path: Path, data: bytes) -> None:
+    (case,) = cases_of_table(table(tmp_path, data), DEFAULTS)
+    assert (case.fixed.name, case.moving.name) == ("a,1", "b")
+
+
+def test_one_fixed_volume_in_several_rows_gives_names_of_both(tmp_path: Path) -> None:
+    cases = cases_of_table(table(tmp_path, "fixed,moving\na.nii,b.nii\na.nii,c.nii\nd.nii,c.nii\n"), DEFAULTS)
+    assert [case.name for case in cases] == ["a_b", "a_c", "d"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is empty"),
+        ("fixed\na\n", "no column 'moving'"),
+        ("fixed,moving,colour\na,b,c\n", "'colour', which means nothing here"),
+        ("fixed,moving,moving\na,b,c\n", "two columns 'moving'"),
+        ("fixed,moving\na,\n", "line 2 names no moving volume"),
+        ("fixed,moving\na,b,c\n", "line 2 has more cells"),
+        ("fixed,moving,balance\na,b,much\n", "line 2: The setting 'balance' is 'much'; give a number"),
+        ("fixed,moving,balance\na,b,3\n", "line 2: The balance is 3"),
+        ("fixed,moving,plane\na,b,flat\n", "line 2: There is no plane 'flat'"),
+        ("fixed,moving,deterministic\na,b,perhaps\n", "give true or false"),
+        ("fixed,moving,modality,moving_modality\na,b,ct,mr\n", "say two things"),
+        ("fixed,moving,name\na,b,x\na,c,X\n", "Two cases are named 'X'"),
+        ("fixed,moving,name\na,b,../x\n", "holds '/'; leave that out"),
+        ("fixed,moving,name\na,b,.x\n", "begins or ends as no folder's can"),
+        ("fixed,moving,name\na,b,con\n", "cannot be named 'con'"),
+        ("fixed,moving,name\na,b,failed\n", "cannot be named 'failed'"),
+        ("fixed,moving\n", "There is no pair to fuse"),
+        (b"fixed,moving\n\xff\xe9,b\n", "no text in UTF-8"),
+    ],
+)
+def test_what_cannot_be_meant_is_told_with_its_line(tmp_path: Path, text: str | bytes, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        cases_of_table(table(tmp_path, text), DEFAULTS)
+    assert message in str(caught.value)
