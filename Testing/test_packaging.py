@@ -26,18 +26,70 @@ def tracked(folder: str) -> list[str]:
     return sorted(line.removeprefix(f"{folder}/") for line in listed.stdout.splitlines())
 
 
-def cmake_list(folder: str, keyword: str) -> list[str]:
-    """The files after SCRIPTS or RESOURCES in a folder's CMakeLists.txt."""
-    text = (ROOT / folder / "CMakeLists.txt").read_text()
-    lines = re.search(rf"^  {keyword}\n((?:    \S+\n)*)", text, re.MULTILINE).group(1).split()
-    return [line.replace("${MODULE_NAME}", folder) for line in lines]
+MACRO = """
+macro(slicerMacroBuildScriptedModule)
+  cmake_parse_arguments(GIVEN "WITH_GENERIC_TESTS;WITH_SUBDIR" NAME "SCRIPTS;RESOURCES" ${ARGN})
+  foreach(file ${GIVEN_SCRIPTS} ${GIVEN_RESOURCES})
+    get_filename_component(folder ${file} DIRECTORY)
+    set(below)
+    if(GIVEN_WITH_SUBDIR)
+      get_filename_component(below ${CMAKE_CURRENT_SOURCE_DIR} NAME)
+    endif()
+    install(FILES ${file} DESTINATION ./${below}/${folder})
+  endforeach()
+endmacro()
+"""
+"""What Slicer's macro of this name installs, and where."""
 
 
-@pytest.mark.parametrize("folder", ["CSAFusionLib", "CSAFusion"])
-def test_every_file_is_packaged_and_nothing_else(folder):
-    files = [name for name in tracked(folder) if name != "CMakeLists.txt"]
-    assert cmake_list(folder, "SCRIPTS") == [name for name in files if name.endswith(".py")]
-    assert cmake_list(folder, "RESOURCES") == [name for name in files if not name.endswith(".py")]
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of scripted modules that CMake fills from the lists of the repository."""
+    cmake = pytest.importorskip("cmake", reason="CMake (the package cmake) is not installed")
+    folder = tmp_path_factory.mktemp("build")
+    rooms = [f'add_subdirectory("{(ROOT / name).as_posix()}" {name})' for name in ("CSAFusion", "CSAFusionLib")]
+    project = "\n".join(["cmake_minimum_required(VERSION 3.16)", "project(Extension NONE)", MACRO, *rooms])
+    (folder / "CMakeLists.txt").write_text(project, encoding="utf-8")
+    program = Path(cmake.CMAKE_BIN_DIR) / "cmake"
+    # Nothing is compiled, so any program will do as make.
+    configure = [program, "-G", "Unix Makefiles", f"-DCMAKE_MAKE_PROGRAM={sys.executable}", "-S", folder, "-B", folder]
+    for command in (configure, [program, "--install", folder, "--prefix", folder / "installed"]):
+        subprocess.run(command, capture_output=True, check=True)
+    return folder / "installed"
+
+
+def files_below(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_slicer_gets_the_module_and_the_rooms_it_runs_and_no_other_file(installed):
+    module = {name for name in tracked("CSAFusion") if name != "CMakeLists.txt"}
+    left_out = re.compile(r"CMakeLists.txt|(cli/development|demo|evaluation|losses|training)/.*")
+    library = {f"CSAFusionLib/{name}" for name in tracked("CSAFusionLib") if not left_out.fullmatch(name)}
+    assert files_below(installed) == module | library
+
+
+def test_what_slicer_gets_imports_without_the_rest(installed):
+    files = sorted(name for name in files_below(installed) if name.endswith(".py") and "__" not in name)
+    modules = [name.removesuffix(".py").replace("/", ".") for name in files if "/slicer_host/" not in name]
+    modules.remove("CSAFusion")
+    told = f"import importlib; [importlib.import_module(name) for name in {modules}]; import CSAFusionLib as found"
+    code = f"import sys; sys.path[0] = {str(installed)!r}; {told}; print(found.__file__)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=installed, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == str(installed / "CSAFusionLib" / "__init__.py"), done.stderr
+
+
+def test_no_file_that_slicer_gets_names_a_room_that_it_does_not_get(installed):
+    left_out = re.compile(r"(?:from|import) CSAFusionLib\.(cli\.development|demo|evaluation|losses|training)\b")
+    for path in installed.rglob("*.py"):
+        assert not left_out.search(path.read_text(encoding="utf-8")), path.name
+
+
+def test_the_command_that_slicer_gets_offers_what_it_can_do(installed):
+    command = [sys.executable, "-m", "CSAFusionLib", "--help"]
+    done = subprocess.run(command, cwd=installed, capture_output=True, text=True, check=True)
+    offered = set(re.findall(r"^  (\w+) ", done.stdout, re.MULTILINE))
+    assert {"fuse", "register"} <= offered and offered.isdisjoint({"train", "evaluate", "ablate", "average", "demo"})
 
 
 def test_slicer_finds_one_module_and_no_helper_beside_it():

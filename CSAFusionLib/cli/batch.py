@@ -15,19 +15,17 @@ import typer
 
 from CSAFusionLib.cli import options
 from CSAFusionLib.cli.distrust import FailOn, fail_on_verdict
-from CSAFusionLib.cli.options import optional_choice, optional_window, parse_named
+from CSAFusionLib.cli.options import parse_named
 from CSAFusionLib.cli.outputs import check_output_folder, filled_folder
-from CSAFusionLib.cli.panels import CASES, OUTPUTS, REGISTRATION, WORKERS, offering
+from CSAFusionLib.cli.panels import CASES, OUTPUTS, REGISTRATION, WORKERS
 from CSAFusionLib.cli.user_errors import BAD_INPUT
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.paths import is_same_file
-from CSAFusionLib.fusion.settings import FusionSettings, parse_choice
-from CSAFusionLib.geometry.planes import Plane
-from CSAFusionLib.intensity.modality import Modality
-from CSAFusionLib.registration.methods import Method, TransformModel
+from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.registration.engines.brainsfit import use_executable
+from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.text import printable
 from CSAFusionLib.volumes.input_path import check_input_path
-from CSAFusionLib.volumes.nifti_orientation import Orientation
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -87,13 +85,8 @@ Slurm = Annotated[
     ),
 ]
 Registration = Annotated[
-    str,
-    typer.Option(
-        metavar=options.METHODS,
-        help="What does the registration.",
-        rich_help_panel=REGISTRATION,
-        autocompletion=offering(options.METHODS.split("|")),
-    ),
+    Method,
+    typer.Option(case_sensitive=False, help="What does the registration.", rich_help_panel=REGISTRATION),
 ]
 
 
@@ -112,47 +105,21 @@ def batch(
     scheduler: Scheduler = None,
     slurm: Slurm = None,
     fail_on: FailOn = None,
-    registration: Registration = "auto",
-    model: options.Model = "rigid",
-    volume: options.VolumeNumber = None,
-    fixed_modality: options.ModalityOption = None,
-    moving_modality: options.ModalityOption = None,
-    fixed_window: options.WindowOption = None,
-    moving_window: options.WindowOption = None,
-    orientation_from: options.OrientationFrom = "header",
-    colour_table: options.ColourTable = None,
-    plane: options.SlicePlane = "axial",
-    weights: options.Weights = None,
-    balance: options.Balance = 0.0,
-    steadiness: options.Steadiness = 2.0,
-    device: options.NetworkDevice = "auto",
-    batch_size: options.BatchSize = None,
-    seed: options.Seed = 0,
-    deterministic: options.Deterministic = True,
+    registration: Registration = options.DEFAULTS.registration,
+    registering: options.RegistrationOptions,
+    reading: options.ReadingOptions,
+    intensities: options.IntensityOptions,
+    fusing: options.FusionOptions,
+    network: options.NetworkOptions,
 ) -> None:
     """Fuse many pairs, each into a folder of its own.
 
     What is done already, with the same inputs and settings, is skipped: give the command again to go on. A case that
     fails is told and stops no other.
     """
-    settings = FusionSettings(
-        registration=parse_choice(Method, registration, "registration"),
-        transform_model=parse_choice(TransformModel, model, "model"),
-        fixed_modality=optional_choice(Modality, fixed_modality, "modality"),
-        moving_modality=optional_choice(Modality, moving_modality, "modality"),
-        fixed_window=optional_window(fixed_window),
-        moving_window=optional_window(moving_window),
-        colour_table=colour_table,
-        plane=parse_choice(Plane, plane, "plane"),
-        weights=weights,
-        balance=balance,
-        steadiness=steadiness,
-        device=device,
-        batch_size=batch_size,
-        seed=seed,
-        deterministic=deterministic,
-    )
-    defaults = _defaults(settings, volume, orientation_from)
+    settings = options.settings_from(registering, intensities, fusing, network, registration=registration)
+    use_executable(registering.brainsfit)
+    defaults = _defaults(settings, reading)
     check_output_folder(output)
     source = _Source(pairs, partner, bids, fixed, moving)
     cases = _part_of(source.cases(defaults), part)
@@ -211,10 +178,10 @@ class _Source:
         return dataset_files(self.bids)
 
 
-def _defaults(settings: FusionSettings, volume: str | None, orientation: str) -> Defaults:
+def _defaults(settings: FusionSettings, reading: options.ReadingOptions) -> Defaults:
     from CSAFusionLib.batch.defaults import Defaults
 
-    return Defaults(settings, volume, parse_choice(Orientation, orientation, "orientation"))
+    return Defaults(settings, reading.volume, reading.orientation_from)
 
 
 def _part_of(cases: list[Case], part: str | None) -> list[Case]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Annotated
 
 import typer
 
 from CSAFusionLib import __version__
+from CSAFusionLib.cli.option_groups import with_groups
 from CSAFusionLib.cli.panels import PanelCommand
 from CSAFusionLib.cli.user_errors import BAD_INPUT, explains_errors
 from CSAFusionLib.memory.exhaustion import RAN_OUT, is_out_of_memory
@@ -35,17 +38,25 @@ def main(
     """Fuse two medical images into one. Research use only, not for diagnosis."""
 
 
-def _commands() -> tuple[Callable[..., None], ...]:
-    from CSAFusionLib.cli.ablate import ablate
-    from CSAFusionLib.cli.average import average
-    from CSAFusionLib.cli.batch import batch
-    from CSAFusionLib.cli.demo import demo
-    from CSAFusionLib.cli.evaluate import evaluate
-    from CSAFusionLib.cli.fuse import fuse
-    from CSAFusionLib.cli.register import register
-    from CSAFusionLib.cli.train import train
+COMMANDS = (
+    "fuse",
+    "register",
+    "batch",
+    "development.train",
+    "development.average",
+    "development.evaluate",
+    "development.ablate",
+    "development.demo",
+)
+"""In the order of the help. Each is the function of its name, in the file of its name in this folder."""
 
-    return fuse, register, batch, train, average, evaluate, ablate, demo
+
+def _commands() -> list[Callable[..., None]]:
+    """The commands that are there: Slicer installs none of the folder ``development``."""
+    here = "CSAFusionLib.cli"
+    is_complete = find_spec(f"{here}.development") is not None
+    modules = [import_module(f"{here}.{name}") for name in COMMANDS if is_complete or "." not in name]
+    return [getattr(module, module.__name__.rpartition(".")[2]) for module in modules]
 
 
 try:
@@ -57,4 +68,4 @@ except (ImportError, OSError, MemoryError) as error:
     typer.echo(RAN_OUT, err=True)
     sys.exit(BAD_INPUT)
 for _command in _found:
-    app.command(cls=PanelCommand)(explains_errors(_command))
+    app.command(cls=PanelCommand)(with_groups(explains_errors(_command)))

@@ -1,11 +1,15 @@
-"""The help of a command with its options in groups, as plain text: alike in every terminal, in a pipe and in a log."""
+"""How a command answers: its help with the options in groups, as plain text, and a wrong option in one sentence."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import typer
 from typer.core import TyperCommand
+
+from CSAFusionLib.cli.user_errors import BAD_INPUT
+from CSAFusionLib.text import printable
 
 INPUTS = "Inputs"
 REGISTRATION = "Registration"
@@ -17,7 +21,16 @@ WORKERS = "Workers"
 
 
 class PanelCommand(TyperCommand):
-    """A command whose help shows each option below the title in its ``rich_help_panel``."""
+    """A command whose help shows each option below the title in its ``rich_help_panel``, alike in every terminal."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the words of the command line; the first that cannot be used ends the command with one sentence."""
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            said = error.format_message().replace("Value error, ", "").rstrip(".")
+            typer.echo(f"{printable(said)}; see {ctx.command_path} --help.", err=True)
+            raise typer.Exit(BAD_INPUT) from None
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the arguments, then each group in the order in which its first option comes."""

@@ -9,9 +9,9 @@ from pathlib import Path
 import typer
 
 from CSAFusionLib.cli.montage import montage_of
+from CSAFusionLib.cli.options import ReadingOptions
 from CSAFusionLib.cli.outputs import check_extension, check_outputs
 from CSAFusionLib.cli.progress_bar import ProgressBar
-from CSAFusionLib.cli.reading import read_inputs
 from CSAFusionLib.cli.summary import print_fusion_summary, print_written
 from CSAFusionLib.files.whole import Writer, content_writer, write_whole
 from CSAFusionLib.fusion.device import choose_device
@@ -22,7 +22,6 @@ from CSAFusionLib.json_text import to_json
 from CSAFusionLib.progress import Progress
 from CSAFusionLib.registration.methods import TransformModel
 from CSAFusionLib.registration.transforms import check_transform_path, transform_writer
-from CSAFusionLib.volumes.nifti_orientation import Orientation
 from CSAFusionLib.volumes.pictures import picture_writer
 from CSAFusionLib.volumes.writing import VOLUME_EXTENSIONS, volume_writer
 
@@ -62,14 +61,9 @@ def fuse_volume_files(
     moving: Path,
     settings: FusionSettings,
     outputs: VolumeOutputs,
-    *,
-    volume: str | None = None,
-    orientation: Orientation = Orientation.HEADER,
+    reading: ReadingOptions = ReadingOptions(),  # noqa: B008 (frozen)
 ) -> FusionResult:
     """Fuse two volumes from disk to disk.
-
-    volume: which ones, where the inputs hold several, as :func:`CSAFusionLib.cli.reading.read_inputs` takes it.
-    orientation: which of its orientations places a NIfTI volume.
 
     Raises:
         CSAFusionError: an input, an output or a setting cannot be used; nothing was written.
@@ -77,7 +71,7 @@ def fuse_volume_files(
     outputs.check((fixed, moving), settings.transform_model)
     with ProgressBar() as progress:
         progress("Reading", 0, 0)
-        volumes = read_inputs(fixed, moving, volume, orientation=orientation)
+        volumes = reading.read(fixed, moving)
         need = memory_need(*volumes, settings, choose_device(settings.device))
         typer.echo(f"Memory       about {need} at the peak")
         result = fuse_volumes(*volumes, settings, progress=progress)

@@ -17,17 +17,23 @@ _RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _ORTHONORMAL = 1e-4
 _SAME_SPACING_MM = 1e-3
 
+_AS_NIBABEL = "by the sform, else the qform, else with rows that run to anterior, as nibabel, FSL and SPM do"
+
 # Two places of a corner that are nearer than this are one.
 _APART_MM = 0.1
 
 
 class Orientation(Enum):
-    """Which of a NIfTI header's orientations places the volume; each value says so in a few words."""
+    """Which of a NIfTI header's orientations places the volume.
 
-    HEADER = "as ITK and 3D Slicer choose between qform and sform"
-    SFORM = "by the sform"
-    QFORM = "by the qform"
-    NIBABEL = "by the sform, else the qform, else with rows that run to anterior, as nibabel, FSL and SPM do"
+    ``header`` is as ITK and 3D Slicer choose between qform and sform; ``nibabel`` is the sform, else the qform, else
+    rows that run to anterior, as nibabel, FSL and SPM do.
+    """
+
+    HEADER = "header"
+    SFORM = "sform"
+    QFORM = "qform"
+    NIBABEL = "nibabel"
 
 
 @dataclass(frozen=True)
@@ -68,13 +74,12 @@ def place(
     if orientation in asked:
         ras = asked[orientation]
         if ras is None:
-            name = orientation.name.lower()
-            raise InputError(f"'{path}' has no {name} (its code is 0); choose another --orientation-from.")
-        return _placed(ras, f"is placed {orientation.value}, as asked.")
+            raise InputError(f"'{path}' has no {orientation.value} (its code is 0); choose another --orientation-from.")
+        return _placed(ras, f"is placed by the {orientation.value}, as asked.")
     if orientation is Orientation.NIBABEL:
         found = next((ras for ras in (by_sform, by_qform) if ras is not None), None)
         ras = _of_neither(size, spacing, analyze_origin) if found is None else found
-        return _placed(ras, f"is placed {orientation.value}, as asked.")
+        return _placed(ras, f"is placed {_AS_NIBABEL}, as asked.")
     if by_qform is None and by_sform is None:
         return _unknown(spacing, is_analyze=analyze_origin is not None)
     return _chosen(size, spacing, by_qform, by_sform, sform_is_scanner)

@@ -2,33 +2,55 @@
 
 from __future__ import annotations
 
-from inspect import signature
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
 
-from CSAFusionLib.cli.fuse import fuse
-from CSAFusionLib.cli.options import METHODS, MODELS, parse_kinds, parse_named, parse_split
-from CSAFusionLib.cli.train import train
+from CSAFusionLib.cli.development.options import parse_kinds, parse_split
+from CSAFusionLib.cli.development.train import TrainingOptions
+from CSAFusionLib.cli.main import app
+from CSAFusionLib.cli.options import parse_named
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.fusion.settings import FusionSettings, parse_choice
-from CSAFusionLib.registration.methods import Method, TransformModel
+from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.training.configuration import TrainingConfiguration
 from CSAFusionLib.training.pairs import PairKind
 
 
-def test_every_method_and_model_of_a_registration_is_offered_by_the_name_that_is_understood() -> None:
-    assert [parse_choice(Method, name, "method") for name in METHODS.split("|")] == list(Method)
-    assert [parse_choice(TransformModel, name, "model") for name in MODELS.split("|")] == list(TransformModel)
+def options_of(command: str) -> dict[str, Any]:
+    """The options of a command by their names, as the parser knows them."""
+    return {option.name: option for option in get_command(app).commands[command].params}
+
+
+@pytest.mark.parametrize(("command", "group"), [(c, g) for c in ("fuse", "register") for g in ("model", "seed")])
+def test_an_option_of_a_group_is_an_option_of_each_command(command: str, group: str) -> None:
+    found = {word for option in options_of(command).values() for word in option.opts}
+    assert f"--{group}" in found
 
 
 def test_what_is_left_out_on_the_command_line_is_what_python_takes() -> None:
-    options, settings = signature(fuse).parameters, FusionSettings()
-    for name in ("balance", "steadiness", "colour_table", "weights", "device", "batch_size", "seed", "deterministic"):
-        assert options[name].default == getattr(settings, name), name
-    options, configuration = signature(train).parameters, TrainingConfiguration()
-    names = ("retention_target", "epochs", "samples_per_epoch", "batch_size", "patch_size", "learning_rate", "patience")
-    for name in (*names, "averaging", "seed"):
-        assert options[name].default == getattr(configuration, name), name
+    known = {field.name: field for field in fields(FusionSettings)}
+    options = {name: option for name, option in options_of("fuse").items() if name in known}
+    assert len(options) == len(known)
+    for name, option in options.items():
+        default = None if name == "registration" else getattr(FusionSettings(), name)
+        assert option.default in (default, getattr(default, "value", default)), name
+
+
+def test_a_choice_is_taken_in_any_case_and_another_is_refused(tmp_path: Path) -> None:
+    words = ["register", "no.nii", "such.nii", "--transform", str(tmp_path / "t.tfm"), "--method"]
+    assert "'no.nii' does not exist" in CliRunner().invoke(app, [*words, "SITK"]).output
+    refused = CliRunner().invoke(app, [*words, "best"])
+    assert refused.exit_code == 2 and "'best' is not one of 'auto', 'none'" in refused.output
+
+
+def test_a_training_has_the_defaults_of_its_configuration() -> None:
+    configuration = TrainingConfiguration()
+    for field in fields(TrainingOptions):
+        assert field.default == getattr(configuration, field.name), field.name
 
 
 def test_kinds_are_named_with_commas_between_them() -> None:

@@ -118,12 +118,12 @@ def test_weights_that_are_missing_or_damaged(
 @pytest.mark.parametrize(
     ("option", "said"),
     [
-        (("--registration", "magic"), "no registration 'magic'"),
+        (("--registration", "magic"), "'magic' is not one of 'auto'"),
         (("--registration", "brains"), "3D Slicer"),
         (("--registration", "sitk", "--model", "syn"), "'sitk' cannot be syn"),
-        (("--plane", "sideways"), "no plane 'sideways'"),
-        (("--orientation-from", "afar"), "no orientation 'afar'"),
-        (("--fixed-modality", "xray"), "no modality 'xray'"),
+        (("--plane", "sideways"), "'sideways' is not one of 'axial'"),
+        (("--orientation-from", "afar"), "'afar' is not one of 'header'"),
+        (("--fixed-modality", "xray"), "'xray' is not one of 'ct'"),
         (("--fixed-window", "wobbly"), "'wobbly'"),
         (("--colour-table", "mauve"), "'mauve'"),
         (("--batch-size", "0"), "batch size is 0"),
@@ -159,7 +159,7 @@ def test_a_picture_with_a_volume(is_refused: Callable, heads: Heads, tmp_path: P
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--method", "magic"), "no method 'magic'"),
+        (("--method", "magic"), "'magic' is not one of 'auto'"),
         (("--method", "sitk", "--model", "syn"), "'sitk' cannot be syn"),
         (("-o", "resampled.jpg"), "must end in"),
         (("--method", "ants", "--model", "syn"), "end it in .h5"),

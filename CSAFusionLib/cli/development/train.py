@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from CSAFusionLib.cli import options
+from CSAFusionLib.cli.development import options
+from CSAFusionLib.cli.options import NetworkDevice
 from CSAFusionLib.cli.progress_bar import ProgressBar
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.device import choose_device
 from CSAFusionLib.network.configuration import CONFIGURATIONS, NetworkConfiguration
 
 ARTICLE_WEIGHTS = "ssim=1,rmi=1:2.5,contrast=1"
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How the network is trained; the fields of the same names of the training's configuration."""
+
+    retention_target: Annotated[
+        float, typer.Option(help="From where on a lesion stands out enough, next to its source: over 0 to 1.")
+    ] = 0.7
+    epochs: Annotated[int, typer.Option(help="Epochs in all, those before a resume counted in.")] = 200
+    samples_per_epoch: Annotated[int, typer.Option(help="Patches drawn in an epoch.")] = 800
+    batch_size: Annotated[int, typer.Option(help="Patches in a step of one process.")] = 8
+    patch_size: Annotated[int, typer.Option(help="Side of a patch in pixels.")] = 120
+    learning_rate: Annotated[float, typer.Option(help="The initial learning rate.")] = 1e-3
+    patience: Annotated[int, typer.Option(help="Epochs without a better validation loss before it is halved.")] = 4
+    averaging: Annotated[float, typer.Option(help="Decay of the moving average of the weights, 0 for none.")] = 0.98
+    seed: Annotated[int, typer.Option(help="Seed of the weights, the patches and their augmentation.")] = 0
 
 
 def train(
@@ -33,18 +51,9 @@ def train(
             "retention; 0 if not named.",
         ),
     ] = ARTICLE_WEIGHTS,
-    retention_target: Annotated[
-        float, typer.Option(help="From where on a lesion stands out enough, next to its source: over 0 to 1.")
-    ] = 0.7,
-    epochs: Annotated[int, typer.Option(help="Epochs in all, those before a resume counted in.")] = 200,
-    samples_per_epoch: Annotated[int, typer.Option(help="Patches drawn in an epoch.")] = 800,
-    batch_size: Annotated[int, typer.Option(help="Patches in a step of one process.")] = 8,
-    patch_size: Annotated[int, typer.Option(help="Side of a patch in pixels.")] = 120,
-    learning_rate: Annotated[float, typer.Option(help="The initial learning rate.")] = 1e-3,
-    patience: Annotated[int, typer.Option(help="Epochs without a better validation loss before it is halved.")] = 4,
-    averaging: Annotated[float, typer.Option(help="Decay of the moving average of the weights, 0 for none.")] = 0.98,
-    seed: Annotated[int, typer.Option(help="Seed of the weights, the patches and their augmentation.")] = 0,
-    device: options.NetworkDevice = "auto",
+    *,
+    training: TrainingOptions,
+    device: NetworkDevice = "auto",
     start_from: Annotated[Path | None, typer.Option(help="Take the first weights from this file.")] = None,
     registered: options.Registered = options.REGISTERED,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's checkpoint.")] = False,
@@ -58,15 +67,7 @@ def train(
         kinds=options.parse_kinds(kinds),
         network=replace(_configuration_named(network), channels=channels),
         loss_weights=parse_loss_weights(loss_weights),
-        retention_target=retention_target,
-        epochs=epochs,
-        samples_per_epoch=samples_per_epoch,
-        batch_size=batch_size,
-        patch_size=patch_size,
-        learning_rate=learning_rate,
-        patience=patience,
-        averaging=averaging,
-        seed=seed,
+        **vars(training),
     )
     chosen = choose_device(device)
     with ProgressBar() as progress:

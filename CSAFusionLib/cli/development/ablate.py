@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from CSAFusionLib.cli import options
-from CSAFusionLib.cli.evaluate import check_packages
+from CSAFusionLib.cli.development import options
+from CSAFusionLib.cli.development.evaluate import check_packages
+from CSAFusionLib.cli.options import NetworkDevice
 from CSAFusionLib.cli.outputs import check_output_folder
 from CSAFusionLib.cli.progress_bar import ProgressBar
 from CSAFusionLib.cli.summary import print_written
@@ -32,7 +33,7 @@ def ablate(
         str, typer.Option(metavar="F,F,...", help="Losses: what each term's weights are multiplied by, in turn.")
     ] = "0,0.5,2",
     only: Annotated[str | None, typer.Option(help="Only these variants, with commas between them.")] = None,
-    device: options.NetworkDevice = "auto",
+    device: NetworkDevice = "auto",
     registered: options.Registered = options.REGISTERED,
 ) -> None:
     """Train variants of a training with its own settings, and compare them on the val patients.

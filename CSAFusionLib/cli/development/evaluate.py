@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from CSAFusionLib.cli import options
+from CSAFusionLib.cli.development import options
+from CSAFusionLib.cli.options import NetworkDevice, parse_named
 from CSAFusionLib.cli.outputs import check_output_folder, filled_folder
 from CSAFusionLib.cli.progress_bar import ProgressBar
 from CSAFusionLib.cli.summary import print_written
@@ -62,7 +63,7 @@ def evaluate(
     results: Results = None,
     clinical: Clinical = True,
     limit: Limit = False,
-    device: options.NetworkDevice = "auto",
+    device: NetworkDevice = "auto",
     registered: options.Registered = options.REGISTERED,
 ) -> None:
     """Compare fusion methods on pairs of images, and print tables as Markdown."""
@@ -124,7 +125,7 @@ def _networks(texts: Sequence[str], device: str) -> list[Contender]:
     for text in texts:
         wanted, balance = _split_balance(text)
         default = f"{Path(wanted).stem} {balance:+g}" if balance else Path(wanted).stem
-        name, chosen = options.parse_named(wanted, "weights") if "=" in wanted else (default, wanted)
+        name, chosen = parse_named(wanted, "weights") if "=" in wanted else (default, wanted)
         contenders.append(by_weights(name, chosen, device, balance))
     return contenders
 
@@ -144,7 +145,7 @@ def _split_balance(text: str) -> tuple[str, float]:
 def _saved(texts: Sequence[str], pairs: Sequence[ImagePair]) -> list[Contender]:
     from CSAFusionLib.evaluation.contenders import by_results
 
-    named = [options.parse_named(text, "folder of results") for text in texts]
+    named = [parse_named(text, "folder of results") for text in texts]
     return [by_results(name, Path(folder), pairs) for name, folder in named]
 
 
