@@ -284,7 +284,9 @@ class CSAFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onInstall(self, method):
         """Have the package of a registration method installed, after asking."""
         with self._tellingErrors(_("The package could not be installed."), waitCursor=False):
-            text = _("{method} is installed and can be chosen.").format(method=method.title)
+            from CSAFusionLib.slicer_host.wording import title_of
+
+            text = _("{method} is installed and can be chosen.").format(method=title_of(method))
             if not self.logic.install(method, lambda error: self._panel.after_installation(error or text)):
                 self._panel.after_installation(text)
 

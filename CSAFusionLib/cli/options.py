@@ -132,9 +132,14 @@ class FusionOptions:
             autocompletion=offering(COLOUR_TABLES),
         ),
     ] = DEFAULTS.colour_table
-    plane: Annotated[Plane, typer.Option(case_sensitive=False, help="Plane of the slices.", rich_help_panel=FUSION)] = (
-        DEFAULTS.plane
-    )
+    plane: Annotated[
+        Plane,
+        typer.Option(
+            case_sensitive=False,
+            help="Plane of the slices. auto: as acquired where FIXED has thick slices, else axial.",
+            rich_help_panel=FUSION,
+        ),
+    ] = DEFAULTS.plane
     balance: Annotated[
         float,
         typer.Option(

@@ -111,10 +111,10 @@ def _check_choice(method: Method, model: TransformModel) -> None:
     if method in (Method.NONE, Method.AUTO):
         return
     if method not in _ENGINES:
-        raise RegistrationError(f"{method.title} runs only inside 3D Slicer; choose the method 'sitk' or 'ants' here.")
+        raise RegistrationError(f"The method '{method.value}' runs only in 3D Slicer; choose 'sitk' or 'ants' here.")
     if model not in method.models:
-        offered = " or ".join(f"'{offer.name.lower()}'" for offer in method.models)
-        raise InputError(f"{method.title} cannot find a '{model.name.lower()}' transform; choose {offered}.")
+        offered = " or ".join(f"'{offer.value}'" for offer in method.models)
+        raise InputError(f"The method '{method.value}' cannot find a '{model.value}' transform; choose {offered}.")
 
 
 def _check_pair(fixed: Volume, moving: Volume, method: Method) -> None:

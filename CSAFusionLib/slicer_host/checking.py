@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.slicer_host.reading import check_image
+from CSAFusionLib.slicer_host.wording import title_of
 
 
 def check_nodes(
@@ -48,9 +49,9 @@ def check_registration(method: Method, model: TransformModel) -> None:
         InputError: it cannot; the sentence says what it can find.
     """
     if method.models and model not in method.models:
-        able = _(" or ").join(f"'{other.title}'" for other in method.models)
+        able = _(" or ").join(f"'{title_of(other)}'" for other in method.models)
         text = _("{method} cannot find a '{model}' transform; choose {able}, or another method.")
-        raise InputError(text.format(method=method.title, model=model.title, able=able))
+        raise InputError(text.format(method=title_of(method), model=title_of(model), able=able))
 
 
 def _is_moved_by(node: slicer.vtkMRMLTransformableNode, transform: slicer.vtkMRMLNode) -> bool:

@@ -14,6 +14,7 @@ from CSAFusionLib.errors import Cancelled, InputError
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.slicer_host.outputs import Outputs
+from CSAFusionLib.slicer_host.wording import title_of
 from Testing.host.application import open_panel, raise_errors
 from Testing.host.fixtures import pump
 from Testing.host.packaging import install_packaging
@@ -61,7 +62,7 @@ def test_two_volumes_in_the_scene_are_chosen(panel, volumes):
 
 def test_menus_show_titles_and_explain_themselves(panel):
     method = panel.ui.methodComboBox
-    assert [method.itemText(index) for index in range(method.count)] == [choice.title for choice in Method]
+    assert [method.itemText(index) for index in range(method.count)] == [title_of(choice) for choice in Method]
     for name in MENUS:
         menu = getattr(panel.ui, f"{name}ComboBox")
         assert all(menu.itemData(index, TOOL_TIP_ROLE) for index in range(menu.count)), name
@@ -226,11 +227,11 @@ def test_choices_survive_leaving_and_another_panel(panel, module):
     panel.ui.balanceSlider.value = 0.25
     panel.exit()
     panel.enter()
-    assert panel.ui.methodComboBox.currentText == Method.ANTS.title
+    assert panel.ui.methodComboBox.currentText == title_of(Method.ANTS)
     assert panel.logic.getParameterNode().method is Method.ANTS
     assert panel.ui.planeComboBox.currentText == "Coronal" and panel.ui.balanceSlider.value == 0.25
     other = open_panel(module)
-    assert other.ui.methodComboBox.currentText == Method.ANTS.title
+    assert other.ui.methodComboBox.currentText == title_of(Method.ANTS)
     other.cleanup()
 
 
@@ -244,7 +245,7 @@ def test_choices_survive_saving_and_loading_the_scene(panel, module, scene, tmp_
     scene.Import()
     raise_errors()
     assert panel._parameterNode.method is Method.NONE
-    assert panel.ui.methodComboBox.currentText == Method.NONE.title
+    assert panel.ui.methodComboBox.currentText == title_of(Method.NONE)
     assert panel.ui.volumeASelector.currentNode().GetName() == "F"
     assert panel.ui.maskSelector.currentNode().GetName() == "S"
 
@@ -256,11 +257,11 @@ def test_several_parameter_nodes_can_be_shown_in_turn(panel, module, scene):
     choose(panel.ui.methodComboBox, Method.NONE)
     first = panel._parameterNode
     panel.setParameterNode(other)
-    assert panel.ui.methodComboBox.currentText == Method.AUTO.title
+    assert panel.ui.methodComboBox.currentText == title_of(Method.AUTO)
     choose(panel.ui.methodComboBox, Method.ANTS)
     assert (first.method, other.method) == (Method.NONE, Method.ANTS)
     panel.setParameterNode(first)
-    assert panel.ui.methodComboBox.currentText == Method.NONE.title
+    assert panel.ui.methodComboBox.currentText == title_of(Method.NONE)
 
 
 def test_reloading_forgets_the_package(panel, monkeypatch):

@@ -8,9 +8,8 @@ from CSAFusionLib.registration.methods import Method, TransformModel
 
 
 @pytest.mark.parametrize("choice", [*Method, *TransformModel])
-def test_every_choice_has_a_title_and_a_tooltip(choice: Method | TransformModel) -> None:
-    assert choice.title
-    assert choice.tooltip.endswith(".")
+def test_every_choice_is_called_by_its_name_in_small_letters(choice: Method | TransformModel) -> None:
+    assert choice.value == choice.name.lower()
 
 
 @pytest.mark.parametrize("model", [TransformModel.SYN, TransformModel.RIGID_AFFINE_SYN])

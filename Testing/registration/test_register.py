@@ -100,5 +100,5 @@ def test_a_single_slice_is_refused_by_name(a_pair) -> None:
 
 
 def test_a_model_the_method_does_not_offer_is_refused(a_pair) -> None:
-    with pytest.raises(InputError, match="SimpleITK cannot find a 'syn' transform; choose 'rigid' or 'affine'"):
+    with pytest.raises(InputError, match="The method 'sitk' cannot find a 'syn' transform; choose 'rigid' or 'affine'"):
         register(*a_pair, Method.SITK, TransformModel.SYN)

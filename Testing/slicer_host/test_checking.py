@@ -7,6 +7,7 @@ import pytest
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.slicer_host.checking import check_nodes, check_registration
+from CSAFusionLib.slicer_host.wording import title_of
 from Testing.host.scene import OBLIQUE, a_blob_node, a_linear_transform_node
 
 
@@ -57,5 +58,5 @@ def test_a_method_is_only_asked_for_what_it_can_find(method, model):
     if not method.models or model in method.models:
         check_registration(method, model)
     else:
-        with pytest.raises(InputError, match=f"^{method.title} cannot find"):
+        with pytest.raises(InputError, match=f"^{title_of(method)} cannot find"):
             check_registration(method, model)

@@ -26,6 +26,7 @@ from CSAFusionLib.slicer_host.belongings import remove_nodes
 from CSAFusionLib.slicer_host.frames import vtk_from_matrix
 from CSAFusionLib.slicer_host.hidden_nodes import add_hidden_node
 from CSAFusionLib.slicer_host.transforms import read_transform
+from CSAFusionLib.slicer_host.wording import title_of
 from CSAFusionLib.volumes.checking import check_volume
 from CSAFusionLib.volumes.volume import Volume
 
@@ -77,9 +78,9 @@ class SlicerEngine(ABC):
             text = _("This Slicer has no {program}; choose another registration method.")
             raise RegistrationError(text.format(program=self.program))
         if self._model not in self.method.models:
-            able = _(" or ").join(f"'{model.title}'" for model in self.method.models)
+            able = _(" or ").join(f"'{title_of(model)}'" for model in self.method.models)
             text = _("{program} cannot find a '{model}' transform; choose {able}.")
-            raise RegistrationError(text.format(program=self.program, model=self._model.title, able=able))
+            raise RegistrationError(text.format(program=self.program, model=title_of(self._model), able=able))
         for volume in self._pair:
             check_volume(volume)
         self._started = time.monotonic()

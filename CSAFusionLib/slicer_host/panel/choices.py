@@ -5,9 +5,27 @@ Loaded when Slicer starts, so it imports nothing that takes time.
 
 from __future__ import annotations
 
+from enum import Enum
+
 from slicer.i18n import tr as _
 
-from CSAFusionLib.registration.methods import MenuChoice
+
+class MenuChoice(Enum):
+    """A choice of a menu; each value is (title, tooltip)."""
+
+    @property
+    def title(self) -> str:
+        """The name a menu shows."""
+        return self.value[0]
+
+    @property
+    def tooltip(self) -> str:
+        """One sentence that helps to choose."""
+        return self.value[1]
+
+    def label(self) -> str:
+        """The title, under the name by which Slicer asks for it when it fills a menu."""
+        return self.title
 
 
 class ModalityChoice(MenuChoice):

@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 
 from CSAFusionLib.slicer_host.panel.choices import PlaneChoice, WeightsChoice
 from CSAFusionLib.slicer_host.panel.widgets import describe_items, say
-from CSAFusionLib.slicer_host.panel.wording import device_in_words
+from CSAFusionLib.slicer_host.wording import device_in_words
 from CSAFusionLib.worker.devices import Devices
 
 DEVICE_SETTING = "CSAFusion/Device"

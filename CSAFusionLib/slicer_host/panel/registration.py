@@ -11,7 +11,7 @@ from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.slicer_host.engines.choice import PACKAGES, engine_of, has_package, is_usable
 from CSAFusionLib.slicer_host.engines.slicer_elastix import SlicerElastix
 from CSAFusionLib.slicer_host.panel.widgets import describe_items, enable_item
-from CSAFusionLib.slicer_host.panel.wording import words_of
+from CSAFusionLib.slicer_host.wording import title_of, words_of
 
 
 class RegistrationSection:
@@ -40,7 +40,7 @@ class RegistrationSection:
         self._ui.transformModelComboBox.enabled = bool(models)
         for index, model in enumerate(TransformModel):
             can = not models or model in models
-            cannot = _("{method} cannot find it.").format(method=words_of(parameters.method)[0])
+            cannot = _("{method} cannot find it.").format(method=title_of(parameters.method))
             why = words_of(model)[1] if can else cannot
             enable_item(self._ui.transformModelComboBox, index, can, why)
 

@@ -9,7 +9,7 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
-from CSAFusionLib.slicer_host.panel.wording import device_in_words
+from CSAFusionLib.slicer_host.wording import device_in_words
 
 
 def report_of(fused: slicer.vtkMRMLVolumeNode, provenance: Mapping[str, Any]) -> str:

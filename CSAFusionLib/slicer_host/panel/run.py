@@ -6,9 +6,9 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
-from CSAFusionLib.slicer_host.panel import wording
 from CSAFusionLib.slicer_host.panel.time_left import TimeLeft, in_words
 from CSAFusionLib.slicer_host.panel.widgets import Scrolling, say
+from CSAFusionLib.slicer_host.wording import stage_in_words
 from CSAFusionLib.worker.events import ProgressEvent
 
 
@@ -46,7 +46,7 @@ class RunSection:
 
     def show_progress(self, event: ProgressEvent) -> None:
         """The stage, the count of its steps and the time left."""
-        text = wording.in_words(event.stage)
+        text = stage_in_words(event.stage)
         if event.total:
             text = _("{stage}: {done} of {total}").format(stage=text, done=event.done, total=event.total)
         left = self._time_left.after(event.stage, event.done, event.total)

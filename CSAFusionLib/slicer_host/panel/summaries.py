@@ -15,7 +15,7 @@ from CSAFusionLib.slicer_host.panel.choices import (
 )
 from CSAFusionLib.slicer_host.panel.presets import SMOOTHING_MM
 from CSAFusionLib.slicer_host.panel.request import a_is_reference
-from CSAFusionLib.slicer_host.panel.wording import words_of
+from CSAFusionLib.slicer_host.wording import title_of
 
 
 def of_inputs(parameters: Any) -> str:
@@ -36,7 +36,7 @@ def of_registration(parameters: Any) -> str:
     """The kind of transform, and where it is kept."""
     if not parameters.method.models:
         return _("as the headers say")
-    parts = [words_of(parameters.transformModel)[0]]
+    parts = [title_of(parameters.transformModel)]
     if parameters.transform is not None:
         parts.append(_("kept as '{name}'").format(name=parameters.transform.GetName()))
     return ", ".join(parts)

@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 
 from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.registration.quality.grading import Grade
-from CSAFusionLib.slicer_host.panel.wording import words_of
+from CSAFusionLib.slicer_host.wording import title_of
 
 _HEADS = {
     Grade.GOOD: _("\N{HEAVY CHECK MARK} Good alignment"),
@@ -58,7 +58,7 @@ def automatic_choice(provenance: Mapping[str, Any]) -> str:
     method = Method[provenance["registration"]["method"]]
     if method is Method.NONE:
         return _("Automatic left the volumes where their headers place them: no method matches them clearly better.")
-    title = words_of(method)[0]
+    title = title_of(method)
     if level_of(provenance) is Grade.GOOD:
         return _("Automatic took {method}: the fastest method that passed the check.").format(method=title)
     return _("Automatic tried every method that is installed; none passed the check, {method} came nearest.").format(
@@ -71,7 +71,7 @@ def agreement_of(provenance: Mapping[str, Any]) -> str:
     registration = provenance.get("registration")
     if not registration:
         return ""
-    method = words_of(Method[registration["method"]])[0]
+    method = title_of(Method[registration["method"]])
     lines = [_("{method}, {seconds:.1f} s").format(method=method, seconds=registration["seconds"])]
     lines += [_figure_line(name, registration["metric"]) for name in _compared(registration["metric"])]
     return "<br/>".join(lines)

@@ -12,6 +12,7 @@ from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.slicer_host.comparison import LAYOUT
 from CSAFusionLib.slicer_host.panel.choices import Intensities, ModalityChoice, Reference, WeightsChoice
 from CSAFusionLib.slicer_host.slice_views import composites
+from CSAFusionLib.slicer_host.wording import title_of, words_of
 from CSAFusionLib.worker.devices import Devices
 from Testing.host.application import open_panel, raise_errors
 from Testing.host.command_line_modules import install_brainsfit
@@ -163,7 +164,7 @@ def test_what_is_not_installed_is_greyed_out_with_the_reason(installed, panel):
     )
     assert method_item(panel, Method.BRAINS) == (False, "This Slicer has no BRAINSFit.")
     for method in set(Method) - {Method.ANTS, Method.ELASTIX, Method.BRAINS}:
-        assert method_item(panel, method) == (True, method.tooltip)
+        assert method_item(panel, method) == (True, words_of(method)[1])
 
 
 @pytest.mark.parametrize(
@@ -186,9 +187,9 @@ def test_what_is_not_installed_can_be_installed(installed, panel, application, m
     installed.add(package)
     packaging.finish()
     raise_errors()
-    assert panel.ui.statusLabel.text == f"{method.title} is installed and can be chosen."
+    assert panel.ui.statusLabel.text == f"{title_of(method)} is installed and can be chosen."
     assert panel.ui.applyButton.enabled and button._qt.isHidden() and panel.ui.progressBar._qt.isHidden()
-    assert method_item(panel, method) == (True, method.tooltip)
+    assert method_item(panel, method) == (True, words_of(method)[1])
 
 
 def test_declining_to_install_a_method_says_nothing_of_apply(installed, panel, application, monkeypatch):
@@ -217,7 +218,7 @@ def test_what_an_extension_can_do_is_offered_with_how_it_does_it(installed, monk
 def test_brainsfit_can_be_chosen_where_slicer_has_it(panel, monkeypatch):
     install_brainsfit(monkeypatch)
     panel._panel.registration.describe()
-    assert method_item(panel, Method.BRAINS) == (True, Method.BRAINS.tooltip)
+    assert method_item(panel, Method.BRAINS) == (True, words_of(Method.BRAINS)[1])
 
 
 def test_devices_are_offered_and_the_choice_is_kept_on_the_computer(panel, module, application):

@@ -9,16 +9,17 @@ import pytest
 
 import CSAFusionLib
 from CSAFusionLib.registration.methods import Method, TransformModel
-from CSAFusionLib.slicer_host.panel.wording import METHODS, MODELS, STAGES, device_in_words, in_words
+from CSAFusionLib.slicer_host.wording import STAGES, device_in_words, stage_in_words, words_of
 
 LIBRARY = Path(CSAFusionLib.__file__).parent
 # What runs during a fusion that the panel has started.
 FOLDERS = ("registration", "fusion", "slicer_host/engines")
 
 
-def test_methods_and_transforms_have_the_words_of_the_backend():
-    assert {method: method.value for method in Method} == METHODS
-    assert {model: model.value for model in TransformModel} == MODELS
+@pytest.mark.parametrize("choice", [*Method, *TransformModel])
+def test_every_method_and_transform_has_a_title_and_a_tooltip(choice):
+    title, tooltip = words_of(choice)
+    assert title and tooltip.endswith(".")
 
 
 def stages_of(source: str) -> set[str]:
@@ -70,4 +71,4 @@ def test_the_reasons_are_still_those_the_backend_gives():
 
 
 def test_an_unknown_stage_is_shown_as_it_is():
-    assert in_words("Resampling") == "Resampling" and in_words("negation") == "negation"
+    assert stage_in_words("Resampling") == "Resampling" and stage_in_words("negation") == "negation"

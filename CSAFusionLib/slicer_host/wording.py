@@ -1,12 +1,12 @@
-"""The backend's words in the language of the application: methods, transforms and stages, which it names in English."""
+"""The words of the panel for what the backend names: methods, transforms, stages and devices."""
 
 from __future__ import annotations
 
 from slicer.i18n import tr as _
 
-from CSAFusionLib.registration.methods import MenuChoice, Method, TransformModel
+from CSAFusionLib.registration.methods import Method, TransformModel
 
-METHODS: dict[MenuChoice, tuple[str, str]] = {
+METHODS: dict[Method, tuple[str, str]] = {
     Method.AUTO: (
         _("Automatic"),
         _("The headers where they already agree, else the fastest method that passes the check."),
@@ -38,7 +38,7 @@ METHODS: dict[MenuChoice, tuple[str, str]] = {
 }  # fmt: skip
 """(title, tooltip) of each method."""
 
-MODELS: dict[MenuChoice, tuple[str, str]] = {
+MODELS: dict[TransformModel, tuple[str, str]] = {
     TransformModel.RIGID: (
         _("Rigid"),
         _("Rotation and translation (6 parameters): two scans of one patient's head."),
@@ -97,11 +97,16 @@ def _device_reason(reason: str) -> str:
     return _("the graphics card cannot be used ({problem})").format(problem="; ".join(told))
 
 
-def words_of(choice: MenuChoice) -> tuple[str, str]:
+def words_of(choice: Method | TransformModel) -> tuple[str, str]:
     """Title and tooltip of a method or a transform."""
-    return {**METHODS, **MODELS}.get(choice, choice.value)
+    return METHODS[choice] if isinstance(choice, Method) else MODELS[choice]
 
 
-def in_words(stage: str) -> str:
+def title_of(choice: Method | TransformModel) -> str:
+    """What the panel calls a method or a transform."""
+    return words_of(choice)[0]
+
+
+def stage_in_words(stage: str) -> str:
     """A stage as the panel shows it; one that is not known is shown as it is reported."""
     return STAGES.get(stage, stage)
