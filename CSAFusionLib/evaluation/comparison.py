@@ -17,6 +17,7 @@ from CSAFusionLib.evaluation.ranks import rank
 from CSAFusionLib.evaluation.statistics import compare
 from CSAFusionLib.evaluation.table import FusedPictures, average_by_patient, fuse_all, measure_all, summarise
 from CSAFusionLib.progress import Progress, silent
+from CSAFusionLib.training.dataset import DataSet
 from CSAFusionLib.training.pairs import ImagePair
 
 
@@ -81,7 +82,7 @@ def add_lesions(comparison: Comparison, contenders: Sequence[Contender], progres
 def add_clinical_tests(
     comparison: Comparison,
     contenders: Sequence[Contender],
-    data: Path,
+    dataset: DataSet,
     *,
     registered: Path,
     progress: Progress = silent,
@@ -89,16 +90,15 @@ def add_clinical_tests(
     """Return the comparison with lesion retention, and with flicker on volumes of its kinds; saved results have none.
 
     Args:
-        data: the folder that holds ``volumes``.
         registered: a folder that keeps registered volumes, so that they are registered once.
 
     Raises:
         InputError: a volume is missing.
         Cancelled: from ``progress``.
     """
-    kinds = {pair.kind for pair in comparison.pairs}
+    kinds = list(dict.fromkeys(pair.kind for pair in comparison.pairs))
     methods = {contender.name: contender.volume_for for contender in contenders if contender.volume_for is not None}
-    flicker = flicker_table(methods, kinds, data, registered=registered, progress=progress)
+    flicker = flicker_table(methods, kinds, dataset, registered=registered, progress=progress)
     return replace(add_lesions(comparison, contenders, progress), flicker=flicker)
 
 

@@ -14,19 +14,11 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.evaluation.methods import FusionMethod, VolumeMethod, slice_by_slice
 from CSAFusionLib.evaluation.methods.network import NetworkMethod
 from CSAFusionLib.evaluation.methods.saved_results import read_results
-from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.training.pairs import ImagePair, PairKind
 from CSAFusionLib.weights.catalogue import choose_weights, load_network
 
 BUNDLED = "CSAFusion"
 """The name under which each kind of pair is fused with the bundled weights that CSAFusion itself would choose."""
-
-_MODALITIES = {
-    PairKind.CT_MRI: (Modality.CT, Modality.MR),
-    PairKind.SPECT_MRI: (Modality.SPECT, Modality.MR),
-    PairKind.PET_MRI: (Modality.PET, Modality.MR),
-    PairKind.T1_T2: (Modality.MR, Modality.MR),
-}
 
 
 @dataclass(frozen=True)
@@ -62,7 +54,7 @@ def by_weights(name: str, weights: str | Path, device: str = "cpu", balance: flo
     if weights == BUNDLED:
         load = cache(lambda chosen: NetworkMethod(load_network(chosen)[0], device, balance))
         about = f"the weights of CSAFusion {__version__} that fit the kind{shifted}"
-        return _by_networks(name, lambda kind: load(choose_weights(*_MODALITIES[kind])), about)
+        return _by_networks(name, lambda kind: load(choose_weights(*kind.modalities)), about)
     network, info = load_network(weights)
     method = NetworkMethod(network, device, balance)
     return _by_networks(name, lambda kind: method, f"weights {info.name}, SHA-256 {info.sha256}{shifted}")

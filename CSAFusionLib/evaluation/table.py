@@ -11,7 +11,7 @@ from CSAFusionLib.evaluation.clinical.invention import invention
 from CSAFusionLib.evaluation.contenders import Contender
 from CSAFusionLib.metrics.measure import measure
 from CSAFusionLib.progress import Progress, silent
-from CSAFusionLib.training.pairs import ImagePair, PairKind
+from CSAFusionLib.training.pairs import ImagePair
 
 FusedPictures = dict[str, np.ndarray]
 """One pair's fused pictures by method, (H, W) uint8."""
@@ -44,7 +44,7 @@ def measure_all(
     total = sum(map(len, fused))
     for place, (pair, pictures) in enumerate(zip(pairs, fused, strict=True)):
         a, b = (to_picture(image).astype(np.float64) for image in (pair.a, pair.b))
-        about = {"kind": pair.kind.value, "patient": patient_of(pair), "pair": pair.name}
+        about = {"kind": pair.kind.value, "patient": pair.patient, "pair": pair.name}
         for method, picture in pictures.items():
             progress("Measuring", len(rows), total)
             image = picture.astype(np.float64)
@@ -72,11 +72,6 @@ def summarise(by_patient: pd.DataFrame) -> pd.DataFrame:
     means["pairs"] = groups["pairs"].sum()
     means.insert(0, "patients", groups.size())
     return means.reset_index()
-
-
-def patient_of(pair: ImagePair) -> str:
-    """Return the patient in a pair's name: before the last hyphen for volumes, else before the slice's three digits."""
-    return pair.name.rpartition("-")[0] if pair.kind is PairKind.T1_T2 else pair.name[:-3]
 
 
 def to_picture(image: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ from pathlib import Path
 from CSAFusionLib.network.configuration import CONFIGURATIONS
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.training.configuration import TrainingConfiguration
+from CSAFusionLib.training.dataset import DataSet
 from CSAFusionLib.training.run import train_in_folder
 
 Variants = dict[str, TrainingConfiguration]
@@ -43,7 +44,7 @@ def loss_variants(reference: TrainingConfiguration, factors: Sequence[float]) ->
 
 def train_variants(
     variants: Variants,
-    data: Path,
+    dataset: DataSet,
     folder: Path,
     *,
     registered: Path,
@@ -57,7 +58,7 @@ def train_variants(
     return {
         name: train_in_folder(
             configuration,
-            data,
+            dataset,
             folder / name,
             registered=registered,
             device=device,

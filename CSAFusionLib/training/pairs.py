@@ -1,37 +1,48 @@
-"""Aligned pairs of 2-D images, read from the folders of the slices data set and its split by patient."""
+"""Aligned pairs of 2-D images, from pictures or cut from volumes."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.intensity.colour import rgb_to_yuv
+from CSAFusionLib.intensity.modality import Modality
+from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.volumes.pictures import read_picture
+
+if TYPE_CHECKING:
+    from CSAFusionLib.training.dataset import DataSet, SlicesOfKind
 
 Split = Literal["train", "val"]
 
 
 class PairKind(Enum):
-    """The pairs of modalities the network is trained on; the value is the data set's folder name."""
+    """The pairs of modalities the network is trained on, by the names that data sets and tables use."""
 
     CT_MRI = "CT-MRI"
     SPECT_MRI = "SPECT-MRI"
     PET_MRI = "PET-MRI"
     T1_T2 = "T1-T2"
 
+    @property
+    def modalities(self) -> tuple[Modality, Modality]:
+        """The modality of A and that of B."""
+        first = {"CT-MRI": Modality.CT, "SPECT-MRI": Modality.SPECT, "PET-MRI": Modality.PET}
+        return first.get(self.value, Modality.MR), Modality.MR
+
 
 @dataclass(frozen=True)
 class ImagePair:
     """Two aligned slices, each (H, W) float32 in [0, 1]: a is CT, PET, SPECT or T1, b is MR or T2.
 
-    ``spacing`` is that of a volume's slices, in mm; None for pictures.
+    ``spacing`` is that of a volume's slices, in mm; None for pictures. ``source`` is the picture that A comes from.
     """
 
     a: np.ndarray
@@ -39,28 +50,55 @@ class ImagePair:
     kind: PairKind
     name: str
     spacing: float | None = None
+    patient: str = ""
+    source: Path | None = None
 
 
-def read_slice_pairs(slices: Path, kind: PairKind, split: Split) -> list[ImagePair]:
-    """Read the pairs of one kind that ``slices/split.json`` puts into ``split``; colour images as luminance.
+def read_pairs(
+    dataset: DataSet, kinds: Sequence[PairKind], split: Split, *, registered: Path, progress: Progress = silent
+) -> list[ImagePair]:
+    """Read every pair of ``kinds`` in ``split``: the pictures of a kind, then the slices of its volumes.
+
+    Args:
+        split: ``train`` or ``val``; no patient is in both.
+        registered: a folder that keeps registered volumes, so that they are registered once.
+        progress: told of each volume that is registered.
 
     Raises:
-        InputError: the folder, its split file, or an image is missing.
+        InputError: the data set has no pair of a kind, or something of it is missing.
     """
-    split_file = slices / "split.json"
-    if not split_file.is_file():
-        raise InputError(f"{slices} holds no split.json; give the folder of the slices data set.")
-    names = json.loads(split_file.read_text(encoding="utf-8"))[kind.value][split]
-    first, second = kind.value.split("-")
-    folder = slices / kind.value
+    pairs: list[ImagePair] = []
+    for kind in kinds:
+        volumes = dataset.volume_pairs([kind], split)
+        if kind not in dataset.slices and not volumes:
+            raise InputError(
+                f"The data set has no pairs of {kind.value} for {split}; check its dataset.json and split.json."
+            )
+        if kind in dataset.slices:
+            pairs += read_slice_pairs(dataset.slices[kind], kind, split)
+        if volumes:
+            from CSAFusionLib.training.volume_pairs import cut_pairs
+
+            pairs += [cut for pair in volumes for cut in cut_pairs(pair, registered=registered, progress=progress)]
+    return pairs
+
+
+def read_slice_pairs(slices: SlicesOfKind, kind: PairKind, split: Split) -> list[ImagePair]:
+    """Read the pictures of one kind and split; colour images as luminance.
+
+    Raises:
+        InputError: a picture is missing or unreadable.
+    """
     return [
         ImagePair(
-            a=read_luminance(folder / first / f"{name}.png"),
-            b=read_luminance(folder / second / f"{name}.png"),
+            a=read_luminance(slices.a / f"{name}.png"),
+            b=read_luminance(slices.b / f"{name}.png"),
             kind=kind,
             name=name,
+            patient=name[: len(name) - slices.digits_of_slice],
+            source=slices.a / f"{name}.png",
         )
-        for name in names
+        for name in slices.names[split]
     ]
 
 

@@ -9,8 +9,9 @@ import torch
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.training.configuration import TrainingConfiguration
-from CSAFusionLib.training.data import read_pairs
+from CSAFusionLib.training.dataset import DataSet
 from CSAFusionLib.training.distributed import join_processes
+from CSAFusionLib.training.pairs import read_pairs
 from CSAFusionLib.training.trainer import Trainer
 
 CONFIGURATION_FILE = "configuration.json"
@@ -19,7 +20,7 @@ CONFIGURATION_FILE = "configuration.json"
 
 def train_in_folder(
     configuration: TrainingConfiguration,
-    data: Path,
+    dataset: DataSet,
     folder: Path,
     *,
     registered: Path,
@@ -32,7 +33,7 @@ def train_in_folder(
 
     Args:
         configuration: all settings of the training.
-        data: the folder that holds ``slices`` and ``volumes``.
+        dataset: what to train and to validate on.
         folder: what the training writes to; made if missing.
         registered: a folder that keeps the registered T1-T2 volumes for the next training.
         device: ``cpu``, ``cuda``, ``cuda:N`` or ``mps``; under ``torchrun`` each process takes its own GPU.
@@ -48,7 +49,7 @@ def train_in_folder(
     with join_processes(torch.device(device)) as processes:
         report = progress if processes.is_first else silent
         train, validation = (
-            read_pairs(data, configuration.kinds, split, registered=registered, progress=report)
+            read_pairs(dataset, configuration.kinds, split, registered=registered, progress=report)
             for split in ("train", "val")
         )
         folder.mkdir(parents=True, exist_ok=True)

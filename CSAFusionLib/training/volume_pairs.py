@@ -1,4 +1,4 @@
-"""T1-T2 pairs, cut from real volumes after a rigid registration with ANTs.
+"""Slices of two aligned volumes, after a rigid registration with ANTs where the data set asks for one.
 
 The article goes on to affine and SyN. Here both images of a pair come from one head in one visit, which moves rigidly;
 bending it further would fit noise, at some ten times the cost.
@@ -12,14 +12,15 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from CSAFusionLib.geometry.grid import same_grid
 from CSAFusionLib.geometry.planes import Plane, slice_spacing, to_slices
 from CSAFusionLib.geometry.resampling import resample_to_grid
 from CSAFusionLib.intensity.mapping import find_mapping
-from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.register import register
-from CSAFusionLib.training.pairs import ImagePair, PairKind, Split
+from CSAFusionLib.training.dataset import VolumePair
+from CSAFusionLib.training.pairs import ImagePair, PairKind
 from CSAFusionLib.volumes.reading import read_volume
 from CSAFusionLib.volumes.volume import Volume
 from CSAFusionLib.volumes.writing import write_volume
@@ -29,58 +30,60 @@ _LEAST_CONTENT = 0.1
 
 
 @dataclass(frozen=True)
-class VolumePair:
-    """A T1 and a T2 volume of one patient, by their files' names inside the volumes folder."""
+class Slab:
+    """Consecutive axial slices of two aligned volumes, (S, H, W) float32 in [0, 1], ``spacing`` mm apart."""
 
-    t1: str
-    t2: str
-    aligned: bool = False
-    """True if the data set already has both on one grid."""
-
-
-# By patient, as the slices are split.
-SPLIT: dict[str, tuple[VolumePair, ...]] = {
-    "train": (
-        VolumePair("open_ms/patient01/study1_T1W.nii.gz", "open_ms/patient01/study1_T2W.nii.gz"),
-        VolumePair("open_ms/patient01/study2_T1W.nii.gz", "open_ms/patient01/study2_T2W.nii.gz"),
-        VolumePair("open_ms/mni_patient07/T1.nii.gz", "open_ms/mni_patient07/T2.nii.gz", aligned=True),
-        VolumePair("stroke/T1.nii.gz", "stroke/T2.nii.gz", aligned=True),
-    ),
-    "val": (VolumePair("open_ms/patient12/study1_T1W.nii.gz", "open_ms/patient12/study1_T2W.nii.gz"),),
-}
+    kind: PairKind
+    name: str
+    a: np.ndarray
+    b: np.ndarray
+    spacing: float
 
 
-def read_volume_pairs(volumes: Path, split: Split, *, registered: Path, progress: Progress = silent) -> list[ImagePair]:
-    """Read the axial slices of every T1-T2 pair in ``split``; see :func:`CSAFusionLib.training.data.read_pairs`."""
-    return [
-        image_pair
-        for pair in SPLIT[split]
-        for image_pair in _slices_of(pair, volumes, registered=registered, progress=progress)
+def read_slab(pair: VolumePair, *, registered: Path, progress: Progress = silent) -> Slab:
+    """Read all axial slices of two volumes on the grid of one of them, each in its modality's window.
+
+    Args:
+        registered: a folder that keeps registered volumes, so that they are registered once.
+        progress: told of the registration.
+
+    Raises:
+        InputError: a volume is missing or unreadable.
+    """
+    a, b = read_volume(pair.a), read_volume(pair.b)
+    if pair.register:
+        b = _registered(a, b, registered / pair.cached, progress)
+    reference = a if pair.grid_is_a else b
+    mapped = [
+        find_mapping(volume, modality)(to_slices(_on_grid(volume, reference), Plane.AXIAL))
+        for volume, modality in zip((a, b), pair.kind.modalities, strict=True)
     ]
+    return Slab(pair.kind, pair.name, mapped[0], mapped[1], slice_spacing(reference.image, Plane.AXIAL)[0])
 
 
-def _slices_of(pair: VolumePair, volumes: Path, *, registered: Path, progress: Progress) -> list[ImagePair]:
-    t1, t2 = read_volume(volumes / pair.t1), read_volume(volumes / pair.t2)
-    if not pair.aligned:
-        t2 = _registered(t1, t2, registered / pair.t2.replace("/", "_"), progress)
-    both = [_unit_slices(volume) for volume in (t1, t2)]
-    spacing = slice_spacing(t1.image, Plane.AXIAL)[0]
-    name = pair.t1.rsplit("/", 1)[0].replace("/", "-")
+def cut_pairs(pair: VolumePair, *, registered: Path, progress: Progress = silent) -> list[ImagePair]:
+    """Return the slices of a volume pair that show enough of the head; arguments as :func:`read_slab` takes."""
+    slab = read_slab(pair, registered=registered, progress=progress)
     return [
-        ImagePair(a=a, b=b, kind=PairKind.T1_T2, name=f"{name}-{index:03d}", spacing=spacing)
-        for index, (a, b) in enumerate(zip(*both, strict=True))
+        ImagePair(a, b, slab.kind, f"{slab.name}-{index:03d}", spacing=slab.spacing, patient=slab.name)
+        for index, (a, b) in enumerate(zip(slab.a, slab.b, strict=True))
         if (a > _LEAST_CONTENT).mean() >= _LEAST_CONTENT
     ]
 
 
-def _registered(t1: Volume, t2: Volume, cached: Path, progress: Progress) -> Volume:
+def _registered(fixed: Volume, moving: Volume, cached: Path, progress: Progress) -> Volume:
     if not cached.is_file():
-        result = register(t1, t2, Method.ANTS, TransformModel.RIGID, threads=1, progress=progress)
-        lowest = float(sitk.GetArrayViewFromImage(t2.image).min())
+        result = register(fixed, moving, Method.ANTS, TransformModel.RIGID, threads=1, progress=progress)
         cached.parent.mkdir(parents=True, exist_ok=True)
-        write_volume(resample_to_grid(t2.image, t1.image, result.transform, lowest), cached)
-    return Volume(sitk.ReadImage(str(cached)), t2.name)
+        write_volume(resample_to_grid(moving.image, fixed.image, result.transform, _lowest(moving)), cached)
+    return Volume(sitk.ReadImage(str(cached)), moving.name)
 
 
-def _unit_slices(volume: Volume) -> np.ndarray:
-    return find_mapping(volume, Modality.MR)(to_slices(volume.image, Plane.AXIAL))
+def _on_grid(volume: Volume, reference: Volume) -> sitk.Image:
+    if same_grid(volume.image, reference.image):
+        return volume.image
+    return resample_to_grid(volume.image, reference.image, sitk.Transform(), _lowest(volume))
+
+
+def _lowest(volume: Volume) -> float:
+    return float(sitk.GetArrayViewFromImage(volume.image).min())

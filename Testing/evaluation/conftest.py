@@ -8,18 +8,18 @@ import pytest
 from CSAFusionLib.training.pairs import ImagePair, PairKind
 
 
-def a_pair(kind: PairKind, name: str, seed: int) -> ImagePair:
+def a_pair(kind: PairKind, name: str, patient: str, seed: int) -> ImagePair:
     a, b = np.random.default_rng(seed).random((2, 48, 52), dtype=np.float32)
-    return ImagePair(a=a, b=b, kind=kind, name=name)
+    return ImagePair(a=a, b=b, kind=kind, name=name, patient=patient)
 
 
 @pytest.fixture
 def pairs() -> list[ImagePair]:
     """Two slices of one CT-MRI patient and one of another, and one slice of a T1-T2 volume."""
     names = (
-        (PairKind.CT_MRI, "9004"),
-        (PairKind.CT_MRI, "9005"),
-        (PairKind.CT_MRI, "33005"),
-        (PairKind.T1_T2, "ms-1-004"),
+        (PairKind.CT_MRI, "9004", "9"),
+        (PairKind.CT_MRI, "9005", "9"),
+        (PairKind.CT_MRI, "33005", "33"),
+        (PairKind.T1_T2, "ms-1-004", "ms-1"),
     )
-    return [a_pair(kind, name, seed) for seed, (kind, name) in enumerate(names)]
+    return [a_pair(kind, name, patient, seed) for seed, (kind, name, patient) in enumerate(names)]

@@ -12,6 +12,7 @@ from CSAFusionLib.evaluation.contenders import Contender, by_method
 from CSAFusionLib.evaluation.limit import OBJECTIVES
 from CSAFusionLib.evaluation.methods.average import average
 from CSAFusionLib.evaluation.methods.maximum import maximum
+from CSAFusionLib.training.dataset import DataSet
 from CSAFusionLib.training.pairs import ImagePair, PairKind
 
 
@@ -44,13 +45,13 @@ def test_clinical_tests_leave_out_saved_results_and_other_kinds(
     monkeypatch.setattr(
         module,
         "flicker_table",
-        lambda methods, kinds, data, registered, progress: (list(methods), kinds, data, registered),
+        lambda methods, kinds, dataset, registered, progress: (list(methods), kinds, dataset, registered),
     )
     contenders = [by_method("average", average), Contender("saved", lambda pair: pair.a)]
-    tested = add_clinical_tests(comparison, contenders, Path("data"), registered=Path("registered"))
+    tested = add_clinical_tests(comparison, contenders, DataSet(), registered=Path("registered"))
     assert tested.lesions == (["average"], comparison.pairs)
-    kinds = {PairKind.CT_MRI, PairKind.T1_T2}
-    assert tested.flicker == (["average"], kinds, Path("data"), Path("registered"))
+    kinds = [PairKind.CT_MRI, PairKind.T1_T2]
+    assert tested.flicker == (["average"], kinds, DataSet(), Path("registered"))
     assert tested.results is comparison.results
 
 

@@ -47,7 +47,7 @@ def test_every_pair_is_measured_with_every_method_on_whole_grey_values(pairs: li
     assert results.iloc[3][list(expected)].to_dict() == pytest.approx(expected)
 
 
-def test_the_patient_is_in_the_name_of_a_slice_and_of_a_volume(pairs: list[ImagePair]) -> None:
+def test_the_rows_tell_the_patient(pairs: list[ImagePair]) -> None:
     results = measure_all(pairs, fuse_all(CONTENDERS[:1], pairs))
     assert list(results["patient"]) == ["9", "9", "33", "ms-1"]
 

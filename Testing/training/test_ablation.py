@@ -10,6 +10,7 @@ from CSAFusionLib.network.configuration import NetworkConfiguration
 from CSAFusionLib.training import ablation
 from CSAFusionLib.training.ablation import loss_variants, network_variants, train_variants
 from CSAFusionLib.training.configuration import TrainingConfiguration
+from CSAFusionLib.training.dataset import DataSet
 
 REFERENCE = TrainingConfiguration(
     network=NetworkConfiguration(channels=8, window=4),
@@ -50,6 +51,6 @@ def test_variants_are_trained_apart_and_begun_ones_go_on(tmp_path: Path, monkeyp
     (tmp_path / "no-attention").mkdir()
     (tmp_path / "no-attention" / "checkpoint.pt").touch()
     variants = {name: network_variants(REFERENCE)[name] for name in ("no-attention", "no-adaptive")}
-    weights = train_variants(variants, tmp_path, tmp_path, registered=tmp_path)
+    weights = train_variants(variants, DataSet(), tmp_path, registered=tmp_path)
     assert weights == {name: tmp_path / name / "best.safetensors" for name in variants}
     assert calls == [(name, variants[name].network, name == "no-attention") for name in variants]

@@ -8,7 +8,8 @@ import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.training.pairs import PairKind, read_luminance, read_slice_pairs
+from CSAFusionLib.training.dataset import DataSet, SlicesOfKind
+from CSAFusionLib.training.pairs import PairKind, read_luminance, read_pairs, read_slice_pairs
 
 
 @pytest.fixture
@@ -20,14 +21,20 @@ def slices(tmp_path: Path) -> Path:
         sitk.WriteImage(sitk.GetImageFromArray(colour, isVector=True), str(tmp_path / f"SPECT-MRI/SPECT/{name}.png"))
         grey = np.full((20, 24), 10 * value, np.uint8)
         sitk.WriteImage(sitk.GetImageFromArray(grey), str(tmp_path / f"SPECT-MRI/MRI/{name}.png"))
-    split = {"SPECT-MRI": {"train": ["10001", "10002"], "val": ["22001"]}}
-    (tmp_path / "split.json").write_text(json.dumps(split))
     return tmp_path
 
 
+def described(slices: Path) -> SlicesOfKind:
+    names = {"train": ["10001", "10002"], "val": ["22001"]}
+    return SlicesOfKind(slices / "SPECT-MRI/SPECT", slices / "SPECT-MRI/MRI", names, digits_of_slice=3)
+
+
 def test_the_split_decides_which_pairs_are_read(slices: Path) -> None:
-    assert [pair.name for pair in read_slice_pairs(slices, PairKind.SPECT_MRI, "train")] == ["10001", "10002"]
-    (pair,) = read_slice_pairs(slices, PairKind.SPECT_MRI, "val")
+    assert [pair.name for pair in read_slice_pairs(described(slices), PairKind.SPECT_MRI, "train")] == [
+        "10001",
+        "10002",
+    ]
+    (pair,) = read_slice_pairs(described(slices), PairKind.SPECT_MRI, "val")
     assert pair.a.shape == pair.b.shape == (20, 24)
     assert pair.b == pytest.approx(np.full((20, 24), 20 / 255))
 
@@ -37,9 +44,15 @@ def test_colour_is_read_as_luminance(slices: Path) -> None:
     assert read_luminance(slices / "SPECT-MRI/SPECT/10001.png") == pytest.approx(np.full((20, 24), expected), abs=1e-5)
 
 
-def test_a_folder_without_a_split_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"holds no split\.json"):
-        read_slice_pairs(tmp_path, PairKind.CT_MRI, "train")
+def test_the_patient_is_the_name_without_the_digits_of_the_slice(slices: Path) -> None:
+    pairs = read_slice_pairs(described(slices), PairKind.SPECT_MRI, "train")
+    assert [pair.patient for pair in pairs] == ["10", "10"]
+
+
+def test_a_kind_that_the_data_set_does_not_have_is_named(slices: Path, tmp_path: Path) -> None:
+    dataset = DataSet({PairKind.SPECT_MRI: described(slices)})
+    with pytest.raises(InputError, match=r"no pairs of CT-MRI for train.*split\.json"):
+        read_pairs(dataset, [PairKind.SPECT_MRI, PairKind.CT_MRI], "train", registered=tmp_path)
 
 
 @pytest.mark.parametrize("kind", [PairKind.CT_MRI, PairKind.SPECT_MRI])

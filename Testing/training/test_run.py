@@ -13,6 +13,7 @@ import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.training.configuration import TrainingConfiguration
+from CSAFusionLib.training.dataset import read_dataset
 from CSAFusionLib.training.pairs import PairKind
 from CSAFusionLib.training.run import train_in_folder
 from CSAFusionLib.weights.weights_file import read_weights
@@ -41,18 +42,18 @@ def small(**changes: object) -> TrainingConfiguration:
 
 
 def test_it_trains_from_a_folder_and_goes_on_when_asked(data: Path, tmp_path: Path) -> None:
-    best = train_in_folder(small(), data, tmp_path / "run", registered=tmp_path)
+    best = train_in_folder(small(), read_dataset(data), tmp_path / "run", registered=tmp_path)
     assert read_weights(best)
     with pytest.raises(InputError, match="already holds a training"):
-        train_in_folder(small(epochs=2), data, tmp_path / "run", registered=tmp_path)
-    train_in_folder(small(epochs=2), data, tmp_path / "run", registered=tmp_path, resume=True)
+        train_in_folder(small(epochs=2), read_dataset(data), tmp_path / "run", registered=tmp_path)
+    train_in_folder(small(epochs=2), read_dataset(data), tmp_path / "run", registered=tmp_path, resume=True)
     with (tmp_path / "run" / "log.csv").open() as file:
         assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2"]
 
 
 def test_missing_data_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"split\.json"):
-        train_in_folder(small(), tmp_path, tmp_path / "run", registered=tmp_path)
+        train_in_folder(small(), read_dataset(tmp_path), tmp_path / "run", registered=tmp_path)
     assert not (tmp_path / "run").exists()
 
 

@@ -11,6 +11,7 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.metrics.structural_similarity import ssim
 from CSAFusionLib.metrics.visual_information import vif
+from CSAFusionLib.training.dataset import read_dataset
 from CSAFusionLib.training.pairs import PairKind, read_slice_pairs
 from CSAFusionLib.weights import catalogue
 from CSAFusionLib.weights.catalogue import bundled_checksums, choose_weights, load_network
@@ -74,7 +75,7 @@ def test_bundled_weights_beat_plain_averaging_on_patients_not_trained_on(
 ) -> None:
     network, _ = load_network(choose_weights(modality, Modality.MR))
     gains = []
-    for pair in read_slice_pairs(shared_data / "slices", kind, "val")[::6]:
+    for pair in read_slice_pairs(read_dataset(shared_data).slices[kind], kind, "val")[::6]:
         sources = torch.from_numpy(np.stack([pair.a, pair.b]))[:, None]
         with torch.inference_mode():
             pictures = network(sources.movedim(1, 0)), sources.mean(dim=0, keepdim=True)

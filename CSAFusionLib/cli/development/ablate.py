@@ -26,6 +26,7 @@ def ablate(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of the training to compare with.")],
     data: options.Data,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FOLDER", help="For trainings and their table.")],
+    dataset: options.DataDescription = None,
     what: Annotated[
         str, typer.Option(metavar="networks|losses", help="Change the network, or one term of the loss at a time.")
     ] = "networks",
@@ -50,7 +51,8 @@ def ablate(
     from CSAFusionLib.evaluation.weight_scan import by_weight
     from CSAFusionLib.training.ablation import loss_variants, network_variants, train_variants
     from CSAFusionLib.training.configuration import TrainingConfiguration
-    from CSAFusionLib.training.data import read_pairs
+    from CSAFusionLib.training.dataset import read_dataset
+    from CSAFusionLib.training.pairs import read_pairs
     from CSAFusionLib.training.run import CONFIGURATION_FILE
 
     check_output_folder(output)
@@ -62,12 +64,15 @@ def ablate(
     else:
         raise InputError(f"Ablate 'networks' or 'losses', not '{what}'.")
     variants = _chosen(variants, only)
+    described = read_dataset(data, dataset)
     torch_device = choose_device(device).torch_device
     contenders = [by_weights("reference", run / "best.safetensors", torch_device)]
     with ProgressBar() as progress:
-        weights = train_variants(variants, data, output, registered=registered, device=torch_device, progress=progress)
+        weights = train_variants(
+            variants, described, output, registered=registered, device=torch_device, progress=progress
+        )
         contenders += [by_weights(name, path, torch_device) for name, path in weights.items()]
-        pairs = read_pairs(data, reference.kinds, "val", registered=registered, progress=progress)
+        pairs = read_pairs(described, reference.kinds, "val", registered=registered, progress=progress)
         comparison = add_lesions(compare_methods(contenders, "reference", pairs, progress), contenders, progress)
     about = [f"Every network is trained as {run} was, for {reference.epochs} epochs; what is named is changed."]
     text = to_markdown(tables_of(comparison), about, "reference")

@@ -54,6 +54,7 @@ Limit = Annotated[
 
 def evaluate(
     data: options.Data,
+    dataset: options.DataDescription = None,
     output: Output = None,
     kinds: options.Kinds = options.ALL_KINDS,
     split: Annotated[str, typer.Option(metavar="train|val", help="Which patients.")] = "val",
@@ -74,27 +75,29 @@ def evaluate(
     from CSAFusionLib.evaluation.report.markdown import to_markdown
     from CSAFusionLib.evaluation.report.tables import tables_of
     from CSAFusionLib.evaluation.selection import evenly_spaced
-    from CSAFusionLib.training.data import read_pairs
+    from CSAFusionLib.training.dataset import read_dataset
+    from CSAFusionLib.training.pairs import read_pairs
 
     if output is not None:
         check_output_folder(output)
     chosen_kinds, part = options.parse_kinds(kinds), options.parse_split(split)
+    described = read_dataset(data, dataset)
     plain, networks = _plain(methods), _networks(weights or [BUNDLED], choose_device(device).torch_device)
     with ProgressBar() as progress:
-        chosen = read_pairs(data, chosen_kinds, part, registered=registered, progress=progress)
+        chosen = read_pairs(described, chosen_kinds, part, registered=registered, progress=progress)
         chosen = chosen if pairs is None else evenly_spaced(chosen, pairs)
         contenders = [*plain, *networks, *_saved(results or [], chosen)]
         check_names(contenders)
         comparison = compare_methods(contenders, networks[0].name, chosen, progress)
         if clinical:
-            comparison = add_clinical_tests(comparison, contenders, data, registered=registered, progress=progress)
+            comparison = add_clinical_tests(comparison, contenders, described, registered=registered, progress=progress)
         if limit:
             comparison = add_limits(comparison, progress)
         about = _about(chosen, part, contenders)
         summary = to_markdown(tables_of(comparison), about, comparison.ours)
         if output is not None:
             progress("Writing the report", 0, 0)
-            contents = report_files(comparison, about, data / "slices")
+            contents = report_files(comparison, about)
             written = {output / name: content_writer(content) for name, content in contents.items()}
             with filled_folder(output):
                 write_whole(written, progress)

@@ -12,8 +12,15 @@ from CSAFusionLib.training.pairs import PairKind, Split
 
 ALL_KINDS = "CT-MRI,SPECT-MRI,PET-MRI,T1-T2"
 REGISTERED = Path("runs/registered")
-Data = Annotated[
-    Path, typer.Argument(metavar="DATA", help="The folder that holds slices/ and volumes/.", show_default=False)
+Data = Annotated[Path, typer.Argument(metavar="DATA", help="The folder of the data set.", show_default=False)]
+DataDescription = Annotated[
+    Path | None,
+    typer.Option(
+        "--dataset",
+        metavar="JSON",
+        help="What the data set holds and how it is split. Default: dataset.json in DATA, else that of the repository.",
+        show_default=False,
+    ),
 ]
 Kinds = Annotated[str, typer.Option(help="Kinds of image pairs, with commas between them.")]
 Registered = Annotated[Path, typer.Option(help="Folder that keeps registered T1-T2 volumes for the next time.")]

@@ -38,6 +38,7 @@ class TrainingOptions:
 def train(
     data: options.Data,
     output: Annotated[Path, typer.Option("-o", "--output", help="The run's folder: weights, checkpoint, log.")],
+    dataset: options.DataDescription = None,
     kinds: options.Kinds = options.ALL_KINDS,
     network: Annotated[
         str, typer.Option(metavar="|".join(CONFIGURATIONS), help="The network or an ablation.")
@@ -61,6 +62,7 @@ def train(
     """Train the network without labels; run it under torchrun to use several processes or GPUs."""
     from CSAFusionLib.losses.fusion_loss import parse_loss_weights
     from CSAFusionLib.training.configuration import TrainingConfiguration
+    from CSAFusionLib.training.dataset import read_dataset
     from CSAFusionLib.training.run import train_in_folder
 
     configuration = TrainingConfiguration(
@@ -73,7 +75,7 @@ def train(
     with ProgressBar() as progress:
         best = train_in_folder(
             configuration,
-            data,
+            read_dataset(data, dataset),
             output,
             registered=registered,
             device=chosen.torch_device,

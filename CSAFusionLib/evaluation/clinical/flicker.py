@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from CSAFusionLib.evaluation.clinical.head import find_head
 from CSAFusionLib.evaluation.clinical.slabs import read_slabs
 from CSAFusionLib.evaluation.methods import VolumeMethod
 from CSAFusionLib.progress import Progress, silent
+from CSAFusionLib.training.dataset import DataSet
 from CSAFusionLib.training.pairs import PairKind
 
 
@@ -48,8 +49,8 @@ def flicker_for_detail(a: np.ndarray, b: np.ndarray, fused: np.ndarray) -> float
 
 def flicker_table(
     methods: Mapping[str, Callable[[PairKind], VolumeMethod]],
-    kinds: Collection[PairKind],
-    data: Path,
+    kinds: Sequence[PairKind],
+    dataset: DataSet,
     *,
     registered: Path,
     progress: Progress = silent,
@@ -60,7 +61,6 @@ def flicker_table(
     Args:
         methods: by name, what fuses volumes of a kind.
         kinds: which volumes are fused.
-        data: the folder that holds ``volumes``.
         registered: a folder that keeps registered volumes, so that they are registered once.
         progress: told of each volume and method.
 
@@ -69,7 +69,7 @@ def flicker_table(
         Cancelled: from ``progress``.
     """
     rows: list[dict[str, object]] = []
-    slabs = read_slabs(data / "volumes", kinds, registered=registered, progress=progress)
+    slabs = read_slabs(dataset, kinds, registered=registered, progress=progress)
     for slab in slabs:
         for name, volume_for in methods.items():
             progress("Fusing volumes", len(rows), len(slabs) * len(methods))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import pandas as pd
 
@@ -14,12 +13,11 @@ from CSAFusionLib.evaluation.report.page import to_html
 from CSAFusionLib.evaluation.report.tables import tables_of
 
 
-def report_files(comparison: Comparison, about: Sequence[str], slices: Path) -> dict[str, str]:
+def report_files(comparison: Comparison, about: Sequence[str]) -> dict[str, str]:
     """Return the content of each file by its name: what was measured as CSV, all tables as Markdown, and the page.
 
     Args:
         about: what was compared on what, a sentence each.
-        slices: the folder of the slices data set, for the colours of PET and SPECT.
     """
     tables = tables_of(comparison)
     measured = {
@@ -33,7 +31,7 @@ def report_files(comparison: Comparison, about: Sequence[str], slices: Path) -> 
     return {
         **{name: _csv(rows) for name, rows in measured.items() if rows is not None},
         "summary.md": to_markdown(tables, about, comparison.ours),
-        "report.html": to_html(comparison, tables, about, slices),
+        "report.html": to_html(comparison, tables, about),
     }
 
 

@@ -22,19 +22,18 @@ from CSAFusionLib.training.pairs import PairKind
 _TEMPLATE = "page.html.j2"
 
 
-def to_html(comparison: Comparison, tables: Sequence[Table], about: Sequence[str], slices: Path) -> str:
+def to_html(comparison: Comparison, tables: Sequence[Table], about: Sequence[str]) -> str:
     """Return the page: tables, box plots and curves of each kind, image panels.
 
     Args:
         about: what was compared on what, a sentence each.
-        slices: the folder of the slices data set, for the colours of PET and SPECT.
     """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, finalize=_shown,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters |= {"png": _png, "svg": _svg}
-    kinds = [_kind(comparison, PairKind(kind), slices) for kind in comparison.results["kind"].unique()]
+    kinds = [_kind(comparison, PairKind(kind)) for kind in comparison.results["kind"].unique()]
     return environment.get_template(_TEMPLATE).render(tables=tables, kinds=kinds, about=about, ours=comparison.ours)
 
 
@@ -42,13 +41,13 @@ def _shown(value: object) -> object:
     return printable(value) if isinstance(value, str) else value
 
 
-def _kind(comparison: Comparison, kind: PairKind, slices: Path) -> dict[str, object]:
+def _kind(comparison: Comparison, kind: PairKind) -> dict[str, object]:
     results = comparison.results[comparison.results["kind"] == kind.value]
     return {
         "name": kind.value,
         "boxes": box_plots(results, comparison.ours),
         "curves": curves(results, comparison.ours),
-        "panels": panels_of(comparison, kind, slices),
+        "panels": panels_of(comparison, kind),
     }
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
@@ -37,25 +36,21 @@ class Panel:
     tiles: list[Tile]
 
 
-def panels_of(comparison: Comparison, kind: PairKind, slices: Path) -> list[Panel]:
-    """Return the panels of the pairs where our method's SSIM sum is in the middle, and where it is the lowest.
-
-    Args:
-        slices: the folder of the slices data set, for the colours of PET and SPECT.
-    """
+def panels_of(comparison: Comparison, kind: PairKind) -> list[Panel]:
+    """Return the panels of the pairs where our method's SSIM sum is in the middle, and where it is the lowest."""
     results = comparison.results
     ours = results[(results["kind"] == kind.value) & (results["method"] == comparison.ours)]
     order = ours[_CHOSEN_BY].sort_values(kind="stable").index
     chosen = {order[len(order) // 2]: "median", order[0]: "lowest"}
     return [
-        _panel(comparison.pairs[place], comparison.fused[place], f"{which} {_CHOSEN_BY} of {comparison.ours}", slices)
+        _panel(comparison.pairs[place], comparison.fused[place], f"{which} {_CHOSEN_BY} of {comparison.ours}")
         for place, which in chosen.items()
     ]
 
 
-def _panel(pair: ImagePair, fused: Mapping[str, np.ndarray], why: str, slices: Path) -> Panel:
+def _panel(pair: ImagePair, fused: Mapping[str, np.ndarray], why: str) -> Panel:
     first, second = pair.kind.value.split("-")
-    chrominance = _chrominance_of(pair, slices)
+    chrominance = _chrominance_of(pair)
     in_colour = {first: to_picture(pair.a), **fused}
     pictures = {name: _coloured(picture, chrominance) for name, picture in in_colour.items()}
     pictures = {first: pictures.pop(first), second: to_picture(pair.b), **pictures}
@@ -64,12 +59,11 @@ def _panel(pair: ImagePair, fused: Mapping[str, np.ndarray], why: str, slices: P
     return Panel(f"{pair.kind.value} {pair.name}: {why}", tiles)
 
 
-def _chrominance_of(pair: ImagePair, slices: Path) -> np.ndarray | None:
+def _chrominance_of(pair: ImagePair) -> np.ndarray | None:
     """Return U, V (H, W, 2) of the functional picture; None for the kinds in grey."""
-    if pair.kind not in (PairKind.SPECT_MRI, PairKind.PET_MRI):
+    if pair.source is None or not pair.kind.modalities[0].is_functional:
         return None
-    path = slices / pair.kind.value / pair.kind.value.split("-")[0] / f"{pair.name}.png"
-    pixels = sitk.GetArrayFromImage(read_picture(path)).astype(np.float32) / 255
+    pixels = sitk.GetArrayFromImage(read_picture(pair.source)).astype(np.float32) / 255
     chrominance = Source.from_slices([pixels], 1).chrominance
     return None if chrominance is None else chrominance[0]
 

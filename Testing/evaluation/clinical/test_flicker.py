@@ -7,9 +7,10 @@ import pytest
 
 from CSAFusionLib.evaluation.clinical import flicker
 from CSAFusionLib.evaluation.clinical.flicker import flicker_for_detail, flicker_index, flicker_table
-from CSAFusionLib.evaluation.clinical.slabs import Slab
 from CSAFusionLib.evaluation.methods import slice_by_slice
+from CSAFusionLib.training.dataset import DataSet
 from CSAFusionLib.training.pairs import PairKind
+from CSAFusionLib.training.volume_pairs import Slab
 
 A, B = np.random.default_rng(0).uniform(0.2, 0.8, (2, 6, 12, 14))
 ALTERNATING = np.resize([0.4, 0.6], (6, 1, 1)) * np.ones((6, 12, 14))
@@ -54,12 +55,12 @@ def test_the_table_has_a_row_for_each_volume_and_method_and_asks_for_the_method_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     slabs = [Slab(PairKind.CT_MRI, "one", A, B, 3), Slab(PairKind.PET_MRI, "two", B, A, 2)]
-    monkeypatch.setattr(flicker, "read_slabs", lambda volumes, kinds, registered, progress: slabs)
+    monkeypatch.setattr(flicker, "read_slabs", lambda dataset, kinds, registered, progress: slabs)
     methods = {
         "darker": lambda kind: lambda a, b, spacing: a / spacing,
         "CT or second": lambda kind: slice_by_slice(np.minimum if kind is PairKind.CT_MRI else (lambda a, b: b)),
     }
-    table = flicker_table(methods, list(PairKind), Path("data"), registered=Path("registered"))
+    table = flicker_table(methods, list(PairKind), DataSet(), registered=Path("registered"))
     assert table[["kind", "volume", "method"]].values.tolist() == [
         ["CT-MRI", "one", "darker"],
         ["CT-MRI", "one", "CT or second"],

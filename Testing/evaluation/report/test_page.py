@@ -4,7 +4,6 @@ import base64
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
 
@@ -38,7 +37,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def html(comparison: Comparison) -> str:
-    return to_html(comparison, tables_of(comparison), ["7 pairs of <val>."], Path())
+    return to_html(comparison, tables_of(comparison), ["7 pairs of <val>."])
 
 
 def test_it_needs_nothing_from_elsewhere(html: str) -> None:
@@ -80,4 +79,4 @@ def test_pictures_and_figures_are_in_the_page(html: str) -> None:
 
 def test_the_same_comparison_gives_the_same_page(comparison: Comparison) -> None:
     short = replace(comparison, results=comparison.results[comparison.results["kind"] == "T1-T2"])
-    assert to_html(short, [], [], Path()) == to_html(short, [], [], Path())
+    assert to_html(short, [], []) == to_html(short, [], [])

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.training.dataset import read_dataset
+from CSAFusionLib.training.pairs import PairKind
+
+OWN = {
+    "slices": {
+        "folder": "pictures",
+        "split": "patients.json",
+        "digits_of_slice": 2,
+        "kinds": {"PET-MRI": ["pet", "mr"]},
+    },
+    "volumes": {
+        "folder": "scans",
+        "pairs": [
+            {"name": "one", "kind": "T1-T2", "split": "train", "a": "1/t1.nii", "b": "1/t2.nii", "register": True},
+            {"name": "two", "kind": "CT-MRI", "split": "test", "a": "2/ct.nii", "b": "2/mr.nii", "grid": "b"},
+        ],
+    },
+}
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """A data folder with a description of its own."""
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "patients.json").write_text(json.dumps({"PET-MRI": {"train": ["101"], "val": ["201"]}}))
+    (tmp_path / "dataset.json").write_text(json.dumps(OWN))
+    return tmp_path
+
+
+def test_a_description_beside_the_data_tells_folders_names_and_splits(own: Path) -> None:
+    dataset = read_dataset(own)
+    slices = dataset.slices[PairKind.PET_MRI]
+    assert (slices.a, slices.b) == (own / "pictures" / "pet", own / "pictures" / "mr")
+    assert (slices.names["val"], slices.digits_of_slice) == (["201"], 2)
+    one, two = dataset.volumes
+    assert (one.a, one.register, one.grid_is_a, one.cached) == (own / "scans/1/t1.nii", True, True, "1_t2.nii")
+    assert (two.kind, two.register, two.grid_is_a) == (PairKind.CT_MRI, False, False)
+
+
+def test_a_description_elsewhere_is_taken_when_given(own: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps({"volumes": OWN["volumes"]}))
+    dataset = read_dataset(own, other)
+    assert not dataset.slices
+    assert len(dataset.volumes) == 2
+
+
+def test_volumes_are_asked_for_by_kind_and_split(own: Path) -> None:
+    dataset = read_dataset(own)
+    assert [pair.name for pair in dataset.volume_pairs(list(PairKind), "train")] == ["one"]
+    assert [pair.name for pair in dataset.volume_pairs([PairKind.CT_MRI], "val", "test")] == ["two"]
+    assert dataset.volume_pairs([PairKind.T1_T2], "val", "test") == []
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("{", "does not describe a data set"),
+        ("[1]", "description of a data set"),
+        ('{"volumes": {"folder": "scans"}}', "entry without 'pairs'"),
+        ('{"volumes": {"folder": "scans", "pairs": [{"name": "x", "kind": "MR-US", "split": "val"}]}}', "MR-US"),
+        (
+            '{"volumes": {"folder": "s", "pairs": [{"name": "x", "kind": "T1-T2", "split": "dev"}]}}',
+            "split of x is dev",
+        ),
+    ],
+)
+def test_a_description_that_is_none_is_named(tmp_path: Path, content: str, told: str) -> None:
+    (tmp_path / "dataset.json").write_text(content)
+    with pytest.raises(InputError, match=told):
+        read_dataset(tmp_path)
+
+
+def test_the_repository_describes_its_own_data(shared_data: Path) -> None:
+    dataset = read_dataset(shared_data)
+    assert set(dataset.slices) == {PairKind.CT_MRI, PairKind.SPECT_MRI, PairKind.PET_MRI}
+    assert all(pair.a.is_file() and pair.b.is_file() for pair in dataset.volumes)
+
+
+def test_the_stroke_patient_is_not_trained_on(tmp_path: Path) -> None:
+    trained = read_dataset(tmp_path).volume_pairs(list(PairKind), "train")
+    assert trained and not any("stroke" in pair.name for pair in trained)
+
+
+def test_no_patient_of_the_volumes_is_in_two_splits(tmp_path: Path) -> None:
+    split_of: dict[str, set[str]] = {}
+    for pair in read_dataset(tmp_path).volumes:
+        split_of.setdefault(pair.name, set()).add(pair.split)
+    assert all(len(parts) == 1 for parts in split_of.values())
