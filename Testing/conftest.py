@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -19,6 +20,27 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+_exit_code = 0
+
+
+def pytest_sessionfinish(exitstatus: int) -> None:
+    """Keep the exit code for `pytest_unconfigure`."""
+    global _exit_code
+    _exit_code = int(exitstatus)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure() -> None:
+    """Leave with the session's exit code at once, without the static destructors of the compiled libraries.
+
+    The whole suite loads SimpleITK, ITK, VTK, Slicer and PyTorch into one process. Now and then a static
+    destructor of SimpleITK then crashes after the summary (signal 11), and a suite that passed counts as failed.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(_exit_code)
+
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
