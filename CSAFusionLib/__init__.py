@@ -27,7 +27,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from CSAFusionLib.api import fuse, read_volume, register
+    from CSAFusionLib.api import apply_transform, fuse, read_volume, register
     from CSAFusionLib.errors import CSAFusionError, InputError
     from CSAFusionLib.fusion.result import FusionResult
     from CSAFusionLib.fusion.settings import FusionSettings
@@ -41,6 +41,7 @@ __all__ = [
     "FusionSettings",
     "InputError",
     "Volume",
+    "apply_transform",
     "fuse",
     "read_volume",
     "register",
@@ -52,6 +53,7 @@ _HOMES = {
     "FusionSettings": "CSAFusionLib.fusion.settings",
     "InputError": "CSAFusionLib.errors",
     "Volume": "CSAFusionLib.volumes.volume",
+    "apply_transform": "CSAFusionLib.api",
     "fuse": "CSAFusionLib.api",
     "read_volume": "CSAFusionLib.api",
     "register": "CSAFusionLib.api",

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import SimpleITK as sitk
 
 from CSAFusionLib import checks
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.fusion.known_registration import registration_by
 from CSAFusionLib.fusion.result import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings, parse_choice
 from CSAFusionLib.geometry.grid import same_grid
 from CSAFusionLib.intensity.numeric_range import within_float32
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.methods import Method, TransformModel
-from CSAFusionLib.registration.register import register as find_transform
 from CSAFusionLib.registration.result import RegistrationResult
-from CSAFusionLib.volumes.checking import check_volume
+from CSAFusionLib.registration.transform_files.frames import Frame, Frames
+from CSAFusionLib.registration.transform_files.matrices import MatrixKind
+from CSAFusionLib.registration.transform_files.reading import GivenTransform, given_transform
+from CSAFusionLib.volumes.checking import check_grid, check_volume
 from CSAFusionLib.volumes.in_memory import to_volume
 from CSAFusionLib.volumes.nifti_orientation import Orientation
 from CSAFusionLib.volumes.reading import read_volume as read_file
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
     from nibabel.spatialimages import SpatialImage
 
     VolumeLike: TypeAlias = str | os.PathLike[str] | Volume | sitk.Image | SpatialImage | tuple[Any, Any]
+    TransformLike: TypeAlias = str | os.PathLike[str] | sitk.Transform | Sequence[str | os.PathLike[str]]
 
 
 def read_volume(
@@ -63,6 +68,7 @@ def register(
     *,
     seed: int = 0,
     deterministic: bool = True,
+    initial_transform: TransformLike | None = None,
     progress: Progress = silent,
 ) -> RegistrationResult:
     """Find the transform that takes points of the fixed volume to points of the moving one (LPS mm), and assess it.
@@ -71,6 +77,7 @@ def register(
         fixed, moving: what :func:`fuse` takes.
         method, model: as ``registration`` and ``transform_model`` of :class:`FusionSettings`.
         seed, deterministic: as in :class:`FusionSettings`.
+        initial_transform: where to start instead of at the headers, as ``transform`` of :func:`fuse`.
         progress: told where the registration is; it may raise :class:`CSAFusionLib.errors.Cancelled`.
 
     Returns:
@@ -90,15 +97,47 @@ def register(
     volumes = _pair(fixed, moving)
     for volume in volumes:
         check_volume(volume)
-    return find_transform(
-        within_float32(volumes[0]),
-        within_float32(volumes[1]),
-        settings.registration,
-        settings.transform_model,
-        seed=settings.seed,
-        threads=settings.threads,
-        progress=progress,
-    )
+    start = None if initial_transform is None else _given(initial_transform, (fixed, moving), volumes)
+    ready = within_float32(volumes[0]), within_float32(volumes[1])
+    return registration_by(*ready, settings, start, is_start=True, progress=progress)
+
+
+def apply_transform(
+    transform: TransformLike,
+    moving: VolumeLike,
+    reference: VolumeLike,
+    *,
+    labels: bool = False,
+    inverse: bool = False,
+    matrix: MatrixKind | str | None = None,
+) -> sitk.Image:
+    """Bring a volume or a label map onto the grid of another by a transform that is known.
+
+    ::
+
+        csafusion.apply_transform("transform.tfm", "lesions.nii.gz", "t1.nii.gz", labels=True)
+
+    Args:
+        transform: as of :func:`fuse`.
+        moving, reference: what :func:`fuse` takes as moving and fixed.
+        labels: take the nearest voxel's label instead of interpolating.
+        inverse: the transform goes from moving to reference points; use its inverse.
+        matrix: what a bare 4 x 4 matrix means, ``fsl`` (FLIRT) or ``ras`` (Greedy, NiftyReg, c3d).
+
+    Returns:
+        The volume on the reference grid, as :func:`CSAFusionLib.registration.application.apply_to` says.
+
+    Raises:
+        InputError: a volume or the transform cannot be used, or under it the volumes do not meet.
+    """
+    from CSAFusionLib.registration.application import apply_to
+
+    checks.flag(labels, "labels")
+    volumes = _pair(reference, moving)
+    for volume in volumes:
+        check_grid(volume)
+    given = _given(transform, (reference, moving), volumes, inverse=inverse, matrix=matrix)
+    return apply_to(volumes[1], volumes[0], given.transform, labels=labels)
 
 
 def fuse(
@@ -108,6 +147,8 @@ def fuse(
     *,
     region: VolumeLike | None = None,
     contribution: bool = False,
+    transform: TransformLike | None = None,
+    initial_transform: TransformLike | None = None,
     progress: Progress = silent,
     **choices: Any,
 ) -> FusionResult:
@@ -124,6 +165,9 @@ def fuse(
         settings: the choices; those of :class:`FusionSettings` when left out.
         region: where to fuse (not 0), on the fixed volume's grid; everywhere when left out.
         contribution: whether to make the map of the fixed volume's share too.
+        transform: used instead of a registration: a SimpleITK transform from fixed to moving points (LPS mm), a file of
+            ITK, ANTs, Slicer, FSL or FreeSurfer, or a list of files as antsApplyTransforms takes them.
+        initial_transform: where the registration starts instead of at the headers.
         progress: told where the fusion is; it may raise :class:`CSAFusionLib.errors.Cancelled`.
         **choices: single fields of :class:`FusionSettings`, which go before ``settings``; names serve for enums and
             windows (``registration="none"``, ``moving_window="brain"``). ``registration`` may also be the result of
@@ -135,10 +179,18 @@ def fuse(
     """
     from CSAFusionLib.fusion.pipeline import fuse_volumes
 
+    if transform is not None and initial_transform is not None:
+        raise InputError("'transform' does without a registration, 'initial_transform' starts one; give one of them.")
+    if transform is not None and "registration" in choices:
+        raise InputError("'transform' takes the place of a registration; leave out 'registration'.")
     known = choices.pop("registration") if isinstance(choices.get("registration"), RegistrationResult) else None
     chosen = _settings(settings, choices)
     checks.flag(contribution, "contribution")
     volumes = _pair(fixed, moving)
+    given = transform if transform is not None else initial_transform
+    if given is not None:
+        read, is_start = _given(given, (fixed, moving), volumes), transform is None
+        known = registration_by(*volumes, chosen, read, is_start=is_start, progress=progress)
     return fuse_volumes(
         *volumes,
         chosen,
@@ -172,6 +224,22 @@ def _volume(
     if volume is not None or placed_by is not Orientation.HEADER:
         raise InputError(f"'{name}' is in memory: 'volume' and 'orientation' are for files; leave them out.")
     return source if isinstance(source, Volume) else to_volume(source, name, keep_shear=keep_shear)
+
+
+def _given(
+    transform: TransformLike,
+    sources: tuple[VolumeLike, VolumeLike],
+    volumes: tuple[Volume, Volume],
+    *,
+    inverse: bool = False,
+    matrix: MatrixKind | str | None = None,
+) -> GivenTransform:
+    """The transform from fixed to moving points; sources are what the caller gave for the two volumes."""
+    kind = parse_choice(MatrixKind, matrix, "kind of matrix") if isinstance(matrix, str) else matrix
+    paths = [Path(os.fsdecode(one)) if isinstance(one, str | os.PathLike) else None for one in sources]
+    frames = Frames(*(Frame(volume.image, path) for volume, path in zip(volumes, paths, strict=True)))
+    checks.flag(inverse, "inverse")
+    return given_transform(transform, frames, is_inverse=inverse, matrix=kind)
 
 
 def _method(method: Method | str) -> Method:

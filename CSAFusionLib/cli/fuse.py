@@ -10,6 +10,7 @@ import typer
 
 from CSAFusionLib.cli import options
 from CSAFusionLib.cli.panels import OUTPUTS, REGISTRATION
+from CSAFusionLib.cli.transform_options import InitialTransform, TransformChoice, TransformOptions
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.geometry.planes import Plane
@@ -61,6 +62,17 @@ def fuse(
         ),
     ] = None,
     registering: options.RegistrationOptions,
+    use_transform: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="T",
+            help="Do not register: use this transform, from FIXED to MOVING points. Several are applied in the order "
+            "of antsApplyTransforms.",
+            rich_help_panel=REGISTRATION,
+        ),
+    ] = None,
+    initial_transform: InitialTransform = None,
+    about_transform: TransformOptions,
     reading: options.ReadingOptions,
     intensities: options.IntensityOptions,
     fusing: options.FusionOptions,
@@ -76,17 +88,30 @@ def fuse(
     for path in (fixed, moving):
         check_input_path(path)
     use_executable(registering.brainsfit)
+    known = _known_transform(use_transform, initial_transform, about_transform, registration)
     # The jobs load PyTorch; the help and a wrong option should not wait for it.
     if _are_pictures(fixed, moving):
         from CSAFusionLib.cli.picture_job import PictureOutputs, fuse_picture_files
 
-        _refuse_volume_options(settings, registration, outputs, reading)
+        _refuse_volume_options(settings, registration, outputs, reading, known)
         fuse_picture_files(fixed, moving, settings, PictureOutputs(outputs.output, outputs.png, outputs.provenance))
     else:
         from CSAFusionLib.cli.volume_job import VolumeOutputs, fuse_volume_files
 
         wanted = VolumeOutputs(outputs.output, outputs.transform, outputs.png, outputs.provenance)
-        fuse_volume_files(fixed, moving, settings, wanted, reading)
+        fuse_volume_files(fixed, moving, settings, wanted, reading, known)
+
+
+def _known_transform(
+    used: list[Path] | None, initial: list[Path] | None, about: TransformOptions, registration: Method | None
+) -> TransformChoice | None:
+    if used and initial:
+        raise InputError(
+            "--use-transform does without a registration, --initial-transform starts one; give one of them."
+        )
+    if used and registration is not None:
+        raise InputError("--use-transform takes the place of a registration; leave out --registration.")
+    return about.choice(used or initial, is_start=bool(initial))
 
 
 def _are_pictures(fixed: Path, moving: Path) -> bool:
@@ -107,11 +132,17 @@ def _is_picture(path: Path) -> bool:
 
 
 def _refuse_volume_options(
-    settings: FusionSettings, registration: Method | None, outputs: FuseOutputs, reading: options.ReadingOptions
+    settings: FusionSettings,
+    registration: Method | None,
+    outputs: FuseOutputs,
+    reading: options.ReadingOptions,
+    known: TransformChoice | None,
 ) -> None:
     """Pictures have no geometry and no units: an option that needs either would be silently ignored."""
     given = {
         "--registration": registration not in (None, Method.NONE),
+        "--use-transform": known is not None and not known.is_start,
+        "--initial-transform": known is not None and known.is_start,
         "--transform": outputs.transform is not None,
         "--volume": reading.volume is not None,
         "--fixed-window": settings.fixed_window is not None,

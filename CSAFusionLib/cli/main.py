@@ -41,6 +41,7 @@ def main(
 COMMANDS = (
     "fuse",
     "register",
+    "apply",
     "batch",
     "development.train",
     "development.average",

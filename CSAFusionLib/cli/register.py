@@ -15,8 +15,10 @@ from CSAFusionLib.cli.outputs import check_extension, check_outputs
 from CSAFusionLib.cli.panels import OUTPUTS, REGISTRATION
 from CSAFusionLib.cli.progress_bar import ProgressBar
 from CSAFusionLib.cli.summary import print_registration, print_warnings, print_written
+from CSAFusionLib.cli.transform_options import InitialTransform, TransformOptions
 from CSAFusionLib.files.whole import Writer, write_whole
 from CSAFusionLib.fusion.alignment import darkest
+from CSAFusionLib.fusion.known_registration import registration_by
 from CSAFusionLib.fusion.provenance import NOTICE
 from CSAFusionLib.fusion.provenance import describe_registration as as_values
 from CSAFusionLib.geometry.resampling import resample_to_grid
@@ -24,7 +26,6 @@ from CSAFusionLib.intensity.numeric_range import own_values, within_float32
 from CSAFusionLib.progress import Progress
 from CSAFusionLib.registration.engines.brainsfit import use_executable
 from CSAFusionLib.registration.methods import Method, TransformModel
-from CSAFusionLib.registration.register import register as find_transform
 from CSAFusionLib.registration.result import RegistrationResult
 from CSAFusionLib.registration.transforms import check_transform_path, transform_writer
 from CSAFusionLib.volumes.checking import check_volume
@@ -56,7 +57,7 @@ class RegisterOutputs:
         ),
     ] = None
 
-    def check(self, inputs: tuple[Path, Path], model: TransformModel) -> None:
+    def check(self, inputs: tuple[Path, ...], model: TransformModel) -> None:
         """Raise InputError for an output that could not be written in the end."""
         check_transform_path(self.transform, deformable=not model.is_linear)
         check_extension(self.output, VOLUME_EXTENSIONS)
@@ -88,6 +89,8 @@ def register(
         typer.Option(case_sensitive=False, help="What does the registration.", rich_help_panel=REGISTRATION),
     ] = options.DEFAULTS.registration,
     registering: options.RegistrationOptions,
+    initial_transform: InitialTransform = None,
+    about_transform: TransformOptions,
     reading: options.ReadingOptions,
 ) -> None:
     """Align MOVING to FIXED and save the transform."""
@@ -95,21 +98,18 @@ def register(
     for path in (fixed, moving):
         check_input_path(path)
     use_executable(registering.brainsfit)
-    outputs.check((fixed, moving), settings.transform_model)
+    known = about_transform.choice(initial_transform, is_start=True)
+    outputs.check((fixed, moving, *(known.inputs if known else ())), settings.transform_model)
     with ProgressBar() as progress:
         progress("Reading", 0, 0)
         volumes = reading.read(fixed, moving)
         for one in volumes:
             check_volume(one)
+        start = known.read(*volumes, (fixed, moving)) if known else None
+        if start is not None and not start.transform.IsLinear():
+            check_transform_path(outputs.transform, deformable=True)
         volumes = within_float32(volumes[0]), within_float32(volumes[1])
-        result = find_transform(
-            *volumes,
-            settings.registration,
-            settings.transform_model,
-            seed=settings.seed,
-            threads=settings.threads,
-            progress=progress,
-        )
+        result = registration_by(*volumes, settings, start, is_start=True, progress=progress)
         writers = outputs.writers(volumes, result, progress)
         write_whole(writers, progress)
     print_registration(as_values(result))

@@ -28,7 +28,7 @@ def print_fusion_summary(provenance: Mapping[str, Any]) -> None:
 
 def print_registration(registration: Mapping[str, Any]) -> None:
     """Say what did a registration, whether it can be trusted and why, and the figures before and after it."""
-    parts = [registration["method"].lower()]
+    parts = [_describe_method(registration)]
     if registration["model"] is not None:
         parts += [registration["model"].lower(), f"{registration['seconds']:.1f} s"]
     if verdict := registration["verdict"]:
@@ -36,6 +36,16 @@ def print_registration(registration: Mapping[str, Any]) -> None:
     typer.echo(f"Registration {', '.join(parts)}")
     if figures := list_figures(registration["metric"]):
         typer.echo(f"Figures      {figures}")
+
+
+def _describe_method(registration: Mapping[str, Any]) -> str:
+    """What gave the transform: a method, or files and what wrote them."""
+    if files := registration.get("given"):
+        return "none, a given transform: " + ", ".join(file["format"] for file in files)
+    method = str(registration["method"]).lower()
+    if files := registration.get("started_from"):
+        return f"{method} from a given transform ({', '.join(file['format'] for file in files)})"
+    return method
 
 
 def print_warnings(warnings: Iterable[str]) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import SimpleITK as sitk
 import typer
 
 from CSAFusionLib.cli.montage import montage_of
@@ -13,8 +14,10 @@ from CSAFusionLib.cli.options import ReadingOptions
 from CSAFusionLib.cli.outputs import check_extension, check_outputs
 from CSAFusionLib.cli.progress_bar import ProgressBar
 from CSAFusionLib.cli.summary import print_fusion_summary, print_written
+from CSAFusionLib.cli.transform_options import TransformChoice
 from CSAFusionLib.files.whole import Writer, content_writer, write_whole
 from CSAFusionLib.fusion.device import choose_device
+from CSAFusionLib.fusion.known_registration import registration_by
 from CSAFusionLib.fusion.memory_need import memory_need
 from CSAFusionLib.fusion.pipeline import FusionResult, fuse_volumes
 from CSAFusionLib.fusion.settings import FusionSettings
@@ -44,6 +47,11 @@ class VolumeOutputs:
         check_extension(self.provenance, (".json",))
         check_outputs((self.fused, self.transform, self.png, self.provenance), inputs)
 
+    def check_transform(self, transform: sitk.Transform) -> None:
+        """Raise InputError where the transform of the result will not be one that its file can hold."""
+        if self.transform is not None and not transform.IsLinear():
+            check_transform_path(self.transform, deformable=True)
+
     def writers(self, result: FusionResult, settings: FusionSettings, progress: Progress) -> dict[Path, Writer]:
         """What writes each output that was asked for; it can be cancelled over a large volume."""
         writers: dict[Path, Writer] = {self.fused: volume_writer(result.fused, partial(progress, "Writing", 0, 0))}
@@ -62,19 +70,27 @@ def fuse_volume_files(
     settings: FusionSettings,
     outputs: VolumeOutputs,
     reading: ReadingOptions = ReadingOptions(),  # noqa: B008 (frozen)
+    known: TransformChoice | None = None,
 ) -> FusionResult:
     """Fuse two volumes from disk to disk.
+
+    known: a transform that takes the place of the registration, or where it starts.
 
     Raises:
         CSAFusionError: an input, an output or a setting cannot be used; nothing was written.
     """
-    outputs.check((fixed, moving), settings.transform_model)
+    outputs.check((fixed, moving, *(known.inputs if known else ())), settings.transform_model)
     with ProgressBar() as progress:
         progress("Reading", 0, 0)
         volumes = reading.read(fixed, moving)
         need = memory_need(*volumes, settings, choose_device(settings.device))
         typer.echo(f"Memory       about {need} at the peak")
-        result = fuse_volumes(*volumes, settings, progress=progress)
+        registration = None
+        if known is not None:
+            given = known.read(*volumes, (fixed, moving))
+            outputs.check_transform(given.transform)
+            registration = registration_by(*volumes, settings, given, is_start=known.is_start, progress=progress)
+        result = fuse_volumes(*volumes, settings, registration=registration, progress=progress)
         writers = outputs.writers(result, settings, progress)
         write_whole(writers, progress)
     print_fusion_summary(result.provenance)

@@ -56,6 +56,9 @@ def describe_registration(result: RegistrationResult) -> dict[str, Any]:
         "verdict": result.quality and {"level": result.quality.grade.value, "reason": result.quality.reason},
         "transform": result.transform.GetName(),
     }
+    for name, files in (("given", result.given), ("started_from", result.started_from)):
+        if files:
+            described[name] = [*files]
     if result.transform.IsLinear():
         described["matrix_lps_mm"] = linear_matrix(result.transform).tolist()
     return described

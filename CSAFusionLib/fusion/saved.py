@@ -24,6 +24,8 @@ def registration_values(result: RegistrationResult) -> dict[str, Any]:
         "metric": result.metric,
         "verdict": result.quality and {"level": result.quality.grade.name, "reason": result.quality.reason},
         "warnings": [*result.warnings],
+        "given": [*result.given],
+        "started_from": [*result.started_from],
     }
 
 
@@ -39,6 +41,8 @@ def registration_of(saved: dict[str, Any], transform: sitk.Transform) -> Registr
         metric={name: _number(value, name) for name, value in metric.items()},
         quality=None if quality is None else _quality(quality),
         warnings=tuple(texts(saved.get("warnings", []), "warnings of the registration")),
+        given=_files(saved.get("given", [])),
+        started_from=_files(saved.get("started_from", [])),
     )
 
 
@@ -62,6 +66,14 @@ def lists_of_numbers(values: object) -> dict[str, list[float]]:
     if not all(isinstance(entries, list) for entries in lists.values()):
         raise InputError("The figures must be lists of numbers.")
     return {name: [_number(value, name) for value in entries] for name, entries in lists.items()}
+
+
+def _files(values: object) -> tuple[dict[str, str], ...]:
+    """What is known of transform files: their format and checksum."""
+    if not isinstance(values, list):
+        raise InputError(f"The transform files must be a list, not {checks.shown(values)}.")
+    known = [checks.mapping(value, "transform file") for value in values]
+    return tuple({name: checks.text(value, name) for name, value in one.items()} for one in known)
 
 
 def _quality(values: object) -> Quality:

@@ -39,6 +39,11 @@ def linear_matrix(transform: sitk.Transform) -> np.ndarray:
     return matrix
 
 
+def affine_of(matrix: np.ndarray) -> sitk.AffineTransform:
+    """Return the affine transform of a (4, 4) matrix, or of its upper three rows."""
+    return sitk.AffineTransform(matrix[:3, :3].ravel().tolist(), matrix[:3, 3].tolist())
+
+
 def as_affine(linear: sitk.Transform) -> sitk.AffineTransform:
     """Return any linear transform, also a composite of several, as an affine one with its centre at the origin."""
     matrix, shift = linear_part(linear)

@@ -20,6 +20,8 @@ class RegistrationResult:
     metric: quality figures by name, as :func:`CSAFusionLib.registration.quality.agreement.compare` gives them.
     quality: what the figures mean; None where nothing was checked.
     warnings: sentences that change how the registration is read.
+    given, started_from: the files (format and SHA-256) of a transform that was used instead of a registration, or from
+      which one started; empty where there was none.
     """
 
     transform: sitk.Transform
@@ -29,6 +31,8 @@ class RegistrationResult:
     metric: dict[str, float] = field(default_factory=dict)
     quality: Quality | None = None
     warnings: tuple[str, ...] = ()
+    given: tuple[dict[str, str], ...] = ()
+    started_from: tuple[dict[str, str], ...] = ()
 
     @property
     def verdict(self) -> Quality | None:

@@ -17,10 +17,18 @@ def check_volume(volume: Volume) -> None:
 
     Raises InputError with one sentence that names the volume, what is wrong and what to do.
     """
+    check_grid(volume)
+    _check_values(volume)
+
+
+def check_grid(volume: Volume) -> None:
+    """Check that a volume has a usable grid and number type, whatever its voxels hold, as a label map may.
+
+    Raises InputError as :func:`check_volume` does.
+    """
     _check_dimension(volume)
     _check_components(volume)
     _check_geometry(volume)
-    _check_values(volume)
 
 
 def _check_dimension(volume: Volume) -> None:

@@ -26,7 +26,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         words.update(method=method, model=model, **more)
         return RegistrationResult(sitk.Euler3DTransform(), method, model, 0.0)
 
-    monkeypatch.setattr("CSAFusionLib.cli.register.find_transform", find_nothing)
+    monkeypatch.setattr("CSAFusionLib.fusion.known_registration.register", find_nothing)
     monkeypatch.setenv(EXECUTABLE_VARIABLE, "as it was")
     return words
 

@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import slicer
+import vtk
+from vtk.util.numpy_support import numpy_to_vtk
 
 from CSAFusionLib.errors import RegistrationError
+from CSAFusionLib.registration.transform_files.frames import Frame, Frames
+from CSAFusionLib.registration.transform_files.reading import read_given
 from CSAFusionLib.slicer_host.reading import volume_from_node
 from CSAFusionLib.slicer_host.transforms import read_transform, write_transform
 from Testing.host.command_line_modules import load_transform
@@ -164,3 +168,54 @@ def test_a_transform_without_an_expression_in_itk_is_told():
     node = a_nonlinear_transform_node()
     with pytest.raises(RegistrationError, match="'spline' cannot be read"):
         read_transform(node)
+
+
+@pytest.mark.parametrize("ending", [".h5", ".tfm", ".txt"])
+@pytest.mark.parametrize("way", ["ToParent", "FromParent"])
+def test_a_file_that_slicer_saves_moves_points_as_its_node_does(scene, tmp_path, ending: str, way: str) -> None:
+    """A node goes from the moving volume to the fixed one; its file, as ITK's files do, from fixed to moving."""
+    matrix = vtk.vtkTransform()
+    matrix.RotateZ(10)
+    matrix.RotateX(5)
+    matrix.Translate(3, 4, 5)
+    node = scene.AddNewNodeByClass("vtkMRMLTransformNode")
+    getattr(node, f"SetAndObserveTransform{way}")(matrix)
+    storage = slicer.vtkMRMLTransformStorageNode()
+    storage.SetFileName(str(tmp_path / f"saved{ending}"))
+    assert storage.WriteData(node)
+    grid = Frame(sitk.Image([4, 4, 4], sitk.sitkUInt8))
+    transform = read_given([tmp_path / f"saved{ending}"], Frames(grid, grid)).transform
+    from_parent = vtk.vtkGeneralTransform()
+    node.GetTransformFromWorld(from_parent)
+    moved = np.array(from_parent.TransformPoint(5.0, 7.0, -11.0)) * [-1, -1, 1]
+    np.testing.assert_allclose(transform.TransformPoint((-5.0, -7.0, -11.0)), moved, atol=1e-6)
+
+
+@pytest.mark.parametrize("ending", [".h5", ".tfm"])
+@pytest.mark.parametrize("way", ["ToParent", "FromParent"])
+def test_a_deformation_that_slicer_saves_either_way_is_read(scene, tmp_path, ending: str, way: str) -> None:
+    displacements = np.indices((9, 9, 9)).reshape(3, -1).T[:, ::-1] * 20.0 - 80
+    displacements = np.sin(displacements / 40)[:, [1, 2, 0]] * [4, 3, 2]
+    image = vtk.vtkImageData()
+    image.SetDimensions(9, 9, 9)
+    image.SetSpacing(20, 20, 20)
+    image.SetOrigin(-80, -80, -80)
+    image.GetPointData().SetScalars(numpy_to_vtk(displacements, deep=True))
+    grid = slicer.vtkOrientedGridTransform()
+    grid.SetDisplacementGridData(image)
+    grid.SetInterpolationModeToLinear()
+    node = scene.AddNewNodeByClass("vtkMRMLTransformNode")
+    getattr(node, f"SetAndObserveTransform{way}")(grid)
+    storage = slicer.vtkMRMLTransformStorageNode()
+    storage.SetFileName(str(tmp_path / f"saved{ending}"))
+    assert storage.WriteData(node)
+    frame = Frame(sitk.Image([4, 4, 4], sitk.sitkUInt8))
+    given = read_given([tmp_path / f"saved{ending}"], Frames(frame, frame))
+    from_parent = vtk.vtkGeneralTransform()
+    node.GetTransformFromWorld(from_parent)
+    for point in ((5.0, 7.0, -11.0), (-35.0, 21.0, 44.0)):
+        moved = np.array(from_parent.TransformPoint(point)) * [-1, -1, 1]
+        found = given.transform.TransformPoint((-point[0], -point[1], point[2]))
+        # Slicer itself iterates to no more than 0.001 mm.
+        assert np.linalg.norm(found - moved) < (1e-4 if way == "FromParent" else 0.05)
+    assert bool(given.notes) == (way == "ToParent")

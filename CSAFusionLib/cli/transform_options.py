@@ -1,0 +1,108 @@
+"""Options that name a transform which is already known, and how they become one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from CSAFusionLib.cli.panels import REGISTRATION
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.registration.transform_files.frames import Frame, Frames
+from CSAFusionLib.registration.transform_files.matrices import MatrixKind
+from CSAFusionLib.registration.transform_files.reading import GivenTransform, read_given
+from CSAFusionLib.volumes.input_path import check_input_path
+from CSAFusionLib.volumes.reading import read_volume
+from CSAFusionLib.volumes.volume import Volume
+
+InitialTransform = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="T",
+        help="Start the registration there instead of at the headers.",
+        rich_help_panel=REGISTRATION,
+    ),
+]
+
+
+@dataclass(frozen=True)
+class TransformOptions:
+    """What a user can say of a given transform; each field tells of one, which a command names in its own way."""
+
+    inverse: Annotated[
+        bool,
+        typer.Option("--inverse", help="Take the given transform the other way round.", rich_help_panel=REGISTRATION),
+    ] = False
+    matrix: Annotated[
+        MatrixKind | None,
+        typer.Option(
+            case_sensitive=False,
+            help="What wrote a bare 4 x 4 matrix: fsl is FLIRT, ras is Greedy, NiftyReg or c3d.",
+            rich_help_panel=REGISTRATION,
+        ),
+    ] = None
+    transform_fixed: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="VOLUME",
+            help="The reference of the given transform's own registration, where it is another volume (FSL).",
+            rich_help_panel=REGISTRATION,
+        ),
+    ] = None
+    transform_moving: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="VOLUME",
+            help="The input of the given transform's own registration, where it is another volume (FSL).",
+            rich_help_panel=REGISTRATION,
+        ),
+    ] = None
+
+    def choice(self, files: Sequence[Path] | None, *, is_start: bool = False) -> TransformChoice | None:
+        """The transform that these files are; None where there are none.
+
+        Raises InputError for an option that tells of a transform when there is none, and for a missing file.
+        """
+        if files:
+            choice = TransformChoice(tuple(files), self, is_start)
+            for path in choice.inputs:
+                check_input_path(path)
+            return choice
+        for name, value in vars(self).items():
+            if value:
+                option = "--" + name.replace("_", "-")
+                raise InputError(f"{option} tells of a given transform, and none is given; name one or leave it out.")
+        return None
+
+
+@dataclass(frozen=True)
+class TransformChoice:
+    """The files of a given transform, what the user says of them, and whether a registration is to start there."""
+
+    files: tuple[Path, ...]
+    about: TransformOptions
+    is_start: bool = False
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """All files that are read, which no output may replace."""
+        return (*self.files, *filter(None, (self.about.transform_fixed, self.about.transform_moving)))
+
+    def read(self, fixed: Volume, moving: Volume, paths: tuple[Path, Path]) -> GivenTransform:
+        """The transform from the points of ``fixed`` to those of ``moving``; both and the paths they were read from.
+
+        Raises InputError as :func:`CSAFusionLib.registration.transform_files.reading.read_given` does.
+        """
+        between = self.about.transform_fixed, self.about.transform_moving
+        frames = Frames(Frame(fixed.image, paths[0]), Frame(moving.image, paths[1]))
+        other = [None if path is None else Frame(read_volume(path).image, path) for path in between]
+        return read_given(
+            self.files,
+            frames,
+            is_inverse=self.about.inverse,
+            matrix=self.about.matrix,
+            found_between=(other[0], other[1]),
+        )

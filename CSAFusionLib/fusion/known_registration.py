@@ -1,0 +1,49 @@
+"""Register two volumes as settings say, or by a transform that is given: used as it is, or to start from."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.progress import Progress, silent
+from CSAFusionLib.registration.given import as_registration, register_from
+from CSAFusionLib.registration.register import register
+from CSAFusionLib.registration.result import RegistrationResult
+from CSAFusionLib.registration.transform_files.reading import GivenTransform
+from CSAFusionLib.volumes.checking import check_volume
+from CSAFusionLib.volumes.volume import Volume
+
+
+def registration_by(
+    fixed: Volume,
+    moving: Volume,
+    settings: FusionSettings,
+    given: GivenTransform | None,
+    *,
+    is_start: bool = False,
+    progress: Progress = silent,
+) -> RegistrationResult:
+    """Return the registration of two volumes.
+
+    Args:
+        given: a transform that is used as it is, and checked; None registers as the settings say.
+        is_start: let that registration start at the given transform instead.
+
+    Raises:
+        InputError: a volume cannot be used, or under the given transform the volumes do not meet.
+        RegistrationError: the registration failed or its method is not installed.
+        Cancelled: from ``progress``.
+    """
+    for volume in (fixed, moving):
+        check_volume(volume)
+    if given is not None and not is_start:
+        return as_registration(fixed, moving, given, progress)
+    find = partial(
+        register,
+        method=settings.registration,
+        model=settings.transform_model,
+        seed=settings.seed,
+        threads=settings.threads,
+        progress=progress,
+    )
+    return find(fixed, moving) if given is None else register_from(fixed, moving, given, find)

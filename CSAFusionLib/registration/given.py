@@ -1,0 +1,99 @@
+"""Use a transform that is already known: instead of a registration, or as the place where one starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import SimpleITK as sitk
+
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.geometry.grid import ijk_to_lps, set_ijk_to_lps
+from CSAFusionLib.geometry.transform_algebra import as_affine, as_rigid, linear_matrix
+from CSAFusionLib.progress import Progress, silent
+from CSAFusionLib.registration.initialisation import overlap
+from CSAFusionLib.registration.methods import Method, TransformModel
+from CSAFusionLib.registration.preparation import prepare
+from CSAFusionLib.registration.quality.assessment import assess
+from CSAFusionLib.registration.result import RegistrationResult
+from CSAFusionLib.registration.transform_files.reading import GivenTransform
+from CSAFusionLib.volumes.volume import Volume
+
+_RIGID = 1e-5
+
+
+def as_registration(
+    fixed: Volume, moving: Volume, given: GivenTransform, progress: Progress = silent
+) -> RegistrationResult:
+    """Return a given transform as a registration, with the verdict of the check on it.
+
+    Raises InputError where under the transform the volumes do not meet; Cancelled from ``progress``.
+    """
+    check_meeting(fixed, moving, given.transform)
+    assessment = assess(prepare(fixed), prepare(moving), given.transform, progress=progress)
+    return RegistrationResult(
+        transform=given.transform,
+        method=Method.NONE,
+        model=None,
+        seconds=0.0,
+        metric=assessment.figures,
+        quality=assessment.quality,
+        warnings=given.notes,
+        given=given.sources,
+    )
+
+
+def register_from(
+    fixed: Volume, moving: Volume, given: GivenTransform, register: Callable[[Volume, Volume], RegistrationResult]
+) -> RegistrationResult:
+    """Register with the moving volume put where a given transform has it; that place takes the part of the headers.
+
+    The check's figures of before the registration are those of the given transform.
+
+    register: finds the transform from the fixed to the moving volume it is given.
+
+    Raises InputError where under the given transform the volumes do not meet, and what ``register`` raises.
+    """
+    check_meeting(fixed, moving, given.transform)
+    found = register(fixed, replace(moving, image=placed(moving.image, fixed.image, given.transform)))
+    return replace(
+        found,
+        transform=_one_after_the_other(found.transform, given.transform, found.model),
+        warnings=(*given.notes, *found.warnings),
+        started_from=given.sources,
+    )
+
+
+def check_meeting(fixed: Volume, moving: Volume, transform: sitk.Transform) -> None:
+    """Raise InputError when a transform, from fixed to moving points, takes no fixed voxel into the moving volume."""
+    if overlap(fixed.image, moving.image, transform):
+        return
+    advice = "check that it was found between these two"
+    if transform.IsLinear() and overlap(fixed.image, moving.image, as_affine(transform).GetInverse()):
+        advice = "its inverse does, so it seems to go from moving to fixed points (--inverse)"
+    raise InputError(f"Under the given transform '{moving.name}' does not reach '{fixed.name}' anywhere; {advice}.")
+
+
+def placed(moving: sitk.Image, fixed: sitk.Image, transform: sitk.Transform) -> sitk.Image:
+    """Put a moving image where a transform has it: by its header, or, for a deformation, resampled on the fixed grid.
+
+    transform: from fixed to moving points, LPS mm.
+    """
+    if not transform.IsLinear():
+        lowest = 0.0 if moving.GetNumberOfComponentsPerPixel() > 1 else float(sitk.GetArrayViewFromImage(moving).min())
+        return sitk.Resample(moving, fixed, transform, sitk.sitkLinear, lowest)
+    image = sitk.Image(moving)
+    set_ijk_to_lps(image, np.linalg.inv(linear_matrix(transform)) @ ijk_to_lps(moving))
+    return image
+
+
+def _one_after_the_other(first: sitk.Transform, second: sitk.Transform, model: TransformModel | None) -> sitk.Transform:
+    """One transform for two, the first applied first; of two linear ones a rigid one where nothing else is needed."""
+    both = sitk.CompositeTransform([second, first])
+    if not both.IsLinear():
+        return both
+    affine = as_affine(both)
+    square = np.reshape(affine.GetMatrix(), (3, 3))
+    is_rigid = np.abs(square @ square.T - np.eye(3)).max() < _RIGID and np.linalg.det(square) > 0
+    return as_rigid(affine) if is_rigid and model in (None, TransformModel.RIGID) else affine

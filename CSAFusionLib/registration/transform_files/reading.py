@@ -1,0 +1,162 @@
+"""Read the transforms that a user names, whatever wrote them, as one from fixed to moving points, LPS mm."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from CSAFusionLib import checks
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.geometry.transform_algebra import affine_of, as_affine
+from CSAFusionLib.registration.inversion import inverse_of
+from CSAFusionLib.registration.transform_files.fields import read_field
+from CSAFusionLib.registration.transform_files.formats import TransformFormat, text_of, transform_format_of
+from CSAFusionLib.registration.transform_files.frames import Frame, Frames
+from CSAFusionLib.registration.transform_files.lta import read_lta
+from CSAFusionLib.registration.transform_files.matrices import (
+    MatrixKind,
+    is_written_by_flirt,
+    matrix_to_lps,
+    parse_matrix,
+)
+from CSAFusionLib.registration.transform_files.slicer import read_inverse
+from CSAFusionLib.registration.transform_files.unusable import Unusable
+from CSAFusionLib.registration.transforms import read_transform
+from CSAFusionLib.volumes.input_path import check_input_path
+
+
+@dataclass(frozen=True)
+class GivenTransform:
+    """A transform that was not found here.
+
+    transform: takes points of the fixed volume to points of the moving one, LPS mm.
+    sources: what each of its files is (format) and its checksum (sha256), in the order in which they are applied.
+    notes: sentences that change how the result is read.
+    """
+
+    transform: sitk.Transform
+    sources: tuple[dict[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def read_given(
+    paths: Sequence[Path],
+    frames: Frames,
+    *,
+    is_inverse: bool = False,
+    matrix: MatrixKind | None = None,
+    found_between: tuple[Frame | None, Frame | None] = (None, None),
+) -> GivenTransform:
+    """Read one transform file, or several that are applied one after the other.
+
+    Args:
+        paths: the files, in the order of antsApplyTransforms: the first is the first to be applied to the fixed points.
+        frames: the volumes it is to be used on.
+        is_inverse: they go from the moving to the fixed volume, and their inverse is wanted.
+        matrix: what a bare matrix means; None takes it for FSL's, and says so unless FLIRT's own spacing shows it.
+        found_between: the fixed and the moving volume of the files' own registration, where they are other ones.
+
+    Raises:
+        InputError: a file is missing, damaged, of another format, needs other frames, or has no inverse.
+    """
+    own = frames.exchanged() if is_inverse else frames
+    own = Frames(found_between[0] or own.fixed, found_between[1] or own.moving)
+    given = _in_turn([_read(path, own, matrix) for path in paths])
+    return _undone(given, frames) if is_inverse else given
+
+
+def given_transform(
+    transform: object, frames: Frames, *, is_inverse: bool = False, matrix: MatrixKind | None = None
+) -> GivenTransform:
+    """Take a transform that a caller gives: a SimpleITK transform, a path, or paths as :func:`read_given` takes them.
+
+    Raises InputError for anything else, for a transform that is not one of 3-D points, and as :func:`read_given` does.
+    """
+    if isinstance(transform, sitk.Transform):
+        if transform.GetDimension() != 3:
+            raise InputError(f"The transform is a {transform.GetDimension()}-D one; give a 3-D one.")
+        given = GivenTransform(transform, ({"format": "in memory"},))
+        return _undone(given, frames) if is_inverse else given
+    paths = [transform] if isinstance(transform, str | os.PathLike) else transform
+    if not isinstance(paths, Sequence) or not paths or not all(isinstance(one, str | os.PathLike) for one in paths):
+        raise InputError(f"A transform is a SimpleITK transform, a file or several, not {checks.shown(transform)}.")
+    return read_given([Path(os.fsdecode(one)) for one in paths], frames, is_inverse=is_inverse, matrix=matrix)
+
+
+def _in_turn(given: list[GivenTransform]) -> GivenTransform:
+    if len(given) == 1:
+        return given[0]
+    # Of a composite the last is the first to be applied.
+    together = sitk.CompositeTransform([one.transform for one in reversed(given)])
+    return GivenTransform(
+        as_affine(together) if together.IsLinear() else together,
+        tuple(source for one in given for source in one.sources),
+        tuple(note for one in given for note in one.notes),
+    )
+
+
+def _undone(given: GivenTransform, frames: Frames) -> GivenTransform:
+    transform, error = inverse_of(given.transform, frames.moving.image)
+    sources = tuple(source | {"format": f"{source['format']}, inverse"} for source in given.sources)
+    notes = given.notes
+    if error:
+        notes += (f"The given transform was undone by iteration, to within {error:.2f} mm.",)
+    return GivenTransform(transform, sources, notes)
+
+
+def _read(path: Path, frames: Frames, matrix: MatrixKind | None) -> GivenTransform:
+    if check_input_path(path):
+        raise InputError(f"'{path}' is a folder; give a transform file.")
+    try:
+        transform, name, notes = _transform(path, transform_format_of(path), frames, matrix)
+    except Unusable as error:
+        raise InputError(f"'{path}' cannot be used as a transform: {error}.") from error
+    source = {"format": name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    return GivenTransform(transform, (source,), tuple(f"The given transform {note}" for note in notes))
+
+
+def _transform(
+    path: Path, found: TransformFormat, frames: Frames, kind: MatrixKind | None
+) -> tuple[sitk.Transform, str, tuple[str, ...]]:
+    """The transform of a file, what a summary calls it, and notes that go on after "The given transform"."""
+    if found is TransformFormat.ITK:
+        return _itk(path)
+    if found is TransformFormat.FIELD:
+        return read_field(path), found.value, ()
+    return _linear(path, found, frames, kind)
+
+
+def _itk(path: Path) -> tuple[sitk.Transform, str, tuple[str, ...]]:
+    by_slicer = read_inverse(path)
+    if by_slicer is None:
+        return read_transform(path), TransformFormat.ITK.value, ()
+    note = f"is the inverse of a deformation of Slicer's; it was undone by iteration, to within {by_slicer[1]:.2f} mm."
+    return by_slicer[0], "Slicer", (note,)
+
+
+def _linear(
+    path: Path, found: TransformFormat, frames: Frames, kind: MatrixKind | None
+) -> tuple[sitk.Transform, str, tuple[str, ...]]:
+    text = text_of(path.read_bytes())
+    if found is TransformFormat.LTA:
+        lps, said = read_lta(text, frames)
+        return affine_of(lps), found.value, said
+    matrix = parse_matrix(text)
+    assert matrix is not None
+    if not np.isfinite(matrix).all() or abs(np.linalg.det(matrix)) < 1e-9:
+        raise Unusable("its matrix has no inverse; save the transform again")
+    chosen = kind or MatrixKind.FSL
+    notes: tuple[str, ...] = ()
+    if kind is None and not is_written_by_flirt(text):
+        notes = (
+            "is a bare matrix, which does not say what wrote it; it was taken for one of FSL's FLIRT "
+            "(--matrix ras: of Greedy, NiftyReg or c3d).",
+        )
+    name = {MatrixKind.FSL: "FSL matrix", MatrixKind.RAS: "RAS matrix"}[chosen]
+    return affine_of(matrix_to_lps(matrix, chosen, frames)), name, notes
