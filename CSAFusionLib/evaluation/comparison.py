@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from CSAFusionLib.evaluation.clinical.flicker import flicker_table
-from CSAFusionLib.evaluation.contenders import Contender, by_method
+from CSAFusionLib.evaluation.compared_methods import ComparedMethod, by_method
 from CSAFusionLib.evaluation.lesion_table import measure_lesions
 from CSAFusionLib.evaluation.limit import OBJECTIVES, attainable
 from CSAFusionLib.evaluation.ranks import rank
@@ -55,33 +55,33 @@ class Comparison:
 
 
 def compare_methods(
-    contenders: Sequence[Contender], ours: str, pairs: Sequence[ImagePair], progress: Progress = silent
+    compared: Sequence[ComparedMethod], ours: str, pairs: Sequence[ImagePair], progress: Progress = silent
 ) -> Comparison:
-    """Fuse every pair with every contender, and measure the results; clinical tests and limits can be added.
+    """Fuse every pair with every method, and measure the results; clinical tests and limits can be added.
 
     Args:
-        ours: the contender that the others are tested against.
+        ours: the method that the others are tested against.
 
     Raises:
         Cancelled: from ``progress``.
     """
-    fused = fuse_all(contenders, pairs, progress)
+    fused = fuse_all(compared, pairs, progress)
     return Comparison(ours, pairs, fused, measure_all(pairs, fused, progress))
 
 
-def add_lesions(comparison: Comparison, contenders: Sequence[Contender], progress: Progress = silent) -> Comparison:
+def add_lesions(comparison: Comparison, compared: Sequence[ComparedMethod], progress: Progress = silent) -> Comparison:
     """Return the comparison with lesion retention; saved results have none.
 
     Raises:
         Cancelled: from ``progress``.
     """
-    methods = {contender.name: contender.method_for for contender in contenders if contender.method_for is not None}
+    methods = {method.name: method.method_for for method in compared if method.method_for is not None}
     return replace(comparison, lesions=measure_lesions(methods, comparison.pairs, progress))
 
 
 def add_clinical_tests(
     comparison: Comparison,
-    contenders: Sequence[Contender],
+    compared: Sequence[ComparedMethod],
     dataset: DataSet,
     *,
     registered: Path,
@@ -97,9 +97,9 @@ def add_clinical_tests(
         Cancelled: from ``progress``.
     """
     kinds = list(dict.fromkeys(pair.kind for pair in comparison.pairs))
-    methods = {contender.name: contender.volume_for for contender in contenders if contender.volume_for is not None}
+    methods = {method.name: method.volume_for for method in compared if method.volume_for is not None}
     flicker = flicker_table(methods, kinds, dataset, registered=registered, progress=progress)
-    return replace(add_lesions(comparison, contenders, progress), flicker=flicker)
+    return replace(add_lesions(comparison, compared, progress), flicker=flicker)
 
 
 def add_limits(comparison: Comparison, progress: Progress = silent) -> Comparison:

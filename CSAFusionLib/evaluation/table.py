@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from CSAFusionLib.evaluation.clinical.invention import invention
-from CSAFusionLib.evaluation.contenders import Contender
+from CSAFusionLib.evaluation.compared_methods import ComparedMethod
 from CSAFusionLib.metrics.measure import measure
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.training.pairs import ImagePair
@@ -18,17 +18,17 @@ FusedPictures = dict[str, np.ndarray]
 
 
 def fuse_all(
-    contenders: Sequence[Contender], pairs: Sequence[ImagePair], progress: Progress = silent
+    compared: Sequence[ComparedMethod], pairs: Sequence[ImagePair], progress: Progress = silent
 ) -> list[FusedPictures]:
-    """Fuse every pair with every contender, in whole grey values as a saved picture has them."""
+    """Fuse every pair with every method, in whole grey values as a saved picture has them."""
     fused: list[FusedPictures] = []
     for done, pair in enumerate(pairs):
         pictures: FusedPictures = {}
-        for index, contender in enumerate(contenders):
-            progress("Fusing", done * len(contenders) + index, len(pairs) * len(contenders))
-            pictures[contender.name] = to_picture(contender.fuse(pair))
+        for index, method in enumerate(compared):
+            progress("Fusing", done * len(compared) + index, len(pairs) * len(compared))
+            pictures[method.name] = to_picture(method.fuse(pair))
         fused.append(pictures)
-    progress("Fusing", len(pairs) * len(contenders), len(pairs) * len(contenders))
+    progress("Fusing", len(pairs) * len(compared), len(pairs) * len(compared))
     return fused
 
 

@@ -17,7 +17,7 @@ from PIL import Image
 from CSAFusionLib.cli.sheet import bounding_box, sheet
 from CSAFusionLib.demo.brain import read_t1, read_tissue
 from CSAFusionLib.evaluation.clinical.synthetic_lesions import insert, place_lesions
-from CSAFusionLib.evaluation.contenders import BUNDLED, by_weights
+from CSAFusionLib.evaluation.compared_methods import BUNDLED, by_weights
 from CSAFusionLib.evaluation.methods.catalogue import PLAIN_METHODS
 from CSAFusionLib.example.simulated_pet import simulate_pet
 from CSAFusionLib.training.pairs import PairKind

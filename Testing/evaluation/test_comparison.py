@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from CSAFusionLib.evaluation import comparison as module
+from CSAFusionLib.evaluation.compared_methods import ComparedMethod, by_method
 from CSAFusionLib.evaluation.comparison import Comparison, add_clinical_tests, add_limits, compare_methods
-from CSAFusionLib.evaluation.contenders import Contender, by_method
 from CSAFusionLib.evaluation.limit import OBJECTIVES
 from CSAFusionLib.evaluation.methods.average import average
 from CSAFusionLib.evaluation.methods.maximum import maximum
@@ -47,8 +47,8 @@ def test_clinical_tests_leave_out_saved_results_and_other_kinds(
         "flicker_table",
         lambda methods, kinds, dataset, registered, progress: (list(methods), kinds, dataset, registered),
     )
-    contenders = [by_method("average", average), Contender("saved", lambda pair: pair.a)]
-    tested = add_clinical_tests(comparison, contenders, DataSet(), registered=Path("registered"))
+    compared = [by_method("average", average), ComparedMethod("saved", lambda pair: pair.a)]
+    tested = add_clinical_tests(comparison, compared, DataSet(), registered=Path("registered"))
     assert tested.lesions == (["average"], comparison.pairs)
     kinds = [PairKind.CT_MRI, PairKind.T1_T2]
     assert tested.flicker == (["average"], kinds, DataSet(), Path("registered"))

@@ -4,41 +4,41 @@ import numpy as np
 import pytest
 
 from CSAFusionLib.errors import Cancelled
-from CSAFusionLib.evaluation.contenders import Contender, by_method
+from CSAFusionLib.evaluation.compared_methods import ComparedMethod, by_method
 from CSAFusionLib.evaluation.methods.average import average
 from CSAFusionLib.evaluation.methods.maximum import maximum
 from CSAFusionLib.evaluation.table import average_by_patient, fuse_all, measure_all, summarise, to_picture
 from CSAFusionLib.metrics.measure import measure
 from CSAFusionLib.training.pairs import ImagePair
 
-CONTENDERS = [by_method("average", average), by_method("maximum", maximum)]
+COMPARED = [by_method("average", average), by_method("maximum", maximum)]
 
 
-def test_every_contender_fuses_every_pair_once(pairs: list[ImagePair]) -> None:
+def test_every_method_fuses_every_pair_once(pairs: list[ImagePair]) -> None:
     asked: list[str] = []
 
     def fuse(pair: ImagePair) -> np.ndarray:
         asked.append(pair.name)
         return pair.a
 
-    fused = fuse_all([Contender("a", fuse), *CONTENDERS], pairs)
+    fused = fuse_all([ComparedMethod("a", fuse), *COMPARED], pairs)
     assert asked == [pair.name for pair in pairs]
     assert [list(pictures) for pictures in fused] == [["a", "average", "maximum"]] * 4
     np.testing.assert_array_equal(fused[1]["a"], (255 * pairs[1].a).round())
 
 
-def test_fusing_can_be_cancelled_between_contenders(pairs: list[ImagePair]) -> None:
+def test_fusing_can_be_cancelled_between_methods(pairs: list[ImagePair]) -> None:
     def cancel(stage: str, done: int, total: int) -> None:
         assert (stage, total) == ("Fusing", 8)
         if done == 3:
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        fuse_all(CONTENDERS, pairs, cancel)
+        fuse_all(COMPARED, pairs, cancel)
 
 
 def test_every_pair_is_measured_with_every_method_on_whole_grey_values(pairs: list[ImagePair]) -> None:
-    results = measure_all(pairs, fuse_all(CONTENDERS, pairs))
+    results = measure_all(pairs, fuse_all(COMPARED, pairs))
     assert list(zip(results.index, results["pair"], results["method"], strict=True)) == [
         (place, pair.name, method) for place, pair in enumerate(pairs) for method in ("average", "maximum")
     ]
@@ -48,12 +48,12 @@ def test_every_pair_is_measured_with_every_method_on_whole_grey_values(pairs: li
 
 
 def test_the_rows_tell_the_patient(pairs: list[ImagePair]) -> None:
-    results = measure_all(pairs, fuse_all(CONTENDERS[:1], pairs))
+    results = measure_all(pairs, fuse_all(COMPARED[:1], pairs))
     assert list(results["patient"]) == ["9", "9", "33", "ms-1"]
 
 
 def test_a_patient_with_many_slices_counts_no_more_than_one_with_few(pairs: list[ImagePair]) -> None:
-    results = measure_all(pairs, fuse_all(CONTENDERS[:1], pairs))
+    results = measure_all(pairs, fuse_all(COMPARED[:1], pairs))
     by_patient = average_by_patient(results)
     assert list(zip(by_patient["kind"], by_patient["patient"], by_patient["pairs"], strict=True)) == [
         ("CT-MRI", "9", 2),

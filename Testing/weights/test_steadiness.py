@@ -9,7 +9,7 @@ import pytest
 
 from CSAFusionLib.evaluation.clinical.flicker import flicker_for_detail
 from CSAFusionLib.evaluation.clinical.slabs import read_slabs
-from CSAFusionLib.evaluation.contenders import BUNDLED, by_weights
+from CSAFusionLib.evaluation.compared_methods import BUNDLED, by_weights
 from CSAFusionLib.evaluation.methods import slice_by_slice
 from CSAFusionLib.training.dataset import read_dataset
 from CSAFusionLib.training.pairs import PairKind
@@ -21,15 +21,15 @@ def test_shared_gains_are_steadier_than_slices_alone_and_at_most_five_percent_ab
 ) -> None:
     dataset = read_dataset(shared_data)
     quick = replace(dataset, volumes=[pair for pair in dataset.volumes if not pair.name.startswith("pyapetnet")])
-    contender = by_weights("CSAFusion", BUNDLED)
-    alone = slice_by_slice(contender.method_for(kind))
+    method = by_weights("CSAFusion", BUNDLED)
+    alone = slice_by_slice(method.method_for(kind))
     for slab in read_slabs(quick, [kind], registered=tmp_path):
         a, b = slab.a[:8], slab.b[:8]
         average, shared, own = (
             flicker_for_detail(a, b, fused)
             for fused in (
                 (a + b) / 2,
-                contender.volume_for(kind)(a, b, slab.spacing),
+                method.volume_for(kind)(a, b, slab.spacing),
                 alone(a, b, slab.spacing),
             )
         )

@@ -43,8 +43,8 @@ def ablate(
     kept, so the command can be stopped and run again.
     """
     check_packages()
+    from CSAFusionLib.evaluation.compared_methods import by_weights
     from CSAFusionLib.evaluation.comparison import add_lesions, compare_methods
-    from CSAFusionLib.evaluation.contenders import by_weights
     from CSAFusionLib.evaluation.report.figures import to_svg, weight_curves
     from CSAFusionLib.evaluation.report.markdown import to_markdown
     from CSAFusionLib.evaluation.report.tables import tables_of
@@ -66,14 +66,14 @@ def ablate(
     variants = _chosen(variants, only)
     described = read_dataset(data, dataset)
     torch_device = choose_device(device).torch_device
-    contenders = [by_weights("reference", run / "best.safetensors", torch_device)]
+    compared = [by_weights("reference", run / "best.safetensors", torch_device)]
     with ProgressBar() as progress:
         weights = train_variants(
             variants, described, output, registered=registered, device=torch_device, progress=progress
         )
-        contenders += [by_weights(name, path, torch_device) for name, path in weights.items()]
+        compared += [by_weights(name, path, torch_device) for name, path in weights.items()]
         pairs = read_pairs(described, reference.kinds, "val", registered=registered, progress=progress)
-        comparison = add_lesions(compare_methods(contenders, "reference", pairs, progress), contenders, progress)
+        comparison = add_lesions(compare_methods(compared, "reference", pairs, progress), compared, progress)
     about = [f"Every network is trained as {run} was, for {reference.epochs} epochs; what is named is changed."]
     text = to_markdown(tables_of(comparison), about, "reference")
     written: dict[Path, Writer] = {output / f"{what}.md": content_writer(text)}

@@ -20,7 +20,7 @@ from CSAFusionLib.files.whole import content_writer, write_whole
 from CSAFusionLib.fusion.device import choose_device
 
 if TYPE_CHECKING:
-    from CSAFusionLib.evaluation.contenders import Contender
+    from CSAFusionLib.evaluation.compared_methods import ComparedMethod
     from CSAFusionLib.training.pairs import ImagePair, Split
 
 _PACKAGES = ("jinja2", "matplotlib", "pandas", "pywt", "scipy", "skimage", "statsmodels")
@@ -69,8 +69,8 @@ def evaluate(
 ) -> None:
     """Compare fusion methods on pairs of images, and print tables as Markdown."""
     check_packages()
+    from CSAFusionLib.evaluation.compared_methods import BUNDLED, check_names
     from CSAFusionLib.evaluation.comparison import add_clinical_tests, add_limits, compare_methods
-    from CSAFusionLib.evaluation.contenders import BUNDLED, check_names
     from CSAFusionLib.evaluation.report.files import report_files
     from CSAFusionLib.evaluation.report.markdown import to_markdown
     from CSAFusionLib.evaluation.report.tables import tables_of
@@ -86,14 +86,14 @@ def evaluate(
     with ProgressBar() as progress:
         chosen = read_pairs(described, chosen_kinds, part, registered=registered, progress=progress)
         chosen = chosen if pairs is None else evenly_spaced(chosen, pairs)
-        contenders = [*plain, *networks, *_saved(results or [], chosen)]
-        check_names(contenders)
-        comparison = compare_methods(contenders, networks[0].name, chosen, progress)
+        compared = [*plain, *networks, *_saved(results or [], chosen)]
+        check_names(compared)
+        comparison = compare_methods(compared, networks[0].name, chosen, progress)
         if clinical:
-            comparison = add_clinical_tests(comparison, contenders, described, registered=registered, progress=progress)
+            comparison = add_clinical_tests(comparison, compared, described, registered=registered, progress=progress)
         if limit:
             comparison = add_limits(comparison, progress)
-        about = _about(chosen, part, contenders)
+        about = _about(chosen, part, compared)
         summary = to_markdown(tables_of(comparison), about, comparison.ours)
         if output is not None:
             progress("Writing the report", 0, 0)
@@ -113,24 +113,24 @@ def check_packages() -> None:
         raise InputError(f"The evaluation needs {', '.join(missing)}; install with pip install 'csafusion[evaluate]'.")
 
 
-def _plain(names: str | None) -> list[Contender]:
-    from CSAFusionLib.evaluation.contenders import by_method
+def _plain(names: str | None) -> list[ComparedMethod]:
+    from CSAFusionLib.evaluation.compared_methods import by_method
     from CSAFusionLib.evaluation.methods.catalogue import PLAIN_METHODS, plain_methods
 
     chosen = PLAIN_METHODS if names is None else plain_methods(names.split(","))
     return [by_method(name, method) for name, method in chosen.items()]
 
 
-def _networks(texts: Sequence[str], device: str) -> list[Contender]:
-    from CSAFusionLib.evaluation.contenders import by_weights
+def _networks(texts: Sequence[str], device: str) -> list[ComparedMethod]:
+    from CSAFusionLib.evaluation.compared_methods import by_weights
 
-    contenders = []
+    compared = []
     for text in texts:
         wanted, balance = _split_balance(text)
         default = f"{Path(wanted).stem} {balance:+g}" if balance else Path(wanted).stem
         name, chosen = parse_named(wanted, "weights") if "=" in wanted else (default, wanted)
-        contenders.append(by_weights(name, chosen, device, balance))
-    return contenders
+        compared.append(by_weights(name, chosen, device, balance))
+    return compared
 
 
 def _split_balance(text: str) -> tuple[str, float]:
@@ -145,15 +145,15 @@ def _split_balance(text: str) -> tuple[str, float]:
     return weights, balance
 
 
-def _saved(texts: Sequence[str], pairs: Sequence[ImagePair]) -> list[Contender]:
-    from CSAFusionLib.evaluation.contenders import by_results
+def _saved(texts: Sequence[str], pairs: Sequence[ImagePair]) -> list[ComparedMethod]:
+    from CSAFusionLib.evaluation.compared_methods import by_results
 
     named = [parse_named(text, "folder of results") for text in texts]
     return [by_results(name, Path(folder), pairs) for name, folder in named]
 
 
-def _about(pairs: Sequence[ImagePair], part: Split, contenders: Sequence[Contender]) -> list[str]:
+def _about(pairs: Sequence[ImagePair], part: Split, compared: Sequence[ComparedMethod]) -> list[str]:
     counts = Counter(pair.kind.value for pair in pairs)
     measured = ", ".join(f"{count} of {kind}" for kind, count in counts.items())
-    told = [f"{contender.name}: {contender.about}." for contender in contenders if contender.about]
+    told = [f"{method.name}: {method.about}." for method in compared if method.about]
     return [f"Pairs of images, patients of {part}: {measured}.", *told]

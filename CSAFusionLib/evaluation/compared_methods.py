@@ -1,4 +1,4 @@
-"""What takes part in a comparison: plain methods, networks, saved results and the attainable limit, all alike."""
+"""The methods of a comparison: baselines, networks, saved results and the attainable limit, all alike."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BUNDLED = "CSAFusion"
 
 
 @dataclass(frozen=True)
-class Contender:
+class ComparedMethod:
     """A name for the tables, and how it fuses a pair; ``method_for`` a kind fuses any other two slices as well.
 
     ``volume_for`` a kind fuses volumes. Saved results have neither: they know no other pairs than those they were made
@@ -36,13 +36,13 @@ class Contender:
     about: str = ""
 
 
-def by_method(name: str, method: FusionMethod) -> Contender:
-    """Return the contender that fuses every kind of pair with one method."""
+def by_method(name: str, method: FusionMethod) -> ComparedMethod:
+    """Return the compared method that fuses every kind of pair alike."""
     return _by_kind(name, lambda kind: method, lambda kind: slice_by_slice(method))
 
 
-def by_weights(name: str, weights: str | Path, device: str = "cpu", balance: float = 0.0) -> Contender:
-    """Return the contender that fuses with bundled weights or a file's; :data:`BUNDLED` chooses them by the kind.
+def by_weights(name: str, weights: str | Path, device: str = "cpu", balance: float = 0.0) -> ComparedMethod:
+    """Return the method that fuses with bundled weights or a file's; :data:`BUNDLED` chooses them by the kind.
 
     Args:
         balance: strength of the two sources, from -1 (A alone) over 0 (as the network balances them) to 1 (B alone).
@@ -60,29 +60,29 @@ def by_weights(name: str, weights: str | Path, device: str = "cpu", balance: flo
     return _by_networks(name, lambda kind: method, f"weights {info.name}, SHA-256 {info.sha256}{shifted}")
 
 
-def by_results(name: str, folder: Path, pairs: Sequence[ImagePair]) -> Contender:
-    """Return the contender whose fused pictures of ``pairs`` lie in a folder.
+def by_results(name: str, folder: Path, pairs: Sequence[ImagePair]) -> ComparedMethod:
+    """Return the method whose fused pictures of ``pairs`` lie in a folder.
 
     Raises:
         InputError: as :func:`CSAFusionLib.evaluation.methods.saved_results.read_results` does.
     """
     results = read_results(folder, pairs)
-    return Contender(name, lambda pair: results[pair.kind, pair.name], about=f"pictures in {folder}")
+    return ComparedMethod(name, lambda pair: results[pair.kind, pair.name], about=f"pictures in {folder}")
 
 
-def check_names(contenders: Sequence[Contender]) -> None:
-    """Refuse two contenders of one name.
+def check_names(compared: Sequence[ComparedMethod]) -> None:
+    """Refuse two methods of one name.
 
     Raises:
         InputError: naming it.
     """
-    names = [contender.name for contender in contenders]
+    names = [method.name for method in compared]
     for name in names:
         if names.count(name) > 1:
             raise InputError(f"Two methods are named '{name}'; give each a name of its own.")
 
 
-def _by_networks(name: str, method_for: Callable[[PairKind], NetworkMethod], about: str) -> Contender:
+def _by_networks(name: str, method_for: Callable[[PairKind], NetworkMethod], about: str) -> ComparedMethod:
     return _by_kind(name, method_for, lambda kind: method_for(kind).fuse_volume, about)
 
 
@@ -91,5 +91,5 @@ def _by_kind(
     method_for: Callable[[PairKind], FusionMethod],
     volume_for: Callable[[PairKind], VolumeMethod],
     about: str = "",
-) -> Contender:
-    return Contender(name, lambda pair: method_for(pair.kind)(pair.a, pair.b), method_for, volume_for, about)
+) -> ComparedMethod:
+    return ComparedMethod(name, lambda pair: method_for(pair.kind)(pair.a, pair.b), method_for, volume_for, about)

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.evaluation import contenders as module
-from CSAFusionLib.evaluation.contenders import BUNDLED, by_method, by_results, by_weights, check_names
+from CSAFusionLib.evaluation import compared as module
+from CSAFusionLib.evaluation.compared_methods import BUNDLED, by_method, by_results, by_weights, check_names
 from CSAFusionLib.evaluation.methods.maximum import maximum
 from CSAFusionLib.training.pairs import ImagePair, PairKind
 from CSAFusionLib.volumes.pictures import write_picture
@@ -16,10 +16,10 @@ from CSAFusionLib.weights.weights_file import read_weights
 
 
 def test_a_method_fuses_every_kind_of_pair(pairs: list[ImagePair]) -> None:
-    contender = by_method("maximum", maximum)
+    method = by_method("maximum", maximum)
     for pair in pairs:
-        np.testing.assert_array_equal(contender.fuse(pair), np.maximum(pair.a, pair.b))
-    assert contender.method_for(PairKind.PET_MRI) is maximum
+        np.testing.assert_array_equal(method.fuse(pair), np.maximum(pair.a, pair.b))
+    assert method.method_for(PairKind.PET_MRI) is maximum
 
 
 def test_the_bundled_weights_follow_the_kind_of_the_pair(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,18 +31,18 @@ def test_the_bundled_weights_follow_the_kind_of_the_pair(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(module, "load_network", load)
     monkeypatch.setattr(module, "NetworkMethod", lambda *arguments: arguments)
-    contender = by_weights("CSAFusion", BUNDLED, "cuda", 0.3)
+    method = by_weights("CSAFusion", BUNDLED, "cuda", 0.3)
     kinds = (PairKind.CT_MRI, PairKind.SPECT_MRI, PairKind.PET_MRI, PairKind.T1_T2, PairKind.CT_MRI)
     chosen = ["ct-mr", "spect-mr", "pet-mr", "t1-t2", "ct-mr"]
-    assert [contender.method_for(kind) for kind in kinds] == [(name, "cuda", 0.3) for name in chosen]
+    assert [method.method_for(kind) for kind in kinds] == [(name, "cuda", 0.3) for name in chosen]
     assert loaded == ["ct-mr", "spect-mr", "pet-mr", "t1-t2"]
 
 
 def test_a_weights_file_fuses_every_kind(weights_file: Path, pairs: list[ImagePair]) -> None:
-    contender = by_weights("mine", weights_file)
-    fused = contender.fuse(pairs[0])
+    method = by_weights("mine", weights_file)
+    fused = method.fuse(pairs[0])
     assert fused.shape == pairs[0].a.shape
-    assert not np.array_equal(fused, contender.fuse(pairs[1]))
+    assert not np.array_equal(fused, method.fuse(pairs[1]))
 
 
 def test_a_balance_gives_a_source_more_strength_up_to_leaving_the_other_out(
@@ -71,12 +71,12 @@ def test_saved_results_are_looked_up_by_their_pair_and_fuse_nothing_else(
     for pair in pairs:
         (tmp_path / pair.kind.value).mkdir(exist_ok=True)
         write_picture((255 * pair.b).round().astype(np.uint8), tmp_path / pair.kind.value / f"{pair.name}.png")
-    contender = by_results("theirs", tmp_path, pairs)
-    np.testing.assert_allclose(contender.fuse(pairs[3]), pairs[3].b, atol=0.002)
-    assert contender.method_for is None
+    method = by_results("theirs", tmp_path, pairs)
+    np.testing.assert_allclose(method.fuse(pairs[3]), pairs[3].b, atol=0.002)
+    assert method.method_for is None
 
 
-def test_two_contenders_of_one_name_are_refused() -> None:
+def test_two_methods_of_one_name_are_refused() -> None:
     names = ("average", "mine", "mine")
     with pytest.raises(InputError, match="Two methods are named 'mine'"):
         check_names([by_method(name, maximum) for name in names])
