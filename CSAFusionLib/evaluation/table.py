@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from CSAFusionLib.evaluation.clinical.invention import invention
+from CSAFusionLib.evaluation.clinical.artefacts import artefacts
 from CSAFusionLib.evaluation.compared_methods import ComparedMethod
 from CSAFusionLib.metrics.measure import measure
 from CSAFusionLib.progress import Progress, silent
@@ -35,7 +35,7 @@ def fuse_all(
 def measure_all(
     pairs: Sequence[ImagePair], fused: Sequence[FusedPictures], progress: Progress = silent
 ) -> pd.DataFrame:
-    """Return a row for each pair and method: kind, patient and name of the pair, the method, metrics and invention.
+    """Return a row for each pair and method: kind, patient and name of the pair, the method, metrics and artefacts.
 
     The index is the pair's place in ``pairs``.
     """
@@ -48,7 +48,7 @@ def measure_all(
         for method, picture in pictures.items():
             progress("Measuring", len(rows), total)
             image = picture.astype(np.float64)
-            rows.append({**about, "method": method, **measure(a, b, image), **invention(a, b, image)})
+            rows.append({**about, "method": method, **measure(a, b, image), **artefacts(a, b, image)})
             places.append(place)
     progress("Measuring", total, total)
     return pd.DataFrame(rows, index=places)

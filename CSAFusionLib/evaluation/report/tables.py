@@ -23,7 +23,7 @@ def tables_of(comparison: Comparison) -> list[Table]:
     tables = [_means(comparison), _ranks(comparison), _paired(comparison), _all(comparison)]
     if comparison.lesions is not None:
         tables.append(_lesions(comparison.lesions))
-    tables.append(_invention(comparison))
+    tables.append(_artefacts(comparison))
     if comparison.flicker is not None:
         tables += [_flicker(comparison.flicker), _consistency(comparison.flicker)]
     if comparison.limits is not None:
@@ -105,10 +105,10 @@ def _lesions(lesions: pd.DataFrame) -> Table:
     )
 
 
-def _invention(comparison: Comparison) -> Table:
-    columns = ["invention", "invention 99.9 %"]
+def _artefacts(comparison: Comparison) -> Table:
+    columns = ["artefacts", "artefacts 99.9 %"]
     return Table(
-        "Invention",
+        "Artefacts",
         "Structure that neither source explains, in grey values of 255: the largest residual of a linear regression on "
         "both sources in a window of 7 pixels, and its 99.9th percentile. Less is better; a change from one source to "
         "the other counts too.",

@@ -14,7 +14,7 @@ from CSAFusionLib.training.pairs import ImagePair, PairKind
 METHODS = ("average", "maximum", "ours")
 METRICS = (
     *INDICATORS, "SSIM(A)", "SSIM(B)", "EPI(A)", "EPI(B)", "SSIM balance", "EPI balance", "EPIg(A)", "EPIg(B)",
-    "QNCIE_r", "SF", "AG", "invention", "invention 99.9 %",
+    "QNCIE_r", "SF", "AG", "artefacts", "artefacts 99.9 %",
 )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ def column(table: Table, name: str, kind: str = "CT-MRI") -> dict[str, str]:
 
 def test_every_part_of_the_comparison_has_a_table(tables: dict[str, Table]) -> None:
     assert list(tables) == [
-        "Means", "Ranks", "ours against each other method", "All methods at once", "Lesion retention", "Invention",
+        "Means", "Ranks", "ours against each other method", "All methods at once", "Lesion retention", "Artefacts",
         "Flicker", "Tissue consistency",
         "Share of the attainable limit", "The attainable limit", "Balance and further metrics", "By patient",
     ]  # fmt: skip
@@ -31,15 +31,15 @@ def test_every_part_of_the_comparison_has_a_table(tables: dict[str, Table]) -> N
 def test_what_was_not_tested_has_none(comparison: Comparison) -> None:
     titles = [table.title for table in tables_of(replace(comparison, lesions=None, flicker=None, limits=None))]
     assert not {"Lesion retention", "Flicker", "The attainable limit"} & set(titles)
-    assert "Invention" in titles
+    assert "Artefacts" in titles
 
 
-def test_the_means_mark_the_highest_values_and_invention_the_lowest(tables: dict[str, Table]) -> None:
+def test_the_means_mark_the_highest_values_and_artefacts_the_lowest(tables: dict[str, Table]) -> None:
     def best(table: Table) -> set[str]:
         return {row[1].text for row in table.cells() if any(cell.best for cell in row)}
 
     assert best(tables["Means"]) == {"ours"}
-    assert best(tables["Invention"]) == {"average"}
+    assert best(tables["Artefacts"]) == {"average"}
 
 
 def test_activity_has_no_best_value(tables: dict[str, Table]) -> None:

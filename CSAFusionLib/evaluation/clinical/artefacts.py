@@ -1,4 +1,4 @@
-"""No invention: structure of the fused image that neither source explains."""
+"""Artefacts (hallucination): structure of the fused image that neither source explains."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _RIDGE = 0.1
 """Grey values squared: enough to tell a flat source from one with structure, and less than whole numbers' rounding."""
 
 
-def invention(a: np.ndarray, b: np.ndarray, fused: np.ndarray) -> dict[str, float]:
+def artefacts(a: np.ndarray, b: np.ndarray, fused: np.ndarray) -> dict[str, float]:
     """Return the largest and the 99.9th percentile of :func:`unexplained`, in grey values; 0 is perfect.
 
     Args:
@@ -19,7 +19,7 @@ def invention(a: np.ndarray, b: np.ndarray, fused: np.ndarray) -> dict[str, floa
         fused: (H, W), 0 to 255.
     """
     residual = unexplained(a, b, fused)
-    return {"invention": float(residual.max()), "invention 99.9 %": float(np.percentile(residual, 99.9))}
+    return {"artefacts": float(residual.max()), "artefacts 99.9 %": float(np.percentile(residual, 99.9))}
 
 
 def unexplained(a: np.ndarray, b: np.ndarray, fused: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from CSAFusionLib.evaluation.clinical.invention import invention, unexplained
+from CSAFusionLib.evaluation.clinical.artefacts import artefacts, unexplained
 
 
 def textured(seed: int) -> np.ndarray:
@@ -29,12 +29,12 @@ def test_it_is_the_residual_of_a_ridge_regression_in_the_window_around_each_pixe
 
 def test_weights_that_change_slowly_invent_nothing() -> None:
     weight = np.linspace(0.3, 0.7, 70)
-    assert invention(A, B, weight * A + (1 - weight) * B)["invention"] < 2
+    assert artefacts(A, B, weight * A + (1 - weight) * B)["artefacts"] < 2
 
 
 @pytest.mark.parametrize("fused", [A, 0.3 * A + 0.7 * B, 255 - A / 2, 40 + 0 * A, 1.4 * A + 20])
 def test_any_linear_combination_of_the_sources_invents_nothing(fused: np.ndarray) -> None:
-    assert invention(A, B, fused)["invention"] < 0.5
+    assert artefacts(A, B, fused)["artefacts"] < 0.5
 
 
 def test_a_spot_that_neither_source_has_is_found_where_it_is() -> None:
@@ -56,13 +56,13 @@ def test_in_empty_sources_all_is_invented_but_a_constant() -> None:
     empty = np.zeros((20, 20))
     dot = np.zeros((20, 20))
     dot[10, 10] = 49
-    assert invention(empty, empty, dot + 30)["invention"] == pytest.approx(48)
+    assert artefacts(empty, empty, dot + 30)["artefacts"] == pytest.approx(48)
 
 
 def test_both_figures_are_of_the_same_residual() -> None:
     fused = textured(3)
     residual = unexplained(A, B, fused)
-    assert invention(A, B, fused) == {
-        "invention": residual.max(),
-        "invention 99.9 %": pytest.approx(np.quantile(residual, 0.999)),
+    assert artefacts(A, B, fused) == {
+        "artefacts": residual.max(),
+        "artefacts 99.9 %": pytest.approx(np.quantile(residual, 0.999)),
     }
