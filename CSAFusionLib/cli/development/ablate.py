@@ -39,13 +39,13 @@ def ablate(
 ) -> None:
     """Train variants of a training with its own settings, and compare them on the val patients.
 
-    The table has the lesions too; of losses there is also a figure. What is already trained in the output folder is
+    The table has the lesions too; of losses there is also a plot. What is already trained in the output folder is
     kept, so the command can be stopped and run again.
     """
     check_packages()
     from CSAFusionLib.evaluation.compared_methods import by_weights
     from CSAFusionLib.evaluation.comparison import add_lesions, compare_methods
-    from CSAFusionLib.evaluation.report.figures import to_svg, weight_curves
+    from CSAFusionLib.evaluation.report.plots import to_svg, weight_curves
     from CSAFusionLib.evaluation.report.markdown import to_markdown
     from CSAFusionLib.evaluation.report.tables import tables_of
     from CSAFusionLib.evaluation.weight_scan import by_weight

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _PACKAGES = ("jinja2", "matplotlib", "pandas", "pywt", "scipy", "skimage", "statsmodels")
 
 Output = Annotated[
-    Path | None, typer.Option("-o", "--output", metavar="FOLDER", help="Also save tables and a page with figures.")
+    Path | None, typer.Option("-o", "--output", metavar="FOLDER", help="Also save tables and a page with plots.")
 ]
 Few = Annotated[int | None, typer.Option(min=1, help="Only so many pairs of each kind, evenly spaced; a quick look.")]
 Weights = Annotated[

@@ -22,7 +22,7 @@ def for_spreadsheet(text: str) -> str:
     return f"'{shown}" if shown.lstrip().startswith(_FORMULA) else shown
 
 
-def for_figure(text: str) -> str:
+def for_plot(text: str) -> str:
     """Return a text that matplotlib takes neither for mathematics nor, by its first character, for none to be shown."""
     shown = printable(text).replace("$", r"\$")
     return f" {shown}" if shown.startswith("_") else shown

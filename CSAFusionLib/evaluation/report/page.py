@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from CSAFusionLib.evaluation.comparison import Comparison
-from CSAFusionLib.evaluation.report.figures import box_plots, curves, to_svg
+from CSAFusionLib.evaluation.report.plots import box_plots, curves, to_svg
 from CSAFusionLib.evaluation.report.layout import Table
 from CSAFusionLib.evaluation.report.panels import panels_of
 from CSAFusionLib.text import printable

@@ -7,8 +7,8 @@ import io
 import pandas as pd
 import pytest
 
-from CSAFusionLib.evaluation.report.escaping import for_figure, for_markdown, for_spreadsheet
-from CSAFusionLib.evaluation.report.figures import box_plots, curves, to_svg
+from CSAFusionLib.evaluation.report.escaping import for_plot, for_markdown, for_spreadsheet
+from CSAFusionLib.evaluation.report.plots import box_plots, curves, to_svg
 from CSAFusionLib.evaluation.report.files import _csv
 
 
@@ -47,4 +47,4 @@ def test_in_a_figure_a_name_is_neither_mathematics_nor_hidden(comparison) -> Non
         assert "\x01" not in svg
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == [r"\$\frac{\$", " _hidden?", "ours"]
-    assert for_figure("a_b") == "a_b"
+    assert for_plot("a_b") == "a_b"

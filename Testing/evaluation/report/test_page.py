@@ -52,7 +52,7 @@ def test_it_has_every_table_and_the_figures_and_images_of_every_kind(html: str, 
     for table in tables_of(comparison):
         assert table.title in titles
     for kind in ("CT-MRI", "T1-T2"):
-        assert f"{kind}: figures and images" in titles
+        assert f"{kind}: plots and images" in titles
     assert "CT-MRI 33000: lowest SSIM sum of ours" in titles
     assert "T1-T2 ms-001: median SSIM sum of ours" in titles
 

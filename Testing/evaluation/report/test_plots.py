@@ -5,7 +5,7 @@ import pytest
 from matplotlib.colors import to_rgba
 
 from CSAFusionLib.evaluation.comparison import Comparison
-from CSAFusionLib.evaluation.report.figures import box_plots, curves, to_svg, weight_curves
+from CSAFusionLib.evaluation.report.plots import box_plots, curves, to_svg, weight_curves
 from CSAFusionLib.metrics.measure import INDICATORS
 
 RED = to_rgba("#c0392b")

@@ -1,4 +1,4 @@
-"""Figures of one kind of pair: the spread of each indicator, and its course from pair to pair."""
+"""Plots of one kind of pair: the spread of each indicator, and its course from pair to pair."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from matplotlib.colors import TABLEAU_COLORS
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from CSAFusionLib.evaluation.report.escaping import for_figure
+from CSAFusionLib.evaluation.report.escaping import for_plot
 from CSAFusionLib.metrics.measure import INDICATORS
 
 _COLUMNS = 3
@@ -32,7 +32,7 @@ def box_plots(results: pd.DataFrame, ours: str) -> Figure:
 
     def draw(axes: Axes, indicator: str) -> None:
         values = [results.loc[results["method"] == method, indicator] for method in methods]
-        names = [for_figure(method) for method in methods]
+        names = [for_plot(method) for method in methods]
         boxes = axes.boxplot(
             values, orientation="horizontal", tick_labels=names, widths=0.6, patch_artist=True, flierprops={"ms": 3}
         )
@@ -57,7 +57,7 @@ def curves(results: pd.DataFrame, ours: str) -> Figure:
             if method == ours:
                 style = {"color": _OURS, "lw": 2.2, "zorder": 3}
             values = of_method[method][indicator].to_numpy()
-            axes.plot(range(1, len(values) + 1), values, label=for_figure(method), marker=".", ms=3, **style)
+            axes.plot(range(1, len(values) + 1), values, label=for_plot(method), marker=".", ms=3, **style)
         axes.grid(alpha=0.3)
         axes.set_xlabel("pair")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
