@@ -18,7 +18,7 @@ from CSAFusionLib.cli.sheet import bounding_box, sheet
 from CSAFusionLib.demo.brain import read_t1, read_tissue
 from CSAFusionLib.evaluation.clinical.synthetic_lesions import insert, place_lesions
 from CSAFusionLib.evaluation.compared_methods import BUNDLED, by_weights
-from CSAFusionLib.evaluation.methods.catalogue import PLAIN_METHODS
+from CSAFusionLib.evaluation.methods.baselines import BASELINES
 from CSAFusionLib.example.simulated_pet import simulate_pet
 from CSAFusionLib.training.pairs import PairKind
 
@@ -35,7 +35,7 @@ def main() -> None:
     pet, mr = slices()
     network = by_weights(BUNDLED, BUNDLED).method_for
     assert network is not None
-    methods = [*(PLAIN_METHODS[name] for name in METHODS), network(PairKind.PET_MRI)]
+    methods = [*(BASELINES[name] for name in METHODS), network(PairKind.PET_MRI)]
     pairs = [(marked(pet), mr), (pet, marked(mr))]
     rows = [((a, b, *(fuse(a, b) for fuse in methods)), (1.0, 1.0)) for a, b in pairs]
     titles = ["PET, lesions in the first row", "MR, lesions in the second", *METHODS, "CSAFusion"]

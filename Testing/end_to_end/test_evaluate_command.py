@@ -34,7 +34,7 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def evaluated(csafusion: Callable, data: Path, weights_file: Path) -> Callable:
-    """Evaluate CT-MRI pairs with a network of random weights and two plain methods."""
+    """Evaluate CT-MRI pairs with a network of random weights and two baselines."""
 
     def run(*words: object) -> object:
         common = ("--kinds", "CT-MRI", "--methods", "average,maximum", "--no-clinical", "--device", "cpu")
@@ -85,7 +85,7 @@ def test_the_other_part_of_the_data_can_be_asked_for(evaluated: Callable) -> Non
     [
         (("--split", "test"), "must be 'train' or 'val'"),
         (("--kinds", "CT"), "no kind of pair named 'CT'"),
-        (("--methods", "median"), "no plain method named 'median'"),
+        (("--methods", "median"), "no baseline named 'median'"),
         (("--weights", "mine=no.safetensors"), "no.safetensors' does not exist"),
         (("--weights", "no-such"), "no weights named no-such"),
         (("--weights", "ct-mr@2"), "'ct-mr@2' has no balance of -1 (A alone) to 1 (B alone)"),

@@ -39,7 +39,7 @@ Weights = Annotated[
         show_default=False,
     ),
 ]
-Methods = Annotated[str | None, typer.Option(help="Plain methods, with commas between them; all when left out.")]
+Methods = Annotated[str | None, typer.Option(help="Baselines, with commas between them; all when left out.")]
 Results = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME=FOLDER", help="Another's fused pictures: KIND/PAIR.png, or PAIR.png for one kind."),
@@ -115,9 +115,9 @@ def check_packages() -> None:
 
 def _plain(names: str | None) -> list[ComparedMethod]:
     from CSAFusionLib.evaluation.compared_methods import by_method
-    from CSAFusionLib.evaluation.methods.catalogue import PLAIN_METHODS, plain_methods
+    from CSAFusionLib.evaluation.methods.baselines import BASELINES, baselines_named
 
-    chosen = PLAIN_METHODS if names is None else plain_methods(names.split(","))
+    chosen = BASELINES if names is None else baselines_named(names.split(","))
     return [by_method(name, method) for name, method in chosen.items()]
 
 

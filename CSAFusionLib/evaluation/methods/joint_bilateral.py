@@ -1,4 +1,4 @@
-"""INS: layers split by a joint bilateral filter, fused by local gradient energy.
+"""INS, reimplemented: layers split by a joint bilateral filter, fused by local gradient energy.
 
 Li, Zhou, Tan, Zhang and Zhao 2021, "Multimodal medical image fusion based on joint bilateral filter and local gradient
 energy", Information Sciences 569, 302-325. Written anew from descriptions: the article's abstract and the accounts in

@@ -1,4 +1,4 @@
-"""CSAFusionLib.evaluation.methods.catalogue, and what every plain method must do."""
+"""CSAFusionLib.evaluation.methods.baselines, and what every baseline must do."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import pytest
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.evaluation.methods import FusionMethod
-from CSAFusionLib.evaluation.methods.catalogue import PLAIN_METHODS, plain_methods
+from CSAFusionLib.evaluation.methods.baselines import BASELINES, baselines_named
 
-every_method = pytest.mark.parametrize("fuse", PLAIN_METHODS.values(), ids=PLAIN_METHODS)
+every_method = pytest.mark.parametrize("fuse", BASELINES.values(), ids=BASELINES)
 
 
 def noise(seed: int, shape: tuple[int, int] = (61, 48)) -> np.ndarray:
@@ -24,9 +24,9 @@ def test_the_result_is_like_the_sources(fuse: FusionMethod, shape: tuple[int, in
     assert 0 <= fused.min() < fused.max() <= 1
 
 
-@pytest.mark.parametrize("name", sorted({*PLAIN_METHODS} - {"brighter average"}))
+@pytest.mark.parametrize("name", sorted({*BASELINES} - {"brighter average"}))
 def test_a_source_fused_with_itself_stays_as_it_is(name: str) -> None:
-    np.testing.assert_allclose(PLAIN_METHODS[name](noise(0), noise(0)), noise(0), atol=1e-5)
+    np.testing.assert_allclose(BASELINES[name](noise(0), noise(0)), noise(0), atol=1e-5)
 
 
 @every_method
@@ -41,10 +41,15 @@ def test_black_stays_black(fuse: FusionMethod) -> None:
 
 
 def test_methods_are_found_by_name() -> None:
-    assert plain_methods(["INS", "average"]) == {"INS": PLAIN_METHODS["INS"], "average": PLAIN_METHODS["average"]}
+    named = baselines_named(["maximum", "average"])
+    assert named == {"maximum": BASELINES["maximum"], "average": BASELINES["average"]}
+
+
+def test_what_was_named_ins_is_labelled_as_a_reimplementation() -> None:
+    assert list(baselines_named(["INS"])) == ["INS (reimplemented)"]
 
 
 def test_a_name_that_is_none_is_refused_with_the_names_there_are() -> None:
-    choice = "no plain method named 'median'; choose from average, brighter average, maximum, "
+    choice = "no baseline named 'median'; choose from average, brighter average, maximum, "
     with pytest.raises(InputError, match=choice):
-        plain_methods(["average", "median"])
+        baselines_named(["average", "median"])

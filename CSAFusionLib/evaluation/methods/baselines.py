@@ -1,4 +1,4 @@
-"""The plain methods by the names the tables use."""
+"""The baselines by the names the tables use."""
 
 from __future__ import annotations
 
@@ -12,24 +12,27 @@ from CSAFusionLib.evaluation.methods.laplacian_pyramid import laplacian_pyramid
 from CSAFusionLib.evaluation.methods.maximum import maximum
 from CSAFusionLib.evaluation.methods.wavelet import wavelet
 
-PLAIN_METHODS: dict[str, FusionMethod] = {
+BASELINES: dict[str, FusionMethod] = {
     "average": average,
     "brighter average": brighter_average,
     "maximum": maximum,
     "Laplacian pyramid": laplacian_pyramid,
     "DWT": wavelet,
     "guided filter": guided_filter,
-    "INS": joint_bilateral,
+    "INS (reimplemented)": joint_bilateral,
 }
 
+_FORMER_NAMES = {"INS": "INS (reimplemented)"}
 
-def plain_methods(names: list[str]) -> dict[str, FusionMethod]:
-    """Return the plain methods of these names.
+
+def baselines_named(names: list[str]) -> dict[str, FusionMethod]:
+    """Return the baselines of these names.
 
     Raises:
         InputError: naming the first that there is none of.
     """
+    names = [_FORMER_NAMES.get(name, name) for name in names]
     for name in names:
-        if name not in PLAIN_METHODS:
-            raise InputError(f"There is no plain method named '{name}'; choose from {', '.join(PLAIN_METHODS)}.")
-    return {name: PLAIN_METHODS[name] for name in names}
+        if name not in BASELINES:
+            raise InputError(f"There is no baseline named '{name}'; choose from {', '.join(BASELINES)}.")
+    return {name: BASELINES[name] for name in names}
