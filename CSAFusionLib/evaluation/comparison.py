@@ -13,9 +13,9 @@ from CSAFusionLib.evaluation.clinical.flicker import flicker_table
 from CSAFusionLib.evaluation.compared_methods import ComparedMethod, by_method
 from CSAFusionLib.evaluation.lesion_table import measure_lesions
 from CSAFusionLib.evaluation.limit import OBJECTIVES, attainable
-from CSAFusionLib.evaluation.ranks import rank
 from CSAFusionLib.evaluation.statistics import compare
-from CSAFusionLib.evaluation.table import FusedPictures, average_by_patient, fuse_all, measure_all, summarise
+from CSAFusionLib.evaluation.summaries import average_by_patient, rank, summarise
+from CSAFusionLib.evaluation.table import FusedPictures, fuse_all, measure_all
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.training.dataset import DataSet
 from CSAFusionLib.training.pairs import ImagePair

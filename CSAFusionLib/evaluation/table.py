@@ -1,4 +1,4 @@
-"""Methods by metrics: measured pair by pair, then averaged within a patient, then over patients."""
+"""Methods by metrics, measured pair by pair."""
 
 from __future__ import annotations
 
@@ -52,26 +52,6 @@ def measure_all(
             places.append(place)
     progress("Measuring", total, total)
     return pd.DataFrame(rows, index=places)
-
-
-def average_by_patient(results: pd.DataFrame) -> pd.DataFrame:
-    """Return the number of pairs and the mean of each metric, a row for each kind, method and patient."""
-    groups = results.groupby(["kind", "method", "patient"], sort=False)
-    means = groups.mean(numeric_only=True)
-    means.insert(0, "pairs", groups.size())
-    return means.reset_index()
-
-
-def summarise(by_patient: pd.DataFrame) -> pd.DataFrame:
-    """Return the mean over patients of :func:`average_by_patient`, a row for each kind and method.
-
-    A patient with many slices counts no more than one with few.
-    """
-    groups = by_patient.groupby(["kind", "method"], sort=False)
-    means = groups.mean(numeric_only=True)
-    means["pairs"] = groups["pairs"].sum()
-    means.insert(0, "patients", groups.size())
-    return means.reset_index()
 
 
 def to_picture(image: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from torch.nn import functional
 from torch.utils.data import Dataset
 
 from CSAFusionLib.training.augmentation import augment
-from CSAFusionLib.training.lesions import add_lesions
+from CSAFusionLib.training.lesion_augmentation import add_lesions
 from CSAFusionLib.training.pairs import ImagePair, PairKind
 
 _LEAST_CONTENT = 0.25

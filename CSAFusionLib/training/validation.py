@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from CSAFusionLib.losses.fusion_loss import training_loss_terms, weighted_sum
 from CSAFusionLib.training.configuration import TrainingConfiguration
-from CSAFusionLib.training.lesions import add_lesions
+from CSAFusionLib.training.lesion_augmentation import add_lesions
 from CSAFusionLib.training.pairs import ImagePair
 
 

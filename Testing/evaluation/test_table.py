@@ -5,9 +5,8 @@ import pytest
 
 from CSAFusionLib.errors import Cancelled
 from CSAFusionLib.evaluation.compared_methods import ComparedMethod, by_method
-from CSAFusionLib.evaluation.methods.average import average
-from CSAFusionLib.evaluation.methods.maximum import maximum
-from CSAFusionLib.evaluation.table import average_by_patient, fuse_all, measure_all, summarise, to_picture
+from CSAFusionLib.evaluation.methods.pointwise import average, maximum
+from CSAFusionLib.evaluation.table import fuse_all, measure_all, to_picture
 from CSAFusionLib.metrics.measure import measure
 from CSAFusionLib.training.pairs import ImagePair
 
@@ -50,20 +49,6 @@ def test_every_pair_is_measured_with_every_method_on_whole_grey_values(pairs: li
 def test_the_rows_tell_the_patient(pairs: list[ImagePair]) -> None:
     results = measure_all(pairs, fuse_all(COMPARED[:1], pairs))
     assert list(results["patient"]) == ["9", "9", "33", "ms-1"]
-
-
-def test_a_patient_with_many_slices_counts_no_more_than_one_with_few(pairs: list[ImagePair]) -> None:
-    results = measure_all(pairs, fuse_all(COMPARED[:1], pairs))
-    by_patient = average_by_patient(results)
-    assert list(zip(by_patient["kind"], by_patient["patient"], by_patient["pairs"], strict=True)) == [
-        ("CT-MRI", "9", 2),
-        ("CT-MRI", "33", 1),
-        ("T1-T2", "ms-1", 1),
-    ]
-    summary = summarise(by_patient)
-    first, second, third, _ = results["VIF"]
-    assert summary["VIF"][0] == pytest.approx(((first + second) / 2 + third) / 2)
-    assert (list(summary["patients"]), list(summary["pairs"])) == ([2, 1], [3, 1])
 
 
 def test_a_picture_has_whole_grey_values_within_its_range() -> None:

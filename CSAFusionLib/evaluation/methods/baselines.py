@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.evaluation.methods import FusionMethod
-from CSAFusionLib.evaluation.methods.average import average
-from CSAFusionLib.evaluation.methods.brighter_average import brighter_average
 from CSAFusionLib.evaluation.methods.guided_filter import guided_filter
 from CSAFusionLib.evaluation.methods.joint_bilateral import joint_bilateral
 from CSAFusionLib.evaluation.methods.laplacian_pyramid import laplacian_pyramid
-from CSAFusionLib.evaluation.methods.maximum import maximum
+from CSAFusionLib.evaluation.methods.pointwise import average, brighter_average, maximum
 from CSAFusionLib.evaluation.methods.wavelet import wavelet
 
 BASELINES: dict[str, FusionMethod] = {

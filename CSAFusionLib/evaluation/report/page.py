@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from CSAFusionLib.evaluation.comparison import Comparison
-from CSAFusionLib.evaluation.report.plots import box_plots, curves, to_svg
 from CSAFusionLib.evaluation.report.layout import Table
 from CSAFusionLib.evaluation.report.panels import panels_of
+from CSAFusionLib.evaluation.report.plots import box_plots, curves, to_svg
 from CSAFusionLib.text import printable
 from CSAFusionLib.training.pairs import PairKind
 

@@ -71,7 +71,7 @@ def weight_curves(summary: pd.DataFrame) -> Figure:
     """Draw, for each indicator, a line for each term of the loss over what its weight is multiplied by.
 
     Args:
-        summary: the rows of one kind, as :func:`CSAFusionLib.evaluation.weight_scan.by_weight` gives.
+        summary: the rows of one kind, as :func:`CSAFusionLib.evaluation.summaries.by_weight` gives.
     """
     terms = list(summary["term"].unique())
     factors = sorted(summary["factor"].unique())

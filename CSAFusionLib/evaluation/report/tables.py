@@ -5,11 +5,10 @@ from __future__ import annotations
 import pandas as pd
 
 from CSAFusionLib.evaluation.comparison import Comparison
-from CSAFusionLib.evaluation.distance import share_of_limit
 from CSAFusionLib.evaluation.lesion_table import summarise_lesions
 from CSAFusionLib.evaluation.limit import OBJECTIVES
 from CSAFusionLib.evaluation.report.layout import Table
-from CSAFusionLib.evaluation.table import average_by_patient, summarise
+from CSAFusionLib.evaluation.summaries import average_by_patient, share_of_limit, summarise
 from CSAFusionLib.metrics.measure import INDICATORS
 
 MAIN = ("SSIM(A)", "SSIM(B)", "SSIM sum", "EPI(A)", "EPI(B)", "EPI sum", "QNCIE", "FMI", "VIF", "QABF")

@@ -7,9 +7,9 @@ import io
 import pandas as pd
 import pytest
 
-from CSAFusionLib.evaluation.report.escaping import for_plot, for_markdown, for_spreadsheet
-from CSAFusionLib.evaluation.report.plots import box_plots, curves, to_svg
+from CSAFusionLib.evaluation.report.escaping import for_markdown, for_plot, for_spreadsheet
 from CSAFusionLib.evaluation.report.files import _csv
+from CSAFusionLib.evaluation.report.plots import box_plots, curves, to_svg
 
 
 @pytest.mark.parametrize(
