@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from CSAFusionLib.batch.case import Case, Place
 from CSAFusionLib.batch.layout import FAILED, Record, read_record
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.files.atomic_write import Writer, atomic_write, content_writer
 from CSAFusionLib.files.temporary import OwnedFolder
-from CSAFusionLib.files.whole import Writer, content_writer, write_whole
 from CSAFusionLib.json_text import to_json
 from CSAFusionLib.stopping import undisturbed
 
@@ -38,12 +38,12 @@ def place_case(case: Case, out: Path, result: FusionResult, sidecar: Callable[[]
         draft.mkdir()
         names = _names(case.place, result)
         try:
-            write_whole({draft / names[role]: writer for role, writer in _writers(result, names).items()})
+            atomic_write({draft / names[role]: writer for role, writer in _writers(result, names).items()})
             outputs = {role: {"file": name, "sha256": _sha256(draft / name)} for role, name in names.items()}
             values = sidecar()
             values = {**_until_inputs(values), "outputs": outputs, **values, **case.place.described}
             texts = {**case.place.sidecars, case.place.sidecar: values}
-            write_whole({draft / name: content_writer(to_json(held, indent=2) + "\n") for name, held in texts.items()})
+            atomic_write({draft / name: content_writer(to_json(held, indent=2) + "\n") for name, held in texts.items()})
         except InputError as error:
             raise InputError(str(error).replace(str(draft), str(folder))) from error
         _put(draft, folder, case.place, staging / "before")
@@ -54,7 +54,7 @@ def place_case(case: Case, out: Path, result: FusionResult, sidecar: Callable[[]
 def place_failure(record: Record) -> None:
     """Write the record of a failed case; InputError or OSError when the disk refuses it."""
     record.file.parent.mkdir(parents=True, exist_ok=True)
-    write_whole({record.file: content_writer(to_json(record.values, indent=2) + "\n")})
+    atomic_write({record.file: content_writer(to_json(record.values, indent=2) + "\n")})
 
 
 def _writers(result: FusionResult, names: dict[str, str]) -> dict[str, Writer]:

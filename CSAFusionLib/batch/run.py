@@ -19,8 +19,8 @@ from CSAFusionLib.batch.resuming import ended
 from CSAFusionLib.batch.summary import Summary
 from CSAFusionLib.cli.user_errors import EXPECTED, sentence_for
 from CSAFusionLib.errors import Interrupted
+from CSAFusionLib.files.atomic_write import atomic_write, content_writer
 from CSAFusionLib.files.temporary import sweep
-from CSAFusionLib.files.whole import content_writer, write_whole
 from CSAFusionLib.json_text import to_json
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class Batch:
             for name, content in self.top.items()
         }
         if texts:
-            write_whole({self.out / name: content_writer(text) for name, text in texts.items()})
+            atomic_write({self.out / name: content_writer(text) for name, text in texts.items()})
 
 
 def _sentence(error: BaseException) -> str:

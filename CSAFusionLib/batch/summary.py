@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from CSAFusionLib.batch.layout import Record
-from CSAFusionLib.files.whole import content_writer, write_whole
+from CSAFusionLib.files.atomic_write import atomic_write, content_writer
 from CSAFusionLib.text import printable
 
 COLUMNS = (
@@ -56,7 +56,7 @@ class Summary:
     def _write_all(self) -> None:
         rows = sorted(self._rows, key=lambda name: self._order.get(name, len(self._order)))
         text = _line(COLUMNS) + "".join(self._rows[name] for name in rows)
-        write_whole({self._file: content_writer(text)})
+        atomic_write({self._file: content_writer(text)})
 
     def _row(self, record: Record) -> str:
         return _line(_cells(record, self._file.parent))

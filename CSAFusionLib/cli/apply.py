@@ -14,7 +14,7 @@ from CSAFusionLib.cli.panels import INPUTS, OUTPUTS, REGISTRATION
 from CSAFusionLib.cli.progress_bar import ProgressBar
 from CSAFusionLib.cli.summary import print_warnings, print_written
 from CSAFusionLib.cli.transform_options import TransformOptions
-from CSAFusionLib.files.whole import write_whole
+from CSAFusionLib.files.atomic_write import atomic_write
 from CSAFusionLib.fusion.provenance import NOTICE
 from CSAFusionLib.registration.application import apply_to
 from CSAFusionLib.volumes.checking import check_grid
@@ -72,7 +72,7 @@ def apply(
         given = choice.read(*volumes, (reference, moving))
         progress("Resampling", 0, 0)
         image = apply_to(volumes[1], volumes[0], given.transform, labels=labels)
-        write_whole({output: volume_writer(image, partial(progress, "Writing", 0, 0))}, progress)
+        atomic_write({output: volume_writer(image, partial(progress, "Writing", 0, 0))}, progress)
     typer.echo("Transform    " + ", ".join(source["format"] for source in given.sources))
     print_warnings([*notes_of(*volumes), *given.notes])
     print_written([output])

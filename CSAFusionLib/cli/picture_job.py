@@ -15,8 +15,8 @@ from CSAFusionLib.cli.outputs import check_extension, check_outputs, filled_fold
 from CSAFusionLib.cli.progress_bar import ProgressBar
 from CSAFusionLib.cli.summary import print_fusion_summary, print_written
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.files.atomic_write import Writer, atomic_write, content_writer
 from CSAFusionLib.files.paths import check_folder, is_same_file
-from CSAFusionLib.files.whole import Writer, content_writer, write_whole
 from CSAFusionLib.fusion.pictures import FusedPictures, fuse_pictures
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.json_text import to_json
@@ -60,7 +60,7 @@ def fuse_picture_files(fixed: Path, moving: Path, settings: FusionSettings, outp
             picture = montage([(*sources[0], result.pictures[0] / np.float32(255))])
             writers[outputs.png] = picture_writer(picture)
         with filled_folder(outputs.fused) if in_folders else nullcontext():
-            write_whole(writers, progress)
+            atomic_write(writers, progress)
     print_fusion_summary(result.provenance)
     print_written([outputs.fused] if in_folders else writers)
 

@@ -16,7 +16,7 @@ from CSAFusionLib.cli.panels import OUTPUTS, REGISTRATION
 from CSAFusionLib.cli.progress_bar import ProgressBar
 from CSAFusionLib.cli.summary import print_registration, print_warnings, print_written
 from CSAFusionLib.cli.transform_options import InitialTransform, TransformOptions
-from CSAFusionLib.files.whole import Writer, write_whole
+from CSAFusionLib.files.atomic_write import Writer, atomic_write
 from CSAFusionLib.fusion.alignment import darkest
 from CSAFusionLib.fusion.known_registration import registration_by
 from CSAFusionLib.fusion.provenance import NOTICE
@@ -111,7 +111,7 @@ def register(
         volumes = within_float32(volumes[0]), within_float32(volumes[1])
         result = registration_by(*volumes, settings, start, is_start=True, progress=progress)
         writers = outputs.writers(volumes, result, progress)
-        write_whole(writers, progress)
+        atomic_write(writers, progress)
     print_registration(as_values(result))
     print_warnings([*notes_of(*volumes), *result.warnings])
     print_written(writers)

@@ -15,7 +15,7 @@ from CSAFusionLib.cli.outputs import check_extension, check_outputs
 from CSAFusionLib.cli.progress_bar import ProgressBar
 from CSAFusionLib.cli.summary import print_fusion_summary, print_written
 from CSAFusionLib.cli.transform_options import TransformChoice
-from CSAFusionLib.files.whole import Writer, content_writer, write_whole
+from CSAFusionLib.files.atomic_write import Writer, atomic_write, content_writer
 from CSAFusionLib.fusion.device import choose_device
 from CSAFusionLib.fusion.known_registration import registration_by
 from CSAFusionLib.fusion.memory_need import memory_need
@@ -92,7 +92,7 @@ def fuse_volume_files(
             registration = registration_by(*volumes, settings, given, is_start=known.is_start, progress=progress)
         result = fuse_volumes(*volumes, settings, registration=registration, progress=progress)
         writers = outputs.writers(result, settings, progress)
-        write_whole(writers, progress)
+        atomic_write(writers, progress)
     print_fusion_summary(result.provenance)
     print_written(writers)
     return result

@@ -16,8 +16,8 @@ import SimpleITK as sitk
 
 from CSAFusionLib import checks
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.files.atomic_write import Writer, atomic_write, content_writer
 from CSAFusionLib.files.paths import check_folder, is_taken
-from CSAFusionLib.files.whole import Writer, content_writer, write_whole
 from CSAFusionLib.fusion.result import FusionResult
 from CSAFusionLib.fusion.saved import entry, lists_of_numbers, registration_of, registration_values, texts
 from CSAFusionLib.json_text import to_json
@@ -54,7 +54,7 @@ def save_result(result: FusionResult, folder: Path) -> None:
     writers[folder / _TRANSFORM] = transform_writer(result.registration.transform)
     writers[folder / _DESCRIPTION] = content_writer(to_json(description, indent=2) + "\n")
     folder.mkdir(exist_ok=True)
-    write_whole(writers)
+    atomic_write(writers)
 
 
 def load_result(folder: Path) -> FusionResult:

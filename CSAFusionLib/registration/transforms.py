@@ -12,8 +12,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.files.atomic_write import Unwritable, Writer, atomic_write
 from CSAFusionLib.files.paths import place_of
-from CSAFusionLib.files.whole import Unwritable, Writer, write_whole
 from CSAFusionLib.registration.transform_guard import can_be_read
 from CSAFusionLib.volumes.input_path import check_input_path
 
@@ -55,7 +55,7 @@ def write_transform(transform: sitk.Transform, path: str | Path) -> None:
     Raises InputError as :func:`check_transform_path` does, or when the disk refuses the file.
     """
     path = check_transform_path(path, deformable=not transform.IsLinear())
-    write_whole({path: transform_writer(transform)})
+    atomic_write({path: transform_writer(transform)})
 
 
 def transform_writer(transform: sitk.Transform) -> Writer:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.files.whole import Unwritable, whole_file
+from CSAFusionLib.files.atomic_write import Unwritable, atomic_write
 from CSAFusionLib.training.configuration import TrainingConfiguration
 
 _KEYS = {"fingerprint", "network", "averaged", "optimiser", "scheduler", "epoch", "best"}
@@ -21,11 +21,14 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 
     Raises InputError when the disk refuses it.
     """
-    with whole_file(path) as whole:
-        torch.save(state, whole)
-        with zipfile.ZipFile(whole) as archive:
+
+    def write(file: Path) -> None:
+        torch.save(state, file)
+        with zipfile.ZipFile(file) as archive:
             if archive.testzip() is not None:
                 raise Unwritable("the disk does not keep it whole")
+
+    atomic_write({path: write})
 
 
 def load_checkpoint(path: Path, configuration: TrainingConfiguration) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from CSAFusionLib import checks
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.files.whole import content_writer, write_whole
+from CSAFusionLib.files.atomic_write import atomic_write, content_writer
 from CSAFusionLib.json_text import to_json
 from CSAFusionLib.losses.fusion_loss import LossWeights, current_name
 from CSAFusionLib.losses.retention import TARGET
@@ -57,7 +57,7 @@ class TrainingConfiguration:
     def write(self, path: Path) -> None:
         """Write all settings to ``path`` as JSON."""
         settings = {**asdict(self), "kinds": [kind.value for kind in self.kinds]}
-        write_whole({path: content_writer(to_json(settings, indent=2) + "\n")})
+        atomic_write({path: content_writer(to_json(settings, indent=2) + "\n")})
 
     @classmethod
     def read(cls, path: Path) -> TrainingConfiguration:

@@ -18,7 +18,7 @@ from typing import IO
 import numpy as np
 import SimpleITK as sitk
 
-from CSAFusionLib.files.whole import Unwritable
+from CSAFusionLib.files.atomic_write import Unwritable
 
 CHUNK = 2**20
 """Bytes of voxels that are written or read at a time."""

@@ -10,7 +10,7 @@ import SimpleITK as sitk
 from PIL import Image
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.files.whole import Writer, content_writer, write_whole
+from CSAFusionLib.files.atomic_write import Writer, atomic_write, content_writer
 from CSAFusionLib.volumes.input_path import check_input_path
 from CSAFusionLib.volumes.quiet import itk_warnings_off
 
@@ -46,7 +46,7 @@ def write_picture(array: np.ndarray, path: str | Path) -> None:
     path = Path(path)
     if path.suffix.lower() != ".png":
         raise InputError(f"'{path}' is not a picture format that can be written; end it in .png.")
-    write_whole({path: picture_writer(array)})
+    atomic_write({path: picture_writer(array)})
 
 
 def picture_writer(array: np.ndarray) -> Writer:

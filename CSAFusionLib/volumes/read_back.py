@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from CSAFusionLib.files.whole import Unwritable
+from CSAFusionLib.files.atomic_write import Unwritable
 from CSAFusionLib.geometry.grid import corners_apart
 from CSAFusionLib.volumes.encoding import CHUNK, Layout, voxels_of
 from CSAFusionLib.volumes.quiet import itk_warnings_off

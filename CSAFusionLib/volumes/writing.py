@@ -8,8 +8,8 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.files.atomic_write import Writer, atomic_write
 from CSAFusionLib.files.paths import place_of
-from CSAFusionLib.files.whole import Writer, write_whole
 from CSAFusionLib.volumes.encoding import encode, layout_of
 from CSAFusionLib.volumes.read_back import check_written
 
@@ -23,7 +23,7 @@ def write_volume(image: sitk.Image, path: str | Path) -> None:
     the volume or where it lies.
     """
     path = check_output_path(path)
-    write_whole({path: volume_writer(image)})
+    atomic_write({path: volume_writer(image)})
 
 
 def volume_writer(image: sitk.Image, on_chunk: Callable[[], None] = lambda: None, *, compressed: bool = True) -> Writer:

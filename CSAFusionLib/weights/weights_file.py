@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.files.whole import Unwritable, whole_file
+from CSAFusionLib.files.atomic_write import Unwritable, atomic_write
 from CSAFusionLib.network.configuration import NetworkConfiguration
 from CSAFusionLib.volumes.input_path import check_input_path
 
@@ -41,13 +41,16 @@ def save_weights(network: CSAFusion, path: Path, *, about: dict[str, str] | None
     metadata["configuration"] = configuration
     metadata["tensors_sha256"] = tensors_sha256(tensors)
     metadata["sha256"] = _content_sha256(configuration, metadata["tensors_sha256"])
-    with whole_file(path) as whole:
+
+    def write(file: Path) -> None:
         try:
-            save_file(tensors, whole, metadata=metadata)
+            save_file(tensors, file, metadata=metadata)
         except SafetensorError as error:
             raise Unwritable(str(error)) from error
-        if not _holds(whole, metadata["tensors_sha256"]):
+        if not _holds(file, metadata["tensors_sha256"]):
             raise Unwritable("the disk does not keep it whole")
+
+    atomic_write({path: write})
 
 
 def read_weights(path: Path) -> tuple[CSAFusion, NetworkConfiguration]:

@@ -11,7 +11,7 @@ import SimpleITK as sitk
 
 from CSAFusionLib import checks
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.files.whole import content_writer
+from CSAFusionLib.files.atomic_write import content_writer
 from CSAFusionLib.fusion.pipeline import FusionResult
 from CSAFusionLib.fusion.result_folder import CONTRIBUTION, IMAGES
 from CSAFusionLib.fusion.saved import entry, lists_of_numbers, registration_of, registration_values, texts

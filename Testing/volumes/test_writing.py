@@ -12,7 +12,7 @@ import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import Cancelled, InputError
-from CSAFusionLib.files.whole import write_whole
+from CSAFusionLib.files.atomic_write import atomic_write
 from CSAFusionLib.volumes import writing
 from CSAFusionLib.volumes.encoding import Layout, encode
 from CSAFusionLib.volumes.writing import check_output_path, volume_writer, write_volume
@@ -138,7 +138,7 @@ def test_writing_can_be_stopped_in_the_midst_of_a_volume(tmp_path: Path) -> None
     for name in ("a.nii", "a.nii.gz", "a.nrrd", "a.mha"):
         calls.clear()
         with pytest.raises(Cancelled):
-            write_whole({tmp_path / name: volume_writer(image, stop)})
+            atomic_write({tmp_path / name: volume_writer(image, stop)})
     assert list(tmp_path.iterdir()) == []
 
 

@@ -15,7 +15,7 @@ from CSAFusionLib.cli.outputs import check_output_folder
 from CSAFusionLib.cli.progress_bar import ProgressBar
 from CSAFusionLib.cli.summary import print_written
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.files.whole import Writer, content_writer, write_whole
+from CSAFusionLib.files.atomic_write import Writer, atomic_write, content_writer
 from CSAFusionLib.fusion.device import choose_device
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def ablate(
     if what == "losses":
         for kind, rows in by_weight(comparison.summary, "reference").groupby("kind"):
             written[output / f"losses-{kind}.svg"] = content_writer(to_svg(weight_curves(rows)))
-    write_whole(written)
+    atomic_write(written)
     typer.echo(text, nl=False)
     print_written(written)
 

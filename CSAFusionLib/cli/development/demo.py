@@ -12,7 +12,7 @@ from CSAFusionLib.cli.progress_bar import ProgressBar
 from CSAFusionLib.cli.summary import print_fusion_summary, print_written
 from CSAFusionLib.demo.brain import read_t1, read_tissue
 from CSAFusionLib.example.simulated_pet import known_movement, simulate_pet
-from CSAFusionLib.files.whole import write_whole
+from CSAFusionLib.files.atomic_write import atomic_write
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.geometry.transform_algebra import target_registration_error
 from CSAFusionLib.intensity.modality import Modality
@@ -54,7 +54,7 @@ def demo(
             output / "pet_simulated.nii.gz": volume_writer(pet),
         } | outputs.writers(result, settings, progress)
         with filled_folder(output):
-            write_whole(writers, progress)
+            atomic_write(writers, progress)
     print_fusion_summary(result.provenance)
     errors = target_registration_error(result.registration.transform, known_movement(), head_points(t1))
     typer.echo(f"Registration error over the brain: mean {errors.mean():.2f} mm, largest {errors.max():.2f} mm")

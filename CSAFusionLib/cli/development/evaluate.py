@@ -16,7 +16,7 @@ from CSAFusionLib.cli.outputs import check_output_folder, filled_folder
 from CSAFusionLib.cli.progress_bar import ProgressBar
 from CSAFusionLib.cli.summary import print_written
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.files.whole import content_writer, write_whole
+from CSAFusionLib.files.atomic_write import atomic_write, content_writer
 from CSAFusionLib.fusion.device import choose_device
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def evaluate(
             contents = report_files(comparison, about)
             written = {output / name: content_writer(content) for name, content in contents.items()}
             with filled_folder(output):
-                write_whole(written, progress)
+                atomic_write(written, progress)
     typer.echo(summary, nl=False)
     if output is not None:
         print_written(written)

@@ -17,8 +17,8 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import RegistrationError
+from CSAFusionLib.files.atomic_write import Writer
 from CSAFusionLib.files.temporary import OwnedFolder
-from CSAFusionLib.files.whole import Writer
 from CSAFusionLib.processes import ChildProcess, module_command, module_variables
 from CSAFusionLib.stopping import ends_in_order
 from CSAFusionLib.volumes.writing import volume_writer

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
-from CSAFusionLib.files.whole import content_writer
+from CSAFusionLib.files.atomic_write import content_writer
 from CSAFusionLib.geometry.transform_algebra import as_affine, as_rigid
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.engines.child import (

@@ -9,7 +9,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from CSAFusionLib.files.whole import content_writer, write_whole
+from CSAFusionLib.files.atomic_write import atomic_write, content_writer
 from CSAFusionLib.json_text import to_json
 from CSAFusionLib.slicer_host.checkerboard import add_checkerboard, are_on_one_grid, remove_checkerboard
 from CSAFusionLib.slicer_host.comparison import Comparison
@@ -199,4 +199,4 @@ class ResultSection:
 
 
 def _save(provenance: dict[str, Any], path: Path) -> None:
-    write_whole({path: content_writer(to_json(provenance, indent=2) + "\n")})
+    atomic_write({path: content_writer(to_json(provenance, indent=2) + "\n")})

@@ -53,7 +53,7 @@ class _Draft:
         return self.file.with_name("before")
 
 
-def write_whole(writers: Mapping[Path, Writer], progress: Progress = silent) -> None:
+def atomic_write(writers: Mapping[Path, Writer], progress: Progress = silent) -> None:
     """Write every file beside its place, then put them all in place; a failure leaves everything as it was.
 
     A link is followed. A file that is replaced keeps its mode.
@@ -82,23 +82,6 @@ def write_whole(writers: Mapping[Path, Writer], progress: Progress = silent) -> 
         progress("Writing", 0, 0)
         with undisturbed():
             _put_in_place(drafts)
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """Give a path to write to; what was written takes the place of ``path`` when the block ends well.
-
-    For a block that reads back what it writes, as a :data:`Writer` does. Raises InputError as :func:`write_whole` does.
-    """
-    place = place_of(path)
-    with ExitStack() as folders:
-        with _blames(path):
-            folder = folders.enter_context(OwnedFolder(place.parent, prefix=".csafusion-"))
-            draft = _draft(path, place, folder / "0")
-            yield draft.file
-            _settle(draft)
-        with undisturbed():
-            _put_in_place([draft])
 
 
 def content_writer(content: str | bytes) -> Writer:

@@ -14,8 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 from CSAFusionLib.errors import Cancelled, InputError
-from CSAFusionLib.files import whole
-from CSAFusionLib.files.whole import Unwritable, content_writer, whole_file, write_whole
+from CSAFusionLib.files.atomic_write import Unwritable, atomic_write, content_writer
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="links and modes of POSIX")
 
@@ -43,7 +42,7 @@ def refuse(error: Exception) -> Callable[[Path], None]:
 
 
 def test_files_appear_together_and_leave_nothing_beside_them(two: tuple[Path, Path], tmp_path: Path) -> None:
-    write_whole({two[0]: content_writer("1\n"), two[1]: content_writer(b"2")})
+    atomic_write({two[0]: content_writer("1\n"), two[1]: content_writer(b"2")})
     assert everything(tmp_path) == {"one.txt": "1\n", "two.txt": "2"}
 
 
@@ -55,7 +54,7 @@ def test_a_writer_is_given_the_output_s_name_with_an_ending_that_libraries_know(
         path.touch()
 
     outputs = [tmp_path / name for name in ("a.b.NII.GZ", "A.PNG", "a.png")]
-    write_whole(dict.fromkeys(outputs, write))
+    atomic_write(dict.fromkeys(outputs, write))
     assert names == ["a.b.nii.gz", "A.png", "a.png"]
 
 
@@ -73,7 +72,7 @@ def test_when_one_file_cannot_be_written_no_file_changes_and_that_one_is_named(
 ) -> None:
     for first, second, wrong in ((content_writer("new"), refuse(error), 1), (refuse(error), content_writer("new"), 0)):
         with pytest.raises(InputError, match=said) as told:
-            write_whole({two[0]: first, two[1]: second})
+            atomic_write({two[0]: first, two[1]: second})
         assert str(told.value).startswith(f"'{two[wrong]}' could not be written: ")
         assert ".csafusion" not in str(told.value)
         assert everything(tmp_path) == {"one.txt": "old", "two.txt": "old"}
@@ -84,12 +83,12 @@ def test_a_library_that_could_not_write_on_a_full_disk_is_explained(
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=100))
     with pytest.raises(InputError, match="the disk is full"):
-        write_whole({tmp_path / "a.txt": refuse(RuntimeError("failed"))})
+        atomic_write({tmp_path / "a.txt": refuse(RuntimeError("failed"))})
 
 
 def test_nothing_written_is_a_failure(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"a.txt' could not be written: nothing was written\."):
-        write_whole({tmp_path / "a.txt": lambda path: None})
+        atomic_write({tmp_path / "a.txt": lambda path: None})
 
 
 @pytest.mark.parametrize("links", [True, False])
@@ -106,12 +105,12 @@ def test_when_one_file_cannot_be_put_in_place_all_are_as_before(
     def no_links(source: Path, target: Path) -> None:
         raise OSError(errno.EPERM, "no links here")
 
-    monkeypatch.setattr(whole.os, "replace", held)
+    monkeypatch.setattr(os, "replace", held)
     if not links:
-        monkeypatch.setattr(whole.os, "link", no_links)
+        monkeypatch.setattr(os, "link", no_links)
     new = tmp_path / "new.txt"
     with pytest.raises(InputError, match="two.txt' could not be written: another program holds it"):
-        write_whole({new: content_writer("1"), two[0]: content_writer("2"), two[1]: content_writer("3")})
+        atomic_write({new: content_writer("1"), two[0]: content_writer("2"), two[1]: content_writer("3")})
     assert everything(tmp_path) == {"one.txt": "old", "two.txt": "old"}
 
 
@@ -121,9 +120,9 @@ def test_a_disk_that_tells_only_at_the_end_that_it_is_full_is_heard(
     def full(descriptor: int) -> None:
         raise OSError(errno.EDQUOT, "Disk quota exceeded")
 
-    monkeypatch.setattr(whole.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(InputError, match="your share of the disk is used up"):
-        write_whole({two[0]: content_writer("new")})
+        atomic_write({two[0]: content_writer("new")})
     assert everything(tmp_path) == {"one.txt": "old", "two.txt": "old"}
 
 
@@ -139,7 +138,7 @@ def test_it_can_be_cancelled_between_files_and_before_they_are_put_in_place(
                 raise Cancelled
 
         with pytest.raises(Cancelled):
-            write_whole({two[0]: content_writer("new"), two[1]: content_writer("new")}, progress)
+            atomic_write({two[0]: content_writer("new"), two[1]: content_writer("new")}, progress)
         assert everything(tmp_path) == {"one.txt": "old", "two.txt": "old"}
 
 
@@ -149,7 +148,7 @@ def test_a_link_is_followed_and_stays_a_link(tmp_path: Path) -> None:
     link = tmp_path / "link.txt"
     link.symlink_to("elsewhere/real.txt")
     for content in ("first", "second"):
-        write_whole({link: content_writer(content)})
+        atomic_write({link: content_writer(content)})
         assert link.is_symlink() and (tmp_path / "elsewhere" / "real.txt").read_text() == content
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["elsewhere", "link.txt", "real.txt"]
 
@@ -161,27 +160,29 @@ def test_a_new_file_has_the_mode_of_any_other_and_an_old_one_keeps_its_own(
 ) -> None:
     before = os.umask(mask)
     try:
-        write_whole({tmp_path / "a.txt": content_writer("1")})
+        atomic_write({tmp_path / "a.txt": content_writer("1")})
         assert stat.S_IMODE((tmp_path / "a.txt").stat().st_mode) == mode
         (tmp_path / "a.txt").chmod(0o750)
-        write_whole({tmp_path / "a.txt": content_writer("2")})
+        atomic_write({tmp_path / "a.txt": content_writer("2")})
         assert stat.S_IMODE((tmp_path / "a.txt").stat().st_mode) == 0o750
     finally:
         os.umask(before)
 
 
-def test_a_block_that_fails_leaves_the_old_file_and_nothing_else(two: tuple[Path, Path], tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="one.txt' could not be written"), whole_file(two[0]) as file:
+def test_a_writer_that_fails_leaves_the_old_file_and_nothing_else(two: tuple[Path, Path], tmp_path: Path) -> None:
+    def fail(file: Path) -> None:
         file.write_text("half")
         raise RuntimeError("failed")
+
+    with pytest.raises(InputError, match="one.txt' could not be written"):
+        atomic_write({two[0]: fail})
     assert everything(tmp_path) == {"one.txt": "old", "two.txt": "old"}
-    with whole_file(two[0]) as file:
-        file.write_text("new")
+    atomic_write({two[0]: content_writer("new")})
     assert two[0].read_text() == "new"
 
 
 def test_a_text_that_a_full_disk_cuts_off_is_told(tmp_path: Path, limited_files) -> None:
     for content in ("x" * 5000, b"x" * 5000):
         with limited_files(4999), pytest.raises(InputError, match="a.json' could not be written: it is larger"):
-            write_whole({tmp_path / "a.json": content_writer(content)})
+            atomic_write({tmp_path / "a.json": content_writer(content)})
     assert list(tmp_path.iterdir()) == []
