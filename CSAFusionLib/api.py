@@ -14,7 +14,7 @@ from CSAFusionLib import checks
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.known_registration import registration_by
 from CSAFusionLib.fusion.result import FusionResult
-from CSAFusionLib.fusion.settings import FusionSettings, parse_choice
+from CSAFusionLib.fusion.settings import FusionSettings, current_names, parse_choice
 from CSAFusionLib.geometry.grid import same_grid
 from CSAFusionLib.intensity.numeric_range import within_float32
 from CSAFusionLib.progress import Progress, silent
@@ -184,7 +184,7 @@ def fuse(
     if transform is not None and "registration" in choices:
         raise InputError("'transform' takes the place of a registration; leave out 'registration'.")
     known = choices.pop("registration") if isinstance(choices.get("registration"), RegistrationResult) else None
-    chosen = _settings(settings, choices)
+    chosen = _settings(settings, current_names(choices))
     checks.flag(contribution, "contribution")
     volumes = _pair(fixed, moving)
     given = transform if transform is not None else initial_transform

@@ -10,7 +10,7 @@ from typing import Any
 from CSAFusionLib import checks
 from CSAFusionLib.batch.case import Case, Place
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.fusion.settings import FusionSettings, parse_choice
+from CSAFusionLib.fusion.settings import FusionSettings, current_names, parse_choice
 from CSAFusionLib.volumes.nifti_orientation import Orientation
 
 SETTINGS = {field.name: field for field in fields(FusionSettings)}
@@ -48,7 +48,7 @@ class Defaults:
 
         Raises InputError for a value that cannot be one.
         """
-        given = _spelt_out({key: text.strip() for key, text in (said or {}).items() if text.strip()})
+        given = _spelt_out(current_names({key: text.strip() for key, text in (said or {}).items() if text.strip()}))
         settings = {key: _value(key, text) for key, text in given.items() if key in SETTINGS}
         files = {key: ((folder or Path()) / given[key]).absolute() for key in _FILES if key in given}
         if "weights" in settings and Path(settings["weights"]).suffix:

@@ -142,18 +142,16 @@ class FusionOptions:
     ] = DEFAULTS.plane
     balance: Annotated[
         float,
-        typer.Option(
-            help="Strength of the sources, from -1 (FIXED alone) to 1 (MOVING alone).", rich_help_panel=FUSION
-        ),
+        typer.Option(help="Balance of the sources, from -1 (FIXED alone) to 1 (MOVING alone).", rich_help_panel=FUSION),
     ] = DEFAULTS.balance
-    steadiness: Annotated[
+    through_slice_smoothing: Annotated[
         float,
         typer.Option(
             metavar="MM",
-            help="Neighbouring slices share gains over so many mm; 0: each on its own.",
+            help="Standard deviation over which neighbouring slices share their weight maps; 0 fuses each on its own.",
             rich_help_panel=FUSION,
         ),
-    ] = DEFAULTS.steadiness
+    ] = DEFAULTS.through_slice_smoothing
 
 
 @dataclass(frozen=True)

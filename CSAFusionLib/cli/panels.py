@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperCommand
 
 from CSAFusionLib.cli.user_errors import BAD_INPUT
+from CSAFusionLib.fusion.settings import FORMER_NAMES
 from CSAFusionLib.text import printable
 
 INPUTS = "Inputs"
@@ -26,7 +27,7 @@ class PanelCommand(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the words of the command line; the first that cannot be used ends the command with one sentence."""
         try:
-            return super().parse_args(ctx, args)
+            return super().parse_args(ctx, [_current(word) for word in args])
         except typer.BadParameter as error:
             said = error.format_message().replace("Value error, ", "").rstrip(".")
             typer.echo(f"{printable(said)}; see {ctx.command_path} --help.", err=True)
@@ -44,6 +45,15 @@ class PanelCommand(TyperCommand):
         for title, records in panels.items():
             with formatter.section(title):
                 formatter.write_dl(records)
+
+
+def _current(word: str) -> str:
+    """A word of the command line, an option by its name of today."""
+    option, equals, value = word.partition("=")
+    former = option.removeprefix("--").replace("-", "_")
+    if option.startswith("--") and former in FORMER_NAMES:
+        return f"--{FORMER_NAMES[former].replace('_', '-')}{equals}{value}"
+    return word
 
 
 def offering(names: Iterable[str]) -> Callable[[str], list[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from enum import Enum
 from functools import partial
@@ -36,7 +36,7 @@ class FusionSettings:
         balance: strength of the two sources, from -1 (the fixed one alone) over 0 (as the network balances them) to 1
           (the moving one alone).
         plane: plane of the slices the network sees; AUTO is the acquired one of thick slices, else axial.
-        steadiness: over how many mm (standard deviation) neighbouring slices share the network's gains, which keeps
+        through_slice_smoothing: over how many mm (standard deviation) neighbouring slices share the network's gains, which keeps
           the fused volume from flickering; 0 fuses each slice on its own.
         weights: name of bundled weights or path of a safetensors file; None chooses by the modalities.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:0``..., ``mps``.
@@ -54,7 +54,7 @@ class FusionSettings:
     colour_table: str | None = None
     balance: float = 0.0
     plane: Plane = Plane.AUTO
-    steadiness: float = 2.0
+    through_slice_smoothing: float = 2.0
     weights: str | None = None
     device: str = "auto"
     batch_size: int | None = None
@@ -89,12 +89,12 @@ class FusionSettings:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> FusionSettings:
-        """The settings that :meth:`to_dict` wrote; what is left out keeps its default.
+        """The settings that :meth:`to_dict` wrote, also those of a version before; what is left out keeps its default.
 
         Raises:
             InputError: they are no dictionary, or a key or a value is not known.
         """
-        given = checks.mapping(values, "settings")
+        given = current_names(checks.mapping(values, "settings"))
         unknown = sorted(set(given) - {field.name for field in fields(cls)})
         if unknown:
             name = checks.shown(unknown[0])
@@ -117,6 +117,15 @@ def parse_choice(choices: type[AnEnum], name: object, what: str) -> AnEnum:
     raise InputError(f"There is no {what} {checks.shown(name)}; choose one of {known}.")
 
 
+FORMER_NAMES = {"steadiness": "through_slice_smoothing"}
+"""What settings were called in versions before; saved settings and old commands are still read."""
+
+
+def current_names(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings by the names of today."""
+    return {FORMER_NAMES.get(name, name): value for name, value in given.items()}
+
+
 _ENUMS: dict[str, type[Enum]] = {
     "registration": Method,
     "transform_model": TransformModel,
@@ -126,7 +135,7 @@ _ENUMS: dict[str, type[Enum]] = {
 }
 
 # Beyond, the neighbours of a slice would be those of another organ.
-_MOST_STEADINESS_MM = 100.0
+_MOST_SMOOTHING_MM = 100.0
 _MOST_SLICES_AT_ONCE = 1024
 
 
@@ -152,12 +161,12 @@ _CHECKS: dict[str, Callable[[object], Any]] = {
     "moving_window": _window,
     "colour_table": partial(checks.text, what="colour table"),
     "balance": partial(checks.number, what="balance", hint="-1 (fixed volume) to 1 (moving volume)", low=-1, high=1),
-    "steadiness": partial(
+    "through_slice_smoothing": partial(
         checks.number,
-        what="steadiness",
-        hint=f"0 or a few mm, {_MOST_STEADINESS_MM:g} at most",
+        what="through-slice smoothing",
+        hint=f"0 or a few mm, {_MOST_SMOOTHING_MM:g} at most",
         low=0,
-        high=_MOST_STEADINESS_MM,
+        high=_MOST_SMOOTHING_MM,
         unit=" mm",
     ),
     "weights": _weights,

@@ -51,3 +51,9 @@ def test_a_shell_completes_the_names_of_a_choice() -> None:
     command = [sys.executable, "-m", "CSAFusionLib"]
     done = subprocess.run(command, cwd=ROOT, env=os.environ | asked, capture_output=True, text=True, check=False)
     assert done.stdout.split() == ["landmarks"]
+
+
+@pytest.mark.parametrize("words", [("--steadiness", "-1"), ("--steadiness=-1",), ("--through-slice-smoothing", "-1")])
+def test_an_option_by_its_name_of_a_version_before_is_still_taken(words: tuple[str, ...]) -> None:
+    said = CliRunner().invoke(app, ["fuse", "a.nii", "b.nii", "-o", "c.nii", *words]).stderr
+    assert said.startswith("The through-slice smoothing is -1.0 mm")

@@ -97,7 +97,8 @@ def test_outside_the_moving_field_of_view_the_result_is_the_fixed_volume(
     outside = np.r_[0:4, 7:12]
     np.testing.assert_array_equal(fused[outside], fixed[outside])
     slab_alone, whole = (
-        voxels(fuse_volumes(an_mr, moving, replace(settings, steadiness=0)).fused) for moving in (slab, a_ct)
+        voxels(fuse_volumes(an_mr, moving, replace(settings, through_slice_smoothing=0)).fused)
+        for moving in (slab, a_ct)
     )
     np.testing.assert_allclose(slab_alone[4:7], whole[4:7], atol=1e-6)
 
@@ -235,7 +236,7 @@ def test_a_run_can_be_cancelled_between_batches(an_mr: Volume, a_ct: Volume, set
 
 
 @pytest.mark.parametrize(("plane", "axis"), [(Plane.AXIAL, 2), (Plane.CORONAL, 1), (Plane.SAGITTAL, 0)])
-def test_steadiness_is_in_mm_across_the_slices_of_the_plane(
+def test_through_slice_smoothing_is_in_mm_across_the_slices_of_the_plane(
     an_mr: Volume, a_ct: Volume, settings: FusionSettings, plane: Plane, axis: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
@@ -245,7 +246,8 @@ def test_steadiness_is_in_mm_across_the_slices_of_the_plane(
     for volume in volumes:
         volume.image.SetSpacing((0.9, 1.3, 5.0))
     fused, alone = (
-        voxels(fuse_volumes(*volumes, replace(settings, plane=plane, steadiness=sigma)).fused) for sigma in (3, 0)
+        voxels(fuse_volumes(*volumes, replace(settings, plane=plane, through_slice_smoothing=sigma)).fused)
+        for sigma in (3, 0)
     )
     spacing = volumes[0].image.GetSpacing()[axis]
     assert asked == [(spacing, 3), (spacing, 0)]

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.fusion.settings import FusionSettings, parse_choice
+from CSAFusionLib.fusion.settings import FORMER_NAMES, FusionSettings, parse_choice
 from CSAFusionLib.geometry.planes import Plane
 from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.intensity.windows import Window
@@ -31,7 +31,7 @@ def test_settings_come_back_from_json_as_they_were() -> None:
         weights="ct-mr",
         batch_size=3,
         balance=-0.25,
-        steadiness=0.5,
+        through_slice_smoothing=0.5,
     )
     assert FusionSettings.from_dict(json.loads(json.dumps(chosen.to_dict()))) == chosen
 
@@ -52,10 +52,10 @@ def test_an_unknown_setting_is_named() -> None:
         ({"seed": -1}, "seed is -1"),
         ({"balance": 1.5}, "balance is 1.5"),
         ({"balance": float("nan")}, "balance is nan"),
-        ({"steadiness": -1}, "steadiness is -1 mm"),
-        ({"steadiness": float("inf")}, "steadiness is inf mm"),
-        ({"steadiness": float("nan")}, "steadiness is nan mm"),
-        ({"steadiness": 1e9}, "steadiness is 1000000000.0 mm"),
+        ({"through_slice_smoothing": -1}, "through-slice smoothing is -1 mm"),
+        ({"through_slice_smoothing": float("inf")}, "through-slice smoothing is inf mm"),
+        ({"through_slice_smoothing": float("nan")}, "through-slice smoothing is nan mm"),
+        ({"through_slice_smoothing": 1e9}, "through-slice smoothing is 1000000000.0 mm"),
         ({"seed": 2**32}, "seed is 4294967296; give a whole number from 0 to 2147483646"),
         ({"batch_size": 10**9}, "batch size is 1000000000"),
         ({"colour_table": "mauve"}, "'mauve'"),
@@ -116,3 +116,9 @@ def test_a_choice_that_is_none_lists_those_there_are() -> None:
 def test_a_repeatable_registration_has_one_thread_and_another_all() -> None:
     assert FusionSettings().threads is None
     assert FusionSettings(deterministic=False).threads == os.cpu_count()
+
+
+def test_settings_of_a_version_before_are_read() -> None:
+    assert FusionSettings.from_dict({"steadiness": 3.0}) == FusionSettings(through_slice_smoothing=3.0)
+    known = {field.name for field in fields(FusionSettings)}
+    assert set(FORMER_NAMES.values()) <= known and known.isdisjoint(FORMER_NAMES)

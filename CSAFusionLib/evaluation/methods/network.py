@@ -39,7 +39,7 @@ class NetworkMethod:
 
     def fuse_volume(self, a: np.ndarray, b: np.ndarray, spacing: float) -> np.ndarray:
         """Fuse the slices (S, H, W) in [0, 1] of two volumes, ``spacing`` mm apart."""
-        return self._fuse(a, b, neighbour_weights(spacing, FusionSettings().steadiness))
+        return self._fuse(a, b, neighbour_weights(spacing, FusionSettings().through_slice_smoothing))
 
     def _fuse(self, a: np.ndarray, b: np.ndarray, neighbours: np.ndarray) -> np.ndarray:
         from CSAFusionLib.fusion.slices import fuse_slices

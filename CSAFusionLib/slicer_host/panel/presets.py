@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.slicer_host.panel.choices import ColourChoice, Intensities, ModalityChoice, PlaneChoice, WeightsChoice
 
-SMOOTHING_MM = FusionSettings().steadiness
+SMOOTHING_MM = FusionSettings().through_slice_smoothing
 """The through-slice smoothing that is usual."""
 
 

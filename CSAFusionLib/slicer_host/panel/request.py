@@ -146,7 +146,7 @@ def _settings(parameters: Any, sides: tuple[str, str], device: str) -> FusionSet
         # The slider runs from A to B, the backend's balance from fixed to moving.
         balance=parameters.balance if fixed == "A" else -parameters.balance,
         plane=Plane[parameters.plane.name],
-        steadiness=parameters.throughSliceSmoothing,
+        through_slice_smoothing=parameters.throughSliceSmoothing,
         weights=_weights(parameters),
         device=device,
     )

@@ -95,9 +95,9 @@ def test_outputs_are_made_as_they_are_ticked(parameters):
 
 
 def test_the_smoothing_through_slices_is_the_backends_until_it_is_changed(parameters, panel):
-    assert request_from(parameters, "auto").settings.steadiness == FusionSettings().steadiness
+    assert request_from(parameters, "auto").settings.through_slice_smoothing == FusionSettings().through_slice_smoothing
     panel.ui.smoothingSlider.value = 0.0
-    assert request_from(parameters, "auto").settings.steadiness == 0
+    assert request_from(parameters, "auto").settings.through_slice_smoothing == 0
 
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.title)
@@ -105,7 +105,9 @@ def test_a_preset_can_be_run_at_once_and_keeps_the_volumes(parameters, preset):
     parameters.balance, parameters.plane, parameters.throughSliceSmoothing = 0.5, PlaneChoice.CORONAL, 0.0
     before = (parameters.volumeA, parameters.volumeB)
     apply_preset(preset, parameters)
-    assert preset_of(parameters) is preset and parameters.throughSliceSmoothing == FusionSettings().steadiness
+    assert (
+        preset_of(parameters) is preset and parameters.throughSliceSmoothing == FusionSettings().through_slice_smoothing
+    )
     settings = request_from(parameters, "auto").settings
     assert (parameters.volumeA, parameters.volumeB) == before and settings.balance == 0
     assert (settings.colour_table is not None) == any(
