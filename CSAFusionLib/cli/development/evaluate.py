@@ -34,7 +34,7 @@ Weights = Annotated[
     typer.Option(
         metavar="[NAME=]WEIGHTS[@BALANCE]",
         help="A network, once for each: bundled weights by name, a file, or CSAFusion, which takes the bundled weights "
-        "that fit the kind; @-0.3 gives A more strength, @0.3 gives B more. All others are compared with the first.  "
+        "that fit the kind; @-0.3 shifts the balance to A, @0.3 to B. All others are compared with the first.  "
         "[default: CSAFusion]",
         show_default=False,
     ),

@@ -1,4 +1,4 @@
-"""The section Fusion: weights, strength of the sources, plane, device, outputs."""
+"""The section Fusion: weights, balance of the sources, plane, device, outputs."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def of_fusion(parameters: Any, device: str) -> str:
         parts.append(_("weights {weights}").format(weights=parameters.weights.title))
     if parameters.balance:
         towards = "A" if parameters.balance < 0 else "B"
-        parts.append(_("strength {share:.2f} to {side}").format(share=abs(parameters.balance), side=towards))
+        parts.append(_("balance {amount:.2f} to {side}").format(amount=abs(parameters.balance), side=towards))
     if parameters.throughSliceSmoothing != SMOOTHING_MM:
         parts.append(_("smoothing {length:g} mm").format(length=parameters.throughSliceSmoothing))
     if parameters.plane is not PlaneChoice.AUTO:

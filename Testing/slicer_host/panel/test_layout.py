@@ -144,8 +144,8 @@ def test_what_few_people_set_is_collapsed_with_a_line_on_what_is_set(panel, volu
     panel.ui.fusionCollapsibleButton.collapsed = True
     panel.ui.balanceSlider.value = 0.25
     panel.ui.smoothingSlider.value = 0.0
-    assert heads["fusion"].text == "Fusion: strength 0.25 to B, smoothing 0…"
-    assert heads["fusion"].toolTip == "Fusion: strength 0.25 to B, smoothing 0 mm"
+    assert heads["fusion"].text == "Fusion: balance 0.25 to B, smoothing 0…"
+    assert heads["fusion"].toolTip == "Fusion: balance 0.25 to B, smoothing 0 mm"
 
 
 def test_the_first_steps_stay_until_they_are_closed_or_have_led_to_a_result(panel, module, application, child_does):
