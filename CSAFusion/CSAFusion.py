@@ -109,10 +109,10 @@ class CSAFusionParameterNode:
     throughSliceSmoothing: Annotated[float, WithinRange(0, 10)] = 2.0
     fusedVolume: vtkMRMLScalarVolumeNode
     makeContribution: bool = False
-    makeFigures: bool = True
+    makeSliceTable: bool = True
     registeredVolume: vtkMRMLScalarVolumeNode
     contributionVolume: vtkMRMLScalarVolumeNode
-    figuresTable: vtkMRMLTableNode
+    sliceTable: vtkMRMLTableNode
 
 
 class CSAFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -340,6 +340,20 @@ def _isInput(node, parameterNode):
     return not is_result(node) and node not in (parameterNode.registeredVolume, parameterNode.contributionVolume)
 
 
+_FORMER_PARAMETERS = {"makeFigures": "makeSliceTable", "figuresTable": "sliceTable"}
+
+
+def _renameFormerParameters(node):
+    """Give the parameters of a scene that a version before has saved the names they have now."""
+    for former, name in _FORMER_PARAMETERS.items():
+        if node.HasParameter(former):
+            # Slicer keeps a node as a reference, and an empty parameter of its name.
+            node.SetParameter(name, node.GetParameter(former))
+            node.SetNodeReferenceID(name, node.GetNodeReferenceID(former))
+            node.UnsetParameter(former)
+            node.RemoveNodeReferenceIDs(former)
+
+
 class CSAFusionLogic(ScriptedLoadableModuleLogic):
     """Fusion of nodes, with and without the panel; one at a time, as both have the same logic.
 
@@ -360,7 +374,9 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
 
     def getParameterNode(self):
         """The parameter node of this scene."""
-        return CSAFusionParameterNode(super().getParameterNode())
+        node = super().getParameterNode()
+        _renameFormerParameters(node)
+        return CSAFusionParameterNode(node)
 
     def fuse(self, fixedNode, movingNode, settings=None, outputs=None, *, roi=None, mask=None, progress=None):
         """Fuse two volume nodes and return the fused node; Slicer stays alive meanwhile.

@@ -115,7 +115,7 @@ def test_every_parameter_of_the_ui_file_is_one_of_the_parameter_node():
     parameters = {node.target.id for node in described.body if isinstance(node, ast.AnnAssign)}
     bound = {dynamic(element, "SlicerParameterName") for element in widgets().values()} - {None}
     assert bound <= parameters
-    without_widget = {"registeredVolume", "contributionVolume", "figuresTable"}
+    without_widget = {"registeredVolume", "contributionVolume", "sliceTable"}
     assert parameters - bound == without_widget
 
 

@@ -106,9 +106,8 @@ def _loaded(
 
     modalities = roles[0].modality, roles[1].modality
     network, weights = load_network(settings.weights or choose_weights(*_in_order(roles, *modalities)))
-    neighbours = neighbour_weights(
-        slice_spacing(roles[0].volume.image, settings.plane)[0], settings.through_slice_smoothing
-    )
+    spacing = slice_spacing(roles[0].volume.image, settings.plane)[0]
+    neighbours = neighbour_weights(spacing, settings.through_slice_smoothing)
     fuse = partial(
         fuse_slices,
         network,

@@ -33,11 +33,11 @@ class FusionSettings:
         fixed_modality, moving_modality: None guesses them from the data.
         fixed_window, moving_window: intensities shown from black to white; None finds them from the modality.
         colour_table: shows the scalar PET or SPECT volume through this table, in colour; None fuses it in grey.
-        balance: strength of the two sources, from -1 (the fixed one alone) over 0 (as the network balances them) to 1
+        balance: how much each source counts, from -1 (the fixed one alone) over 0 (as the network balances them) to 1
           (the moving one alone).
         plane: plane of the slices the network sees; AUTO is the acquired one of thick slices, else axial.
-        through_slice_smoothing: over how many mm (standard deviation) neighbouring slices share the network's gains, which keeps
-          the fused volume from flickering; 0 fuses each slice on its own.
+        through_slice_smoothing: over how many mm (standard deviation) neighbouring slices share the network's weight
+          maps, which keeps the fused volume from flickering; 0 fuses each slice on its own.
         weights: name of bundled weights or path of a safetensors file; None chooses by the modalities.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:0``..., ``mps``.
         batch_size: slices at a time; None chooses by the device and the size of a slice.

@@ -1,4 +1,4 @@
-"""What belongs to a result and goes with it: its rendering, its figures, their plot."""
+"""What belongs to a result and goes with it: its rendering, the table of its slices, their plot."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from CSAFusionLib.slicer_host.provenance import is_result
 
 RENDERED = "CSAFusion.rendered"
 """Under which a fused volume in colour refers to the volume that is rendered in its place."""
-FIGURES = "CSAFusion.figures"
-"""Under which a fused volume refers to the table of its figures."""
+SLICE_TABLE = "CSAFusion.figures"
+"""Under which a fused volume refers to the table of its slices; the name is that of scenes saved before."""
 CHART = "CSAFusion.chart"
-"""Under which a table of figures refers to its plot."""
+"""Under which a table of slices refers to its plot."""
 
 
 def belongings_of(node: slicer.vtkMRMLNode) -> list[slicer.vtkMRMLNode]:
     """The nodes that have no use once a node is gone; none for a node that is no result of ours."""
     found = list(_displays_of(node)) if node.IsA("vtkMRMLVolumeNode") and is_result(node) else []
-    for one in filter(None, (node.GetNodeReference(role) for role in (RENDERED, FIGURES, CHART))):
+    for one in filter(None, (node.GetNodeReference(role) for role in (RENDERED, SLICE_TABLE, CHART))):
         found += [one, *belongings_of(one)]
         if one.IsA("vtkMRMLVolumeNode"):
             found += _displays_of(one)

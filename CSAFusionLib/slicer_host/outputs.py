@@ -9,13 +9,13 @@ import slicer
 from CSAFusionLib.fusion.pipeline import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.geometry.planes import slice_centres
-from CSAFusionLib.slicer_host.belongings import FIGURES
-from CSAFusionLib.slicer_host.figures import write_figures
+from CSAFusionLib.slicer_host.belongings import SLICE_TABLE
 from CSAFusionLib.slicer_host.rendering import update_rendering
+from CSAFusionLib.slicer_host.slice_table import write_slice_table
 from CSAFusionLib.slicer_host.transforms import write_transform
 from CSAFusionLib.slicer_host.writing import write_contribution, write_fused, write_registered
 
-OPTIONAL = frozenset({"transform", "registered", "contribution", "figures"})
+OPTIONAL = frozenset({"transform", "registered", "contribution", "slice_table"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class Outputs:
     transform: the registration.
     registered: the moving volume on the fixed grid, with its own intensities.
     contribution: the share of the fixed volume in every voxel.
-    figures: the table of the figures of every slice, with its plot.
+    slice_table: the table of the metrics of every slice, with its plot.
     make: names of the fields above to make a node for where none is given.
     """
 
@@ -34,7 +34,7 @@ class Outputs:
     transform: slicer.vtkMRMLTransformNode | None = None
     registered: slicer.vtkMRMLVolumeNode | None = None
     contribution: slicer.vtkMRMLVolumeNode | None = None
-    figures: slicer.vtkMRMLTableNode | None = None
+    slice_table: slicer.vtkMRMLTableNode | None = None
     make: frozenset[str] = frozenset()
 
     def nodes(self) -> dict[str, slicer.vtkMRMLNode]:
@@ -67,11 +67,11 @@ def place_result(
         placed["registered"] = write_registered(result.moving_on_grid, fixed, moving, outputs.registered)
     if outputs.wants("contribution") and result.contribution is not None:
         placed["contribution"] = write_contribution(result.contribution, fixed, outputs.contribution)
-    if outputs.wants("figures") and result.figures:
+    if outputs.wants("slice_table") and result.figures:
         centres = slice_centres(result.fused, settings.plane)
-        placed["figures"] = write_figures(result.figures, centres, fixed, moving, outputs.figures)
+        placed["slice_table"] = write_slice_table(result.figures, centres, fixed, moving, outputs.slice_table)
     placed["fused"] = write_fused(result.fused, result.provenance, fixed, moving.GetName(), outputs.fused)
-    if "figures" in placed:
-        placed["fused"].SetNodeReferenceID(FIGURES, placed["figures"].GetID())
+    if "slice_table" in placed:
+        placed["fused"].SetNodeReferenceID(SLICE_TABLE, placed["slice_table"].GetID())
     update_rendering(placed["fused"])
     return Outputs(**placed)

@@ -250,6 +250,18 @@ def test_choices_survive_saving_and_loading_the_scene(panel, module, scene, tmp_
     assert panel.ui.maskSelector.currentNode().GetName() == "S"
 
 
+def test_a_scene_that_a_version_before_has_saved_keeps_its_choices(module, scene):
+    raw = scene.AddNode(module.CSAFusionLogic().createParameterNode())
+    table = scene.AddNewNodeByClass("vtkMRMLTableNode", "T")
+    raw.SetParameter("makeFigures", "False")
+    raw.SetParameter("figuresTable", "")
+    raw.SetNodeReferenceID("figuresTable", table.GetID())
+    loaded = module.CSAFusionLogic().getParameterNode()
+    assert loaded.makeSliceTable is False and loaded.sliceTable is table
+    loaded.makeSliceTable = True
+    assert module.CSAFusionLogic().getParameterNode().makeSliceTable is True
+
+
 def test_several_parameter_nodes_can_be_shown_in_turn(panel, module, scene):
     logic = panel.logic
     logic.isSingletonParameterNode = False

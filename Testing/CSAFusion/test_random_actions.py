@@ -73,7 +73,7 @@ class User:
         self.ui.presetComboBox.activated(self.random.randrange(5))
 
     def do_tick_boxes(self) -> None:
-        for name in ("previewCheckBox", "contributionCheckBox", "figuresCheckBox"):
+        for name in ("previewCheckBox", "contributionCheckBox", "sliceTableCheckBox"):
             getattr(self.ui, name).checked = self.random.random() < 0.5
 
     def do_apply(self) -> None:
@@ -87,7 +87,7 @@ class User:
         self.ui.cancelButton.click()
 
     def do_look(self) -> None:
-        for name in ("compareButton", "checkButton", "figuresButton", "renderButton"):
+        for name in ("compareButton", "checkButton", "sliceTableButton", "renderButton"):
             getattr(self.ui, name).click()
         self.ui.overlaySlider.value = self.random.random()
 
@@ -97,7 +97,8 @@ class User:
                 slicer.mrmlScene.RemoveNode(selector.currentNode())
 
     def do_press_a_button(self) -> None:
-        getattr(self.ui, self.random.choice(["compareButton", "checkButton", "figuresButton", "renderButton"])).click()
+        buttons = ["compareButton", "checkButton", "sliceTableButton", "renderButton"]
+        getattr(self.ui, self.random.choice(buttons)).click()
 
     def do_delete_the_result(self) -> None:
         if self.ui.fusedSelector.currentNode():

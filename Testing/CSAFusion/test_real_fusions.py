@@ -66,9 +66,9 @@ def test_t1_and_t2_from_start_to_finish(opened):
     share = slicer.util.arrayFromVolume(panel._parameterNode.contributionVolume)
     assert share.min() < 0.4 and share.max() == 1
     assert "t1-t2" in panel.ui.reportLabel.text and "Mutual information" in panel.ui.agreementLabel.text
-    assert panel._parameterNode.figuresTable.GetNumberOfRows() > 50
+    assert panel._parameterNode.sliceTable.GetNumberOfRows() > 50
     panel.ui.compareButton.checked = True
-    panel.ui.figuresButton.checked = True
+    panel.ui.sliceTableButton.checked = True
     panel.ui.renderButton.click()
 
 

@@ -84,7 +84,7 @@ def done(panel, level: Grade = Grade.GOOD, warnings: list[str] = ()) -> None:  #
     }
     write_provenance(fused, provenance)
     panel._parameterNode.registeredVolume = a_volume_node("registered", np.ones((4, 4, 4), "f4"), OBLIQUE)
-    panel._parameterNode.figuresTable = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", "figures")
+    panel._parameterNode.sliceTable = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", "figures")
     panel._parameterNode.fusedVolume = fused
     panel._panel.run.show_end(f"Done: '{fused.GetName()}'.")
     panel._panel.result.show_new()

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 import slicer
 
-from CSAFusionLib.slicer_host.belongings import FIGURES, belongings_of, remove_nodes
-from CSAFusionLib.slicer_host.figures import chart_of, write_figures
+from CSAFusionLib.slicer_host.belongings import SLICE_TABLE, belongings_of, remove_nodes
 from CSAFusionLib.slicer_host.provenance import write_provenance
 from CSAFusionLib.slicer_host.rendering import render_fused
+from CSAFusionLib.slicer_host.slice_table import chart_of, write_slice_table
 from Testing.host.scene import OBLIQUE, a_blob, a_volume_node, snapshot
 
 
 @pytest.fixture
 def table(volumes):
     names = ("ssim_fixed", "ssim_moving", "correlation_fixed", "correlation_moving")
-    return write_figures(dict.fromkeys(names, [0.5, 0.6]), np.zeros((2, 3)), *volumes)
+    return write_slice_table(dict.fromkeys(names, [0.5, 0.6]), np.zeros((2, 3)), *volumes)
 
 
 def a_result(in_colour: bool):
@@ -32,7 +32,7 @@ def test_without_its_belongings_nothing_is_left_of_a_result(module, volumes, in_
     fused = a_result(in_colour)
     own = {fused.GetID()}
     render_fused(fused)
-    fused.SetNodeReferenceID(FIGURES, request.getfixturevalue("table").GetID())
+    fused.SetNodeReferenceID(SLICE_TABLE, request.getfixturevalue("table").GetID())
     remove_nodes(belongings_of(fused))
     assert set(snapshot()) == before | own
 

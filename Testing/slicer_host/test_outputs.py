@@ -55,7 +55,7 @@ def test_everything_can_be_asked_for(nodes, result):
     placed = place_result(result, FusionSettings(), *nodes, Outputs(make=OPTIONAL))
     np.testing.assert_array_equal(slicer.util.arrayFromVolume(placed.registered), 2 * a_blob())
     assert slicer.util.arrayFromVolume(placed.contribution).max() == 0
-    assert placed.figures.GetNumberOfRows() == 14
+    assert placed.slice_table.GetNumberOfRows() == 14
     matrix = slicer.util.arrayFromTransformMatrix(placed.transform)
     np.testing.assert_allclose(matrix[:3, 3], [1, 2, -3], atol=1e-12)
 

@@ -1,4 +1,4 @@
-"""Comparison and figures in Slicer's views, and the way back. (Real layout and slice nodes.)"""
+"""Comparison and table of slices in Slicer's views, and the way back. (Real layout and slice nodes.)"""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from vtk import vtkContextMouseEvent
 
 import Testing.host.application  # noqa: F401 (makes qt)
 from CSAFusionLib.slicer_host.comparison import LAYOUT, Comparison, own_composites
-from CSAFusionLib.slicer_host.figures import write_figures
-from CSAFusionLib.slicer_host.figures_view import FiguresView
+from CSAFusionLib.slicer_host.slice_table import SliceTableView, write_slice_table
 from CSAFusionLib.slicer_host.slice_views import composites
 from Testing.host.fixtures import pump
 from Testing.host.pythonqt import QtGui
 from Testing.host.scene import a_blob_node, snapshot
 
 LEFT, RIGHT = vtkContextMouseEvent.LEFT_BUTTON, vtkContextMouseEvent.RIGHT_BUTTON
-FIGURES_LAYOUT = slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpPlotTableView
+SLICE_TABLE_LAYOUT = slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpPlotTableView
 
 
 @pytest.fixture
@@ -33,7 +32,7 @@ def table(volumes):
         f"{name}_{of}": list(np.linspace(0, 1, 5)) for name in ("ssim", "correlation") for of in ("fixed", "moving")
     }
     centres = np.stack([np.zeros(5), np.zeros(5), np.arange(5.0)], axis=1)
-    return write_figures(figures, centres, *volumes)
+    return write_slice_table(figures, centres, *volumes)
 
 
 def composite(manager, name: str):
@@ -144,7 +143,7 @@ def test_the_table_and_the_plot_from_before_come_back(manager, table, scene):
     selection = slicer.app.applicationLogic().GetSelectionNode()
     own = scene.AddNewNodeByClass("vtkMRMLTableNode")
     selection.SetActiveTableID(own.GetID())
-    view = FiguresView()
+    view = SliceTableView()
     view.show(table)
     view.end()
     assert selection.GetActiveTableID() == own.GetID() and selection.GetActivePlotChartID() is None
@@ -155,9 +154,9 @@ def slice_offset() -> float:
 
 
 def test_a_click_on_a_point_of_the_plot_goes_to_its_slice(manager, table):
-    view = FiguresView()
+    view = SliceTableView()
     view.show(table)
-    assert manager.layout == FIGURES_LAYOUT
+    assert manager.layout == SLICE_TABLE_LAYOUT
     selection = slicer.app.applicationLogic().GetSelectionNode()
     assert selection.GetActiveTableID() == table.GetID() and selection.GetActivePlotChartID()
     plot = manager.plotWidget(0).plotView()
@@ -172,7 +171,7 @@ def test_a_click_on_a_point_of_the_plot_goes_to_its_slice(manager, table):
 
 
 def test_a_click_on_a_row_of_the_table_goes_to_its_slice_however_it_is_sorted(manager, table):
-    view = FiguresView()
+    view = SliceTableView()
     view.show(table)
     shown = manager.tableWidget(0).tableView()
     model = QtGui.QStandardItemModel(3, 2)

@@ -26,7 +26,7 @@ from CSAFusionLib.slicer_host.panel.choices import (
     backend_name,
 )
 
-_RESULTS = ("fusedVolume", "registeredVolume", "contributionVolume", "figuresTable")
+_RESULTS = ("fusedVolume", "registeredVolume", "contributionVolume", "sliceTable")
 _CHOSEN = {
     "volumeA": _("'{name}' was deleted; select volume A."),
     "volumeB": _("'{name}' was deleted; select volume B."),
@@ -107,7 +107,7 @@ def keep_outputs(outputs: Outputs, parameters: Any) -> None:
         parameters.fusedVolume = outputs.fused
         parameters.registeredVolume = outputs.registered
         parameters.contributionVolume = outputs.contribution
-        parameters.figuresTable = outputs.figures
+        parameters.sliceTable = outputs.slice_table
 
 
 def forget_node(node: slicer.vtkMRMLNode, parameters: Any) -> str:
@@ -165,13 +165,13 @@ def _weights(parameters: Any) -> str | None:
 def _outputs(parameters: Any) -> Outputs:
     make = {"registered"}
     make |= {"contribution"} if parameters.makeContribution else set()
-    make |= {"figures"} if parameters.makeFigures else set()
+    make |= {"slice_table"} if parameters.makeSliceTable else set()
     return Outputs(
         fused=_listed(parameters.fusedVolume),
         transform=parameters.transform,
         registered=_listed(parameters.registeredVolume),
         contribution=_listed(parameters.contributionVolume) if parameters.makeContribution else None,
-        figures=_listed(parameters.figuresTable) if parameters.makeFigures else None,
+        slice_table=_listed(parameters.sliceTable) if parameters.makeSliceTable else None,
         make=frozenset(make),
     )
 

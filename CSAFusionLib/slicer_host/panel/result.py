@@ -13,11 +13,11 @@ from CSAFusionLib.files.atomic_write import atomic_write, content_writer
 from CSAFusionLib.json_text import to_json
 from CSAFusionLib.slicer_host.checkerboard import add_checkerboard, are_on_one_grid, remove_checkerboard
 from CSAFusionLib.slicer_host.comparison import Comparison
-from CSAFusionLib.slicer_host.figures_view import FiguresView
 from CSAFusionLib.slicer_host.panel.report import report_of
 from CSAFusionLib.slicer_host.panel.widgets import say
 from CSAFusionLib.slicer_host.provenance import provenance_of
 from CSAFusionLib.slicer_host.rendering import render_fused
+from CSAFusionLib.slicer_host.slice_table import SliceTableView
 from CSAFusionLib.slicer_host.slice_views import composites
 from CSAFusionLib.slicer_host.writing import FIXED_ROLE
 
@@ -29,7 +29,7 @@ class ResultSection:
         self._ui = ui
         self._parameters: Any = None
         self._comparison = Comparison(self._release_views)
-        self._figures = FiguresView(self._release_views)
+        self._slice_table = SliceTableView(self._release_views)
         self._checkerboard: slicer.vtkMRMLScalarVolumeNode | None = None
         self._shown: list[slicer.vtkMRMLNode | None] = []
         self._follows = False
@@ -37,7 +37,7 @@ class ResultSection:
         ui.checkButton.connect("toggled(bool)", self._on_check)
         ui.renderButton.connect("clicked(bool)", self._on_render)
         ui.overlaySlider.connect("valueChanged(double)", self._on_overlay)
-        ui.figuresButton.connect("toggled(bool)", self._on_figures)
+        ui.sliceTableButton.connect("toggled(bool)", self._on_slice_table)
         ui.saveButton.connect("clicked(bool)", self._on_save)
 
     def update(self, parameters: Any) -> None:
@@ -51,7 +51,7 @@ class ResultSection:
         can_compare = bool(provenance) and parameters.registeredVolume is not None
         self._ui.compareButton.enabled = can_compare
         self._ui.checkButton.enabled = can_compare and are_on_one_grid(self._fixed(), parameters.registeredVolume)
-        self._ui.figuresButton.enabled = bool(provenance) and parameters.figuresTable is not None
+        self._ui.sliceTableButton.enabled = bool(provenance) and parameters.sliceTable is not None
         if self._is_stale():
             # Not now: it may be the removal of a node that is told.
             qt.QTimer.singleShot(0, self._show_again)
@@ -90,7 +90,7 @@ class ResultSection:
         return fused.GetNodeReference(FIXED_ROLE) if fused is not None else None
 
     def _view_buttons(self) -> tuple[Any, ...]:
-        return self._ui.compareButton, self._ui.checkButton, self._ui.figuresButton
+        return self._ui.compareButton, self._ui.checkButton, self._ui.sliceTableButton
 
     def _release_views(self) -> None:
         """Views show what they showed before, and no button is pressed."""
@@ -101,8 +101,8 @@ class ResultSection:
         """What the pressed button asks to show of the parameter node; empty for none."""
         if self._parameters is None or not any(button.checked for button in self._view_buttons()):
             return []
-        if self._ui.figuresButton.checked:
-            return [self._parameters.figuresTable]
+        if self._ui.sliceTableButton.checked:
+            return [self._parameters.sliceTable]
         return [self._fixed(), self._parameters.registeredVolume, self._fused()]
 
     def _is_stale(self) -> bool:
@@ -140,11 +140,11 @@ class ResultSection:
         if old is not None:
             remove_checkerboard(old)
 
-    def _on_figures(self, checked: bool) -> None:
-        if checked and self._can_show(self._ui.figuresButton):
-            self._figures.show(self._parameters.figuresTable)
+    def _on_slice_table(self, checked: bool) -> None:
+        if checked and self._can_show(self._ui.sliceTableButton):
+            self._slice_table.show(self._parameters.sliceTable)
         elif not checked:
-            self._figures.end()
+            self._slice_table.end()
             self._shown = []
 
     def _can_show(self, button: Any) -> bool:

@@ -68,7 +68,7 @@ def of_outputs(parameters: Any) -> str:
     fused = parameters.fusedVolume
     parts = [_("new volume") if fused is None else _("into '{name}'").format(name=fused.GetName())]
     parts += [_("contribution map")] if parameters.makeContribution else []
-    parts += [_("figures")] if parameters.makeFigures else []
+    parts += [_("table of slices")] if parameters.makeSliceTable else []
     return ", ".join(parts)
 
 

@@ -23,7 +23,7 @@ _FRAMES = {
     Grade.DOUBTFUL: "border: 2px dashed #c98a00; padding: 4px; background-color: #fff3cd; color: #4d3800;",
     Grade.BAD: "border: 3px solid #c0392b; padding: 6px; background-color: #fbdcd8; color: #5c120a;",
 }
-_FIGURES = {
+_METRICS = {
     "mutual_information": _("Mutual information"),
     "correlation": _("Correlation"),
     "ssim": _("Structural similarity"),
@@ -73,7 +73,7 @@ def agreement_of(provenance: Mapping[str, Any]) -> str:
         return ""
     method = title_of(Method[registration["method"]])
     lines = [_("{method}, {seconds:.1f} s").format(method=method, seconds=registration["seconds"])]
-    lines += [_figure_line(name, registration["metric"]) for name in _compared(registration["metric"])]
+    lines += [_metric_line(name, registration["metric"]) for name in _compared(registration["metric"])]
     return "<br/>".join(lines)
 
 
@@ -85,12 +85,12 @@ def warning_of(provenance: Mapping[str, Any]) -> str:
 
 
 def _compared(metric: Mapping[str, float]) -> list[str]:
-    """The figures that there are of before and of after."""
+    """The metrics that there are of before and of after."""
     names = [name.removesuffix("_before") for name in metric if name.endswith("_before")]
     return [name for name in names if f"{name}_after" in metric]
 
 
-def _figure_line(name: str, metric: Mapping[str, float]) -> str:
-    title = _FIGURES.get(name, name.replace("_", " ").capitalize())
+def _metric_line(name: str, metric: Mapping[str, float]) -> str:
+    title = _METRICS.get(name, name.replace("_", " ").capitalize())
     before, after = (f"{metric[f'{name}_{when}']:.2f}" for when in ("before", "after"))
-    return _("{figure}: {before} before, {after} after").format(figure=title, before=before, after=after)
+    return _("{metric}: {before} before, {after} after").format(metric=title, before=before, after=after)

@@ -89,7 +89,7 @@ def _scroll_area_of(widget: Any) -> Any:
 
 
 def number(value: float) -> str:
-    """An intensity with four figures, and with all of its whole ones."""
+    """An intensity with four digits, and with all of its whole ones."""
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 

@@ -136,7 +136,7 @@ def test_what_few_people_set_is_collapsed_with_a_line_on_what_is_set(panel, volu
         "Inputs: grid of A",
         "Registration: Rigid",
         "Fusion: automatic",
-        "Outputs: new volume, figures",
+        "Outputs: new volume, table of slices",
         "Result: none yet",
     ]
     open_all(panel)

@@ -89,8 +89,8 @@ def test_weights_of_ones_own_must_be_a_file(parameters, tmp_path):
 
 
 def test_outputs_are_made_as_they_are_ticked(parameters):
-    assert request_from(parameters, "auto").outputs.make == {"registered", "figures"}
-    parameters.makeFigures, parameters.makeContribution = False, True
+    assert request_from(parameters, "auto").outputs.make == {"registered", "slice_table"}
+    parameters.makeSliceTable, parameters.makeContribution = False, True
     assert request_from(parameters, "auto").outputs.make == {"registered", "contribution"}
 
 

@@ -8,23 +8,23 @@ import slicer
 import slicer.util
 
 import Testing.host.application  # noqa: F401 (makes qt)
-from CSAFusionLib.slicer_host.belongings import FIGURES
+from CSAFusionLib.slicer_host.belongings import SLICE_TABLE
 from CSAFusionLib.slicer_host.comparison import LAYOUT, own_composites
-from CSAFusionLib.slicer_host.figures import chart_of, write_figures
 from CSAFusionLib.slicer_host.reading import volume_from_node
+from CSAFusionLib.slicer_host.slice_table import chart_of, write_slice_table
 from CSAFusionLib.slicer_host.slice_views import composites
 from CSAFusionLib.slicer_host.writing import write_fused
 from Testing.host.application import raise_errors
 from Testing.host.fixtures import pump
 from Testing.host.scene import OBLIQUE, a_blob_node, a_volume_node
 
-BUTTONS = ("compareButton", "checkButton", "figuresButton")
-FIGURES_LAYOUT = slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpPlotTableView
+BUTTONS = ("compareButton", "checkButton", "sliceTableButton")
+SLICE_TABLE_LAYOUT = slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpPlotTableView
 
 
 def a_table(volumes, name: str = "figures"):
     names = ("ssim_fixed", "ssim_moving", "correlation_fixed", "correlation_moving")
-    table = write_figures(dict.fromkeys(names, [0.5, 0.6]), np.zeros((2, 3)), *volumes)
+    table = write_slice_table(dict.fromkeys(names, [0.5, 0.6]), np.zeros((2, 3)), *volumes)
     table.SetName(name)
     return table
 
@@ -35,10 +35,10 @@ def result(panel, volumes):
     parameters = panel._parameterNode
     fused = write_fused(volume_from_node(volumes[0]).image, {"notice": "n"}, volumes[0], "M")
     table = a_table(volumes)
-    fused.SetNodeReferenceID(FIGURES, table.GetID())
+    fused.SetNodeReferenceID(SLICE_TABLE, table.GetID())
     with slicer.util.NodeModify(parameters):
         parameters.registeredVolume = a_blob_node("M on F")
-        parameters.figuresTable, parameters.fusedVolume = table, fused
+        parameters.sliceTable, parameters.fusedVolume = table, fused
     slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
     return parameters
 
@@ -63,8 +63,8 @@ SHOWN = [
     ("compareButton", "fusedVolume"),
     ("checkButton", "registeredVolume"),
     ("checkButton", "volumeA"),
-    ("figuresButton", "figuresTable"),
-    ("figuresButton", "fusedVolume"),
+    ("sliceTableButton", "sliceTable"),
+    ("sliceTableButton", "fusedVolume"),
 ]
 
 
@@ -156,23 +156,23 @@ def test_with_a_deleted_result_goes_what_belongs_to_it_and_no_other_volume_is_wr
     if in_colour:
         colour = a_volume_node("RGB", np.full((2, 3, 4, 3), 100, np.uint8), OBLIQUE)
         colour.SetAttribute("CSAFusion.notice", "n")
-        colour.SetNodeReferenceID(FIGURES, result.figuresTable.GetID())
+        colour.SetNodeReferenceID(SLICE_TABLE, result.sliceTable.GetID())
         scene.RemoveNode(result.fusedVolume.GetDisplayNode())
         result.fusedVolume, first = colour, result.fusedVolume
-        first.SetNodeReferenceID(FIGURES, None)
+        first.SetNodeReferenceID(SLICE_TABLE, None)
         scene.RemoveNode(first)
     panel.ui.renderButton.click()
-    chart = chart_of(result.figuresTable)
+    chart = chart_of(result.sliceTable)
     scene.RemoveNode(result.fusedVolume)
     assert panel.ui.fusedSelector.currentNode() is None and result.fusedVolume is None
     settle()
-    assert not scene.IsNodePresent(chart) and result.figuresTable is None
+    assert not scene.IsNodePresent(chart) and result.sliceTable is None
     kinds = ("VolumeRenderingDisplay", "VolumeProperty", "PlotChart", "PlotSeries", "Table", "VectorVolume")
     assert [kind for kind in kinds if scene.GetNumberOfNodesByClass(f"vtkMRML{kind}Node")] == []
     assert panel._panel.request().outputs.fused is None
 
 
 def test_apply_never_writes_into_a_hidden_node(panel, result):
-    for name in ("fusedVolume", "registeredVolume", "figuresTable"):
+    for name in ("fusedVolume", "registeredVolume", "sliceTable"):
         getattr(result, name).HideFromEditorsOn()
     assert panel._panel.request().outputs.nodes() == {}

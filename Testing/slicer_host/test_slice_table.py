@@ -1,4 +1,4 @@
-"""Figures of slices as a table and a plot, and back from a row to the place in the world."""
+"""Metrics of slices as a table and a plot, and back from a row to the place in the world."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import pytest
 import slicer
 
 from CSAFusionLib.geometry.planes import Plane, slice_centres
-from CSAFusionLib.slicer_host.figures import chart_of, row_of_slice, slice_position, write_figures
 from CSAFusionLib.slicer_host.reading import volume_from_node
+from CSAFusionLib.slicer_host.slice_table import chart_of, row_of_slice, slice_position, write_slice_table
 from Testing.host.scene import (
     OBLIQUE,
     a_blob_node,
@@ -30,13 +30,13 @@ def centres(nodes) -> np.ndarray:
     return slice_centres(volume_from_node(nodes[0], nodes[0].GetParentTransformNode()).image, Plane.AXIAL)
 
 
-def figures(first: float = 0.5) -> dict[str, list[float]]:
+def metrics(first: float = 0.5) -> dict[str, list[float]]:
     names = ("ssim_moving", "ssim_fixed", "correlation_moving", "correlation_fixed")
     return {name: [float("nan"), *np.linspace(first, 1, 13)] for name in names}
 
 
-def test_the_table_has_a_row_for_each_slice_that_has_figures(nodes, centres):
-    table = write_figures(figures(), centres, *nodes)
+def test_the_table_has_a_row_for_each_slice_that_has_metrics(nodes, centres):
+    table = write_slice_table(metrics(), centres, *nodes)
     assert table.GetNumberOfRows() == 13
     names = [table.GetColumnName(index) for index in range(table.GetNumberOfColumns())]
     assert names[:3] == ["Slice", "Similarity to F", "Similarity to M"] and names[-3:] == ["R", "A", "S"]
@@ -44,7 +44,7 @@ def test_the_table_has_a_row_for_each_slice_that_has_figures(nodes, centres):
 
 
 def test_the_table_lists_the_fixed_volume_first_as_the_plot_does(nodes, centres):
-    table = write_figures(figures(), centres, *nodes)
+    table = write_slice_table(metrics(), centres, *nodes)
     names = [table.GetColumnName(index) for index in range(1, 5)]
     assert names == ["Similarity to F", "Similarity to M", "Correlation with F", "Correlation with M"]
 
@@ -53,7 +53,7 @@ def test_table_chart_and_series_are_filed_beside_the_input_under_names_of_their_
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
     study = hierarchy.CreateStudyItem(hierarchy.GetSceneItemID(), "S")
     hierarchy.CreateItem(study, nodes[0])
-    table = write_figures(figures(), centres, *nodes)
+    table = write_slice_table(metrics(), centres, *nodes)
     chart = chart_of(table)
     made = [table, chart, *(chart.GetNthPlotSeriesNode(index) for index in range(2))]
     assert [hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)) for node in made] == [study] * 4
@@ -61,7 +61,7 @@ def test_table_chart_and_series_are_filed_beside_the_input_under_names_of_their_
 
 
 def test_a_row_leads_to_the_middle_of_its_slice_in_the_world(nodes, centres):
-    table = write_figures(figures(), centres, *nodes)
+    table = write_slice_table(metrics(), centres, *nodes)
     row = row_of_slice(table, 5)
     expected = to_world(nodes[0], (OBLIQUE @ [12.5, 10.5, 4, 1])[None, :3])[0]
     np.testing.assert_allclose(slice_position(table, row), expected, atol=1e-6)
@@ -69,7 +69,7 @@ def test_a_row_leads_to_the_middle_of_its_slice_in_the_world(nodes, centres):
 
 
 def test_the_plot_shows_both_similarities_over_the_slices(nodes, centres):
-    table = write_figures(figures(), centres, *nodes)
+    table = write_slice_table(metrics(), centres, *nodes)
     chart = chart_of(table)
     series = [chart.GetNthPlotSeriesNode(index) for index in range(chart.GetNumberOfPlotSeriesNodes())]
     assert [one.GetYColumnName() for one in series] == ["Similarity to F", "Similarity to M"]
@@ -77,14 +77,14 @@ def test_the_plot_shows_both_similarities_over_the_slices(nodes, centres):
 
 
 def test_a_second_run_overwrites_table_and_plot(nodes, centres):
-    table = write_figures(figures(), centres, *nodes)
+    table = write_slice_table(metrics(), centres, *nodes)
     before = set(snapshot())
-    assert write_figures(figures(0.75), centres, *nodes, table) is table
+    assert write_slice_table(metrics(0.75), centres, *nodes, table) is table
     assert set(snapshot()) == before and table.GetNumberOfRows() == 13
     assert float(table.GetCellText(0, 1)) == 0.75
 
 
-def test_slices_without_any_figure_leave_an_empty_table(nodes, centres):
-    empty = {name: [float("nan")] * 14 for name in figures()}
-    table = write_figures(empty, centres, *nodes)
+def test_slices_without_any_metric_leave_an_empty_table(nodes, centres):
+    empty = {name: [float("nan")] * 14 for name in metrics()}
+    table = write_slice_table(empty, centres, *nodes)
     assert table.GetNumberOfRows() == 0 and slicer.mrmlScene.IsNodePresent(chart_of(table))
