@@ -9,8 +9,8 @@ import qt
 import slicer
 
 from CSAFusionLib.slicer_host.belongings import remove_nodes
-from CSAFusionLib.slicer_host.layout_loan import LayoutLoan
 from CSAFusionLib.slicer_host.slice_views import SliceViews, composites, unlink
+from CSAFusionLib.slicer_host.view_layout import LayoutLoan
 
 LAYOUT = 5821
 """Slicer's own layouts are below 1000; the number only has to be free."""

@@ -1,9 +1,6 @@
-"""The metrics of every slice: as a table and a plot of the scene, in Slicer's views, and the way to a slice."""
+"""The metrics of every slice as a table and a plot of the scene, and the way from a row of them to its slice."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import slicer
@@ -14,7 +11,6 @@ from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 from CSAFusionLib.slicer_host.belongings import CHART
 from CSAFusionLib.slicer_host.frames import RAS_TO_LPS, transform_between
-from CSAFusionLib.slicer_host.layout_loan import LayoutLoan
 from CSAFusionLib.slicer_host.subject_hierarchy import place_beside
 
 SLICE = "Slice"
@@ -27,9 +23,6 @@ _TITLES = {
     "correlation_fixed": _("Correlation with {fixed}"),
     "correlation_moving": _("Correlation with {moving}"),
 }
-_LAYOUT = slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpPlotTableView
-_PLOT_SIGNAL = "dataSelected(vtkStringArray*, vtkCollection*)"
-_TABLE_SIGNAL = "clicked(QModelIndex)"
 
 
 def write_slice_table(
@@ -125,85 +118,3 @@ def _plot(table: slicer.vtkMRMLTableNode, columns: list[str]) -> list[slicer.vtk
         series.SetColor(*colour)
         nodes.append(series)
     return nodes
-
-
-class SliceTableView:
-    """Shows one table with its plot, and afterwards the layout, table and plot that were there before.
-
-    Args:
-        left: called from Slicer's event loop after the user has chosen another layout.
-    """
-
-    def __init__(self, left: Callable[[], None] = lambda: None) -> None:
-        self._table: slicer.vtkMRMLTableNode | None = None
-        self._layout = LayoutLoan(_LAYOUT, left)
-        self._before: tuple[str | None, str | None] = (None, None)
-        self._plot_view: Any = None
-        self._table_view: Any = None
-
-    def show(self, table: slicer.vtkMRMLTableNode) -> None:
-        """Show a table and its plot; does nothing where Slicer has no main window."""
-        manager = slicer.app.layoutManager()
-        if manager is None:
-            return
-        self.end()
-        self._table = table
-        self._layout.begin(manager)
-        chart = chart_of(table)
-        self._before = _select(table.GetID(), chart.GetID() if chart is not None else None)
-        self._plot_view = manager.plotWidget(0).plotView()
-        _set_click(self._plot_view.chart(), left=vtk.vtkChart.SELECT, right=vtk.vtkChart.NOTIFY)
-        self._table_view = manager.tableWidget(0).tableView()
-        self._plot_view.connect(_PLOT_SIGNAL, self._on_point)
-        self._table_view.connect(_TABLE_SIGNAL, self._on_cell)
-
-    def end(self) -> None:
-        """Give the layout back, unless the user has chosen another one meanwhile."""
-        if self._table is None:
-            return
-        self._plot_view.disconnect(_PLOT_SIGNAL, self._on_point)
-        self._table_view.disconnect(_TABLE_SIGNAL, self._on_cell)
-        _set_click(self._plot_view.chart(), left=vtk.vtkChart.NOTIFY, right=vtk.vtkChart.SELECT)
-        _select(*(one if one and slicer.mrmlScene.GetNodeByID(one) else None for one in self._before))
-        self._layout.end()
-        self._table = None
-
-    def _on_point(self, series_ids: Any, selections: Any) -> None:
-        """Selected points of the plot: arrays of rows of the table, one for each series with any."""
-        selected = [selections.GetItemAsObject(index) for index in range(selections.GetNumberOfItems())]
-        rows = [int(row) for one in selected for row in vtk_to_numpy(one)]
-        # The plot would go on telling of them with each later click, and before it has taken that in.
-        for one in selected:
-            one.Reset()
-        if rows:
-            self._go_to(rows[0])
-
-    def _on_cell(self, cell: Any) -> None:
-        """A cell of the table: the first one of its row tells the slice, however the rows are sorted."""
-        text = str(cell.sibling(cell.row(), 0).data())
-        row = row_of_slice(self._table, int(text)) if text.isdigit() else None
-        if row is not None:
-            self._go_to(row)
-
-    def _go_to(self, row: int) -> None:
-        position = slice_position(self._table, row)
-        mode = slicer.vtkMRMLSliceNode.CenteredJumpSlice
-        slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *position, mode)
-
-
-def _select(table: str | None, chart: str | None) -> tuple[str | None, str | None]:
-    """Show a table and a chart in the views for them; returns what was shown before."""
-    logic = slicer.app.applicationLogic()
-    selection = logic.GetSelectionNode()
-    before = (selection.GetActiveTableID(), selection.GetActivePlotChartID())
-    selection.SetActiveTableID(table)
-    logic.PropagateTableSelection()
-    selection.SetActivePlotChartID(chart)
-    logic.PropagatePlotChartSelection()
-    return before
-
-
-def _set_click(chart: vtk.vtkChartXY, left: int, right: int) -> None:
-    """What a click on a point does; as a plot comes, only one of the right button selects it."""
-    chart.SetClickActionToButton(left, vtk.vtkContextMouseEvent.LEFT_BUTTON)
-    chart.SetClickActionToButton(right, vtk.vtkContextMouseEvent.RIGHT_BUTTON)

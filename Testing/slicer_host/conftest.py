@@ -12,6 +12,3 @@ from Testing.host.fixtures import (  # noqa: F401
 )
 
 collect_ignore_glob = WITHOUT_SLICER
-
-if not WITHOUT_SLICER:
-    import Testing.host.application  # noqa: F401 (makes qt)

@@ -10,8 +10,9 @@ from vtk import vtkContextMouseEvent
 
 import Testing.host.application  # noqa: F401 (makes qt)
 from CSAFusionLib.slicer_host.comparison import LAYOUT, Comparison, own_composites
-from CSAFusionLib.slicer_host.slice_table import SliceTableView, write_slice_table
+from CSAFusionLib.slicer_host.slice_table import write_slice_table
 from CSAFusionLib.slicer_host.slice_views import composites
+from CSAFusionLib.slicer_host.view_layout import SliceTableView
 from Testing.host.fixtures import pump
 from Testing.host.pythonqt import QtGui
 from Testing.host.scene import a_blob_node, snapshot

@@ -17,8 +17,8 @@ from CSAFusionLib.slicer_host.panel.report import report_of
 from CSAFusionLib.slicer_host.panel.widgets import say
 from CSAFusionLib.slicer_host.provenance import provenance_of
 from CSAFusionLib.slicer_host.rendering import render_fused
-from CSAFusionLib.slicer_host.slice_table import SliceTableView
 from CSAFusionLib.slicer_host.slice_views import composites
+from CSAFusionLib.slicer_host.view_layout import SliceTableView
 from CSAFusionLib.slicer_host.writing import FIXED_ROLE
 
 

@@ -6,7 +6,7 @@ import pytest
 import slicer
 
 import Testing.host.application  # noqa: F401 (makes qt)
-from CSAFusionLib.slicer_host.layout_loan import LayoutLoan
+from CSAFusionLib.slicer_host.view_layout import LayoutLoan
 
 FOUR_UP = slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
 RED = slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView
