@@ -42,6 +42,7 @@ class FuseOutputs:
         Path | None,
         typer.Option(help="Also save a picture: fixed, moving, overlay, fused.", rich_help_panel=OUTPUTS),
     ] = None
+    misalignment: options.MisalignmentMap = None
     provenance: Annotated[
         Path | None,
         typer.Option(help="Also save how the result was made (.json).", rich_help_panel=OUTPUTS),
@@ -98,7 +99,7 @@ def fuse(
     else:
         from CSAFusionLib.cli.volume_job import VolumeOutputs, fuse_volume_files
 
-        wanted = VolumeOutputs(outputs.output, outputs.transform, outputs.png, outputs.provenance)
+        wanted = VolumeOutputs(outputs.output, outputs.transform, outputs.png, outputs.provenance, outputs.misalignment)
         fuse_volume_files(fixed, moving, settings, wanted, reading, known)
 
 
@@ -144,6 +145,7 @@ def _refuse_volume_options(
         "--use-transform": known is not None and not known.is_start,
         "--initial-transform": known is not None and known.is_start,
         "--transform": outputs.transform is not None,
+        "--misalignment": outputs.misalignment is not None,
         "--volume": reading.volume is not None,
         "--fixed-window": settings.fixed_window is not None,
         "--moving-window": settings.moving_window is not None,

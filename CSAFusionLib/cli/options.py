@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from CSAFusionLib.cli.panels import FUSION, INPUTS, NETWORK, REGISTRATION, offering
+from CSAFusionLib.cli.panels import FUSION, INPUTS, NETWORK, OUTPUTS, REGISTRATION, offering
 from CSAFusionLib.cli.reading import read_inputs
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings
@@ -31,6 +31,13 @@ Fixed = Annotated[
 Moving = Annotated[Path, typer.Argument(metavar="MOVING", help="What is brought onto it.", show_default=False)]
 NetworkDevice = Annotated[
     str, typer.Option(help="Where the network runs: auto, cpu, cuda, cuda:N or mps.", rich_help_panel=NETWORK)
+]
+MisalignmentMap = Annotated[
+    Path | None,
+    typer.Option(
+        help="Also save how far off the registration is, in mm: a volume, its -uncertainty and a picture beside it.",
+        rich_help_panel=OUTPUTS,
+    ),
 ]
 
 _ModalityOption = Annotated[

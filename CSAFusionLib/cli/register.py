@@ -11,6 +11,7 @@ import typer
 
 from CSAFusionLib.cli import options
 from CSAFusionLib.cli.alignment_picture import alignment_picture
+from CSAFusionLib.cli.misalignment import map_files, measured
 from CSAFusionLib.cli.outputs import check_extension, check_outputs
 from CSAFusionLib.cli.panels import OUTPUTS, REGISTRATION
 from CSAFusionLib.cli.progress_bar import ProgressBar
@@ -56,13 +57,14 @@ class RegisterOutputs:
             help="Also save a picture: fixed, moved, checkerboard, edges, in three planes.", rich_help_panel=OUTPUTS
         ),
     ] = None
+    misalignment: options.MisalignmentMap = None
 
     def check(self, inputs: tuple[Path, ...], model: TransformModel) -> None:
         """Raise InputError for an output that could not be written in the end."""
         check_transform_path(self.transform, deformable=not model.is_linear)
         check_extension(self.output, VOLUME_EXTENSIONS)
         check_extension(self.png, (".png",))
-        check_outputs((self.transform, self.output, self.png), inputs)
+        check_outputs((self.transform, self.output, self.png, *map_files(self.misalignment)), inputs)
 
     def writers(
         self, volumes: tuple[Volume, Volume], found: RegistrationResult, progress: Progress
@@ -110,9 +112,10 @@ def register(
             check_transform_path(outputs.transform, deformable=True)
         volumes = within_float32(volumes[0]), within_float32(volumes[1])
         result = registration_by(*volumes, settings, start, is_start=True, progress=progress)
-        writers = outputs.writers(volumes, result, progress)
+        described, writers = as_values(result), outputs.writers(volumes, result, progress)
+        writers |= measured(outputs.misalignment, volumes, result.transform, described, progress)
         atomic_write(writers, progress)
-    print_registration(as_values(result))
+    print_registration(described)
     print_warnings([*notes_of(*volumes), *result.warnings])
     print_written(writers)
     typer.echo(NOTICE)

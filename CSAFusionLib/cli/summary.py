@@ -36,6 +36,8 @@ def print_registration(registration: Mapping[str, Any]) -> None:
     typer.echo(f"Registration {', '.join(parts)}")
     if figures := list_figures(registration["metric"]):
         typer.echo(f"Figures      {figures}")
+    if misalignment := registration.get("misalignment"):
+        typer.echo(f"Misalignment {misalignment['sentence'].rstrip('.')}")
 
 
 def _describe_method(registration: Mapping[str, Any]) -> str:

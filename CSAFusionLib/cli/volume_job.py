@@ -9,6 +9,7 @@ from pathlib import Path
 import SimpleITK as sitk
 import typer
 
+from CSAFusionLib.cli.misalignment import map_files, measured
 from CSAFusionLib.cli.montage import montage_of
 from CSAFusionLib.cli.options import ReadingOptions
 from CSAFusionLib.cli.outputs import check_extension, check_outputs
@@ -37,6 +38,7 @@ class VolumeOutputs:
     transform: Path | None = None
     png: Path | None = None
     provenance: Path | None = None
+    misalignment: Path | None = None
 
     def check(self, inputs: tuple[Path, ...], model: TransformModel) -> None:
         """Raise InputError for an output that could not be written in the end."""
@@ -45,7 +47,8 @@ class VolumeOutputs:
             check_transform_path(self.transform, deformable=not model.is_linear)
         check_extension(self.png, (".png",))
         check_extension(self.provenance, (".json",))
-        check_outputs((self.fused, self.transform, self.png, self.provenance), inputs)
+        maps = map_files(self.misalignment)
+        check_outputs((self.fused, self.transform, self.png, self.provenance, *maps), inputs)
 
     def check_transform(self, transform: sitk.Transform) -> None:
         """Raise InputError where the transform of the result will not be one that its file can hold."""
@@ -91,7 +94,9 @@ def fuse_volume_files(
             outputs.check_transform(given.transform)
             registration = registration_by(*volumes, settings, given, is_start=known.is_start, progress=progress)
         result = fuse_volumes(*volumes, settings, registration=registration, progress=progress)
-        writers = outputs.writers(result, settings, progress)
+        said, transform = result.provenance["registration"], result.registration.transform
+        maps = measured(outputs.misalignment, volumes, transform, said, progress)
+        writers = outputs.writers(result, settings, progress) | maps
         atomic_write(writers, progress)
     print_fusion_summary(result.provenance)
     print_written(writers)

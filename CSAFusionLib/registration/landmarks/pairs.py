@@ -43,8 +43,23 @@ def find_pairs(
 
     Returns the fixed points and the moving points, (N, 3) each in LPS mm.
     """
+    points, counterparts = find_counterparts(fixed, moving, transform, level, on_step)
+    back_in_moving = [transform.TransformPoint(point) for point in counterparts.tolist()]
+    return points, np.reshape(back_in_moving, (-1, 3))
+
+
+def find_counterparts(
+    fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform, level: Level, on_step: Callable[[], None]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find points of the fixed volume, and where the moving volume, brought onto it by a transform, shows the same.
+
+    transform: from fixed to moving points, LPS mm; linear or deformable. Others as :func:`find_pairs` takes them.
+
+    Returns both as points of the fixed volume, (N, 3) each in LPS mm: equal where the transform is right.
+    """
     level = replace(level, spacing_mm=max(level.spacing_mm, (volume_of(fixed) / _MOST_VOXELS) ** (1 / 3)))
-    grid, head = _around_the_head(fixed, common_grid(fixed, moving, transform, level.spacing_mm, level.radius), level)
+    shared = (moving, transform) if transform.IsLinear() else (fixed, _IDENTITY)
+    grid, head = _around_the_head(fixed, common_grid(fixed, *shared, level.spacing_mm, level.radius), level)
     image, covered = _on_grid(fixed, grid, _IDENTITY, level)
     other, other_covered = _on_grid(moving, grid, transform, level)
     on_step()
@@ -53,8 +68,7 @@ def find_pairs(
     described = Described(self_similarity(image), covered), Described(self_similarity(other), other_covered)
     on_step()
     places, counterparts = match_both_ways(*described, keypoints, level.radius)
-    back_in_moving = [transform.TransformPoint(point) for point in points_of(grid, counterparts).tolist()]
-    return points_of(grid, places), np.reshape(back_in_moving, (-1, 3))
+    return points_of(grid, places), points_of(grid, counterparts)
 
 
 def _around_the_head(fixed: sitk.Image, grid: sitk.Image, level: Level) -> tuple[sitk.Image, np.ndarray]:
