@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 import SimpleITK as sitk
 
 from CSAFusionLib import checks
+from CSAFusionLib.checks import parse_choice
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.known_registration import registration_by
 from CSAFusionLib.fusion.result import FusionResult
-from CSAFusionLib.fusion.settings import FusionSettings, current_names, parse_choice
+from CSAFusionLib.fusion.settings import FusionSettings, current_names
 from CSAFusionLib.geometry.grid import same_grid
-from CSAFusionLib.intensity.numeric_range import within_float32
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.methods import Method, TransformModel
-from CSAFusionLib.registration.result import RegistrationResult
+from CSAFusionLib.registration.registration import Registration
 from CSAFusionLib.registration.transform_files.frames import Frame, Frames
 from CSAFusionLib.registration.transform_files.matrices import MatrixKind
 from CSAFusionLib.registration.transform_files.reading import GivenTransform, given_transform
@@ -70,7 +70,7 @@ def register(
     deterministic: bool = True,
     initial_transform: TransformLike | None = None,
     progress: Progress = silent,
-) -> RegistrationResult:
+) -> Registration:
     """Find the transform that takes points of the fixed volume to points of the moving one (LPS mm), and assess it.
 
     Args:
@@ -98,8 +98,7 @@ def register(
     for volume in volumes:
         check_volume(volume)
     start = None if initial_transform is None else _given(initial_transform, (fixed, moving), volumes)
-    ready = within_float32(volumes[0]), within_float32(volumes[1])
-    return registration_by(*ready, settings, start, is_start=True, progress=progress)
+    return registration_by(*volumes, settings, start, is_start=True, progress=progress)
 
 
 def apply_transform(
@@ -183,7 +182,7 @@ def fuse(
         raise InputError("'transform' does without a registration, 'initial_transform' starts one; give one of them.")
     if transform is not None and "registration" in choices:
         raise InputError("'transform' takes the place of a registration; leave out 'registration'.")
-    known = choices.pop("registration") if isinstance(choices.get("registration"), RegistrationResult) else None
+    known = choices.pop("registration") if isinstance(choices.get("registration"), Registration) else None
     chosen = _settings(settings, current_names(choices))
     checks.flag(contribution, "contribution")
     volumes = _pair(fixed, moving)

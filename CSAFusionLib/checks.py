@@ -67,11 +67,50 @@ def member(value: object, choices: type[AnEnum], what: str) -> AnEnum:
     return value
 
 
+def parse_choice(choices: type[AnEnum], name: object, what: str) -> AnEnum:
+    """Return the member of an enumeration that is called ``name``, in any case.
+
+    what: the thing chosen, as the message names it, for example "plane".
+    """
+    if isinstance(name, str) and name.strip().upper() in choices.__members__:
+        return choices[name.strip().upper()]
+    known = ", ".join(member.name.lower() for member in choices)
+    raise InputError(f"There is no {what} {shown(name)}; choose one of {known}.")
+
+
 def mapping(value: object, what: str) -> dict[str, Any]:
     """Return a mapping from texts as a dictionary."""
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
         raise InputError(f"The {what} must be values by their names, not {shown(value)}.")
     return dict(value)
+
+
+def entry(values: dict[str, Any], name: str) -> Any:
+    """Return one value of a saved job or result by its name."""
+    if name not in values:
+        raise InputError(f"The saved job or result says nothing of '{name}'; start it again.")
+    return values[name]
+
+
+def texts(values: object, what: str) -> list[str]:
+    """Return a list of texts."""
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise InputError(f"The {what} must be a list of texts, not {shown(values)}.")
+    return values
+
+
+def lists_of_numbers(values: object) -> dict[str, list[float]]:
+    """Return lists of numbers by name, NaN where JSON has null."""
+    lists = mapping(values, "figures")
+    if not all(isinstance(entries, list) for entries in lists.values()):
+        raise InputError("The figures must be lists of numbers.")
+    return {name: [number_or_nan(value, name) for value in entries] for name, entries in lists.items()}
+
+
+def number_or_nan(value: object, what: str) -> float:
+    """Return a number; NaN, which JSON writes as null, where there is none."""
+    hint = "a finite number"
+    return math.nan if value is None else number(value, what, hint, low=-math.inf, high=math.inf)
 
 
 def shown(value: object) -> str:

@@ -9,8 +9,9 @@ from typing import Any
 
 from CSAFusionLib import checks
 from CSAFusionLib.batch.case import Case, Place
+from CSAFusionLib.checks import parse_choice
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.fusion.settings import FusionSettings, current_names, parse_choice
+from CSAFusionLib.fusion.settings import FusionSettings, current_names
 from CSAFusionLib.volumes.nifti_orientation import Orientation
 
 SETTINGS = {field.name: field for field in fields(FusionSettings)}

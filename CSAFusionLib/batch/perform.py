@@ -19,7 +19,7 @@ from CSAFusionLib.errors import InputError
 
 if TYPE_CHECKING:
     from CSAFusionLib.fusion.result import FusionResult
-    from CSAFusionLib.registration.result import RegistrationResult
+    from CSAFusionLib.registration.registration import Registration
 
 
 def perform(case: Case, out: Path, command: str) -> Record:
@@ -92,14 +92,14 @@ def _fuse(case: Case) -> FusionResult:
     return fuse(fixed, moving, case.settings, region=case.region, **given)
 
 
-def _given(path: Path) -> RegistrationResult:
+def _given(path: Path) -> Registration:
     """A transform that the user gave, as an alignment that the check is still to judge."""
     from CSAFusionLib.registration.methods import Method
-    from CSAFusionLib.registration.result import RegistrationResult
+    from CSAFusionLib.registration.registration import Registration
     from CSAFusionLib.registration.transforms import read_transform
 
     said = "The alignment is the transform that was given; nothing was registered."
-    return RegistrationResult(read_transform(path), Method.NONE, None, 0.0, warnings=(said,))
+    return Registration(read_transform(path), Method.NONE, None, 0.0, warnings=(said,))
 
 
 def _sidecar(case: Case, inputs: dict[str, Any], result: FusionResult, run: Run) -> dict[str, Any]:

@@ -9,8 +9,9 @@ import SimpleITK as sitk
 from PIL import Image
 
 from CSAFusionLib.cli.sheet import bounding_box, sheet, spread, tile_size
-from CSAFusionLib.fusion.alignment import AlignedPair, align, find_roles
+from CSAFusionLib.fusion.aligned_pair import AlignedPair
 from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.fusion.source_pair import SourcePair
 from CSAFusionLib.geometry.planes import Plane, slice_spacing
 from CSAFusionLib.volumes.volume import Volume
 
@@ -23,9 +24,8 @@ def alignment_picture(fixed: Volume, moving: Volume, transform: sitk.Transform) 
 
     transform: from fixed to moving points, LPS mm.
     """
-    settings = FusionSettings()
-    roles = find_roles(fixed, moving, settings)
-    pairs = {plane: align(*roles, replace(settings, plane=plane), transform) for plane in PLANES}
+    sources = SourcePair.settle(fixed, moving, FusionSettings())
+    pairs = {plane: AlignedPair.bring(replace(sources, plane=plane), transform) for plane in PLANES}
     return sheet([_row(pair, slice_spacing(fixed.image, plane)[1:]) for plane, pair in pairs.items()], TITLES)
 
 

@@ -18,21 +18,19 @@ from CSAFusionLib.cli.progress_bar import ProgressBar
 from CSAFusionLib.cli.summary import print_registration, print_warnings, print_written
 from CSAFusionLib.cli.transform_options import InitialTransform, TransformOptions
 from CSAFusionLib.files.atomic_write import Writer, atomic_write
-from CSAFusionLib.fusion.alignment import darkest
 from CSAFusionLib.fusion.known_registration import registration_by
 from CSAFusionLib.fusion.provenance import NOTICE
-from CSAFusionLib.fusion.provenance import describe_registration as as_values
-from CSAFusionLib.geometry.resampling import resample_to_grid
+from CSAFusionLib.geometry.resampling import lowest_value, resample_to_grid
 from CSAFusionLib.intensity.numeric_range import own_values, within_float32
 from CSAFusionLib.progress import Progress
 from CSAFusionLib.registration.engines.brainsfit import use_executable
 from CSAFusionLib.registration.methods import Method, TransformModel
-from CSAFusionLib.registration.result import RegistrationResult
+from CSAFusionLib.registration.registration import Registration
 from CSAFusionLib.registration.transforms import check_transform_path, transform_writer
-from CSAFusionLib.volumes.checking import check_volume
+from CSAFusionLib.volumes.checking import check_volume, notes_of
 from CSAFusionLib.volumes.input_path import check_input_path
 from CSAFusionLib.volumes.pictures import picture_writer
-from CSAFusionLib.volumes.volume import Volume, notes_of
+from CSAFusionLib.volumes.volume import Volume
 from CSAFusionLib.volumes.writing import VOLUME_EXTENSIONS, volume_writer
 
 
@@ -66,14 +64,12 @@ class RegisterOutputs:
         check_extension(self.png, (".png",))
         check_outputs((self.transform, self.output, self.png, *map_files(self.misalignment)), inputs)
 
-    def writers(
-        self, volumes: tuple[Volume, Volume], found: RegistrationResult, progress: Progress
-    ) -> dict[Path, Writer]:
+    def writers(self, volumes: tuple[Volume, Volume], found: Registration, progress: Progress) -> dict[Path, Writer]:
         """What writes each output that was asked for."""
         writers: dict[Path, Writer] = {self.transform: transform_writer(found.transform)}
         if self.output is not None:
             reference, image = volumes[0].image, volumes[1].image
-            resampled = resample_to_grid(image, reference, found.transform, darkest(image))
+            resampled = resample_to_grid(image, reference, found.transform, lowest_value(image))
             own = own_values(resampled, volumes[1])
             writers[self.output] = volume_writer(own, partial(progress, "Writing", 0, 0))
         if self.png is not None:
@@ -112,7 +108,7 @@ def register(
             check_transform_path(outputs.transform, deformable=True)
         volumes = within_float32(volumes[0]), within_float32(volumes[1])
         result = registration_by(*volumes, settings, start, is_start=True, progress=progress)
-        described, writers = as_values(result), outputs.writers(volumes, result, progress)
+        described, writers = result.describe(), outputs.writers(volumes, result, progress)
         writers |= measured(outputs.misalignment, volumes, result.transform, described, progress)
         atomic_write(writers, progress)
     print_registration(described)

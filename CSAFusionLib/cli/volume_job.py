@@ -18,8 +18,8 @@ from CSAFusionLib.cli.summary import print_fusion_summary, print_written
 from CSAFusionLib.cli.transform_options import TransformChoice
 from CSAFusionLib.files.atomic_write import Writer, atomic_write, content_writer
 from CSAFusionLib.fusion.device import choose_device
+from CSAFusionLib.fusion.inference import memory_need
 from CSAFusionLib.fusion.known_registration import registration_by
-from CSAFusionLib.fusion.memory_need import memory_need
 from CSAFusionLib.fusion.pipeline import FusionResult, fuse_volumes
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.json_text import to_json

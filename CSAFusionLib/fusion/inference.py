@@ -1,21 +1,156 @@
-"""The network over a stack of slices: in batches, with progress, and within the memory there is."""
+"""The network over a stack of slices: with progress, within the memory there is, on a CPU or an accelerator."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from CSAFusionLib.errors import InputError, NotEnoughMemory
-from CSAFusionLib.fusion.device import Device
-from CSAFusionLib.fusion.engines import BatchesOnDevice, Output, SlicesOnThreads
-from CSAFusionLib.fusion.sources import Slices
+from CSAFusionLib.fusion.device import Device, choose_device
+from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.geometry.planes import slice_shape
+from CSAFusionLib.memory.estimate import Need, check_memory, fusion_need
 from CSAFusionLib.memory.exhaustion import is_out_of_memory
 from CSAFusionLib.progress import Progress, silent
+from CSAFusionLib.volumes.checking import check_volume
+from CSAFusionLib.volumes.volume import Volume
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from CSAFusionLib.network.csafusion import CSAFusion
+    from CSAFusionLib.network.inference.network import SliceNetwork
+
+_SMALLEST_SIDE = 16  # pixels; the network's own lower limit
+
+
+Output = tuple[list[int], np.ndarray]
+"""Which slices, and what the network gave for them (B, C, H, W)."""
+
+
+class Slices(Protocol):
+    """Slices of one shape, one after the other: an array (S, H, W), or what makes them when they are asked for."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(S, H, W)."""
+
+    def __getitem__(self, index: int, /) -> np.ndarray:
+        """One slice (H, W) float32 in [0, 1]."""
+
+
+class SlicesOnThreads:
+    """The network on the CPU: each slice on its own, by one thread, several slices side by side.
+
+    PyTorch's own threads wait for each other at every operation, which on small operations costs more than it saves.
+    Neither the number of threads nor what else is fused changes a bit of a slice. PyTorch's number of threads is 1
+    until :meth:`close`.
+    """
+
+    def __init__(self, network: CSAFusion, at_once: int) -> None:
+        """Take ``at_once`` slices at a time, but no more than PyTorch has threads."""
+        import torch
+
+        from CSAFusionLib.network.inference.network import SliceNetwork, fits
+
+        network = network.to("cpu")
+        self._network = SliceNetwork(network) if fits(network) else network
+        self._threads_before = torch.get_num_threads()
+        self.at_once = min(at_once, self._threads_before)
+        torch.set_num_threads(1)
+        # Each thread has a number of its own, which a call elsewhere does not change.
+        self._pool = (
+            ThreadPoolExecutor(self.at_once, "fusion", torch.set_num_threads, (1,)) if self.at_once > 1 else None
+        )
+
+    def outputs(self, a: Slices, b: Slices, wanted: list[int]) -> Iterator[Output]:
+        """The outputs for the slices ``wanted`` of ``a`` and ``b`` (S, H, W), in order."""
+
+        def fuse(index: int) -> Output:
+            return [index], _to_host(_apply(self._network, _paired(a, b, [index])), a.shape)
+
+        if self._pool is None or len(wanted) == 1:
+            yield from map(fuse, wanted)
+            return
+        pending: deque[Future[Output]] = deque()
+        for index in wanted:
+            pending.append(self._pool.submit(fuse, index))
+            # No more than keeps the threads busy: outputs that nobody has taken yet would fill the memory.
+            if len(pending) > 2 * self.at_once:
+                yield pending.popleft().result()
+        for future in pending:
+            yield future.result()
+
+    def close(self) -> None:
+        """Wait for what still runs, and give PyTorch its threads back."""
+        import torch
+
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(self._threads_before)
+
+
+class BatchesOnDevice:
+    """The network on an accelerator, a batch of slices at a time."""
+
+    def __init__(self, network: CSAFusion, device: str, at_once: int) -> None:
+        self._network = network.to(device)
+        self._device = device
+        self.at_once = at_once
+
+    def outputs(self, a: Slices, b: Slices, wanted: list[int]) -> Iterator[Output]:
+        """The outputs for the slices ``wanted`` of ``a`` and ``b`` (S, H, W), in order.
+
+        Each batch is sent before the one before it is fetched, so that the device need not wait for the host.
+        """
+        before: tuple[list[int], Tensor] | None = None
+        for start in range(0, len(wanted), self.at_once):
+            batch = wanted[start : start + self.at_once]
+            sent = _apply(self._network, self._send(_paired(a, b, batch)))
+            if before is not None:
+                yield before[0], _to_host(before[1], a.shape)
+            before = batch, sent
+        if before is not None:
+            yield before[0], _to_host(before[1], a.shape)
+
+    def _send(self, pair: Tensor) -> Tensor:
+        # From pinned memory CUDA copies by itself, while the host goes on.
+        is_cuda = self._device.startswith("cuda")
+        return (pair.pin_memory() if is_cuda else pair).to(self._device, non_blocking=is_cuda)
+
+    def close(self) -> None:
+        """Nothing is held that the network does not hold."""
+
+
+def _paired(a: Slices, b: Slices, batch: list[int]) -> Tensor:
+    """Slices of both sources as the network takes them, (B, 2, H, W) float32.
+
+    Zeros are added below and to the right where a side is shorter than the network can take.
+    """
+    import torch
+
+    _, height, width = a.shape
+    pair = torch.zeros(len(batch), 2, max(height, _SMALLEST_SIDE), max(width, _SMALLEST_SIDE))
+    for into, index in zip(pair.numpy()[:, :, :height, :width], batch, strict=True):
+        into[0], into[1] = a[index], b[index]
+    return pair
+
+
+def _apply(network: CSAFusion | SliceNetwork, pair: Tensor) -> Tensor:
+    import torch
+
+    with torch.inference_mode():
+        return network.gains(pair) if network.configuration.gains else network(pair)
+
+
+def _to_host(output: Tensor, shape: tuple[int, ...]) -> np.ndarray:
+    """An output (B, C, H, W) without what :func:`_paired` added to slices of this shape (S, H, W)."""
+    return output[:, :, : shape[1], : shape[2]].cpu().numpy()
+
 
 STAGE = "Fusing slices"
 
@@ -146,3 +281,30 @@ def _default_batch_size(device: Device, shape: tuple[int, ...]) -> int:
 
 def _is_cpu(device: Device) -> bool:
     return device.torch_device.partition(":")[0] == "cpu"
+
+
+def device_for(fixed: Volume, moving: Volume, settings: FusionSettings) -> Device:
+    """Choose the device of a fusion, once both volumes are valid and this machine can hold it.
+
+    Raises:
+        InputError: a volume cannot be used, or the device asked for.
+        NotEnoughMemory: this machine cannot hold what the fusion needs.
+    """
+    check_volume(fixed)
+    check_volume(moving)
+    device = choose_device(settings.device)
+    need = memory_need(fixed, moving, settings, device)
+    check_memory(need)
+    return device
+
+
+def memory_need(fixed: Volume, moving: Volume, settings: FusionSettings, device: Device) -> Need:
+    """Estimate what a fusion of two volumes, already read, takes at its peak."""
+    slices, height, width = slice_shape(fixed.image, settings.plane)
+    return fusion_need(
+        fixed.image,
+        moving.image,
+        in_colour=fixed.is_colour or moving.is_colour or settings.colour_table is not None,
+        slices_at_once=min(slices, slices_in_memory(device, (height, width), settings.batch_size)),
+        pixels=height * width,
+    )

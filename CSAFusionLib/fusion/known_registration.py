@@ -8,7 +8,7 @@ from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.given import as_registration, register_from
 from CSAFusionLib.registration.register import register
-from CSAFusionLib.registration.result import RegistrationResult
+from CSAFusionLib.registration.registration import Registration
 from CSAFusionLib.registration.transform_files.reading import GivenTransform
 from CSAFusionLib.volumes.checking import check_volume
 from CSAFusionLib.volumes.volume import Volume
@@ -22,7 +22,7 @@ def registration_by(
     *,
     is_start: bool = False,
     progress: Progress = silent,
-) -> RegistrationResult:
+) -> Registration:
     """Return the registration of two volumes.
 
     Args:

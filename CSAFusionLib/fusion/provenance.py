@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import platform
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +10,6 @@ import SimpleITK as sitk
 import CSAFusionLib
 from CSAFusionLib.fusion.device import Device
 from CSAFusionLib.fusion.settings import FusionSettings
-from CSAFusionLib.geometry.transform_algebra import linear_matrix
-from CSAFusionLib.registration.result import RegistrationResult
 
 if TYPE_CHECKING:
     from CSAFusionLib.weights.catalogue import WeightsInfo
@@ -43,22 +40,3 @@ def describe_run(settings: FusionSettings, weights: WeightsInfo, device: Device)
         "weights": {"name": weights.name, "sha256": weights.sha256},
         "device": {"name": device.torch_device, "reason": device.reason},
     }
-
-
-def describe_registration(result: RegistrationResult) -> dict[str, Any]:
-    """Method, model, figures, quality and, when the transform is linear, its matrix from fixed to moving points."""
-    described: dict[str, Any] = {
-        "method": result.method.name,
-        "model": None if result.model is None else result.model.name,
-        "seconds": round(result.seconds, 3),
-        # A figure that could not be computed is none.
-        "metric": {name: float(value) for name, value in result.metric.items() if math.isfinite(value)},
-        "verdict": result.quality and {"level": result.quality.grade.value, "reason": result.quality.reason},
-        "transform": result.transform.GetName(),
-    }
-    for name, files in (("given", result.given), ("started_from", result.started_from)):
-        if files:
-            described[name] = [*files]
-    if result.transform.IsLinear():
-        described["matrix_lps_mm"] = linear_matrix(result.transform).tolist()
-    return described

@@ -9,7 +9,7 @@ from typing import Any
 
 import SimpleITK as sitk
 
-from CSAFusionLib.registration.result import RegistrationResult
+from CSAFusionLib.registration.registration import Registration
 
 
 class OnDemand:
@@ -53,7 +53,7 @@ class FusionResult:
     fixed_mapped: OnDemand = OnDemand()
     moving_mapped: OnDemand = OnDemand()
     moving_on_grid: OnDemand = OnDemand()
-    registration: RegistrationResult
+    registration: Registration
     provenance: dict[str, Any]
     warnings: list[str]
     contribution: sitk.Image | None = None

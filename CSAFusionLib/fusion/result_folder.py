@@ -15,12 +15,13 @@ import numpy as np
 import SimpleITK as sitk
 
 from CSAFusionLib import checks
+from CSAFusionLib.checks import entry, lists_of_numbers, texts
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import Writer, atomic_write, content_writer
 from CSAFusionLib.files.paths import check_folder, is_taken
 from CSAFusionLib.fusion.result import FusionResult
-from CSAFusionLib.fusion.saved import entry, lists_of_numbers, registration_of, registration_values, texts
 from CSAFusionLib.json_text import to_json
+from CSAFusionLib.registration.registration import Registration
 from CSAFusionLib.registration.transforms import read_transform, transform_writer
 from CSAFusionLib.volumes.reading import read_volume
 from CSAFusionLib.volumes.writing import volume_writer
@@ -45,7 +46,7 @@ def save_result(result: FusionResult, folder: Path) -> None:
     description = {
         "images": list(images),
         "grid": _grid(result.fused),
-        "registration": registration_values(result.registration),
+        "registration": result.registration.to_dict(),
         "provenance": result.provenance,
         "warnings": result.warnings,
         "figures": result.figures,
@@ -68,7 +69,7 @@ def load_result(folder: Path) -> FusionResult:
     registration = checks.mapping(entry(description, "registration"), "registration")
     return FusionResult(
         **images,
-        registration=registration_of(registration, read_transform(folder / _TRANSFORM)),
+        registration=Registration.from_dict(registration, read_transform(folder / _TRANSFORM)),
         provenance=checks.mapping(entry(description, "provenance"), "provenance"),
         warnings=texts(entry(description, "warnings"), "warnings"),
         figures=lists_of_numbers(entry(description, "figures")),

@@ -102,21 +102,6 @@ class FusionSettings:
         return cls(**{key: _from_json(key, value) for key, value in given.items()})
 
 
-def parse_choice(choices: type[AnEnum], name: object, what: str) -> AnEnum:
-    """The member of ``choices`` called ``name``, in any case.
-
-    Args:
-        what: the thing chosen, as the message names it, for example "plane".
-
-    Raises:
-        InputError: there is no such member.
-    """
-    if isinstance(name, str) and name.strip().upper() in choices.__members__:
-        return choices[name.strip().upper()]
-    known = ", ".join(member.name.lower() for member in choices)
-    raise InputError(f"There is no {what} {checks.shown(name)}; choose one of {known}.")
-
-
 FORMER_NAMES = {"steadiness": "through_slice_smoothing"}
 """What settings were called in versions before; saved settings and old commands are still read."""
 
@@ -140,7 +125,7 @@ _MOST_SLICES_AT_ONCE = 1024
 
 
 def _choice(value: object, choices: type[AnEnum], what: str) -> AnEnum:
-    return parse_choice(choices, value, what) if isinstance(value, str) else checks.member(value, choices, what)
+    return checks.parse_choice(choices, value, what) if isinstance(value, str) else checks.member(value, choices, what)
 
 
 def _window(value: object) -> Window:
@@ -204,7 +189,7 @@ def _from_json(key: str, value: Any) -> Any:
     if value is None:
         return None
     if key in _ENUMS:
-        return parse_choice(_ENUMS[key], value, key.replace("_", " "))
+        return checks.parse_choice(_ENUMS[key], value, key.replace("_", " "))
     if key.endswith("_window"):
         return Window.from_dict(value)
     return value

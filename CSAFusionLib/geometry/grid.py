@@ -1,4 +1,4 @@
-"""The grid of an image: where each voxel is in the patient, and whether its size is plausible."""
+"""The grid of an image: where each voxel is in the patient, and whether its axes are at right angles."""
 
 from __future__ import annotations
 
@@ -15,12 +15,6 @@ _TOLERANCE_VOXELS = 1e-2
 # Parts of a direction below the first are none; below the second, three directions of length 1 span no volume.
 _NOTHING = 1e-100
 _FLAT = 1e-3
-
-# Clinical voxels are 0.1 to 10 mm; micro-CT reaches 0.001 mm, and a slab of few slices may have them far apart.
-_USUAL_MM = (0.05, 50.0)
-# A nanometre; and no table is so long.
-_LEAST_MM = 1e-6
-_LARGEST_FIELD_MM = 10_000.0
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -91,28 +85,81 @@ def corner_indices(size: Sequence[int]) -> np.ndarray:
     return np.array([(*corner, 1.0) for corner in itertools.product(*[(0.0, length - 1.0) for length in size])])
 
 
-def impossible_scale(image: sitk.Image) -> str | None:
-    """Say why an image cannot be that small or large, as a sentence goes on after its name; None when it can."""
-    field = np.multiply(image.GetSize(), image.GetSpacing())
-    if min(image.GetSpacing()) < _LEAST_MM or field.max() > _LARGEST_FIELD_MM:
-        sides = " x ".join(f"{side:g}" for side in field)
-        return (
-            f"would be {sides} mm in size, which nothing that is scanned is; correct the spacing in its header, which "
-            "is in mm."
-        )
-    return None
+TOLERATED_MM = 0.1
+"""A grid whose corners move by no more than this when its axes are put at right angles is taken for a straight one."""
 
 
-def question_of_scale(image: sitk.Image) -> str | None:
-    """Ask about voxels of an unusual size, as a sentence goes on after "The fixed volume"; None for usual ones.
+def off_straight(image: sitk.Image) -> float:
+    """Return by how many mm the farthest corner moves when the axes of an image are put at right angles."""
+    change = _change(image)
+    ways = (corner_indices(image.GetSize())[:, :3] - _centre(image)) @ change.T
+    return float(np.linalg.norm(ways, axis=1).max())
 
-    Such a volume is worked on as any other: micro-CT has voxels of 0.02 mm.
+
+def nearest_straight(image: sitk.Image) -> sitk.Image:
+    """Return a copy of an image with its axes at right angles; no voxel is interpolated.
+
+    The directions are the nearest ones (polar decomposition), and the centre and the spacing stay.
     """
-    spacing = image.GetSpacing()
-    if _USUAL_MM[0] <= min(spacing) and max(spacing) <= _USUAL_MM[1]:
-        return None
-    sides = " x ".join(f"{side:g}" for side in spacing)
-    return (
-        f"has voxels of {sides} mm: is its header in another unit, such as metres, than millimetres? Registration and "
-        "its check are made for the size of a head and say little of any other."
+    change = _change(image)
+    moved = sitk.Image(image)
+    moved.SetDirection((np.reshape(image.GetDirection(), (3, 3)) + change / image.GetSpacing()).ravel().tolist())
+    moved.SetOrigin((np.array(image.GetOrigin()) - change @ _centre(image)).tolist())
+    return moved
+
+
+def is_sheared(image: sitk.Image) -> bool:
+    """Tell whether an image has axes so far from right angles that no straight grid stands for it."""
+    return off_straight(image) > TOLERATED_MM
+
+
+def _change(image: sitk.Image) -> np.ndarray:
+    """How much the axes, a column each in mm per voxel, change when they are put at right angles."""
+    directions = np.reshape(image.GetDirection(), (3, 3))
+    left, _, right = np.linalg.svd(directions)
+    change: np.ndarray = (left @ right - directions) * image.GetSpacing()
+    return change
+
+
+def _centre(image: sitk.Image) -> np.ndarray:
+    return (np.array(image.GetSize()) - 1) / 2
+
+
+def resampled_straight(image: sitk.Image, default: float) -> sitk.Image:
+    """Resample a sheared image linearly on the smallest straight grid that holds it; return a straight one as it is.
+
+    The grid keeps the direction of i and the plane of i and j, so a volume of a tilted gantry is interpolated within
+    its slices alone.
+
+    default: value where the image does not reach.
+    """
+    if not is_sheared(image):
+        return image
+    directions, along = np.linalg.qr(voxel_axes(image))
+    signs = np.sign(np.diag(along))
+    directions, along = directions * signs, along * signs[:, None]
+    spacing = np.diag(along)
+    corners = corner_indices(image.GetSize())[:, :3] @ along.T / spacing
+    first, last = np.floor(corners.min(axis=0) + 1e-6), np.ceil(corners.max(axis=0) - 1e-6)
+    origin = np.array(image.GetOrigin()) + directions @ (first * spacing)
+    return sitk.Resample(
+        image,
+        (last - first + 1).astype(int).tolist(),
+        sitk.Transform(3, sitk.sitkIdentity),
+        sitk.sitkLinear,
+        origin.tolist(),
+        spacing.tolist(),
+        directions.ravel().tolist(),
+        default,
     )
+
+
+def volume_of(image: sitk.Image) -> float:
+    """Return the volume of the field of view, mm^3."""
+    return float(np.prod(np.multiply(image.GetSize(), image.GetSpacing())))
+
+
+def centre(image: sitk.Image) -> np.ndarray:
+    """Return the centre of the field of view, (3,) in LPS mm."""
+    middle = [(length - 1) / 2 for length in image.GetSize()]
+    return np.array(image.TransformContinuousIndexToPhysicalPoint(middle))

@@ -12,22 +12,37 @@ from CSAFusionLib.volumes.volume import Volume
 # Half a voxel beyond the last centre is the border of the field of view; a voxel on it must not be lost to rounding.
 _BORDER_TOLERANCE_VOXELS = 1e-3
 
+# Coarsening leaves an axis at least this many voxels, so that a thin slab keeps its slices.
+_MINIMUM_LENGTH = 8
+
 
 def resample_to_grid(
-    moving: sitk.Image, reference: sitk.Image, transform: sitk.Transform, default: float = 0.0
+    moving: sitk.Image,
+    reference: sitk.Image,
+    transform: sitk.Transform,
+    default: float = 0.0,
+    inside: sitk.Image | None = None,
 ) -> sitk.Image:
     """Resample the moving image linearly at the voxel centres of the reference.
 
     transform: takes points of the reference to points of the moving image, LPS mm.
     default: value outside the moving field of view.
+    inside: what :func:`field_of_view` gives of the three, where it is known.
     Returns float32, or vector float32 for RGB, on the reference grid. In the half voxel between the last centre and
     the border of the field of view the nearest value is taken, so nothing is darkened there.
     """
     if leaves_voxels_alone(moving, reference, transform):
         return sitk.Cast(moving, _float_type(moving))
     extended = sitk.Resample(moving, reference, transform, sitk.sitkLinear, default, _float_type(moving), True)
-    inside = field_of_view(moving, reference, transform)
-    return _fill_outside(extended, inside, default)
+    known = field_of_view(moving, reference, transform) if inside is None else inside
+    return sitk.Mask(extended, known, default)
+
+
+def lowest_value(image: sitk.Image) -> float:
+    """Return the value to put where an image does not reach: its lowest, air in every modality; 0 for colour."""
+    if image.GetNumberOfComponentsPerPixel() > 1:
+        return 0.0
+    return float(sitk.GetArrayViewFromImage(image).min())
 
 
 def leaves_voxels_alone(moving: sitk.Image, reference: sitk.Image, transform: sitk.Transform) -> bool:
@@ -107,6 +122,25 @@ def overlap(fixed: Volume, moving: Volume, inside: sitk.Image) -> float:
     return fraction
 
 
+def in_one_order(image: sitk.Image) -> sitk.Image:
+    """Return the image with its axes permuted and flipped to lie nearest to LPS: no voxel changes its place or value.
+
+    What is found then does not depend on the order in which a file stores the voxels.
+    """
+    axes = np.reshape(image.GetDirection(), (3, 3))
+    stored_so = np.array_equal(np.abs(axes).argmax(axis=0), range(3)) and (np.diag(axes) > 0).all()
+    return image if stored_so else sitk.DICOMOrient(image, "LPS")
+
+
+def coarsen(image: sitk.Image, spacing_mm: float) -> sitk.Image:
+    """Average blocks of voxels until they are about ``spacing_mm`` wide on each axis, or leave coarser axes be."""
+    factors = [
+        max(1, min(round(spacing_mm / spacing), length // _MINIMUM_LENGTH))
+        for spacing, length in zip(image.GetSpacing(), image.GetSize(), strict=True)
+    ]
+    return sitk.BinShrink(image, factors) if max(factors) > 1 else image
+
+
 def _float_type(image: sitk.Image) -> int:
     return int(sitk.sitkFloat32 if image.GetNumberOfComponentsPerPixel() == 1 else sitk.sitkVectorFloat32)
 
@@ -118,10 +152,6 @@ def _one_voxel_as_large_as(image: sitk.Image) -> sitk.Image:
     voxel.SetOrigin(image.TransformContinuousIndexToPhysicalPoint(((size - 1) / 2).tolist()))
     voxel.SetSpacing(((size + 2 * _BORDER_TOLERANCE_VOXELS) * image.GetSpacing()).tolist())
     return voxel
-
-
-def _fill_outside(image: sitk.Image, inside: sitk.Image, default: float) -> sitk.Image:
-    return sitk.Mask(image, inside, default)
 
 
 def _feather(inside: np.ndarray, pixel: tuple[float, ...], feather_mm: float) -> np.ndarray:

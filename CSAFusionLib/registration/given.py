@@ -10,43 +10,34 @@ import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.geometry.grid import ijk_to_lps, set_ijk_to_lps
+from CSAFusionLib.geometry.resampling import lowest_value
 from CSAFusionLib.geometry.transform_algebra import as_affine, as_rigid, linear_matrix
+from CSAFusionLib.intensity.numeric_range import within_float32
 from CSAFusionLib.progress import Progress, silent
-from CSAFusionLib.registration.initialisation import overlap
 from CSAFusionLib.registration.methods import Method, TransformModel
-from CSAFusionLib.registration.preparation import prepare
-from CSAFusionLib.registration.quality.assessment import assess
-from CSAFusionLib.registration.result import RegistrationResult
+from CSAFusionLib.registration.preparation import overlap
+from CSAFusionLib.registration.register import RegistrationRun
+from CSAFusionLib.registration.registration import Registration
 from CSAFusionLib.registration.transform_files.reading import GivenTransform
 from CSAFusionLib.volumes.volume import Volume
 
 _RIGID = 1e-5
 
 
-def as_registration(
-    fixed: Volume, moving: Volume, given: GivenTransform, progress: Progress = silent
-) -> RegistrationResult:
-    """Return a given transform as a registration, with the verdict of the check on it.
+def as_registration(fixed: Volume, moving: Volume, given: GivenTransform, progress: Progress = silent) -> Registration:
+    """Return a given transform as a registration, with its quality.
 
     Raises InputError where under the transform the volumes do not meet; Cancelled from ``progress``.
     """
     check_meeting(fixed, moving, given.transform)
-    assessment = assess(prepare(fixed), prepare(moving), given.transform, progress=progress)
-    return RegistrationResult(
-        transform=given.transform,
-        method=Method.NONE,
-        model=None,
-        seconds=0.0,
-        metric=assessment.figures,
-        quality=assessment.quality,
-        warnings=given.notes,
-        given=given.sources,
-    )
+    known = Registration(given.transform, Method.NONE, None, 0.0, warnings=given.notes, given=given.sources)
+    run = RegistrationRun(Method.NONE, TransformModel.RIGID, progress=progress, known=known)
+    return run.registered(within_float32(fixed), within_float32(moving))
 
 
 def register_from(
-    fixed: Volume, moving: Volume, given: GivenTransform, register: Callable[[Volume, Volume], RegistrationResult]
-) -> RegistrationResult:
+    fixed: Volume, moving: Volume, given: GivenTransform, register: Callable[[Volume, Volume], Registration]
+) -> Registration:
     """Register with the moving volume put where a given transform has it; that place takes the part of the headers.
 
     The check's figures of before the registration are those of the given transform.
@@ -81,8 +72,7 @@ def placed(moving: sitk.Image, fixed: sitk.Image, transform: sitk.Transform) -> 
     transform: from fixed to moving points, LPS mm.
     """
     if not transform.IsLinear():
-        lowest = 0.0 if moving.GetNumberOfComponentsPerPixel() > 1 else float(sitk.GetArrayViewFromImage(moving).min())
-        return sitk.Resample(moving, fixed, transform, sitk.sitkLinear, lowest)
+        return sitk.Resample(moving, fixed, transform, sitk.sitkLinear, lowest_value(moving))
     image = sitk.Image(moving)
     set_ijk_to_lps(image, np.linalg.inv(linear_matrix(transform)) @ ijk_to_lps(moving))
     return image

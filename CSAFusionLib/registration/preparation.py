@@ -1,27 +1,71 @@
-"""Turn a volume into what mutual information is measured on: one component, no outliers, a chosen resolution."""
+"""Turn two volumes into what a registration works on: one component, no outliers, and placed so that they meet."""
 
 from __future__ import annotations
+
+import itertools
+from functools import cached_property
 
 import numpy as np
 import SimpleITK as sitk
 
-from CSAFusionLib.geometry.grid import points_of
-from CSAFusionLib.geometry.straight import resampled_straight
+from CSAFusionLib.geometry.grid import centre, points_of, resampled_straight, volume_of
+from CSAFusionLib.geometry.resampling import coarsen, field_of_view, in_one_order, lowest_value
+from CSAFusionLib.geometry.transform_algebra import identity
 from CSAFusionLib.intensity.colour import rgb_to_yuv
-from CSAFusionLib.intensity.numeric_range import within_float32
+from CSAFusionLib.registration.quality.agreement import agreement
 from CSAFusionLib.volumes.volume import Volume
 
 # A few saturated voxels (metal, vessels, a ringing edge) would stretch the histogram until the tissues share one bin.
 _KEPT_QUANTILES = (0.001, 0.999)
-
-# Coarsening leaves an axis at least this many voxels, so that a thin slab keeps its slices.
-_MINIMUM_LENGTH = 8
 
 # Of two fields of view one is but a part of the other when it has less than this share of the other's volume.
 _PART_SHARE = 0.5
 
 # A slab is less than this share as thick as it is wide.
 _SLAB_SHARE = 0.25
+
+# Of voxels this far apart one mostly tells at once that two volumes overlap.
+_EVERY = 8
+
+# Rough enough to try a few hundred places in a second, fine enough for a search that starts there.
+_ROUGH_SPACING_MM = 16.0
+_STEP_MM = 24.0
+_MOST_STEPS = 9
+
+
+class PreparedPair:
+    """Two valid volumes as every engine and the quality assessment take them.
+
+    ``fixed`` and ``moving`` are what :func:`prepare` gives, where their headers have them. ``placed`` is the moving
+    image put onto the fixed one where the two do not meet, and ``shift``, (3,) mm, takes it back; None where they do.
+    """
+
+    def __init__(self, fixed: Volume, moving: Volume) -> None:
+        self.names = fixed.name, moving.name
+        self.fixed, self.moving = prepare(fixed), prepare(moving)
+
+    @cached_property
+    def _placement(self) -> tuple[sitk.Image, np.ndarray | None]:
+        return (self.moving, None) if meet(self.fixed, self.moving) else centred(self.fixed, self.moving)
+
+    @property
+    def placed(self) -> sitk.Image:
+        """The moving image, where the search for it begins."""
+        return self._placement[0]
+
+    @property
+    def shift(self) -> np.ndarray | None:
+        """What takes ``placed`` back to where its header has it; None where that is where it is."""
+        return self._placement[1]
+
+    @property
+    def centres_apart_mm(self) -> float:
+        """How far apart the headers put the centres of the two."""
+        return float(np.linalg.norm(centre(self.moving) - centre(self.fixed)))
+
+    def overlaps(self, transform: sitk.Transform) -> bool:
+        """Whether a transform, from fixed to moving points, takes any fixed voxel into the moving field of view."""
+        return overlap(self.fixed, self.moving, transform)
 
 
 def prepare(volume: Volume) -> sitk.Image:
@@ -30,33 +74,15 @@ def prepare(volume: Volume) -> sitk.Image:
     It keeps its voxels where they are, but stores them in the order of :func:`in_one_order`; where its axes are sheared
     it is on a straight grid that holds them: not every engine follows a shear, and a transform in mm is the same for
     both.
+
+    volume: valid, and within what float32 holds apart (:func:`CSAFusionLib.intensity.numeric_range.within_float32`).
     """
-    volume = within_float32(volume)
     image = _luminance(volume.image) if volume.is_colour else sitk.Cast(volume.image, sitk.sitkFloat32)
-    image = in_one_order(resampled_straight(image, float(sitk.GetArrayViewFromImage(image).min())))
+    image = in_one_order(resampled_straight(image, lowest_value(image)))
     low, high = np.quantile(sitk.GetArrayFromImage(coarsen(image, 3 * min(image.GetSpacing()))), _KEPT_QUANTILES)
     if low == high:
         return image
     return sitk.Clamp(image, sitk.sitkFloat32, float(low), float(high))
-
-
-def in_one_order(image: sitk.Image) -> sitk.Image:
-    """Return the image with its axes permuted and flipped to lie nearest to LPS: no voxel changes its place or value.
-
-    What is found then does not depend on the order in which a file stores the voxels.
-    """
-    axes = np.reshape(image.GetDirection(), (3, 3))
-    stored_so = np.array_equal(np.abs(axes).argmax(axis=0), range(3)) and (np.diag(axes) > 0).all()
-    return image if stored_so else sitk.DICOMOrient(image, "LPS")
-
-
-def coarsen(image: sitk.Image, spacing_mm: float) -> sitk.Image:
-    """Average blocks of voxels until they are about ``spacing_mm`` wide on each axis, or leave coarser axes be."""
-    factors = [
-        max(1, min(round(spacing_mm / spacing), length // _MINIMUM_LENGTH))
-        for spacing, length in zip(image.GetSpacing(), image.GetSize(), strict=True)
-    ]
-    return sitk.BinShrink(image, factors) if max(factors) > 1 else image
 
 
 def pad_slab(fixed: sitk.Image, moving: sitk.Image) -> sitk.Image:
@@ -69,7 +95,7 @@ def pad_slab(fixed: sitk.Image, moving: sitk.Image) -> sitk.Image:
     if not (any(axes) and any(_slab_axes(fixed))):
         return moving
     width = [length if thin else 0 for length, thin in zip(moving.GetSize(), axes, strict=True)]
-    return sitk.ConstantPad(moving, width, width, float(sitk.GetArrayViewFromImage(moving).min()))
+    return sitk.ConstantPad(moving, width, width, lowest_value(moving))
 
 
 def is_part_of(image: sitk.Image, other: sitk.Image) -> bool:
@@ -77,21 +103,10 @@ def is_part_of(image: sitk.Image, other: sitk.Image) -> bool:
     return volume_of(image) < _PART_SHARE * volume_of(other)
 
 
-def volume_of(image: sitk.Image) -> float:
-    """Return the volume of the field of view, mm^3."""
-    return float(np.prod(np.multiply(image.GetSize(), image.GetSpacing())))
-
-
 def slab_normals(image: sitk.Image) -> list[np.ndarray]:
     """Return the directions, (3,) unit vectors in LPS, across which the image is a thin slab; none for a whole."""
     axes = np.reshape(image.GetDirection(), (3, 3)).T
     return [axis for axis, thin in zip(axes, _slab_axes(image), strict=True) if thin]
-
-
-def centre(image: sitk.Image) -> np.ndarray:
-    """Return the centre of the field of view, (3,) in LPS mm."""
-    middle = [(length - 1) / 2 for length in image.GetSize()]
-    return np.array(image.TransformContinuousIndexToPhysicalPoint(middle))
 
 
 def foreground(image: sitk.Image) -> sitk.Image:
@@ -113,6 +128,40 @@ def head_points(image: sitk.Image, count: int = 2000, seed: int = 0) -> np.ndarr
     return points_of(image, indices[chosen])
 
 
+def meet(fixed: sitk.Image, moving: sitk.Image) -> bool:
+    """Whether any voxel of the fixed image lies in the moving field of view by their headers."""
+    return overlap(fixed, moving, identity())
+
+
+def overlap(fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform) -> bool:
+    """Whether a transform takes any voxel of the fixed image into the moving field of view.
+
+    transform: from fixed to moving points, LPS mm.
+    """
+    few = fixed[::_EVERY, ::_EVERY, ::_EVERY]
+    return any(sitk.GetArrayFromImage(field_of_view(moving, image, transform)).any() for image in (few, fixed))
+
+
+def centred(fixed: sitk.Image, moving: sitk.Image) -> tuple[sitk.Image, np.ndarray]:
+    """Put the moving image onto the fixed one by its header, where the two agree most without a turn.
+
+    fixed, moving: scalar float32, in the order of :func:`CSAFusionLib.geometry.resampling.in_one_order`.
+
+    Tried are all shifts by which one field of view holds the other along each axis, and those half way out of it.
+    Returns the image, and the shift that takes it back to where it was, (3,) mm.
+    """
+    coarse_fixed, coarse_moving = coarsen(fixed, _ROUGH_SPACING_MM), coarsen(moving, _ROUGH_SPACING_MM)
+    shift = centre(moving) - centre(fixed)
+    room = np.abs(np.subtract(*(_extent(image) for image in (fixed, moving)))) / 2
+    tried = [shift + np.array(step) for step in itertools.product(*map(_steps, room))]
+    best = max(
+        tried, key=lambda step: agreement(coarse_fixed, coarse_moving, sitk.TranslationTransform(3, step.tolist()))
+    )
+    placed = sitk.Image(moving)
+    placed.SetOrigin((np.array(moving.GetOrigin()) - best).tolist())
+    return placed, best
+
+
 def _slab_axes(image: sitk.Image) -> list[bool]:
     sides = np.multiply(image.GetSize(), image.GetSpacing())
     return [bool(side < _SLAB_SHARE * sides.max()) for side in sides]
@@ -123,3 +172,15 @@ def _luminance(image: sitk.Image) -> sitk.Image:
     luminance = sitk.GetImageFromArray(np.ascontiguousarray(rgb_to_yuv(rgb)[..., 0]))
     luminance.CopyInformation(image)
     return luminance
+
+
+def _extent(image: sitk.Image) -> np.ndarray:
+    """The sides of the box along the axes of the patient that holds the field of view, (3,) mm."""
+    sides = np.multiply(image.GetSize(), image.GetSpacing())
+    return np.abs(np.reshape(image.GetDirection(), (3, 3))) @ sides
+
+
+def _steps(room: float) -> np.ndarray:
+    """Steps from the middle both ways, as far as there is room, the middle among them; mm."""
+    count = min(_MOST_STEPS // 2, round(room / _STEP_MM))
+    return np.linspace(-room, room, 2 * count + 1) if count else np.zeros(1)

@@ -1,25 +1,25 @@
-"""The one way to register: check the volumes, run the method asked for, assess what it did."""
+"""The one way to register: run the method asked for on two valid volumes, and assess what it found."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 
-import numpy as np
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError, RegistrationError
 from CSAFusionLib.geometry.transform_algebra import after_shift
+from CSAFusionLib.intensity.numeric_range import within_float32
 from CSAFusionLib.logs import logger_of
 from CSAFusionLib.memory.estimate import check_memory, registration_need
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.auto import Attempt, candidates, choose
-from CSAFusionLib.registration.initialisation import centred, meet, overlap
 from CSAFusionLib.registration.methods import Method, TransformModel
-from CSAFusionLib.registration.preparation import centre, pad_slab, prepare
+from CSAFusionLib.registration.preparation import PreparedPair, pad_slab
 from CSAFusionLib.registration.quality.assessment import QualityAssessor
-from CSAFusionLib.registration.result import RegistrationResult
+from CSAFusionLib.registration.registration import Registration
 from CSAFusionLib.volumes.checking import check_volume
 from CSAFusionLib.volumes.volume import Volume
 
@@ -44,8 +44,8 @@ def register(
     seed: int = 0,
     threads: int | None = None,
     progress: Progress = silent,
-) -> RegistrationResult:
-    """Find the transform that takes points of the fixed volume to points of the moving one (LPS mm).
+) -> Registration:
+    """Find the transform that takes points of the fixed volume to points of the moving one (LPS mm), and assess it.
 
     model: ignored by ``Method.NONE``, which trusts the headers.
     seed: of the engine's random samples, 0 or more.
@@ -58,53 +58,84 @@ def register(
         Cancelled: from ``progress``.
     """
     _check_choice(method, model)
-    _check_pair(fixed, moving, method)
+    check_volume(fixed)
+    check_volume(moving)
     check_memory(registration_need(fixed.image, moving.image))
-    started = time.perf_counter()
-    target, source = prepare(fixed), prepare(moving)
-    placed, shift = (source, None) if meet(target, source) else centred(target, source)
-    if shift is not None and method is Method.NONE:
-        raise InputError(_apart(fixed, moving, target, source))
-    find = partial(_find, target, placed, shift, model, seed=seed, threads=threads, progress=progress)
-    assess = QualityAssessor(target, source, seed=seed, progress=progress)
-    if method is Method.AUTO:
-        chosen = choose(candidates(target, source, model), find, assess)
-    else:
-        transform = find(method)
-        chosen = Attempt(transform, method, assess(transform))
-    _check_overlap(fixed, moving, chosen)
-    quality, seconds = chosen.assessment.quality, time.perf_counter() - started
-    _log.info("registered by %s in %.1f s: %s", chosen.method.name.lower(), seconds, quality.grade.value)
-    return RegistrationResult(
-        transform=chosen.transform,
-        method=chosen.method,
-        model=None if chosen.method is Method.NONE else model,
-        seconds=seconds,
-        metric=chosen.assessment.figures,
-        quality=quality,
-        warnings=() if shift is None else (_started_from_centres(fixed, moving, target, source),),
-    )
+    run = RegistrationRun(method, model, seed, threads, progress)
+    return run.registered(within_float32(fixed), within_float32(moving))
 
 
-def _find(
-    target: sitk.Image,
-    source: sitk.Image,
-    shift: np.ndarray | None,
-    model: TransformModel,
-    method: Method,
-    *,
-    seed: int,
-    threads: int | None,
-    progress: Progress,
-) -> sitk.Transform:
-    """The transform by a method. shift: from where ``source`` was put to where its header has it, (3,) mm."""
-    if method is Method.NONE:
-        return sitk.Euler3DTransform()
-    engine = import_module(_ENGINES[method])
-    # Air that is made up for the sake of mutual information has no landmarks, and hides those beside it.
-    moving = source if method is Method.LANDMARKS else pad_slab(target, source)
-    found: sitk.Transform = engine.run(target, moving, model, seed=seed, threads=threads, progress=progress)
-    return found if shift is None else after_shift(found, shift)
+@dataclass(frozen=True)
+class RegistrationRun:
+    """A registration that was asked for, ready for two volumes that are valid and within float32.
+
+    Args:
+        method, model, seed, threads, progress: as :func:`register` takes them.
+        known: a registration that was found already; it is assessed where it was not, and nothing else is run.
+    """
+
+    method: Method
+    model: TransformModel
+    seed: int = 0
+    threads: int | None = None
+    progress: Progress = silent
+    known: Registration | None = None
+
+    def registered(self, fixed: Volume, moving: Volume) -> Registration:
+        """Give the registration with its quality. Raises as :func:`register` does."""
+        if self.known is not None and self.known.quality is not None:
+            return self.known
+        if self.known is None:
+            _check_choice(self.method, self.model)
+            _check_thickness(fixed, moving, self.method)
+        started = time.perf_counter()
+        pair = PreparedPair(fixed, moving)
+        assess = QualityAssessor(pair.fixed, pair.moving, seed=self.seed, progress=self.progress)
+        if self.known is not None:
+            assessment = assess(self.known.transform)
+            return replace(self.known, metric=assessment.figures, quality=assessment.quality)
+        chosen = self._chosen(pair, assess)
+        quality, seconds = chosen.assessment.quality, time.perf_counter() - started
+        _log.info("registered by %s in %.1f s: %s", chosen.method.name.lower(), seconds, quality.grade.value)
+        return Registration(
+            transform=chosen.transform,
+            method=chosen.method,
+            model=None if chosen.method is Method.NONE else self.model,
+            seconds=seconds,
+            metric=chosen.assessment.figures,
+            quality=quality,
+            warnings=() if pair.shift is None else (_started_from_centres(pair),),
+        )
+
+    def _chosen(self, pair: PreparedPair, assess: QualityAssessor) -> Attempt:
+        """The one attempt of a method, or the best of those that AUTO makes."""
+        if pair.shift is not None and self.method is Method.NONE:
+            raise InputError(_apart(pair))
+        find = partial(self._find, pair)
+        if self.method is Method.AUTO:
+            chosen = choose(candidates(pair.fixed, pair.moving, self.model), find, assess)
+        else:
+            transform = find(self.method)
+            chosen = Attempt(transform, self.method, assess(transform))
+        if chosen.assessment.figures["overlap_after"] == 0 and not pair.overlaps(chosen.transform):
+            fixed, moving = pair.names
+            raise InputError(
+                f"'{moving}' does not overlap '{fixed}' anywhere after registration; check that both show the same "
+                "anatomy."
+            )
+        return chosen
+
+    def _find(self, pair: PreparedPair, method: Method) -> sitk.Transform:
+        """The transform by one method."""
+        if method is Method.NONE:
+            return sitk.Euler3DTransform()
+        engine = import_module(_ENGINES[method])
+        # Air that is made up for the sake of mutual information has no landmarks, and hides those beside it.
+        moving = pair.placed if method is Method.LANDMARKS else pad_slab(pair.fixed, pair.placed)
+        found: sitk.Transform = engine.run(
+            pair.fixed, moving, self.model, seed=self.seed, threads=self.threads, progress=self.progress
+        )
+        return found if pair.shift is None else after_shift(found, pair.shift)
 
 
 def _check_choice(method: Method, model: TransformModel) -> None:
@@ -117,37 +148,25 @@ def _check_choice(method: Method, model: TransformModel) -> None:
         raise InputError(f"The method '{method.value}' cannot find a '{model.value}' transform; choose {offered}.")
 
 
-def _check_pair(fixed: Volume, moving: Volume, method: Method) -> None:
+def _check_thickness(fixed: Volume, moving: Volume, method: Method) -> None:
     for volume in (fixed, moving):
-        check_volume(volume)
         if method is not Method.NONE and min(volume.image.GetSize()) == 1:
             raise InputError(
                 f"'{volume.name}' is one voxel thick, which is too thin to register; give a volume of several slices."
             )
 
 
-def _check_overlap(fixed: Volume, moving: Volume, chosen: Attempt) -> None:
-    if chosen.assessment.figures["overlap_after"] == 0 and not overlap(fixed.image, moving.image, chosen.transform):
-        raise InputError(
-            f"'{moving.name}' does not overlap '{fixed.name}' anywhere after registration; check that both show the "
-            f"same anatomy."
-        )
-
-
-def _apart(fixed: Volume, moving: Volume, target: sitk.Image, source: sitk.Image) -> str:
+def _apart(pair: PreparedPair) -> str:
+    fixed, moving = pair.names
     return (
-        f"By their headers '{moving.name}' does not overlap '{fixed.name}' anywhere: the two do not meet, and their "
-        f"centres lie {_distance(target, source):.0f} mm apart; choose a registration method other than 'none', or "
-        f"correct the headers."
+        f"By their headers '{moving}' does not overlap '{fixed}' anywhere: the two do not meet, and their centres lie "
+        f"{pair.centres_apart_mm:.0f} mm apart; choose a registration method other than 'none', or correct the headers."
     )
 
 
-def _started_from_centres(fixed: Volume, moving: Volume, target: sitk.Image, source: sitk.Image) -> str:
+def _started_from_centres(pair: PreparedPair) -> str:
+    fixed, moving = pair.names
     return (
-        f"By their headers '{moving.name}' and '{fixed.name}' do not meet (their centres lie "
-        f"{_distance(target, source):.0f} mm apart), so the registration started with one put onto the other."
+        f"By their headers '{moving}' and '{fixed}' do not meet (their centres lie {pair.centres_apart_mm:.0f} mm "
+        "apart), so the registration started with one put onto the other."
     )
-
-
-def _distance(target: sitk.Image, source: sitk.Image) -> float:
-    return float(np.linalg.norm(centre(source) - centre(target)))

@@ -1,4 +1,4 @@
-"""Refuse volumes that cannot be fused, saying what is wrong and what to do."""
+"""Refuse volumes that cannot be fused, and say of the others what a user must know."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ import numpy as np
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.geometry.grid import impossible_scale
 from CSAFusionLib.volumes.volume import Volume
 
 _COLOURS = (sitk.sitkVectorUInt8, sitk.sitkVectorUInt16)
+
+# Clinical voxels are 0.1 to 10 mm; micro-CT reaches 0.001 mm, and a slab of few slices may have them far apart.
+_USUAL_MM = (0.05, 50.0)
+# A nanometre; and no table is so long.
+_LEAST_MM = 1e-6
+_LARGEST_FIELD_MM = 10_000.0
 
 
 def check_volume(volume: Volume) -> None:
@@ -29,6 +34,39 @@ def check_grid(volume: Volume) -> None:
     _check_dimension(volume)
     _check_components(volume)
     _check_geometry(volume)
+
+
+def notes_of(fixed: Volume, moving: Volume) -> list[str]:
+    """Return the notes of both volumes as whole sentences, and a question where one is of an unusual size."""
+    roles = {"fixed": fixed, "moving": moving}
+    return [f"The {role} volume {note}" for role, volume in roles.items() for note in _all_notes(volume)]
+
+
+def impossible_scale(image: sitk.Image) -> str | None:
+    """Say why an image cannot be that small or large, as a sentence goes on after its name; None when it can."""
+    field = np.multiply(image.GetSize(), image.GetSpacing())
+    if min(image.GetSpacing()) < _LEAST_MM or field.max() > _LARGEST_FIELD_MM:
+        sides = " x ".join(f"{side:g}" for side in field)
+        return (
+            f"would be {sides} mm in size, which nothing that is scanned is; correct the spacing in its header, which "
+            "is in mm."
+        )
+    return None
+
+
+def question_of_scale(image: sitk.Image) -> str | None:
+    """Ask about voxels of an unusual size, as a sentence goes on after "The fixed volume"; None for usual ones.
+
+    Such a volume is worked on as any other: micro-CT has voxels of 0.02 mm.
+    """
+    spacing = image.GetSpacing()
+    if _USUAL_MM[0] <= min(spacing) and max(spacing) <= _USUAL_MM[1]:
+        return None
+    sides = " x ".join(f"{side:g}" for side in spacing)
+    return (
+        f"has voxels of {sides} mm: is its header in another unit, such as metres, than millimetres? Registration and "
+        "its check are made for the size of a head and say little of any other."
+    )
 
 
 def _check_dimension(volume: Volume) -> None:
@@ -85,3 +123,8 @@ def _check_values(volume: Volume) -> None:
         raise InputError(
             f"'{volume.name}' is constant (every voxel is {voxels.min():g}); give a volume that shows something."
         )
+
+
+def _all_notes(volume: Volume) -> list[str]:
+    question = question_of_scale(volume.image)
+    return [*volume.notes, *([question] if question else [])]

@@ -8,7 +8,7 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.geometry.straight import TOLERATED_MM, nearest_straight, off_straight
+from CSAFusionLib.geometry.grid import TOLERATED_MM, nearest_straight, off_straight
 from CSAFusionLib.volumes.choice import chosen
 from CSAFusionLib.volumes.dicom.files import is_dicom
 from CSAFusionLib.volumes.dicom.reading import read_dicom_file, read_dicom_folder

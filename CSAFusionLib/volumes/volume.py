@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 import SimpleITK as sitk
 
-from CSAFusionLib.geometry.grid import question_of_scale
-
 
 @dataclass(frozen=True)
 class Volume:
@@ -46,14 +44,3 @@ class Volume:
     def voxel_value(self, own: float) -> float:
         """The voxel's value of one of the volume's own."""
         return (own - self.intercept) / self.slope
-
-
-def notes_of(fixed: Volume, moving: Volume) -> list[str]:
-    """Return the notes of both volumes as whole sentences, and a question where one is of an unusual size."""
-    roles = {"fixed": fixed, "moving": moving}
-    return [f"The {role} volume {note}" for role, volume in roles.items() for note in _all_notes(volume)]
-
-
-def _all_notes(volume: Volume) -> list[str]:
-    question = question_of_scale(volume.image)
-    return [*volume.notes, *([question] if question else [])]

@@ -10,14 +10,14 @@ from typing import Any
 import SimpleITK as sitk
 
 from CSAFusionLib import checks
+from CSAFusionLib.checks import entry, lists_of_numbers, texts
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import content_writer
 from CSAFusionLib.fusion.pipeline import FusionResult
 from CSAFusionLib.fusion.result_folder import CONTRIBUTION, IMAGES
-from CSAFusionLib.fusion.saved import entry, lists_of_numbers, registration_of, registration_values, texts
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.json_text import to_json
-from CSAFusionLib.registration.result import RegistrationResult
+from CSAFusionLib.registration.registration import Registration
 from CSAFusionLib.registration.transforms import transform_writer
 from CSAFusionLib.volumes.volume import Volume
 from CSAFusionLib.volumes.writing import volume_writer
@@ -30,7 +30,7 @@ class Job:
     fixed: Volume
     moving: Volume
     settings: FusionSettings
-    registration: RegistrationResult | None = None
+    registration: Registration | None = None
     region: sitk.Image | None = None
     contribution: bool = False
 
@@ -132,14 +132,14 @@ def _load_volume(folder: Path, values: object) -> Volume:
     )
 
 
-def _save_registration(result: RegistrationResult, path: Path) -> dict[str, Any]:
+def _save_registration(result: Registration, path: Path) -> dict[str, Any]:
     transform_writer(result.transform)(path)
-    return {"file": path.name, **registration_values(result)}
+    return {"file": path.name, **result.to_dict()}
 
 
-def _load_registration(folder: Path, values: object) -> RegistrationResult:
+def _load_registration(folder: Path, values: object) -> Registration:
     saved = checks.mapping(values, "registration")
-    return registration_of(saved, _read_transform(_file(folder, saved)))
+    return Registration.from_dict(saved, _read_transform(_file(folder, saved)))
 
 
 def _read_transform(path: Path) -> sitk.Transform:

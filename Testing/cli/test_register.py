@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from CSAFusionLib.cli.main import app
 from CSAFusionLib.registration.engines.brainsfit import EXECUTABLE_VARIABLE
 from CSAFusionLib.registration.methods import Method, TransformModel
-from CSAFusionLib.registration.result import RegistrationResult
+from CSAFusionLib.registration.registration import Registration
 
 
 @pytest.fixture
@@ -22,9 +22,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the registration was asked for, which gives no motion at once."""
     words: dict[str, Any] = {}
 
-    def find_nothing(fixed, moving, method: Method, model: TransformModel, **more) -> RegistrationResult:
+    def find_nothing(fixed, moving, method: Method, model: TransformModel, **more) -> Registration:
         words.update(method=method, model=model, **more)
-        return RegistrationResult(sitk.Euler3DTransform(), method, model, 0.0)
+        return Registration(sitk.Euler3DTransform(), method, model, 0.0)
 
     monkeypatch.setattr("CSAFusionLib.fusion.known_registration.register", find_nothing)
     monkeypatch.setenv(EXECUTABLE_VARIABLE, "as it was")

@@ -17,7 +17,7 @@ from CSAFusionLib.geometry.grid import same_grid
 def a_coarse_t1(monkeypatch: pytest.MonkeyPatch, weights_file: Path) -> sitk.Image:
     coarse = sitk.Shrink(brain.read_t1(), [2, 2, 2])
     monkeypatch.setattr("CSAFusionLib.cli.development.demo.read_t1", lambda: coarse)
-    monkeypatch.setattr("CSAFusionLib.fusion.pipeline.choose_weights", lambda a, b: str(weights_file))
+    monkeypatch.setattr("CSAFusionLib.fusion.weight_maps.choose_weights", lambda a, b: str(weights_file))
     return coarse
 
 

@@ -56,7 +56,7 @@ def a_quick_network(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     network = Lopsided(2, 2, 5, padding=2).requires_grad_(False)
     weights = SimpleNamespace(name="lopsided", sha256="0" * 64)
-    monkeypatch.setattr("CSAFusionLib.fusion.pipeline.load_network", lambda name: (network, weights))
+    monkeypatch.setattr("CSAFusionLib.fusion.weight_maps.load_network", lambda name: (network, weights))
 
 
 def test_ten_orientations_of_one_image_give_one_physical_result(

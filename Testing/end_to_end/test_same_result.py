@@ -12,10 +12,10 @@ from CSAFusionLib.fusion.pipeline import fuse_volumes
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.registration.quality.grading import Grade, Quality
-from CSAFusionLib.registration.result import RegistrationResult
+from CSAFusionLib.registration.registration import Registration
 from CSAFusionLib.volumes.reading import read_volume
 
-ALIGNED = RegistrationResult(
+ALIGNED = Registration(
     sitk.Euler3DTransform(), Method.NONE, None, 0.0, quality=Quality(Grade.GOOD, "Made so.")
 )  # fmt: skip
 SINGLE_PRECISION = 5e-6

@@ -13,7 +13,7 @@ import SimpleITK as sitk
 import torch
 
 from CSAFusionLib.errors import Cancelled, InputError
-from CSAFusionLib.fusion import pipeline
+from CSAFusionLib.fusion import weight_maps
 from CSAFusionLib.fusion.pipeline import fuse_volumes
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.geometry.grid import same_grid
@@ -21,7 +21,7 @@ from CSAFusionLib.geometry.planes import Plane
 from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.quality.grading import Grade, Quality
-from CSAFusionLib.registration.result import RegistrationResult
+from CSAFusionLib.registration.registration import Registration
 from CSAFusionLib.volumes.volume import Volume
 
 
@@ -116,7 +116,7 @@ def test_the_network_is_shown_the_fixed_volume_where_the_moving_one_does_not_rea
             return x[:, :1]
 
     info = SimpleNamespace(name="none", sha256="")
-    monkeypatch.setattr("CSAFusionLib.fusion.pipeline.load_network", lambda name: (Recorder(), info))
+    monkeypatch.setattr("CSAFusionLib.fusion.weight_maps.load_network", lambda name: (Recorder(), info))
     inverted = Volume(sitk.Mask(1000 - an_mr.image, an_mr.image > 0)[:22], "inverted")
     fuse_volumes(an_mr, inverted, replace(settings, moving_modality=Modality.MR))
     fixed, moving = torch.cat(shown).unbind(dim=1)
@@ -144,7 +144,7 @@ def test_where_the_moving_volume_ends_within_a_slice_there_is_no_dark_seam(
 def test_a_registration_given_without_a_verdict_is_checked_and_a_bad_one_is_a_warning(
     an_mr: Volume, settings: FusionSettings
 ) -> None:
-    astray = RegistrationResult(sitk.TranslationTransform(3, (14.0, 0.0, 0.0)), Method.BRAINS, TransformModel.RIGID, 1)
+    astray = Registration(sitk.TranslationTransform(3, (14.0, 0.0, 0.0)), Method.BRAINS, TransformModel.RIGID, 1)
     result = fuse_volumes(an_mr, an_mr, settings, registration=astray)
     assert result.provenance["registration"]["verdict"]["level"] == "bad"
     assert result.warnings[0].startswith("The registration is bad: The alignment is wrong")
@@ -154,7 +154,7 @@ def test_a_registration_given_without_a_verdict_is_checked_and_a_bad_one_is_a_wa
 
 def test_a_verdict_that_is_there_is_kept(an_mr: Volume, settings: FusionSettings) -> None:
     said = Quality(Grade.GOOD, "As good as said.")
-    known = RegistrationResult(sitk.Euler3DTransform(), Method.SITK, TransformModel.RIGID, 1, {}, said)
+    known = Registration(sitk.Euler3DTransform(), Method.SITK, TransformModel.RIGID, 1, {}, said)
     result = fuse_volumes(an_mr, an_mr, settings, registration=known)
     assert result.registration is known
     assert result.provenance["registration"]["verdict"] == {"level": "good", "reason": "As good as said."}
@@ -162,7 +162,7 @@ def test_a_verdict_that_is_there_is_kept(an_mr: Volume, settings: FusionSettings
 
 def test_a_known_registration_is_used_and_none_is_run(an_mr: Volume, settings: FusionSettings) -> None:
     shift = sitk.TranslationTransform(3, (4.0, 0.0, 0.0))
-    known = RegistrationResult(shift, Method.SITK, TransformModel.RIGID, 0.0)
+    known = Registration(shift, Method.SITK, TransformModel.RIGID, 0.0)
     result = fuse_volumes(an_mr, an_mr, settings, registration=known)
     assert result.registration.transform is shift
     assert (result.registration.method, result.registration.seconds) == (Method.SITK, 0.0)
@@ -205,7 +205,7 @@ def test_bad_weights_are_refused_before_any_registration(
     def must_not_run(*args: object, **kwargs: object) -> None:
         raise AssertionError("registered in vain")
 
-    monkeypatch.setattr("CSAFusionLib.fusion.pipeline.register", must_not_run)
+    monkeypatch.setattr("CSAFusionLib.registration.register.RegistrationRun.registered", must_not_run)
     with pytest.raises(InputError, match="no-such"):
         fuse_volumes(an_mr, a_ct, replace(settings, weights="no-such-weights"))
 
@@ -240,8 +240,8 @@ def test_through_slice_smoothing_is_in_mm_across_the_slices_of_the_plane(
     an_mr: Volume, a_ct: Volume, settings: FusionSettings, plane: Plane, axis: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
-    original = pipeline.neighbour_weights
-    monkeypatch.setattr(pipeline, "neighbour_weights", lambda *how: asked.append(how) or original(*how))
+    original = weight_maps.neighbour_weights
+    monkeypatch.setattr(weight_maps, "neighbour_weights", lambda *how: asked.append(how) or original(*how))
     volumes = [replace(volume, image=sitk.Image(volume.image)) for volume in (an_mr, a_ct)]
     for volume in volumes:
         volume.image.SetSpacing((0.9, 1.3, 5.0))
@@ -289,7 +289,7 @@ def test_the_contribution_is_the_share_of_the_fixed_volume_in_the_fused_value(
 def test_a_contribution_that_nobody_asked_for_is_not_made(
     an_mr: Volume, a_ct: Volume, settings: FusionSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("CSAFusionLib.fusion.slices.share_of_a", None)
+    monkeypatch.setattr("CSAFusionLib.fusion.slices.contribution_of_a", None)
     assert fuse_volumes(an_mr, a_ct, settings).contribution is None
 
 
@@ -312,7 +312,7 @@ def test_there_are_figures_for_every_slice(an_mr: Volume, a_ct: Volume, settings
 
 def test_a_registration_s_warnings_stand_in_warnings_and_provenance(an_mr: Volume, settings: FusionSettings) -> None:
     quality = Quality(Grade.GOOD, "Fine.")
-    given = RegistrationResult(sitk.Euler3DTransform(), Method.SITK, None, 1, quality=quality, warnings=("Apart.",))
+    given = Registration(sitk.Euler3DTransform(), Method.SITK, None, 1, quality=quality, warnings=("Apart.",))
     result = fuse_volumes(an_mr, an_mr, settings, registration=given)
     assert "Apart." in result.warnings
     assert "Apart." in result.provenance["warnings"]

@@ -15,7 +15,7 @@ from CSAFusionLib.fusion.result import FusionResult
 from CSAFusionLib.fusion.result_folder import load_result, save_result
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.quality.grading import Grade, Quality
-from CSAFusionLib.registration.result import RegistrationResult
+from CSAFusionLib.registration.registration import Registration
 
 
 @pytest.fixture
@@ -35,9 +35,7 @@ def a_result() -> FusionResult:
         fixed_mapped=grey,
         moving_mapped=rgb,
         moving_on_grid=sitk.Cast(grey * 1000, sitk.sitkInt16),
-        registration=RegistrationResult(
-            rotation, Method.LANDMARKS, TransformModel.RIGID, 1.5, {"a": 0.1}, quality, ("w",)
-        ),
+        registration=Registration(rotation, Method.LANDMARKS, TransformModel.RIGID, 1.5, {"a": 0.1}, quality, ("w",)),
         provenance={"notice": "Research use only", "seed": 1},
         warnings=["w"],
         figures={"ssim_fixed": [0.5, float("nan")]},

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from CSAFusionLib.checks import parse_choice
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.fusion.settings import FORMER_NAMES, FusionSettings, parse_choice
+from CSAFusionLib.fusion.settings import FORMER_NAMES, FusionSettings
 from CSAFusionLib.geometry.planes import Plane
 from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.intensity.windows import Window

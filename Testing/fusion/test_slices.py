@@ -10,7 +10,7 @@ import torch
 
 from CSAFusionLib.fusion.device import Device
 from CSAFusionLib.fusion.slices import fuse_slices
-from CSAFusionLib.fusion.steadiness import neighbour_weights
+from CSAFusionLib.fusion.weight_maps import neighbour_weights
 from CSAFusionLib.network.csafusion import CSAFusion
 from CSAFusionLib.network.inference.network import SliceNetwork
 
@@ -36,8 +36,8 @@ def test_alone_and_at_equal_strengths_the_slices_are_the_networks_own_bit_for_bi
 
 
 def test_one_source_can_be_left_out(a_network: CSAFusion, a_cpu: Device) -> None:
-    fused = fuse_slices(a_network, A, B, a_cpu, strengths=(2, 0), with_share=True)
-    np.testing.assert_array_equal(fused.share, np.ones_like(A))
+    fused = fuse_slices(a_network, A, B, a_cpu, strengths=(2, 0), with_contribution=True)
+    np.testing.assert_array_equal(fused.contribution, np.ones_like(A))
     assert not fuse_slices(a_network, A, B, a_cpu, strengths=(0, 0)).slices.any()
 
 
@@ -58,5 +58,5 @@ def test_neighbours_make_a_jump_of_the_gains_smaller_and_leave_the_sources_detai
 def test_a_network_that_predicts_pixels_has_no_share_and_no_neighbours(a_network: CSAFusion, a_cpu: Device) -> None:
     network = CSAFusion(replace(a_network.configuration, gains=False)).eval()
     fused = fuse_slices(network, A, B, a_cpu, neighbours=neighbour_weights(1, 2), batch_size=4)
-    assert fused.share is None
+    assert fused.contribution is None
     np.testing.assert_array_equal(fused.slices, one_by_one(network))

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from CSAFusionLib.geometry.resampling import in_one_order
 from CSAFusionLib.geometry.transform_algebra import target_registration_error
-from CSAFusionLib.registration.initialisation import centred, find_start, meet
-from CSAFusionLib.registration.preparation import head_points, in_one_order
+from CSAFusionLib.registration.initialisation import find_start
+from CSAFusionLib.registration.preparation import centred, head_points, meet
 
 
 def _start(fixed: sitk.Image, moving: sitk.Image) -> sitk.Euler3DTransform:

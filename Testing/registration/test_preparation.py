@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CSAFusionLib.geometry.straight import is_sheared
+from CSAFusionLib.geometry.grid import centre, is_sheared
+from CSAFusionLib.geometry.resampling import coarsen
 from CSAFusionLib.registration.preparation import (
-    centre,
-    coarsen,
     foreground_centre,
     head_points,
     is_part_of,

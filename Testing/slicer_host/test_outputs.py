@@ -11,12 +11,12 @@ import slicer.util
 from CSAFusionLib.fusion.pipeline import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.registration.methods import Method
-from CSAFusionLib.registration.result import RegistrationResult
+from CSAFusionLib.registration.registration import Registration
 from CSAFusionLib.slicer_host.outputs import OPTIONAL, Outputs, place_result
 from CSAFusionLib.slicer_host.reading import volume_from_node
 from Testing.host.scene import LEFT_HANDED, a_blob, a_blob_node, snapshot
 
-SHIFT = RegistrationResult(sitk.TranslationTransform(3, (1.0, 2.0, 3.0)), Method.SITK, None, 0.1)
+SHIFT = Registration(sitk.TranslationTransform(3, (1.0, 2.0, 3.0)), Method.SITK, None, 0.1)
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import SimpleITK as sitk
 
-from CSAFusionLib.volumes.volume import Volume, notes_of
+from CSAFusionLib.volumes.checking import notes_of
+from CSAFusionLib.volumes.volume import Volume
 
 
 def test_a_volume_of_three_components_is_in_colour() -> None:

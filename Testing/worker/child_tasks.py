@@ -16,7 +16,7 @@ import SimpleITK as sitk
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.pipeline import FusionResult
 from CSAFusionLib.registration.methods import Method
-from CSAFusionLib.registration.result import RegistrationResult
+from CSAFusionLib.registration.registration import Registration
 
 
 def negate(fixed, moving, settings, *, registration, region, contribution, progress):
@@ -28,8 +28,7 @@ def negate(fixed, moving, settings, *, registration, region, contribution, progr
         fixed_mapped=fixed.image,
         moving_mapped=moving.image,
         moving_on_grid=moving.image,
-        registration=registration
-        or RegistrationResult(sitk.TranslationTransform(3, (1.5, 2, 3)), Method.NONE, None, 0.5),
+        registration=registration or Registration(sitk.TranslationTransform(3, (1.5, 2, 3)), Method.NONE, None, 0.5),
         provenance={"settings": settings.to_dict(), "names": [fixed.name, moving.name]},
         warnings=["a warning"],
         contribution=sitk.Cast(fixed.image * 0, sitk.sitkFloat32) if contribution else None,

@@ -14,7 +14,7 @@ from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.intensity.windows import Window
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.quality.grading import Grade, Quality
-from CSAFusionLib.registration.result import RegistrationResult
+from CSAFusionLib.registration.registration import Registration
 from CSAFusionLib.volumes.volume import Volume
 from CSAFusionLib.worker.job import Job, load_job, load_result, save_job, save_result
 
@@ -71,7 +71,7 @@ def test_settings_travel_whole(tmp_path):
 @pytest.mark.parametrize("transform", [A_ROTATION, a_field()], ids=["rigid", "deformation"])
 @pytest.mark.parametrize("model", [TransformModel.RIGID, None])
 def test_a_given_registration_travels_with_its_transform(tmp_path, transform, model):
-    given = RegistrationResult(transform, Method.ANTS, model, 1.25, {"mutual information": 0.5})
+    given = Registration(transform, Method.ANTS, model, 1.25, {"mutual information": 0.5})
     volume = Volume(an_oblique_image(), "A")
     back = there_and_back(Job(volume, volume, FusionSettings(), given), tmp_path).registration
     assert (back.method, back.model, back.seconds, back.metric) == (given.method, model, 1.25, given.metric)
@@ -81,13 +81,13 @@ def test_a_given_registration_travels_with_its_transform(tmp_path, transform, mo
 
 @pytest.mark.parametrize("verdict", [None, Quality(Grade.DOUBTFUL, "They hardly overlap.")])
 def test_a_registration_s_verdict_travels_and_none_stays_none(tmp_path, verdict):
-    given = RegistrationResult(A_ROTATION, Method.BRAINS, TransformModel.RIGID, 1.0, quality=verdict)
+    given = Registration(A_ROTATION, Method.BRAINS, TransformModel.RIGID, 1.0, quality=verdict)
     volume = Volume(an_oblique_image(), "A")
     assert there_and_back(Job(volume, volume, FusionSettings(), given), tmp_path).registration.quality == verdict
 
 
 def test_a_registration_s_warnings_travel(tmp_path):
-    given = RegistrationResult(A_ROTATION, Method.SITK, TransformModel.RIGID, 1.0, warnings=("They do not meet.",))
+    given = Registration(A_ROTATION, Method.SITK, TransformModel.RIGID, 1.0, warnings=("They do not meet.",))
     volume = Volume(an_oblique_image(), "A")
     back = there_and_back(Job(volume, volume, FusionSettings(), given), tmp_path).registration
     assert back.warnings == given.warnings
@@ -109,7 +109,7 @@ def test_the_wish_for_a_contribution_map_travels(tmp_path):
 
 def test_a_result_travels_with_its_contribution_and_figures(tmp_path):
     image = sitk.Cast(an_oblique_image(), sitk.sitkFloat32)
-    registration = RegistrationResult(A_ROTATION, Method.NONE, None, 0.5)
+    registration = Registration(A_ROTATION, Method.NONE, None, 0.5)
     for contribution in (None, image * 2):
         result = FusionResult(
             fused=image,
@@ -132,9 +132,7 @@ def test_a_result_travels_with_its_contribution_and_figures(tmp_path):
 
 
 def _description(folder) -> dict:
-    given = RegistrationResult(
-        A_ROTATION, Method.BRAINS, TransformModel.RIGID, 1.0, {"a": 1.0}, Quality(Grade.BAD, "It.")
-    )
+    given = Registration(A_ROTATION, Method.BRAINS, TransformModel.RIGID, 1.0, {"a": 1.0}, Quality(Grade.BAD, "It."))
     volume = Volume(an_oblique_image(), "A", "CT", ("is odd.",))
     save_job(Job(volume, volume, FusionSettings(fixed_window=Window(1, 2)), given), folder)
     return json.loads((folder / "job.json").read_text())

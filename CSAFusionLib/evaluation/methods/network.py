@@ -8,7 +8,7 @@ import numpy as np
 
 from CSAFusionLib.fusion.device import Device
 from CSAFusionLib.fusion.settings import FusionSettings
-from CSAFusionLib.fusion.steadiness import neighbour_weights
+from CSAFusionLib.fusion.weight_maps import neighbour_weights
 
 if TYPE_CHECKING:
     from CSAFusionLib.network.csafusion import CSAFusion
@@ -27,7 +27,7 @@ class NetworkMethod:
     """
 
     def __init__(self, network: CSAFusion, device: str = "cpu", balance: float = 0.0) -> None:
-        from CSAFusionLib.fusion.weighting import strengths_of
+        from CSAFusionLib.fusion.weight_maps import strengths_of
 
         self.network = network
         self.device = Device(device, "asked for")

@@ -6,12 +6,13 @@ from functools import partial
 
 import SimpleITK as sitk
 
+from CSAFusionLib.geometry.resampling import coarsen
 from CSAFusionLib.geometry.transform_algebra import inverse
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.initialisation import find_start
 from CSAFusionLib.registration.methods import TransformModel
 from CSAFusionLib.registration.mutual_information import maximise
-from CSAFusionLib.registration.preparation import coarsen, is_part_of
+from CSAFusionLib.registration.preparation import is_part_of
 
 _STAGE = "Registering"
 # Voxel size (mm) and samples of each level. The last takes the images nearly as they are: on averaged voxels the

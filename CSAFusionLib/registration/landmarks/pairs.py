@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import SimpleITK as sitk
 
-from CSAFusionLib.geometry.grid import points_of
-from CSAFusionLib.geometry.resampling import field_of_view
+from CSAFusionLib.geometry.grid import points_of, volume_of
+from CSAFusionLib.geometry.resampling import coarsen, field_of_view
 from CSAFusionLib.registration.landmarks.keypoints import find_keypoints, self_similarity
 from CSAFusionLib.registration.landmarks.matching import Described, match_both_ways
-from CSAFusionLib.registration.preparation import coarsen, foreground, volume_of
+from CSAFusionLib.registration.preparation import foreground
 
 # A body is searched more coarsely than a head: more voxels would take minutes and gigabytes.
 _MOST_VOXELS = 4_000_000

@@ -9,12 +9,12 @@ from functools import partial
 import numpy as np
 import SimpleITK as sitk
 
-from CSAFusionLib.geometry.grid import points_of
-from CSAFusionLib.geometry.resampling import field_of_view
+from CSAFusionLib.geometry.grid import points_of, volume_of
+from CSAFusionLib.geometry.resampling import coarsen, field_of_view
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.landmarks.pairs import Level, find_counterparts
 from CSAFusionLib.registration.misalignment.field import ShiftField
-from CSAFusionLib.registration.preparation import coarsen, foreground, volume_of
+from CSAFusionLib.registration.preparation import foreground
 
 NOT_KNOWN = -1.0
 """The value of a map's voxel of which nothing can be said: the files of some formats cannot hold NaN."""

@@ -7,9 +7,9 @@ from functools import cached_property
 import numpy as np
 import SimpleITK as sitk
 
-from CSAFusionLib.geometry.resampling import field_of_view
+from CSAFusionLib.geometry.grid import volume_of
+from CSAFusionLib.geometry.resampling import coarsen, field_of_view
 from CSAFusionLib.geometry.transform_algebra import is_identity
-from CSAFusionLib.registration.preparation import coarsen, volume_of
 
 _BINS = 32
 _SPACING_MM = 3.0

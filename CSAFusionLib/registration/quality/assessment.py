@@ -7,9 +7,10 @@ from functools import cached_property, partial
 
 import SimpleITK as sitk
 
+from CSAFusionLib.geometry.grid import volume_of
+from CSAFusionLib.geometry.resampling import in_one_order
 from CSAFusionLib.geometry.transform_algebra import is_identity
 from CSAFusionLib.progress import Progress, silent
-from CSAFusionLib.registration.preparation import in_one_order, volume_of
 from CSAFusionLib.registration.quality.agreement import Comparison
 from CSAFusionLib.registration.quality.alternatives import find_alternatives
 from CSAFusionLib.registration.quality.grading import Quality, quality_of

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
+from CSAFusionLib.geometry.grid import volume_of
+from CSAFusionLib.geometry.resampling import coarsen
 from CSAFusionLib.geometry.transform_algebra import linear_part, map_points
-from CSAFusionLib.registration.preparation import coarsen, head_points, volume_of
+from CSAFusionLib.registration.preparation import head_points
 
 _POINTS = 500
 _SPACING_MM = 4.0

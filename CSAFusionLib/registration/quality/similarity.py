@@ -8,9 +8,9 @@ import numpy as np
 import SimpleITK as sitk
 
 from CSAFusionLib.geometry.grid import points_of
-from CSAFusionLib.geometry.resampling import field_of_view
+from CSAFusionLib.geometry.resampling import coarsen, field_of_view
 from CSAFusionLib.geometry.transform_algebra import rotation
-from CSAFusionLib.registration.preparation import coarsen, foreground
+from CSAFusionLib.registration.preparation import foreground
 from CSAFusionLib.registration.quality.perturbation import RigidPerturbation
 
 _CLASSES = 16

@@ -19,9 +19,10 @@ from slicer.i18n import tr as _
 
 from CSAFusionLib.errors import RegistrationError
 from CSAFusionLib.geometry.grid import ijk_to_ras
+from CSAFusionLib.intensity.numeric_range import within_float32
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.preparation import pad_slab, prepare
-from CSAFusionLib.registration.result import RegistrationResult
+from CSAFusionLib.registration.registration import Registration
 from CSAFusionLib.slicer_host.belongings import remove_nodes
 from CSAFusionLib.slicer_host.frames import vtk_from_matrix
 from CSAFusionLib.slicer_host.hidden_nodes import add_hidden_node
@@ -89,7 +90,7 @@ class SlicerEngine(ABC):
         beside_slicer.shutdown(wait=False)
         self._launch_once_prepared()
 
-    def poll(self) -> RegistrationResult | None:
+    def poll(self) -> Registration | None:
         """The result, or None while the program runs.
 
         Raises:
@@ -104,7 +105,7 @@ class SlicerEngine(ABC):
             transform = read_transform(self._transform)
         finally:
             self._remove_helpers()
-        return RegistrationResult(transform, self.method, self._model, time.monotonic() - self._started)
+        return Registration(transform, self.method, self._model, time.monotonic() - self._started)
 
     def _launch_once_prepared(self) -> bool:
         """Start the program as soon as its volumes are prepared; returns whether it has been started."""
@@ -167,7 +168,7 @@ class SlicerEngine(ABC):
 
 def _prepare(fixed: Volume, moving: Volume) -> tuple[sitk.Image, sitk.Image]:
     """What the program registers. Takes up to a second, so that it is done beside Slicer's main thread."""
-    prepared = prepare(fixed), prepare(moving)
+    prepared = prepare(within_float32(fixed)), prepare(within_float32(moving))
     return prepared[0], pad_slab(*prepared)
 
 

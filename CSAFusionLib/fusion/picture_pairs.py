@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.fusion.colouring import Source, in_colour
 from CSAFusionLib.fusion.device import choose_device
 from CSAFusionLib.fusion.inference import STAGE
 from CSAFusionLib.fusion.provenance import describe_run
 from CSAFusionLib.fusion.settings import FusionSettings
-from CSAFusionLib.fusion.sources import Source, fixed_is_a, in_colour
+from CSAFusionLib.fusion.source_pair import fixed_is_a
 from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.weights.catalogue import choose_weights, load_network
@@ -45,7 +46,7 @@ def fuse_pictures(
         Cancelled: from ``progress``, between pictures.
     """
     from CSAFusionLib.fusion.slices import fuse_slices
-    from CSAFusionLib.fusion.weighting import strengths_of
+    from CSAFusionLib.fusion.weight_maps import strengths_of
 
     modalities = (settings.fixed_modality or _modality_of(fixed), settings.moving_modality or _modality_of(moving))
     a_first = fixed_is_a(*modalities)

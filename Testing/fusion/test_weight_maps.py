@@ -1,4 +1,4 @@
-"""CSAFusionLib.fusion.steadiness"""
+"""CSAFusionLib.fusion.weight_maps"""
 
 from __future__ import annotations
 
@@ -8,18 +8,28 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from CSAFusionLib.fusion.steadiness import neighbour_weights, within_reach
-from CSAFusionLib.fusion.steadiness import steadied as steadied_slices
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.fusion.weight_maps import (
+    apply_weight_maps,
+    contribution_of_a,
+    neighbour_weights,
+    smoothed_through_slices,
+    strengths_of,
+    within_reach,
+)
+from CSAFusionLib.network.configuration import NetworkConfiguration
 
 RANDOM = np.random.default_rng(0)
 
 
-def steadied(gains: np.ndarray, weights: np.ndarray, filled: np.ndarray | None = None) -> np.ndarray:
+def smoothed(gains: np.ndarray, weights: np.ndarray, filled: np.ndarray | None = None) -> np.ndarray:
     gains = gains.astype(np.float32)
     filled = np.ones(gains.shape[1], bool) if filled is None else filled
     found = np.zeros_like(gains)
     order = []
-    for index, own in steadied_slices(((i, gains[:, i]) for i in np.flatnonzero(filled).tolist()), filled, weights):
+    for index, own in smoothed_through_slices(
+        ((i, gains[:, i]) for i in np.flatnonzero(filled).tolist()), filled, weights
+    ):
         found[:, index] = own
         order.append(index)
     assert order == np.flatnonzero(filled).tolist()
@@ -64,17 +74,17 @@ def test_gains_are_the_weighted_mean_of_the_slices_around_as_they_were(slices: i
     gains, weights = RANDOM.random((2, slices, 4, 3)), neighbour_weights(1, 1)
     expected = ndimage.convolve1d(gains, weights, axis=1, mode="constant")
     expected /= ndimage.convolve1d(np.ones(slices), weights, mode="constant")[None, :, None, None]
-    np.testing.assert_allclose(steadied(gains, weights), expected, atol=1e-6)
+    np.testing.assert_allclose(smoothed(gains, weights), expected, atol=1e-6)
 
 
 def test_alone_nothing_changes() -> None:
     gains = RANDOM.random((2, 5, 4, 3), dtype=np.float32)
-    np.testing.assert_array_equal(steadied(gains, np.ones(1)), gains)
+    np.testing.assert_array_equal(smoothed(gains, np.ones(1)), gains)
 
 
 def test_steady_gains_stay_as_they_are() -> None:
     gains = np.repeat(RANDOM.random((2, 1, 4, 3)), 6, axis=1)
-    np.testing.assert_allclose(steadied(gains, neighbour_weights(2, 2)), gains, atol=1e-6)
+    np.testing.assert_allclose(smoothed(gains, neighbour_weights(2, 2)), gains, atol=1e-6)
 
 
 def test_slices_that_the_network_was_not_asked_about_count_for_none() -> None:
@@ -82,7 +92,7 @@ def test_slices_that_the_network_was_not_asked_about_count_for_none() -> None:
     gains[:, [0, 3]] = 0
     filled = gains.any(axis=(0, 2, 3))
     weights = np.array([0.25, 0.5, 0.25])
-    found = steadied(gains, weights, filled)
+    found = smoothed(gains, weights, filled)
     assert not found[:, [0, 3]].any()
     np.testing.assert_allclose(found[:, 1], (2 * gains[:, 1] + gains[:, 2]) / 3, atol=1e-6)
     np.testing.assert_allclose(found[:, 2], (gains[:, 1] + 2 * gains[:, 2]) / 3, atol=1e-6)
@@ -98,5 +108,29 @@ def test_no_more_slices_are_held_than_count_for_one() -> None:
             yield index, own
 
     weights = neighbour_weights(1, 1)
-    for _ in steadied_slices(gains(), np.ones(40, bool), weights):
+    for _ in smoothed_through_slices(gains(), np.ones(40, bool), weights):
         assert sum(alive() is not None for alive in held) <= len(weights) + 1
+
+
+GAINS = NetworkConfiguration()
+PIXELS = NetworkConfiguration(gains=False)
+
+
+@pytest.mark.parametrize(("fixed_is_a", "expected"), [(True, (0.75, 1.25)), (False, (1.25, 0.75))])
+def test_the_balance_strengthens_the_moving_source_and_weakens_the_fixed_one(
+    fixed_is_a: bool, expected: tuple[float, float]
+) -> None:
+    assert strengths_of(GAINS, fixed_is_a, 0.25) == expected
+
+
+def test_a_network_that_predicts_pixels_cannot_be_balanced() -> None:
+    assert strengths_of(PIXELS, True, 0) == (1, 1)
+    with pytest.raises(InputError, match="trained without gains"):
+        strengths_of(PIXELS, True, 0.5)
+
+
+def test_the_fused_slices_are_the_weighted_sum_and_the_share_is_what_a_adds_to_it() -> None:
+    a, b = np.float32([[0, 0, 0.5, 1]]), np.float32([[0, 0.4, 0.25, 0.5]])
+    fused, parts = apply_weight_maps(np.full((2, 1, 4), 0.5, np.float32), a, b, (2, 1))
+    np.testing.assert_allclose(fused, [[0, 0.2, 0.625, 1]], atol=1e-6)
+    np.testing.assert_allclose(contribution_of_a(parts), [[0.5, 0, 0.8, 0.8]], atol=1e-6)

@@ -1,4 +1,4 @@
-"""CSAFusionLib.fusion.alignment"""
+"""CSAFusionLib.fusion.source_pair and CSAFusionLib.fusion.aligned_pair"""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.fusion.alignment import align, darkest, find_roles
+from CSAFusionLib.fusion.aligned_pair import AlignedPair
 from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.fusion.source_pair import SourcePair
+from CSAFusionLib.geometry.resampling import lowest_value
 from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.intensity.windows import Window
 from CSAFusionLib.volumes.volume import Volume
@@ -20,31 +22,35 @@ AS_MR = FusionSettings(fixed_modality=Modality.MR, moving_modality=Modality.MR)
 
 
 def test_a_modality_the_user_gives_is_not_guessed(an_mr: Volume, a_ct: Volume) -> None:
-    chosen, guessed = find_roles(an_mr, a_ct, FusionSettings(fixed_modality=Modality.SPECT))
+    pair = SourcePair.settle(an_mr, a_ct, FusionSettings(fixed_modality=Modality.SPECT))
+    chosen = pair.fixed
+    guessed = pair.moving
     assert (chosen.modality, chosen.is_guess) == (Modality.SPECT, False)
     assert (guessed.modality, guessed.is_guess) == (Modality.CT, True)
 
 
 def test_a_window_the_user_gives_is_used(an_mr: Volume, a_ct: Volume) -> None:
-    _, ct = find_roles(an_mr, a_ct, FusionSettings(moving_window=Window(40, 80)))
+    pair = SourcePair.settle(an_mr, a_ct, FusionSettings(moving_window=Window(40, 80)))
+    ct = pair.moving
     assert (ct.mapping.low, ct.mapping.high) == (0, 80)
 
 
 def test_a_colour_table_colours_the_functional_volume_only(an_mr: Volume) -> None:
     settings = FusionSettings(fixed_modality=Modality.MR, moving_modality=Modality.PET, colour_table="hot-iron")
-    pair = align(*find_roles(an_mr, an_mr, settings), settings, IDENTITY)
+    pair = AlignedPair.bring(SourcePair.settle(an_mr, an_mr, settings), IDENTITY)
     assert pair.fixed.chrominance is None
     assert pair.moving.chrominance is not None
 
 
 def test_a_colour_table_without_a_functional_volume_is_refused(an_mr: Volume, a_ct: Volume) -> None:
     with pytest.raises(InputError, match="'mr.nii' was taken as MR and 'ct.nii' as CT"):
-        find_roles(an_mr, a_ct, FusionSettings(fixed_modality=Modality.MR, colour_table="hot-iron"))
+        SourcePair.settle(an_mr, a_ct, FusionSettings(fixed_modality=Modality.MR, colour_table="hot-iron"))
 
 
 def test_a_volume_in_colour_keeps_its_own_colours(an_mr: Volume, an_rgb: Volume) -> None:
     settings = FusionSettings(fixed_modality=Modality.MR, colour_table="hot-iron")
-    _, colour = find_roles(an_mr, an_rgb, settings)
+    pair = SourcePair.settle(an_mr, an_rgb, settings)
+    colour = pair.moving
     assert colour.colour_table is None
 
 
@@ -52,14 +58,14 @@ def test_intensities_are_mapped_once_for_the_volume_and_not_slice_by_slice(an_mr
     voxels = sitk.GetArrayFromImage(an_mr.image) * np.linspace(0.2, 1, 12, dtype=np.float32)[:, None, None]
     image = sitk.GetImageFromArray(voxels)
     image.CopyInformation(an_mr.image)
-    pair = align(*find_roles(Volume(image, "graded"), an_mr, AS_MR), AS_MR, IDENTITY)
+    pair = AlignedPair.bring(SourcePair.settle(Volume(image, "graded"), an_mr, AS_MR), IDENTITY)
     brightest = pair.fixed.luminance.max(axis=(1, 2))
     assert (np.diff(brightest[2:10]) > 0).all()
 
 
 def test_the_moving_volume_comes_onto_the_fixed_grid(an_mr: Volume) -> None:
     shift = sitk.TranslationTransform(3, (4.0, 0.0, 0.0))
-    pair = align(*find_roles(an_mr, an_mr, AS_MR), AS_MR, shift)
+    pair = AlignedPair.bring(SourcePair.settle(an_mr, an_mr, AS_MR), shift)
     np.testing.assert_allclose(pair.moving.luminance[:, :, :-2], pair.fixed.luminance[:, :, 2:], atol=1e-5)
     assert not pair.coverage[:, :, -1].any()
     assert pair.coverage[:, :, 0].all()
@@ -67,12 +73,13 @@ def test_the_moving_volume_comes_onto_the_fixed_grid(an_mr: Volume) -> None:
 
 def test_volumes_that_do_not_meet_are_refused(an_mr: Volume) -> None:
     with pytest.raises(InputError, match="does not overlap"):
-        align(*find_roles(an_mr, an_mr, AS_MR), AS_MR, sitk.TranslationTransform(3, (500.0, 0.0, 0.0)))
+        AlignedPair.bring(SourcePair.settle(an_mr, an_mr, AS_MR), sitk.TranslationTransform(3, (500.0, 0.0, 0.0)))
 
 
-def test_a_role_describes_itself_in_json(an_mr: Volume) -> None:
-    role, _ = find_roles(an_mr, an_mr, FusionSettings(fixed_window=Window(50, 100)))
-    assert json.loads(json.dumps(role.describe())) == {
+def test_an_input_describes_itself_in_json(an_mr: Volume) -> None:
+    pair = SourcePair.settle(an_mr, an_mr, FusionSettings(fixed_window=Window(50, 100)))
+    found = pair.fixed
+    assert json.loads(json.dumps(found.describe())) == {
         "modality": "MR",
         "modality_is_guessed": True,
         "black": 0.0,
@@ -83,18 +90,20 @@ def test_a_role_describes_itself_in_json(an_mr: Volume) -> None:
 
 
 def test_outside_a_ct_is_air_and_outside_colour_is_black(a_ct: Volume, an_rgb: Volume) -> None:
-    assert darkest(a_ct.image) == -1000
-    assert darkest(an_rgb.image) == 0
+    assert lowest_value(a_ct.image) == -1000
+    assert lowest_value(an_rgb.image) == 0
 
 
 def test_a_window_that_shows_a_volume_in_one_grey_is_refused(an_mr: Volume) -> None:
     for window in (Window(-5000, 10), Window(0, 1e9)):
         with pytest.raises(InputError, match="all of 'mr.nii' in one grey; give one that fits its values"):
-            find_roles(an_mr, an_mr, FusionSettings(moving_window=window))
+            SourcePair.settle(an_mr, an_mr, FusionSettings(moving_window=window))
 
 
 def test_black_and_white_are_told_in_the_volume_s_own_values(an_mr: Volume) -> None:
     far = Volume(sitk.Cast(an_mr.image, sitk.sitkFloat64) + 2e9, "far")
-    near, role = find_roles(an_mr, far, AS_MR)
+    pair = SourcePair.settle(an_mr, far, AS_MR)
+    near = pair.fixed
+    found = pair.moving
     for limit in ("black", "white"):
-        assert role.describe()[limit] - 2e9 == pytest.approx(near.describe()[limit], rel=1e-3, abs=0.1)
+        assert found.describe()[limit] - 2e9 == pytest.approx(near.describe()[limit], rel=1e-3, abs=0.1)

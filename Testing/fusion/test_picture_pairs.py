@@ -1,4 +1,4 @@
-"""CSAFusionLib.fusion.pictures"""
+"""CSAFusionLib.fusion.picture_pairs"""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from CSAFusionLib.errors import Cancelled, InputError
-from CSAFusionLib.fusion.pictures import fuse_pictures
+from CSAFusionLib.fusion.picture_pairs import fuse_pictures
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.intensity.modality import Modality
 

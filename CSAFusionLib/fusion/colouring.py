@@ -1,0 +1,242 @@
+"""Colour apart from luminance, and put back: a source's own chrominance, or a colour table bound to its uptake."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import SimpleITK as sitk
+
+from CSAFusionLib.geometry.planes import slice_spacing
+from CSAFusionLib.intensity.colour import rgb_to_yuv, yuv_to_rgb
+from CSAFusionLib.intensity.colour_tables import apply_colour_table
+
+if TYPE_CHECKING:
+    from CSAFusionLib.fusion.aligned_pair import AlignedPair
+    from CSAFusionLib.fusion.source_pair import SourcePair
+
+_FULL_COLOUR = 0.1
+"""From this uptake on the table's colour is shown; below, it goes over to the grey of the anatomy."""
+_DETAIL_MM = 4.0
+"""Standard deviation of the surroundings that anatomical detail is measured against, in mm."""
+_DARKEST_SURROUNDINGS = 0.1
+_AIR = 0.02
+_LEAST_TISSUE = 0.05
+_SHADES = (0.5, 1.5)
+"""The least and the most that detail can scale a colour by."""
+_SMALLEST_SIDE = 4  # pixels; the recursive filter's own lower limit
+
+
+@dataclass
+class Source:
+    """One input as slices in [0, 1]: luminance (S, H, W), and chrominance U, V (S, H, W, 2) when it has colour.
+
+    ``uptake`` (S, H, W) is what a colour table was applied to; None where the colour is the input's own.
+    """
+
+    luminance: np.ndarray
+    chrominance: np.ndarray | None = None
+    uptake: np.ndarray | None = None
+
+    def __getitem__(self, index: int) -> Source:
+        """One slice: luminance (H, W), chrominance (H, W, 2)."""
+        return Source(self.luminance[index], None if self.chrominance is None else self.chrominance[index])
+
+    @classmethod
+    def from_slices(cls, slices: Iterable[np.ndarray], count: int) -> Source:
+        """Split ``count`` slices in [0, 1], each grey (H, W) or RGB (H, W, 3)."""
+        source = cls(np.empty(0))
+        for index, one in enumerate(slices):
+            luminance, chrominance = _split(one)
+            if index == 0:
+                source = cls._empty(count, luminance.shape, has_colour=chrominance is not None)
+            source.luminance[index] = luminance
+            if source.chrominance is not None:
+                source.chrominance[index] = chrominance
+        return source
+
+    @classmethod
+    def _empty(cls, count: int, shape: tuple[int, ...], *, has_colour: bool) -> Source:
+        stack = (count, *shape)
+        return cls(np.empty(stack, np.float32), np.empty((*stack, 2), np.float32) if has_colour else None)
+
+
+def coloured(
+    fused: np.ndarray, contribution: np.ndarray | None, pair: AlignedPair, sources: SourcePair, balance: float
+) -> np.ndarray:
+    """Return the result's slices: the fused ones inside the coverage, the fixed ones outside, in colour if any.
+
+    Args:
+        fused: (S, H, W) in [0, 1]; it is changed in place.
+        contribution: (S, H, W) of the fixed volume; with it a colour table is bound to uptake.
+        balance: as in the settings: how much the fixed and the moving source count beside the network's own balance.
+
+    Returns:
+        (S, H, W) float32 in [0, 1], or (S, H, W, 3) uint8.
+    """
+    strengths = 1 - balance, 1 + balance
+    one_has_colour = (pair.fixed.chrominance is None) != (pair.moving.chrominance is None)
+    if contribution is not None and sources.has_colour_table and one_has_colour:
+        return _bound(fused, contribution, pair, sources, strengths)
+    for own, fixed_slice, inside in zip(fused, pair.fixed.luminance, pair.coverage, strict=True):
+        own[...] = blend(own, fixed_slice, inside)
+    fixed, moving = fade_colour(pair.fixed, strengths[0]), fade_colour(pair.moving, strengths[1])
+    return in_colour(fused, fixed, moving, pair.coverage)
+
+
+def _bound(
+    fused: np.ndarray,
+    contribution: np.ndarray,
+    pair: AlignedPair,
+    sources: SourcePair,
+    strengths: tuple[float, float],
+) -> np.ndarray:
+    """RGB slices (S, H, W, 3) uint8 whose colour is that of the one source that a colour table shows."""
+    moving_is_functional = sources.fixed.colour_table is None
+    table = sources.moving.colour_table if moving_is_functional else sources.fixed.colour_table
+    uptake = pair.moving.uptake if moving_is_functional else pair.fixed.uptake
+    assert table is not None
+    assert uptake is not None
+    pixel = slice_spacing(sources.fixed.volume.image, sources.plane)[1:]
+    rgb = np.empty((*fused.shape, 3), np.uint8)
+    for index, own in enumerate(fused):
+        inside, of_fixed = pair.coverage[index], contribution[index]
+        bound = bind_colour(
+            (uptake[index] * inside if moving_is_functional else uptake[index])[None],
+            table,
+            blend(own, pair.fixed.luminance[index], inside)[None],
+            (own * (of_fixed if moving_is_functional else 1 - of_fixed))[None],
+            np.ones_like(inside)[None] if moving_is_functional else inside[None],
+            pixel=pixel,
+            strengths=strengths[::-1] if moving_is_functional else strengths,
+        )
+        rgb[index] = np.round(bound[0] * 255)
+    return rgb
+
+
+def blend(fused: np.ndarray, fixed: np.ndarray, coverage: np.ndarray) -> np.ndarray:
+    """The fused slices inside the moving field of view, going over to the fixed ones outside; all of one shape."""
+    return coverage * fused + (1 - coverage) * fixed
+
+
+def join_chrominance(fixed: Source, moving: Source, coverage: np.ndarray) -> np.ndarray | None:
+    """U and V (..., H, W, 2) of the result, or None when neither source has colour.
+
+    Two coloured sources are weighted by how far each is from grey, as in DeepFuse (Prabhakar et al., ICCV 2017, eq. 2),
+    so that each keeps its colour where the other has none.
+    """
+    within = None if moving.chrominance is None else moving.chrominance * coverage[..., None]
+    if fixed.chrominance is None or within is None:
+        return within if fixed.chrominance is None else fixed.chrominance
+    weights = np.abs(fixed.chrominance), np.abs(within)
+    total = weights[0] + weights[1]
+    weighted = weights[0] * fixed.chrominance + weights[1] * within
+    return np.divide(weighted, total, out=np.zeros_like(total), where=total > 0)
+
+
+def fade_colour(source: Source, strength: float) -> Source:
+    """The source with its colour as weak as it counts; a strength of 1 or more leaves it alone."""
+    if source.chrominance is None or strength >= 1:
+        return source
+    return replace(source, chrominance=source.chrominance * np.float32(strength))
+
+
+def to_rgb(luminance: np.ndarray, chrominance: np.ndarray) -> np.ndarray:
+    """Colour pixels (..., 3) uint8 from Y (...) in [0, 1] and U, V (..., 2)."""
+    rgb = yuv_to_rgb(np.concatenate([luminance[..., None], chrominance], axis=-1))
+    return np.round(rgb * 255).astype(np.uint8)
+
+
+def to_pixels(source: Source) -> np.ndarray:
+    """A source's slices (S, H, W, 3) uint8 where it has colour; else its luminance (S, H, W) as it is."""
+    if source.chrominance is None:
+        return source.luminance
+    return np.stack([to_rgb(luminance, uv) for luminance, uv in zip(source.luminance, source.chrominance, strict=True)])
+
+
+def brightness(slices: np.ndarray) -> np.ndarray:
+    """The luminance (S, H, W) of a result's slices, grey (S, H, W) or RGB (S, H, W, 3) uint8."""
+    if slices.ndim == 3:
+        return slices
+    return Source.from_slices((one / np.float32(255) for one in slices), len(slices)).luminance
+
+
+def in_colour(luminance: np.ndarray, fixed: Source, moving: Source, coverage: np.ndarray) -> np.ndarray:
+    """The result's slices (S, H, W, 3) uint8 where a source has colour; else the luminance (S, H, W) as it is."""
+    rgb = None
+    for index, own in enumerate(luminance):
+        chrominance = join_chrominance(fixed[index], moving[index], coverage[index])
+        if chrominance is None:
+            return luminance
+        rgb = np.empty((*luminance.shape, 3), np.uint8) if rgb is None else rgb
+        rgb[index] = to_rgb(own, chrominance)
+    return luminance if rgb is None else rgb
+
+
+def bind_colour(
+    uptake: np.ndarray,
+    table: str,
+    grey: np.ndarray,
+    anatomy: np.ndarray,
+    reach: np.ndarray,
+    *,
+    pixel: tuple[float, float],
+    strengths: tuple[float, float] = (1.0, 1.0),
+) -> np.ndarray:
+    """Shade the colour of uptake with anatomical detail; where nothing is taken up, show the fused grey slices.
+
+    The colour is the table's own times ``1 + detail``, so it can be read back from the table: hue never changes, and no
+    channel is clipped. Mixing anatomy into the colour, as an overlay does, makes white matter look like low uptake
+    and bone like high uptake.
+
+    Args:
+        uptake: (S, H, W) in [0, 1], 0 where the functional volume does not reach.
+        table: name of its colour table, of those that are black where nothing is taken up.
+        grey: (S, H, W) in [0, 1], the fused luminance.
+        anatomy: (S, H, W), the part of the fused luminance that comes from the anatomical volume.
+        reach: (S, H, W), 1 where the anatomical volume reaches, 0 outside, where the table's own colour is shown.
+        pixel: sides of a pixel along rows and columns of the array, in mm.
+        strengths: factors of the colour (more than 1 counts as 1) and of the anatomical detail.
+
+    Returns:
+        (S, H, W, 3) float32 in [0, 1].
+    """
+    of_colour, of_detail = min(strengths[0], 1.0), strengths[1]
+    bound = np.empty((*uptake.shape, 3), np.float32)
+    for index in range(len(uptake)):
+        colour = apply_colour_table(uptake[index], table)
+        share = (of_colour * (1 - reach[index] * (1 - _smooth_step(uptake[index] / _FULL_COLOUR))))[..., None]
+        shade = 1 + of_detail * reach[index] * local_detail(anatomy[index], pixel)
+        brightest = np.maximum(colour.max(axis=-1), 1e-6)
+        shade = np.minimum(np.clip(shade, *_SHADES), 1 / brightest)[..., None]
+        bound[index] = share * colour * shade + (1 - share) * grey[index][..., None]
+    return bound
+
+
+def local_detail(slice_: np.ndarray, pixel: tuple[float, float]) -> np.ndarray:
+    """Return how much brighter or darker a slice (H, W) is than the tissue around it, as a share; 0 in air."""
+    if min(slice_.shape) < _SMALLEST_SIDE:
+        return np.zeros(slice_.shape, np.float32)
+    sigmas = [_DETAIL_MM / side for side in reversed(pixel)]
+    # Air does not count as surroundings: beside it all tissue would be bright, and its uptake seem higher.
+    tissue = (slice_ > _AIR).astype(np.float32)
+    total, share = (
+        sitk.GetArrayFromImage(sitk.SmoothingRecursiveGaussian(sitk.GetImageFromArray(image), sigmas))
+        for image in ((slice_ * tissue).astype(np.float32, copy=False), tissue)
+    )
+    surroundings = total / np.maximum(share, _LEAST_TISSUE)
+    return tissue * (slice_ - surroundings) / np.maximum(surroundings, _DARKEST_SURROUNDINGS)
+
+
+def _split(one: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    if one.ndim == 2:
+        return one.astype(np.float32, copy=False), None
+    yuv = rgb_to_yuv(one).astype(np.float32, copy=False)
+    return yuv[..., 0], yuv[..., 1:]
+
+
+def _smooth_step(ramp: np.ndarray) -> np.ndarray:
+    clipped = np.clip(ramp, 0, 1).astype(np.float32, copy=False)
+    return clipped * clipped * (3 - 2 * clipped)

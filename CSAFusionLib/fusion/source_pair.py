@@ -1,0 +1,151 @@
+"""The two inputs of a fusion, settled once: modality, intensity mapping, the plane, and which is A and which is B."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import SimpleITK as sitk
+
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.geometry.planes import Plane, settled_plane
+from CSAFusionLib.intensity.mapping import IntensityMapping, find_mapping
+from CSAFusionLib.intensity.modality import Modality, guess_modality
+from CSAFusionLib.intensity.numeric_range import within_float32
+from CSAFusionLib.intensity.windows import Window
+from CSAFusionLib.volumes.checking import notes_of
+from CSAFusionLib.volumes.volume import Volume
+
+T = TypeVar("T")
+
+_ONE_GREY = 1 / 256
+
+# The order of training: A is the functional volume where there is one, else the CT; B shows the anatomy.
+_RANK = {Modality.PET: 0, Modality.SPECT: 0, Modality.CT: 1, Modality.MR: 2}
+
+
+def fixed_is_a(fixed: Modality, moving: Modality) -> bool:
+    """Whether the fixed volume goes to the network's channel A; of two alike, the fixed one does."""
+    return _RANK[fixed] <= _RANK[moving]
+
+
+@dataclass(frozen=True)
+class PreparedInput:
+    """One input before its voxels are used: its modality (and whether it is guessed), mapping and colour table.
+
+    The volume is the one given, with its values where float32 holds them apart; the mapping is of its voxels.
+    """
+
+    volume: Volume
+    modality: Modality
+    is_guess: bool
+    mapping: IntensityMapping
+    colour_table: str | None
+
+    def describe(self) -> dict[str, Any]:
+        """Modality and mapping as plain JSON values."""
+        return {
+            "modality": self.modality.name,
+            "modality_is_guessed": self.is_guess,
+            "black": float(self.volume.own_value(self.mapping.low)),
+            "white": float(self.volume.own_value(self.mapping.high)),
+            "knee": self._describe_knee(),
+            "colour_table": self.colour_table,
+        }
+
+    def _describe_knee(self) -> dict[str, float] | None:
+        if self.mapping.knee is None:
+            return None
+        value, brightness = self.mapping.knee
+        return {"value": float(self.volume.own_value(value)), "brightness": brightness}
+
+
+@dataclass(frozen=True)
+class SourcePair:
+    """Both inputs, and the anatomical plane of the slices that they are fused in."""
+
+    fixed: PreparedInput
+    moving: PreparedInput
+    plane: Plane
+
+    @classmethod
+    def settle(cls, fixed: Volume, moving: Volume, settings: FusionSettings) -> SourcePair:
+        """Settle modality, mapping and colour table of two valid volumes, from the settings or else from the data.
+
+        Raises:
+            InputError: a window shows nothing of a volume, or a colour table is asked for and no volume is PET or
+                SPECT.
+        """
+        pair = cls(
+            _prepared(fixed, settings.fixed_modality, settings.fixed_window, settings.colour_table),
+            _prepared(moving, settings.moving_modality, settings.moving_window, settings.colour_table),
+            settled_plane(fixed.image, settings.plane),
+        )
+        if settings.colour_table and not any(modality.is_functional for modality in pair.modalities):
+            raise InputError(
+                f"The colour table '{settings.colour_table}' colours a PET or SPECT volume, but '{fixed.name}' was "
+                f"taken as {pair.fixed.modality.name} and '{moving.name}' as {pair.moving.modality.name}; set the "
+                "modality."
+            )
+        return pair
+
+    @property
+    def modalities(self) -> tuple[Modality, Modality]:
+        """The modalities of the fixed and of the moving volume."""
+        return self.fixed.modality, self.moving.modality
+
+    @property
+    def fixed_is_a(self) -> bool:
+        """Whether the fixed volume goes to the network's channel A."""
+        return fixed_is_a(*self.modalities)
+
+    @property
+    def has_colour_table(self) -> bool:
+        """Whether a colour table shows one of the two."""
+        return self.fixed.colour_table is not None or self.moving.colour_table is not None
+
+    def in_order(self, of_fixed: T, of_moving: T) -> tuple[T, T]:
+        """What belongs to the fixed and to the moving volume, as (A, B); also the way back, of (A, B)."""
+        return (of_fixed, of_moving) if self.fixed_is_a else (of_moving, of_fixed)
+
+    def describe(self) -> dict[str, Any]:
+        """Both inputs and the plane as plain JSON values."""
+        return {"fixed": self.fixed.describe(), "moving": self.moving.describe(), "plane": self.plane.value}
+
+    def notes(self) -> tuple[list[str], list[str]]:
+        """What the user must know of how the volumes were read, and of how they were mapped."""
+        mapped = [prepared.mapping.note for prepared in (self.fixed, self.moving) if prepared.mapping.note]
+        return notes_of(self.fixed.volume, self.moving.volume), mapped
+
+
+def _prepared(
+    volume: Volume, modality: Modality | None, window: Window | None, colour_table: str | None
+) -> PreparedInput:
+    volume = within_float32(volume)
+    known = modality or guess_modality(volume)
+    mapping = find_mapping(volume, known, window)
+    _check_contrast(volume, mapping)
+    return PreparedInput(
+        volume=volume,
+        modality=known,
+        is_guess=modality is None,
+        mapping=mapping,
+        colour_table=colour_table if known.is_functional and not volume.is_colour else None,
+    )
+
+
+def _check_contrast(volume: Volume, mapping: IntensityMapping) -> None:
+    """Refuse a window that shows the whole volume in one grey: nothing of it could be seen in the result."""
+    if volume.is_colour:
+        return
+    voxels = sitk.GetArrayViewFromImage(volume.image)
+    extremes = float(voxels.min()), float(voxels.max())
+    black, white = mapping(np.array(extremes))
+    if white - black < _ONE_GREY:
+        low, high = (volume.own_value(value) for value in extremes)
+        raise InputError(
+            f"The window from {volume.own_value(mapping.low):g} to {volume.own_value(mapping.high):g} shows all of "
+            f"'{volume.name}' in one grey; give one that fits its values, {low:g} to {high:g}."
+        )

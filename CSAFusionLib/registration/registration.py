@@ -1,0 +1,109 @@
+"""What a registration gives, whichever engine ran, here or in Slicer."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import SimpleITK as sitk
+
+from CSAFusionLib import checks
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.geometry.transform_algebra import linear_matrix
+from CSAFusionLib.registration.methods import Method, TransformModel
+from CSAFusionLib.registration.quality.grading import Grade, Quality
+
+
+@dataclass(frozen=True)
+class Registration:
+    """A transform, how it was found, and how good it is.
+
+    transform: takes points of the fixed volume to points of the moving volume, LPS mm (ITK's direction).
+    method, model: what found it; the model is None for the header geometry.
+    seconds: time the registration took.
+    metric: figures by name, as :func:`CSAFusionLib.registration.quality.assessment.assess` gives them.
+    quality: what the figures mean; None where nothing was assessed.
+    warnings: sentences that change how the registration is read.
+    given, started_from: the files (format and SHA-256) of a transform that was used instead of a registration, or from
+      which one started; empty where there was none.
+    """
+
+    transform: sitk.Transform
+    method: Method
+    model: TransformModel | None
+    seconds: float
+    metric: dict[str, float] = field(default_factory=dict)
+    quality: Quality | None = None
+    warnings: tuple[str, ...] = ()
+    given: tuple[dict[str, str], ...] = ()
+    started_from: tuple[dict[str, str], ...] = ()
+
+    @property
+    def verdict(self) -> Quality | None:
+        """The quality, by the name it had before."""
+        return self.quality
+
+    def describe(self) -> dict[str, Any]:
+        """Return what provenance says of it: the figures that are finite and, of a linear transform, the matrix."""
+        described: dict[str, Any] = {
+            "method": self.method.name,
+            "model": self.model and self.model.name,
+            "seconds": round(self.seconds, 3),
+            "metric": {name: float(value) for name, value in self.metric.items() if math.isfinite(value)},
+            # The key has been "verdict" since the first version: other programs read it.
+            "verdict": self.quality and {"level": self.quality.grade.value, "reason": self.quality.reason},
+            "transform": self.transform.GetName(),
+        }
+        for name, files in (("given", self.given), ("started_from", self.started_from)):
+            if files:
+                described[name] = [*files]
+        if self.transform.IsLinear():
+            described["matrix_lps_mm"] = linear_matrix(self.transform).tolist()
+        return described
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all but the transform as plain JSON values, for :meth:`from_dict`."""
+        return {
+            "method": self.method.name,
+            "model": self.model and self.model.name,
+            "seconds": self.seconds,
+            "metric": self.metric,
+            "verdict": self.quality and {"level": self.quality.grade.name, "reason": self.quality.reason},
+            "warnings": [*self.warnings],
+            "given": [*self.given],
+            "started_from": [*self.started_from],
+        }
+
+    @classmethod
+    def from_dict(cls, saved: dict[str, Any], transform: sitk.Transform) -> Registration:
+        """Return the registration of :meth:`to_dict`; InputError when something is missing or of a wrong type."""
+        model, quality = checks.entry(saved, "model"), checks.entry(saved, "verdict")
+        metric = checks.mapping(checks.entry(saved, "metric"), "figures of the registration")
+        return cls(
+            transform=transform,
+            method=checks.parse_choice(Method, checks.entry(saved, "method"), "registration"),
+            model=None if model is None else checks.parse_choice(TransformModel, model, "transform model"),
+            seconds=checks.number_or_nan(checks.entry(saved, "seconds"), "time of the registration"),
+            metric={name: checks.number_or_nan(value, name) for name, value in metric.items()},
+            quality=None if quality is None else _quality(quality),
+            warnings=tuple(checks.texts(saved.get("warnings", []), "warnings of the registration")),
+            given=_files(saved.get("given", [])),
+            started_from=_files(saved.get("started_from", [])),
+        )
+
+
+def _files(values: object) -> tuple[dict[str, str], ...]:
+    """What is known of transform files: their format and checksum."""
+    if not isinstance(values, list):
+        raise InputError(f"The transform files must be a list, not {checks.shown(values)}.")
+    known = [checks.mapping(value, "transform file") for value in values]
+    return tuple({name: checks.text(value, name) for name, value in one.items()} for one in known)
+
+
+def _quality(values: object) -> Quality:
+    saved = checks.mapping(values, "quality of a registration")
+    return Quality(
+        checks.parse_choice(Grade, checks.entry(saved, "level"), "grade"),
+        checks.text(checks.entry(saved, "reason"), "reason of the quality"),
+    )
