@@ -144,7 +144,7 @@ def _apply(network: CSAFusion | SliceNetwork, pair: Tensor) -> Tensor:
     import torch
 
     with torch.inference_mode():
-        return network.gains(pair) if network.configuration.gains else network(pair)
+        return network.local_gains(pair) if network.configuration.gains else network(pair)
 
 
 def _to_host(output: Tensor, shape: tuple[int, ...]) -> np.ndarray:

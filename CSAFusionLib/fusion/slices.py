@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -59,6 +60,7 @@ def fuse_slices(
         Cancelled: from ``progress``, between batches.
     """
     run = NetworkRun(network, a, b, device, batch_size, progress)
+    gains_from = _pointwise(network)
     has_gains = network.configuration.gains
     fused = np.zeros(a.shape, dtype=np.float32)
     contribution = np.full(a.shape, 0.5, dtype=np.float32) if with_contribution and has_gains else None
@@ -67,7 +69,24 @@ def fuse_slices(
             if not has_gains:
                 fused[index] = output[0]
                 continue
-            fused[index], parts = apply_weight_maps(output, a[index], b[index], strengths)
+            pair = np.stack([a[index], b[index]])
+            fused[index], parts = apply_weight_maps(gains_from(output, pair), pair[0], pair[1], strengths)
             if contribution is not None:
                 contribution[index] = contribution_of_a(parts)
     return FusedSlices(fused, run.device, run.warnings, contribution)
+
+
+def _pointwise(network: CSAFusion) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """What makes a slice's gains of what it shares with its neighbours and of its own two sources, all (2, H, W).
+
+    What a pixel's two values decide is not shared: it is then exactly the same in every slice.
+    """
+    if not network.configuration.pointwise:
+        return lambda local, pair: local
+
+    import torch
+
+    from CSAFusionLib.network.inference.pointwise import PointwiseMap
+
+    pointwise = PointwiseMap(network)
+    return lambda local, pair: pointwise.gains(torch.from_numpy(local), torch.from_numpy(pair)).numpy()

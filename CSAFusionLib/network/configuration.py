@@ -29,6 +29,11 @@ class NetworkConfiguration:
     gains: bool = True
     """The last 1x1 convolution gives a gain for each source, and the image is the sum of the sources times their gains;
     False: it gives the image itself, through a sigmoid, as the article has it."""
+    pointwise: bool = False
+    """The gains are one function of the two values of a pixel, which the network's own part is added to before the
+    sigmoid, so that the same tissue looks the same everywhere; only with gains."""
+    token: int = 1
+    """Side, in pixels, of a token of the last stage's attention: 2 attends to a quarter as many tokens."""
 
     def __post_init__(self) -> None:
         hint = f"a multiple of 8 from 8 to {_MOST_CHANNELS}"
@@ -39,10 +44,14 @@ class NetworkConfiguration:
         window = checks.whole_number(self.window, "attention window", hint, low=2, high=_LARGEST_WINDOW)
         if window % 2:
             raise InputError(f"The attention window must be an even number of tokens, not {window}.")
+        token = checks.whole_number(self.token, "attention's token", "1 or 2 pixels", low=1, high=2)
         object.__setattr__(self, "channels", channels)
         object.__setattr__(self, "window", window)
-        for name in ("dual_fusion", "attention", "adaptive", "gains"):
+        object.__setattr__(self, "token", token)
+        for name in ("dual_fusion", "attention", "adaptive", "gains", "pointwise"):
             checks.flag(getattr(self, name), name)
+        if self.pointwise and not self.gains:
+            raise InputError("A network that is pointwise at its base needs gains; set both.")
 
     def to_dict(self) -> dict[str, int | bool]:
         """Return the configuration as a flat dictionary of JSON values."""
@@ -67,5 +76,7 @@ CONFIGURATIONS: dict[str, NetworkConfiguration] = {
     "no-attention": replace(FULL, attention=False),
     "no-adaptive": replace(FULL, adaptive=False),
     "direct-output": replace(FULL, gains=False),
+    "consistent": replace(FULL, pointwise=True, token=2),
 }
-"""The full network, the three ablations of the article's Table 2 and its output layer, by the command line's names."""
+"""By the command line's names: the full network, the three ablations of the article's Table 2, its output layer, and
+the network whose fused values are one function of the sources' but for local detail, with cheaper attention."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,7 @@ from CSAFusionLib.network.attention import SpatialAttention
 from CSAFusionLib.network.configuration import FULL, NetworkConfiguration
 from CSAFusionLib.network.decoder import DecoderStage
 from CSAFusionLib.network.encoder import ParallelEncoder, convolutional_encoder, inc, serial_encoder
+from CSAFusionLib.network.pointwise import PointwiseGains
 
 
 class CSAFusion(nn.Module):
@@ -28,12 +30,16 @@ class CSAFusion(nn.Module):
         self.level3 = level(2 * channels, 4 * channels, 3, attention=attention)
         self.down = nn.MaxPool2d(2)
         self.decoder2 = DecoderStage(2 * channels, configuration)
-        self.decoder1 = DecoderStage(channels, configuration)
+        self.decoder1 = DecoderStage(channels, configuration, token=configuration.token)
         self.spatial_attention = SpatialAttention(channels) if attention else nn.Identity()
         self.output = nn.Conv2d(channels, 2 if configuration.gains else 1, 1)
         assert self.output.bias is not None
         # Both gains start at one half: plain averaging.
         nn.init.constant_(self.output.bias, -math.log(3) if configuration.gains else 0)
+        if configuration.pointwise:
+            self.pointwise = PointwiseGains()
+            nn.init.zeros_(self.output.weight)
+            nn.init.zeros_(self.output.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Fuse two aligned images.
@@ -45,7 +51,7 @@ class CSAFusion(nn.Module):
             (B, 1, H, W) in [0, 1]; with gains, exactly 0 where both sources are 0.
         """
         if not self.configuration.gains:
-            return self._outputs(x)
+            return self._outputs(x, torch.sigmoid)
         return (self.gains(x) * x).sum(dim=1, keepdim=True).clamp(0, 1)
 
     def gains(self, x: Tensor) -> Tensor:
@@ -57,16 +63,31 @@ class CSAFusion(nn.Module):
         Returns:
             (B, 2, H, W) in [0, 2].
         """
-        return 2 * self._outputs(x)
+        return self.gains_from(self.local_gains(x), x)
 
-    def _outputs(self, x: Tensor) -> Tensor:
+    def local_gains(self, x: Tensor) -> Tensor:
+        """What neighbouring slices may share of the gains: all but what a pixel's own two values decide.
+
+        Args:
+            x: as :meth:`forward` takes it.
+
+        Returns:
+            (B, 2, H, W): logits for a pointwise configuration, else the gains themselves.
+        """
+        return self._outputs(x, nn.Identity() if self.configuration.pointwise else _to_gains)
+
+    def gains_from(self, local: Tensor, x: Tensor) -> Tensor:
+        """The gains (B, 2, H, W) in [0, 2] of ``x`` when :meth:`local_gains` are ``local``."""
+        return _to_gains(local + self.pointwise(x)) if self.configuration.pointwise else local
+
+    def _outputs(self, x: Tensor, activation: Callable[[Tensor], Tensor]) -> Tensor:
         height, width = x.shape[2:]
         padded = self.pad(x)
         skip1 = self.level1(self.inc(padded))
         skip2 = self.level2(self.down(skip1))
         bottom = self.level3(self.down(skip2))
         features = self.decoder1(self.decoder2(bottom, skip2), skip1)
-        return torch.sigmoid(self.output(self.spatial_attention(features)))[:, :, :height, :width]
+        return activation(self.output(self.spatial_attention(features)))[:, :, :height, :width]
 
     def pad(self, x: Tensor) -> Tensor:
         """Return ``x`` (B, 2, H, W), mirrored at the bottom and at the right up to whole windows."""
@@ -74,3 +95,7 @@ class CSAFusion(nn.Module):
         grid = 2 * self.configuration.window
         bottom, right = -x.shape[2] % grid, -x.shape[3] % grid
         return functional.pad(x, (0, right, 0, bottom), mode="reflect") if bottom or right else x
+
+
+def _to_gains(logits: Tensor) -> Tensor:
+    return 2 * torch.sigmoid(logits)

@@ -127,3 +127,20 @@ class SwinPair(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, H, W) to the same shape; H and W are multiples of the window."""
         return self.blocks(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class TokenSwinPair(nn.Module):
+    """A pair of Swin blocks on tokens of several pixels, beside a skip connection, as Swin itself attends to patches.
+
+    A strided convolution makes the tokens; a 1x1 convolution and a shuffle turn each back into its pixels.
+    """
+
+    def __init__(self, channels: int, window: int, token: int) -> None:
+        super().__init__()
+        self.merge = nn.Conv2d(channels, channels, token, stride=token)
+        self.pair = SwinPair(channels, window)
+        self.split = nn.Sequential(nn.Conv2d(channels, channels * token**2, 1), nn.PixelShuffle(token))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, H, W) to the same shape; H and W are multiples of the window times the token."""
+        return x + self.split(self.pair(self.merge(x)))

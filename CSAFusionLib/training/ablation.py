@@ -7,7 +7,6 @@ from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
-from CSAFusionLib.network.configuration import CONFIGURATIONS
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.training.configuration import TrainingConfiguration
 from CSAFusionLib.training.dataset import DataSet
@@ -17,12 +16,21 @@ Variants = dict[str, TrainingConfiguration]
 
 
 def network_variants(reference: TrainingConfiguration) -> Variants:
-    """Return the reference with each of the other networks: the article's Table 2, and its output layer."""
-    channels, window = reference.network.channels, reference.network.window
-    networks = {name: replace(network, channels=channels, window=window) for name, network in CONFIGURATIONS.items()}
-    return {
-        name: replace(reference, network=network) for name, network in networks.items() if network != reference.network
+    """Return the reference with each part of its network taken away: the article's Table 2, its output layer, and ours.
+
+    Of a pointwise network also the one that is not, and of one with large tokens the one that attends to every pixel.
+    """
+    own = reference.network
+    networks = {
+        "full": replace(own, dual_fusion=True, attention=True, adaptive=True, gains=True),
+        "no-dual-fusion": replace(own, dual_fusion=False),
+        "no-attention": replace(own, attention=False),
+        "no-adaptive": replace(own, adaptive=False),
+        "direct-output": replace(own, gains=False, pointwise=False),
+        "no-pointwise": replace(own, pointwise=False),
+        "every-pixel-a-token": replace(own, token=1),
     }
+    return {name: replace(reference, network=network) for name, network in networks.items() if network != own}
 
 
 def loss_variants(reference: TrainingConfiguration, factors: Sequence[float]) -> Variants:

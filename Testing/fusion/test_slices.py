@@ -11,6 +11,7 @@ import torch
 from CSAFusionLib.fusion.device import Device
 from CSAFusionLib.fusion.slices import fuse_slices
 from CSAFusionLib.fusion.weight_maps import neighbour_weights
+from CSAFusionLib.network.configuration import NetworkConfiguration
 from CSAFusionLib.network.csafusion import CSAFusion
 from CSAFusionLib.network.inference.network import SliceNetwork
 
@@ -60,3 +61,16 @@ def test_a_network_that_predicts_pixels_has_no_share_and_no_neighbours(a_network
     fused = fuse_slices(network, A, B, a_cpu, neighbours=neighbour_weights(1, 2), batch_size=4)
     assert fused.contribution is None
     np.testing.assert_array_equal(fused.slices, one_by_one(network))
+
+
+def test_of_a_consistent_network_neighbours_share_the_local_part_alone(a_cpu: Device) -> None:
+    torch.manual_seed(0)
+    network = CSAFusion(NetworkConfiguration(channels=8, pointwise=True, token=2)).eval()
+    fused = fuse_slices(network, A, B, a_cpu, neighbours=neighbour_weights(1, 2), with_contribution=True)
+    # Not trained, its local part is zero, so nothing is left to share: each slice is what it would be alone.
+    np.testing.assert_allclose(fused.slices, one_by_one(network), atol=1e-6)
+    assert fused.contribution is not None
+    torch.nn.init.normal_(network.output.weight)
+    alone = fuse_slices(network, A, B, a_cpu).slices
+    np.testing.assert_array_equal(alone, one_by_one(network))
+    assert np.abs(fuse_slices(network, A, B, a_cpu, neighbours=neighbour_weights(1, 2)).slices - alone).max() > 1e-3

@@ -19,7 +19,14 @@ def test_unknown_entries_are_refused() -> None:
         NetworkConfiguration.from_dict({"depth": 3})
 
 
-@pytest.mark.parametrize("wrong", [{"channels": 12}, {"channels": 0}, {"window": 7}])
+@pytest.mark.parametrize(
+    "wrong", [{"channels": 12}, {"channels": 0}, {"window": 7}, {"token": 3}, {"pointwise": True, "gains": False}]
+)
 def test_values_the_network_cannot_be_built_with_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(InputError):
         NetworkConfiguration(**wrong)
+
+
+def test_a_file_of_before_the_pointwise_part_is_a_network_without_it() -> None:
+    former = NetworkConfiguration.from_dict({"channels": 8, "window": 8, "gains": True})
+    assert (former.pointwise, former.token) == (False, 1)

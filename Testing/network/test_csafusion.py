@@ -60,9 +60,11 @@ def test_before_training_it_is_near_plain_averaging(network: CSAFusion) -> None:
     assert (network(batch) - batch.mean(dim=1, keepdim=True)).abs().mean() < 0.15
 
 
-def test_every_parameter_takes_part() -> None:
+@pytest.mark.parametrize("name", ["full", "consistent"])
+def test_every_parameter_takes_part(name: str) -> None:
     torch.manual_seed(0)
-    network = CSAFusion()
+    network = CSAFusion(CONFIGURATIONS[name])
+    nn.init.normal_(network.output.weight)
     network(torch.rand(2, 2, 32, 32)).square().sum().backward()
     idle = [name for name, p in network.named_parameters() if p.grad is None or p.grad.abs().max() == 0]
     assert idle == []
@@ -96,3 +98,16 @@ def test_an_ablation_lacks_just_what_it_takes_away(
     if instead is not None:
         assert count(ablated, instead) == count(full, SwinBlock)
         assert count(full, instead) == 0
+
+
+@torch.inference_mode()
+def test_before_training_a_consistent_network_is_one_function_of_the_two_values() -> None:
+    torch.manual_seed(0)
+    network = CSAFusion(CONFIGURATIONS["consistent"]).eval()
+    batch = torch.rand(1, 2, 48, 40)
+    batch[:, :, 30] = torch.tensor([0.7, 0.2])[None, :, None]
+    batch[:, :, :, 5] = torch.tensor([0.7, 0.2])[None, :, None]
+    fused = network(batch)[0, 0]
+    alike = torch.cat([fused[30], fused[:, 5]])
+    assert alike.max() - alike.min() < 1e-6
+    assert fused.std() > 0.05

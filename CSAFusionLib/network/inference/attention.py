@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from CSAFusionLib.network.inference.convolution import known
-from CSAFusionLib.network.swin import SwinBlock, SwinPair
+from CSAFusionLib.network.inference.convolution import PointwiseConvolution, known
+from CSAFusionLib.network.swin import SwinBlock, SwinPair, TokenSwinPair
 
 _WINDOWS_AT_ONCE = 64
 """With windows of 8 x 8 tokens, their scores take 1 MiB: about what a core has of cache for itself."""
@@ -119,6 +119,24 @@ class StripSwinPair:
         canvas[:, :shift] = canvas[:, height:]
         canvas[:, :, :shift] = canvas[:, :, width:]
         return inner
+
+
+class TokenStripSwinPair:
+    """A :class:`CSAFusionLib.network.swin.TokenSwinPair` for one slice."""
+
+    def __init__(self, module: TokenSwinPair) -> None:
+        self.merge, self.pair = module.merge, StripSwinPair(module.pair)
+        self.split, self.shuffle = PointwiseConvolution(module.split[0]), module.split[1]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Map (C, H, W), H and W multiples of the window times the token, to the same shape."""
+        tokens = self.pair(self.merge(x[None])[0])
+        return self.shuffle(self.split(tokens[None])[0]).add_(x)
+
+
+def attention_for_strips(module: nn.Module) -> StripSwinPair | TokenStripSwinPair:
+    """Return what computes a decoder stage's attention for one slice."""
+    return TokenStripSwinPair(module) if isinstance(module, TokenSwinPair) else StripSwinPair(module)
 
 
 def _folded_heads(block: SwinBlock) -> list[_Head]:

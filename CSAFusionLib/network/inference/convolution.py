@@ -109,7 +109,7 @@ class FoldedParallelEncoder:
 
 
 class OutputHead:
-    """Spatial attention and the output convolution with its sigmoid.
+    """Spatial attention and the output convolution, without the sigmoid.
 
     The attention scales all channels of a position alike, so it can as well scale what the 1x1 convolution makes of
     them; that one then shares a convolution with the rows of the attention's 7x7 kernel, which are summed after it.
@@ -129,7 +129,7 @@ class OutputHead:
         """Map (1, C, H, W) to (1, outputs, H, W)."""
         planes = functional.conv2d(x, self.weight, padding=(0, self.size // 2))[0]
         scale = _sum_shifted(planes[: self.size]).add_(self.map_bias).sigmoid_()
-        return planes[self.size :].mul_(scale).add_(self.bias).sigmoid_()[None]
+        return planes[self.size :].mul_(scale).add_(self.bias)[None]
 
 
 def halve(x: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +11,7 @@ from torch.nn import functional
 
 from CSAFusionLib.network.csafusion import CSAFusion
 from CSAFusionLib.network.decoder import DecoderStage
-from CSAFusionLib.network.inference.attention import StripSwinPair
+from CSAFusionLib.network.inference.attention import attention_for_strips
 from CSAFusionLib.network.inference.convolution import (
     Excitation,
     FoldedAdaptiveEncoder,
@@ -20,6 +21,7 @@ from CSAFusionLib.network.inference.convolution import (
     PointwiseConvolution,
     halve,
 )
+from CSAFusionLib.network.inference.pointwise import PointwiseMap
 
 _LARGEST_HEAP_BLOCK = 31 * 2**20
 """In bytes; glibc never takes a block of 32 MiB or more from the heap."""
@@ -42,27 +44,34 @@ class SliceNetwork:
             self.level2, self.level3 = FoldedParallelEncoder(network.level2), FoldedParallelEncoder(network.level3)
             self.decoder2, self.decoder1 = FoldedDecoder(network.decoder2), FoldedDecoder(network.decoder1)
             self.head = OutputHead(network.spatial_attention, network.output)
+        self.pointwise = PointwiseMap(network) if network.configuration.pointwise else None
         _keep_freed_memory()
 
     @torch.inference_mode()
     def __call__(self, x: Tensor) -> Tensor:
         """Fuse ``x`` (1, 2, H, W) as :meth:`CSAFusion.forward` does."""
         if not self.configuration.gains:
-            return self._outputs(x)
+            return self._outputs(x, Tensor.sigmoid_)
         return (self.gains(x) * x).sum(dim=1, keepdim=True).clamp_(0, 1)
 
     @torch.inference_mode()
     def gains(self, x: Tensor) -> Tensor:
         """Return the gains of ``x`` (1, 2, H, W) as :meth:`CSAFusion.gains` does."""
-        return self._outputs(x).mul_(2)
+        local = self.local_gains(x)
+        return local if self.pointwise is None else self.pointwise.gains(local[0], x[0])[None]
 
-    def _outputs(self, x: Tensor) -> Tensor:
+    @torch.inference_mode()
+    def local_gains(self, x: Tensor) -> Tensor:
+        """Return what neighbours may share of the gains of ``x`` (1, 2, H, W) as :meth:`CSAFusion.local_gains` does."""
+        return self._outputs(x, _to_gains if self.pointwise is None else nn.Identity())
+
+    def _outputs(self, x: Tensor, activation: Callable[[Tensor], Tensor]) -> Tensor:
         height, width = x.shape[2:]
         skip1 = self.level1(self.inc(self.pad(x)))
         skip2 = self.level2(halve(skip1))
         bottom = self.level3(halve(skip2))
         features = self.decoder1(self.decoder2(bottom, skip2), skip1)
-        return self.head(features)[:, :, :height, :width]
+        return activation(self.head(features))[:, :, :height, :width]
 
 
 class FoldedDecoder:
@@ -70,7 +79,7 @@ class FoldedDecoder:
 
     def __init__(self, stage: DecoderStage) -> None:
         self.up = PointwiseConvolution(stage.up[1])
-        self.attend = StripSwinPair(stage.attend)
+        self.attend = attention_for_strips(stage.attend)
         self.fusion = FoldedConvolutions((stage.fusion[0], stage.fusion[1]))
         self.excite = Excitation([stage.channel_attention])
 
@@ -79,6 +88,10 @@ class FoldedDecoder:
         # A 1x1 convolution and an interpolation can change places; before it there is a quarter of the pixels.
         x = functional.interpolate(self.up(x), scale_factor=2, mode="bilinear", align_corners=False)
         return self.excite(self.fusion(torch.cat([self.attend(x[0])[None], skip], dim=1)))
+
+
+def _to_gains(logits: Tensor) -> Tensor:
+    return logits.sigmoid_().mul_(2)
 
 
 def fits(network: nn.Module) -> bool:

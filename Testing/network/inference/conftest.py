@@ -29,8 +29,11 @@ def stir() -> Stir:
     return move
 
 
-@pytest.fixture(params=[8, 16], ids=["one head", "two heads"])
+@pytest.fixture(
+    params=[{"channels": 8}, {"channels": 16}, {"channels": 8, "pointwise": True, "token": 2}],
+    ids=["one head", "two heads", "consistent"],
+)
 def a_stirred_network(request: pytest.FixtureRequest, stir: Stir) -> CSAFusion:
-    network = CSAFusion(NetworkConfiguration(channels=request.param))
+    network = CSAFusion(NetworkConfiguration(**request.param))
     stir(network, 0.1)
     return network

@@ -47,14 +47,14 @@ def test_with_the_bundled_weights_too(weights: str) -> None:
 @torch.inference_mode()
 def test_it_fuses_as_the_network_does(gains: bool) -> None:
     torch.manual_seed(0)
-    network = CSAFusion(NetworkConfiguration(channels=8, gains=gains)).eval()
+    network = CSAFusion(NetworkConfiguration(channels=8, gains=gains, pointwise=gains)).eval()
     x = a_slice(40, 40)
     torch.testing.assert_close(SliceNetwork(network)(x), network(x), atol=1e-5, rtol=0)
 
 
 def test_it_takes_the_network_of_the_article_and_no_ablation() -> None:
     taken = {name for name, parts in CONFIGURATIONS.items() if fits(CSAFusion(parts))}
-    assert taken == {"full", "direct-output"}
+    assert taken == {"full", "direct-output", "consistent"}
     assert not fits(torch.nn.Identity())
 
 

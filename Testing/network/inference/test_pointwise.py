@@ -1,0 +1,31 @@
+"""CSAFusionLib.network.inference.pointwise"""
+
+from __future__ import annotations
+
+import torch
+
+from CSAFusionLib.network.configuration import CONFIGURATIONS
+from CSAFusionLib.network.csafusion import CSAFusion
+from CSAFusionLib.network.inference.pointwise import PointwiseMap
+
+
+@torch.inference_mode()
+def test_its_gains_are_the_network_s_and_zero_in_air() -> None:
+    torch.manual_seed(0)
+    network = CSAFusion(CONFIGURATIONS["consistent"]).eval()
+    x, local = torch.rand(2, 2, 150, 140)
+    x[:, :20] = 0
+    gains = PointwiseMap(network).gains(local, x)
+    expected = network.gains_from(local[None], x[None])[0]
+    torch.testing.assert_close(gains[:, 20:], expected[:, 20:])
+    assert not gains[:, :20].any()
+
+
+def test_it_keeps_its_weights_when_the_network_is_trained_on() -> None:
+    network = CSAFusion(CONFIGURATIONS["consistent"]).eval()
+    pointwise = PointwiseMap(network)
+    x, local = torch.rand(2, 2, 20, 20)
+    before = pointwise.gains(local, x)
+    with torch.no_grad():
+        network.pointwise[0].weight.add_(1)
+    torch.testing.assert_close(pointwise.gains(local, x), before, rtol=0, atol=0)
