@@ -1,7 +1,8 @@
-"""The weighted sum of all terms: the article's six, and nine that it does not have."""
+"""The weighted sum of all terms: the article's six, and eleven that it does not have."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import torch
@@ -10,8 +11,10 @@ from torch import Tensor, nn
 from CSAFusionLib import checks
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.losses.artefacts import artefact_loss
+from CSAFusionLib.losses.consistency import consistency_loss
 from CSAFusionLib.losses.contrast import contrast_loss
 from CSAFusionLib.losses.gradient import gradient_loss
+from CSAFusionLib.losses.highlights import highlights_loss
 from CSAFusionLib.losses.metric_losses import edge_loss, ssim_loss, ssim_parity_loss, transfer_loss, vif_loss
 from CSAFusionLib.losses.regional_mutual_information import rmi_loss
 from CSAFusionLib.losses.retention import TARGET, retention_loss
@@ -38,7 +41,9 @@ class LossWeights:
     gradient: float = 0.0
     transfer: float = 0.0
     artefacts: float = 0.0
+    highlights: float = 0.0
     retention: float = 0.0
+    consistency: float = 0.0
 
     def __post_init__(self) -> None:
         for name, weight in asdict(self).items():
@@ -84,23 +89,29 @@ def parse_loss_weights(text: str) -> LossWeights:
 
 
 def training_loss_terms(
-    network: nn.Module, plain: Tensor, marked: Tensor, retention_target: float = TARGET
+    network: nn.Module,
+    plain: Tensor,
+    marked: Tensor,
+    weights: LossWeights | None = None,
+    retention_target: float = TARGET,
 ) -> dict[str, Tensor]:
     """Fuse pairs of sources, as they are and with lesions, and return the unweighted terms of both together, scalars.
 
     Args:
         network: takes (B, 2, H, W) and gives (B, 1, H, W), all in [0, 1].
-        plain: the sources, (B, 2, H, W) in [0, 1], at least 41x41.
-        marked: the same, but one of the two sources of each pair may have lesions.
+        plain: the sources, (B, 2, H, W) in [0, 1], at least 41x41, all of one patient.
+        marked: the same with lesions in one source or in both.
+        weights: terms without weight are left out; None takes all.
         retention_target: from where on a lesion stands out enough, next to its source.
     """
     sources = torch.cat([plain, marked])
     fused = network(sources)
     without, having = fused.chunk(2)
-    return {
-        **fusion_loss_terms(fused, sources[:, :1], sources[:, 1:]),
-        "retention": retention_loss(without, having, plain, marked, retention_target),
+    terms = _terms_of_images(fused, sources[:, :1], sources[:, 1:]) | {
+        "retention": lambda: retention_loss(without, having, plain, marked, retention_target),
+        "consistency": lambda: consistency_loss(fused, sources),
     }
+    return {name: term() for name, term in terms.items() if weights is None or weights.to_dict()[name]}
 
 
 def fusion_loss_terms(fused: Tensor, a: Tensor, b: Tensor) -> dict[str, Tensor]:
@@ -111,24 +122,29 @@ def fusion_loss_terms(fused: Tensor, a: Tensor, b: Tensor) -> dict[str, Tensor]:
         a: the first sources, (B, 1, H, W) in [0, 1].
         b: the second sources, (B, 1, H, W) in [0, 1].
     """
+    return {name: term() for name, term in _terms_of_images(fused, a, b).items()}
+
+
+def _terms_of_images(fused: Tensor, a: Tensor, b: Tensor) -> dict[str, Callable[[], Tensor]]:
     return {
-        "ssim_a": ssim_loss(fused, a),
-        "ssim_b": ssim_loss(fused, b),
-        "rmi_a": rmi_loss(fused, a),
-        "rmi_b": rmi_loss(fused, b),
-        "contrast_a": contrast_loss(fused, a, b),
-        "contrast_b": contrast_loss(fused, b, a),
-        "edge_a": edge_loss(fused, a),
-        "edge_b": edge_loss(fused, b),
-        "vif_a": vif_loss(fused, a),
-        "vif_b": vif_loss(fused, b),
-        "ssim_parity": ssim_parity_loss(fused, a, b),
-        "gradient": gradient_loss(fused, a, b),
-        "transfer": transfer_loss(fused, a, b),
-        "artefacts": artefact_loss(fused, a, b),
+        "ssim_a": lambda: ssim_loss(fused, a),
+        "ssim_b": lambda: ssim_loss(fused, b),
+        "rmi_a": lambda: rmi_loss(fused, a),
+        "rmi_b": lambda: rmi_loss(fused, b),
+        "contrast_a": lambda: contrast_loss(fused, a, b),
+        "contrast_b": lambda: contrast_loss(fused, b, a),
+        "edge_a": lambda: edge_loss(fused, a),
+        "edge_b": lambda: edge_loss(fused, b),
+        "vif_a": lambda: vif_loss(fused, a),
+        "vif_b": lambda: vif_loss(fused, b),
+        "ssim_parity": lambda: ssim_parity_loss(fused, a, b),
+        "gradient": lambda: gradient_loss(fused, a, b),
+        "transfer": lambda: transfer_loss(fused, a, b),
+        "artefacts": lambda: artefact_loss(fused, a, b),
+        "highlights": lambda: highlights_loss(fused, a, b),
     }
 
 
 def weighted_sum(terms: dict[str, Tensor], weights: LossWeights) -> Tensor:
     """Return the training loss, a scalar: the terms times their weights."""
-    return sum((weights.to_dict()[name] * term for name, term in terms.items()), start=0 * terms["ssim_a"])
+    return sum((weights.to_dict()[name] * term for name, term in terms.items()), start=torch.zeros(()))

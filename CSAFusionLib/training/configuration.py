@@ -14,7 +14,9 @@ from CSAFusionLib.json_text import to_json
 from CSAFusionLib.losses.fusion_loss import LossWeights, current_name
 from CSAFusionLib.losses.retention import TARGET
 from CSAFusionLib.network.configuration import FULL, NetworkConfiguration
+from CSAFusionLib.training.lesion_augmentation import OPPOSITE
 from CSAFusionLib.training.pairs import PairKind
+from CSAFusionLib.training.pointwise_start import check_start
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,11 +32,22 @@ class TrainingConfiguration:
     samples_per_epoch: int = 800
     """Patches drawn in an epoch, over all processes together."""
     batch_size: int = 8
-    """Patches in a step of one process; each is fused twice, as it is and with lesions in one source."""
+    """Patches of one patient in a step of one process; each is fused twice, as it is and with lesions."""
+    opposite_lesions: float = OPPOSITE
+    """Share of training lesions that are dark in one source and bright in the other."""
+    pointwise_start: str = "average"
+    """What a pointwise part is fitted to first, of :data:`CSAFusionLib.training.pointwise_start.STARTS`."""
+    pointwise_steps: int = 100
+    """Steps in which a pointwise part is trained alone, before the rest joins in."""
+    pointwise_rate: float = 0.25
+    """The pointwise part's learning rate after that, over the rest's."""
     patch_size: int = 120
     learning_rate: float = 1e-3
     validation_slices: int = 8
     """Validation slices of each kind, evenly spaced, that the loss is measured on after every epoch."""
+    schedule: str = "plateau"
+    """The learning rate: ``plateau`` halves it after ``patience`` epochs without a better validation loss, ``cosine``
+    lets it fall to nothing over all epochs."""
     patience: int = 4
     """Epochs without a better validation loss before ReduceLROnPlateau halves the learning rate."""
     averaging: float = 0.98
@@ -45,6 +58,9 @@ class TrainingConfiguration:
         _check_kinds(self.kinds)
         if not isinstance(self.network, NetworkConfiguration) or not isinstance(self.loss_weights, LossWeights):
             raise InputError("The training's network and loss weights must be of their own classes.")
+        check_start(self.pointwise_start)
+        if self.schedule not in ("plateau", "cosine"):
+            raise InputError(f"The schedule must be plateau or cosine, not {checks.shown(str(self.schedule))}.")
         for name, (least, most) in _WHOLE_NUMBERS.items():
             what, hint = f"training's {name.replace('_', ' ')}", f"a whole number from {least} to {most}"
             whole = checks.whole_number(getattr(self, name), what, hint, low=least, high=most)
@@ -74,8 +90,9 @@ class TrainingConfiguration:
             raise InputError(f"{path} does not hold the settings of a training: {error}.") from error
 
     def fingerprint(self) -> str:
-        """Return all settings but the number of epochs as text: a resumed run must not differ in any of them."""
-        settings = {name: value for name, value in vars(self).items() if name != "epochs"}
+        """Return as text the settings that a resumed run must not differ in: all but, on a plateau, the epochs."""
+        free = {"epochs"} if self.schedule == "plateau" else set()
+        settings = {name: value for name, value in vars(self).items() if name not in free}
         return repr(settings)
 
     def fits(self, fingerprint: str) -> bool:
@@ -91,10 +108,13 @@ _WHOLE_NUMBERS = {
     "patch_size": (48, 2048),
     "validation_slices": (1, 1_000_000),
     "patience": (0, 1_000_000),
+    "pointwise_steps": (0, 1_000_000),
     "seed": (0, checks.LARGEST_SEED),
 }
 _NUMBERS = {
     "retention_target": (1e-6, 1.0, "a number above 0 and at most 1"),
+    "opposite_lesions": (0.0, 1.0, "a number from 0 to 1"),
+    "pointwise_rate": (0.0, 1e3, "a number from 0 to 1000"),
     "learning_rate": (1e-12, 1.0, "a number above 0 and at most 1"),
     "averaging": (0.0, 1 - 1e-9, "a number of at least 0 and below 1"),
 }

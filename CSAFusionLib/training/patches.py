@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import Dataset
 
-from CSAFusionLib.training.augmentation import augment
-from CSAFusionLib.training.lesion_augmentation import add_lesions
+from CSAFusionLib.training.augmentation import Display, augment
+from CSAFusionLib.training.lesion_augmentation import OPPOSITE, add_lesions
 from CSAFusionLib.training.pairs import ImagePair, PairKind
 
 _LEAST_CONTENT = 0.25
@@ -23,16 +23,29 @@ _BACKGROUND = 0.04
 class PatchDataset(Dataset[Tensor]):
     """Patches cut from pairs at random, at random scale, and augmented: (2, 2, size, size) in [0, 1].
 
-    First the two sources as they are, then the same with lesions in one of them.
+    First the two sources as they are, then the same with lesions. All of a group are of one patient, in one window.
 
     Sample ``i`` of epoch ``e`` depends only on the seed, ``e`` and ``i``, so a resumed training sees what an
     uninterrupted one would have seen, on any number of processes.
     """
 
-    def __init__(self, pairs: Sequence[ImagePair], *, size: int, seed: int, samples: int) -> None:
-        self.kinds = [
-            [pair for pair in pairs if pair.kind is kind] for kind in PairKind if any(p.kind is kind for p in pairs)
-        ]
+    def __init__(
+        self,
+        pairs: Sequence[ImagePair],
+        *,
+        size: int,
+        seed: int,
+        samples: int,
+        group: int = 1,
+        opposite_lesions: float = OPPOSITE,
+    ) -> None:
+        """Take pairs to cut from; ``group`` samples in a row, one step of all processes, are of one patient."""
+        by_kind: dict[PairKind, dict[str, list[ImagePair]]] = {}
+        for pair in sorted(pairs, key=lambda one: list(PairKind).index(one.kind)):
+            by_kind.setdefault(pair.kind, {}).setdefault(pair.patient, []).append(pair)
+        self.kinds = [list(patients.values()) for patients in by_kind.values()]
+        self.group = group
+        self.opposite_lesions = opposite_lesions
         self.size = size
         self.seed = seed
         self.samples = samples
@@ -42,13 +55,15 @@ class PatchDataset(Dataset[Tensor]):
         return self.samples
 
     def __getitem__(self, index: int) -> Tensor:
-        random = np.random.default_rng((self.seed, self.epoch, index))
+        step = index // self.group
+        shared, random = (np.random.default_rng((self.seed, self.epoch, *which)) for which in ((step,), (step, index)))
         # Kinds take turns, so that the kind with the most slices does not outweigh the others.
-        pairs = self.kinds[index % len(self.kinds)]
-        pair = pairs[random.integers(len(pairs))]
-        patch = _with_content(pair, self.size, random)
-        plain = augment(patch, pair.kind, random)
-        return torch.from_numpy(np.stack([plain, add_lesions(plain, random)]))
+        patients = self.kinds[step % len(self.kinds)]
+        pairs = patients[shared.integers(len(patients))]
+        displays = Display.at_random(shared), Display.at_random(shared)
+        patch = _with_content(pairs[random.integers(len(pairs))], self.size, random)
+        plain = augment(patch, displays, random)
+        return torch.from_numpy(np.stack([plain, add_lesions(plain, random, self.opposite_lesions)]))
 
 
 def _with_content(pair: ImagePair, size: int, random: np.random.Generator) -> np.ndarray:

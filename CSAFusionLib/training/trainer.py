@@ -7,10 +7,11 @@ import random
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -26,8 +27,12 @@ from CSAFusionLib.training.distributed import Processes
 from CSAFusionLib.training.log import TrainingLog
 from CSAFusionLib.training.pairs import ImagePair, PairKind
 from CSAFusionLib.training.patches import PatchDataset
+from CSAFusionLib.training.pointwise_start import fit_start, train_pointwise
 from CSAFusionLib.training.validation import validation_loss
 from CSAFusionLib.weights.weights_file import read_weights, save_weights
+
+_LARGEST_GRADIENT = 1.0
+"""Norm that longer gradients are cut to: one patch with a lesion that is lost must not throw the rest off."""
 
 
 class Trainer:
@@ -55,6 +60,8 @@ class Trainer:
             size=configuration.patch_size,
             seed=configuration.seed,
             samples=configuration.samples_per_epoch,
+            group=configuration.batch_size * processes.count,
+            opposite_lesions=configuration.opposite_lesions,
         )
         self.network = CSAFusion(configuration.network).to(processes.device)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -62,10 +69,11 @@ class Trainer:
         self.averaged = AveragedModel(
             self.network, multi_avg_fn=get_ema_multi_avg_fn(configuration.averaging), use_buffers=True
         )
-        self.optimiser = torch.optim.Adam(self.network.parameters(), lr=configuration.learning_rate)
-        self.scheduler = ReduceLROnPlateau(self.optimiser, factor=0.5, patience=configuration.patience)
+        self.optimiser = torch.optim.Adam(_groups(self.network, configuration))
+        self.scheduler = _Schedule(self.optimiser, configuration)
         self.epoch = 0
         self.best = float("inf")
+        self.fresh = True
 
     def resume(self) -> None:
         """Go on from the folder's checkpoint; raise InputError if there is none or its settings differ."""
@@ -75,6 +83,7 @@ class Trainer:
         self.optimiser.load_state_dict(state["optimiser"])
         self.scheduler.load_state_dict(state["scheduler"])
         self.epoch, self.best = state["epoch"], state["best"]
+        self.fresh = False
 
     def start_from(self, weights: Path) -> None:
         """Take the first weights from a weights file instead of at random; raise InputError if it does not fit."""
@@ -83,18 +92,21 @@ class Trainer:
             raise InputError(f"{weights.name} holds another network than the one to train; train the same one.")
         self.network.load_state_dict(network.state_dict())
         self.averaged.module.load_state_dict(network.state_dict())
+        self.fresh = False
 
     def run(self, progress: Progress = silent) -> None:
         """Train until the configured number of epochs is reached."""
         first = self.processes.is_first
         log = TrainingLog(self.folder) if first else None
         model: nn.Module = DistributedDataParallel(self.network) if self.processes.count > 1 else self.network
+        if self.fresh and self.configuration.network.pointwise:
+            self._start_pointwise(progress)
         while self.epoch < self.configuration.epochs:
             started = time.monotonic()
             training_loss = self._train_epoch(model, progress)
             metrics = validation_loss(self.averaged.module, self.validation, self.configuration, self.processes.device)
             # Every process validates: the scheduler then takes the same decision everywhere without a message.
-            self.scheduler.step(metrics["loss"])
+            self.scheduler.after_epoch(metrics["loss"])
             self.epoch += 1
             if log is not None:
                 self._save(metrics["loss"])
@@ -108,21 +120,39 @@ class Trainer:
                     },
                 )
 
+    def _start_pointwise(self, progress: Progress) -> None:
+        """Train the pointwise part alone, alike in every process."""
+        configuration, steps = self.configuration, self.configuration.pointwise_steps
+        fit_start(self.network.pointwise, configuration.pointwise_start)
+
+        def batches() -> Iterator[Tensor]:
+            size = configuration.batch_size
+            for step in range(steps):
+                progress("Pointwise part", step, steps)
+                yield torch.stack([self.dataset[step * self.dataset.group + index] for index in range(size)]).to(device)
+
+        device = self.processes.device
+        self.dataset.epoch = configuration.epochs  # patches that no epoch of the whole network sees
+        train_pointwise(self.network, batches(), steps, configuration.loss_weights, configuration.retention_target)
+        self.averaged.module.load_state_dict(self.network.state_dict())
+
     def _train_epoch(self, model: nn.Module, progress: Progress) -> float:
         model.train()
         self.dataset.epoch = self.epoch
         sampler = EverySampleOnce(len(self.dataset), self.processes)
         loader = DataLoader(self.dataset, batch_size=self.configuration.batch_size, sampler=sampler, drop_last=False)
         stage = f"Epoch {self.epoch + 1} of {self.configuration.epochs}"
-        total = 0.0
+        total, weights = 0.0, self.configuration.loss_weights
         for step, patches in enumerate(loader):
             progress(stage, step, len(loader))
             plain, marked = patches.to(self.processes.device).unbind(dim=1)
-            terms = training_loss_terms(model, plain, marked, self.configuration.retention_target)
-            loss = weighted_sum(terms, self.configuration.loss_weights)
+            terms = training_loss_terms(model, plain, marked, weights, self.configuration.retention_target)
+            loss = weighted_sum(terms, weights)
             self.optimiser.zero_grad()
             loss.backward()
+            nn.utils.clip_grad_norm_(self.network.parameters(), _LARGEST_GRADIENT)
             self.optimiser.step()
+            self.scheduler.after_step(self.epoch + step / len(loader))
             self.averaged.update_parameters(self.network)
             total += loss.item()
         progress(stage, len(loader), len(loader))
@@ -148,6 +178,45 @@ class Trainer:
                 "best": self.best,
             },
         )
+
+
+class _Schedule:
+    """The learning rate over a training, as its configuration says."""
+
+    def __init__(self, optimiser: torch.optim.Optimizer, configuration: TrainingConfiguration) -> None:
+        self._optimiser, self._configuration = optimiser, configuration
+        self._rates = [group["lr"] for group in optimiser.param_groups]
+        self._plateau = ReduceLROnPlateau(optimiser, factor=0.5, patience=configuration.patience)
+
+    def after_step(self, epochs: float) -> None:
+        """Tell it how many epochs are done, as a fraction too."""
+        if self._configuration.schedule == "cosine":
+            share = (1 + math.cos(math.pi * min(1, epochs / self._configuration.epochs))) / 2
+            for group, rate in zip(self._optimiser.param_groups, self._rates, strict=True):
+                group["lr"] = rate * share
+
+    def after_epoch(self, loss: float) -> None:
+        """Tell it the validation loss."""
+        if self._configuration.schedule == "plateau":
+            self._plateau.step(loss)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What to go on from."""
+        return self._plateau.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what :meth:`state_dict` gave."""
+        self._plateau.load_state_dict(state)
+
+
+def _groups(network: CSAFusion, configuration: TrainingConfiguration) -> list[dict[str, Any]]:
+    """The parameters of the network, the pointwise part's with a learning rate of their own."""
+    rate = configuration.learning_rate
+    if not configuration.network.pointwise:
+        return [{"params": list(network.parameters()), "lr": rate}]
+    pointwise = list(network.pointwise.parameters())
+    others = [parameter for name, parameter in network.named_parameters() if not name.startswith("pointwise.")]
+    return [{"params": others, "lr": rate}, {"params": pointwise, "lr": rate * configuration.pointwise_rate}]
 
 
 class EverySampleOnce(Sampler[int]):

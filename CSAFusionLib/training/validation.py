@@ -26,13 +26,13 @@ def validation_loss(
     for pair in pairs:
         both = np.stack([pair.a, pair.b])
         # The same lesions every time, so that one epoch's loss can be compared with another's.
-        marked = add_lesions(both, np.random.default_rng(0))
-        terms = training_loss_terms(network, _as_batch(both, device), _as_batch(marked, device), target)
+        marked = add_lesions(both, np.random.default_rng(0), configuration.opposite_lesions)
+        terms = training_loss_terms(network, _as_batch(both, device), _as_batch(marked, device), weights, target)
         terms["loss"] = weighted_sum(terms, weights)
         of_kind[pair.kind.value].append({name: float(value) for name, value in terms.items()})
     return {
         name: sum(sum(t[name] for t in terms) / len(terms) for terms in of_kind.values()) / len(of_kind)
-        for name in ("loss", *weights.to_dict())
+        for name in next(iter(of_kind.values()))[0]
     }
 
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.losses.consistency import consistency_loss
 from CSAFusionLib.losses.contrast import contrast_loss
 from CSAFusionLib.losses.fusion_loss import (
     LossWeights,
@@ -16,7 +17,7 @@ from CSAFusionLib.losses.metric_losses import edge_loss, ssim_loss, ssim_parity_
 from CSAFusionLib.losses.regional_mutual_information import rmi_loss
 from CSAFusionLib.losses.retention import retention_loss
 
-OF_THE_IMAGE = [name for name in LossWeights().to_dict() if name != "retention"]
+OF_THE_IMAGE = [name for name in LossWeights().to_dict() if name not in ("retention", "consistency")]
 
 
 def test_each_term_compares_the_fused_image_with_its_own_source() -> None:
@@ -38,7 +39,7 @@ def test_the_sum_takes_each_weight_for_its_own_term() -> None:
 
 
 def test_the_weights_of_the_article_are_the_default() -> None:
-    assert list(LossWeights().to_dict().values()) == [1, 1, 1, 2.5, 1, 1, *[0] * 9]
+    assert list(LossWeights().to_dict().values()) == [1, 1, 1, 2.5, 1, 1, *[0] * 11]
 
 
 def test_descending_the_loss_makes_an_image_like_both_sources() -> None:
@@ -66,8 +67,13 @@ def test_pairs_with_and_without_lesions_count_alike_and_their_difference_is_the_
     terms = training_loss_terms(average, plain, marked)
     assert set(terms) == set(LossWeights().to_dict())
     assert float(terms["retention"]) == float(retention_loss(average(plain), average(marked), plain, marked)) > 0
-    assert float(training_loss_terms(average, plain, marked, 0.9)["retention"]) > float(terms["retention"])
+    assert float(training_loss_terms(average, plain, marked, retention_target=0.9)["retention"]) > float(
+        terms["retention"]
+    )
     both = torch.cat([plain, marked])
+    assert float(terms["consistency"]) == float(consistency_loss(average(both), both))
+    weights = parse_loss_weights("ssim=1:0,consistency=2")
+    assert set(training_loss_terms(average, plain, marked, weights)) == {"ssim_a", "consistency"}
     assert float(terms["ssim_a"]) == pytest.approx(float(ssim_loss(average(both), both[:, :1])))
 
 

@@ -28,7 +28,7 @@ def checkerboard(amplitude: float) -> torch.Tensor:
     return amplitude * (1 - 2 * ((rows + columns) % 2)).float()
 
 
-@pytest.mark.parametrize(("kept", "lost"), [(1.2, 0), (1, 0), (0.7, 0), (0.5, 0.04), (0, 0.49), (-0.3, 1)])
+@pytest.mark.parametrize(("kept", "lost"), [(1.2, 0), (1, 0), (0.7, 0), (0.5, 0.04), (0, 0.49), (-0.5, 0.04)])
 def test_it_is_the_shortfall_from_seven_tenths_squared_of_bright_and_dark_ones_alike(kept: float, lost: float) -> None:
     assert loss(FLAT[:, :1], kept * both_sources(lesions())) == pytest.approx(lost, abs=1e-6)
 
@@ -54,15 +54,27 @@ def test_texture_that_the_source_has_not_hides_a_lesion_and_less_texture_does_no
     assert found == pytest.approx(short, abs=0.01)
 
 
+def test_a_lesion_in_both_sources_counts_where_it_stands_out_more() -> None:
+    marked = FLAT.clone()
+    marked[:, 0, 20:30, 20:30] -= 0.1
+    marked[:, 1, 20:30, 20:30] += 0.3
+    change = (marked - FLAT).sum(dim=1, keepdim=True)  # two thirds of the better source's contrast are left
+    found = retention_loss(FLAT[:, :1], FLAT[:, :1] + change, FLAT, marked)
+    assert float(found) == pytest.approx((0.7 - 2 / 3) ** 2, abs=1e-5)
+
+
 def test_without_any_lesion_it_is_nothing() -> None:
     torch.manual_seed(0)
     assert float(retention_loss(*torch.rand(2, 2, 1, 32, 32), FLAT[:2, :, :32, :32], FLAT[:2, :, :32, :32])) == 0
 
 
-def test_its_gradient_pulls_towards_the_lesion() -> None:
-    fused = FLAT[:, :1].clone().requires_grad_()
+@pytest.mark.parametrize("sign", [1, -1])
+def test_its_gradient_makes_what_little_is_left_of_a_lesion_stand_out_more(sign: int) -> None:
+    left = 0.1 * sign * both_sources(lesions())
+    fused = (FLAT[:, :1] + left).requires_grad_()
     retention_loss(FLAT[:, :1], fused, FLAT, FLAT + lesions()).backward()
-    assert torch.equal(torch.sign(fused.grad), -torch.sign(both_sources(lesions())))
+    assert fused.grad is not None
+    assert torch.equal(torch.sign(fused.grad), -torch.sign(left))
 
 
 def test_flat_images_give_a_finite_gradient() -> None:

@@ -126,6 +126,42 @@ def test_it_stops_when_the_progress_asks_it_to(tmp_path: Path) -> None:
     assert not (tmp_path / "run" / "best.safetensors").exists()
 
 
+CONSISTENT = replace(
+    SMALL,
+    network=NetworkConfiguration(channels=8, pointwise=True, token=2),
+    loss_weights=LossWeights(1, 1, 0, 0, 1, 1, retention=10, consistency=100),
+    pointwise_start="root-of-squares",
+    pointwise_steps=2,
+    schedule="cosine",
+)
+
+
+def test_a_resumed_training_of_a_consistent_network_ends_where_an_uninterrupted_one_does(tmp_path: Path) -> None:
+    whole, cut = trainer(tmp_path / "whole", CONSISTENT), trainer(tmp_path / "parts", CONSISTENT)
+    whole.run()
+
+    def cancel(stage: str, done: int, total: int) -> None:
+        if stage.startswith("Epoch 2"):
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        cut.run(cancel)
+    resumed = trainer(tmp_path / "parts", CONSISTENT)
+    resumed.resume()
+    resumed.run()
+    torch.testing.assert_close(state(resumed), state(whole), rtol=0, atol=1e-6)
+
+
+def test_a_cosine_falls_to_nothing_and_the_pointwise_part_has_a_rate_of_its_own(tmp_path: Path) -> None:
+    run = trainer(tmp_path / "run", CONSISTENT)
+    of_others, of_pointwise = (group["lr"] for group in run.optimiser.param_groups)
+    assert of_pointwise == pytest.approx(0.25 * of_others)
+    run.scheduler.after_step(1)
+    assert run.optimiser.param_groups[0]["lr"] == pytest.approx(of_others / 2)
+    run.scheduler.after_step(2)
+    assert run.optimiser.param_groups[0]["lr"] == pytest.approx(0)
+
+
 def test_two_processes_share_the_samples() -> None:
     shares = [list(EverySampleOnce(7, replace(ALONE, rank=rank, count=2))) for rank in (0, 1)]
     assert len(shares[0]) == len(shares[1]) == 4

@@ -27,9 +27,20 @@ class TrainingOptions:
     ] = 0.7
     epochs: Annotated[int, typer.Option(help="Epochs in all, those before a resume counted in.")] = 200
     samples_per_epoch: Annotated[int, typer.Option(help="Patches drawn in an epoch.")] = 800
-    batch_size: Annotated[int, typer.Option(help="Patches in a step of one process.")] = 8
+    batch_size: Annotated[int, typer.Option(help="Patches of one patient in a step of one process.")] = 8
+    opposite_lesions: Annotated[
+        float, typer.Option(help="Share of training lesions that are dark in one source and bright in the other.")
+    ] = 0.25
+    pointwise_start: Annotated[
+        str, typer.Option(metavar="average|b-less-a|root-of-squares", help="What a pointwise part starts from.")
+    ] = "average"
+    pointwise_steps: Annotated[int, typer.Option(help="Steps in which a pointwise part is trained alone.")] = 100
+    pointwise_rate: Annotated[float, typer.Option(help="Its learning rate after that, over the rest's.")] = 0.25
     patch_size: Annotated[int, typer.Option(help="Side of a patch in pixels.")] = 120
     learning_rate: Annotated[float, typer.Option(help="The initial learning rate.")] = 1e-3
+    schedule: Annotated[
+        str, typer.Option(metavar="plateau|cosine", help="How the learning rate falls: halved now and then, or evenly.")
+    ] = "plateau"
     patience: Annotated[int, typer.Option(help="Epochs without a better validation loss before it is halved.")] = 4
     averaging: Annotated[float, typer.Option(help="Decay of the moving average of the weights, 0 for none.")] = 0.98
     seed: Annotated[int, typer.Option(help="Seed of the weights, the patches and their augmentation.")] = 0
@@ -49,7 +60,7 @@ def train(
         typer.Option(
             metavar="TERM=WEIGHT[:WEIGHT_B],...",
             help="Weights of ssim, rmi, contrast, edge, vif, ssim_parity, gradient, transfer, artefacts, "
-            "retention; 0 if not named.",
+            "highlights, retention, consistency; 0 if not named.",
         ),
     ] = ARTICLE_WEIGHTS,
     *,

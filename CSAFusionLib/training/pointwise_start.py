@@ -1,0 +1,92 @@
+"""What the pointwise part of a network starts from, and its training before the rest joins in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor, nn
+
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.losses.fusion_loss import LossWeights, training_loss_terms, weighted_sum
+from CSAFusionLib.network.csafusion import CSAFusion
+from CSAFusionLib.network.pointwise import PointwiseGains
+
+_FITTING_STEPS = 250
+_FITTING_RATE = 2e-2
+_TRAINING_RATE = 2e-2
+
+
+def _average(a: Tensor, b: Tensor) -> Tensor:
+    return (a + b) / 2
+
+
+def _b_less_a(a: Tensor, b: Tensor) -> Tensor:
+    """B, the darker the brighter A is: what is dark in A and bright in B stands out more than in either."""
+    head = (torch.maximum(a, b) / 0.1).clamp(0, 1)
+    return b - 0.3 * a + 0.3 * head
+
+
+def _root_of_squares(a: Tensor, b: Tensor) -> Tensor:
+    """Near the brighter of the two where they differ, and more than either where they do not; white stays white."""
+    white = ((a - 0.8) / 0.15).clamp(0, 1)
+    white = white.square() * (3 - 2 * white)
+    toned = a * (0.6 + 0.4 * white)
+    return torch.sqrt(toned.square() + b.square() + 1e-12)
+
+
+STARTS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "average": _average,
+    "b-less-a": _b_less_a,
+    "root-of-squares": _root_of_squares,
+}
+"""A loss over all four kinds of lesions has several minima, with lesions of one kind vanishing in between, so that no
+small step leads from one to the other. The start decides whether what is bright in A ends bright or dark."""
+
+
+def check_start(name: str) -> str:
+    """Return the name of a start; raise InputError if there is none of that name."""
+    if name not in STARTS:
+        raise InputError(f"There is no start '{name}' for the pointwise part; choose one of {', '.join(STARTS)}.")
+    return name
+
+
+def fit_start(pointwise: PointwiseGains, name: str) -> None:
+    """Fit the map to a start, over pairs of values drawn at random; its own weights are where it begins."""
+    wanted = STARTS[check_start(name)]
+    optimiser = torch.optim.Adam(pointwise.parameters(), lr=_FITTING_RATE)
+    device, random = next(pointwise.parameters()).device, torch.Generator().manual_seed(0)
+    for _ in range(_FITTING_STEPS):
+        pairs = torch.rand(1, 2, 64, 64, generator=random).to(device)
+        loss = (PointwiseOnly(pointwise)(pairs) - wanted(*pairs.split(1, dim=1)).clamp(0, 1)).square().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+
+
+def train_pointwise(
+    network: CSAFusion, batches: Iterable[Tensor], steps: int, weights: LossWeights, retention_target: float
+) -> None:
+    """Train the pointwise part alone, with the loss of the whole training, on ``steps`` batches (B, 2, 2, H, W)."""
+    alone = PointwiseOnly(network.pointwise)
+    optimiser = torch.optim.Adam(alone.parameters(), lr=_TRAINING_RATE)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, _TRAINING_RATE, total_steps=max(1, steps), pct_start=0.1)
+    for batch in batches:
+        plain, marked = batch.unbind(dim=1)
+        loss = weighted_sum(training_loss_terms(alone, plain, marked, weights, retention_target), weights)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+
+
+class PointwiseOnly(nn.Module):
+    """A network of the pointwise part alone."""
+
+    def __init__(self, pointwise: PointwiseGains) -> None:
+        super().__init__()
+        self.pointwise = pointwise
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Fuse (B, 2, H, W) as :meth:`CSAFusion.forward` does when its own part is zero."""
+        return (2 * torch.sigmoid(self.pointwise(x)) * x).sum(dim=1, keepdim=True).clamp(0, 1)
