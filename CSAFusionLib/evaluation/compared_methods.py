@@ -42,7 +42,9 @@ def by_method(name: str, method: FusionMethod) -> ComparedMethod:
 
 
 def by_weights(name: str, weights: str | Path, device: str = "cpu", balance: float = 0.0) -> ComparedMethod:
-    """Return the method that fuses with bundled weights or a file's; :data:`BUNDLED` chooses them by the kind.
+    """Return the method that fuses with bundled weights or a file's.
+
+    :data:`BUNDLED` and a folder (of ``t1-t2.safetensors``, ``ct-mr.safetensors``...) have weights for each kind.
 
     Args:
         balance: strength of the two sources, from -1 (A alone) over 0 (as the network balances them) to 1 (B alone).
@@ -51,13 +53,22 @@ def by_weights(name: str, weights: str | Path, device: str = "cpu", balance: flo
         InputError: there are no such weights, or a balance is asked of a network that predicts pixels.
     """
     shifted = f", balance {balance:+g}" if balance else ""
-    if weights == BUNDLED:
+    if weights == BUNDLED or Path(weights).is_dir():
         load = cache(lambda chosen: NetworkMethod(load_network(chosen)[0], device, balance))
-        about = f"the weights of CSAFusion {__version__} that fit the kind{shifted}"
-        return _by_networks(name, lambda kind: load(choose_weights(*kind.modalities)), about)
+        origin = f"CSAFusion {__version__}" if weights == BUNDLED else f"the folder {weights}"
+        about = f"the weights of {origin} that fit the kind{shifted}"
+        return _by_networks(name, lambda kind: load(weights_for(weights, kind)), about)
     network, info = load_network(weights)
     method = NetworkMethod(network, device, balance)
     return _by_networks(name, lambda kind: method, f"weights {info.name}, SHA-256 {info.sha256}{shifted}")
+
+
+def weights_for(weights: str | Path, kind: PairKind) -> str:
+    """Return the name or the path of the weights that ``weights``, as :func:`by_weights` takes it, has for a kind."""
+    fitting = choose_weights(*kind.modalities)
+    if weights == BUNDLED:
+        return fitting
+    return str(Path(weights) / f"{fitting}.safetensors") if Path(weights).is_dir() else str(weights)
 
 
 def by_results(name: str, folder: Path, pairs: Sequence[ImagePair]) -> ComparedMethod:

@@ -52,7 +52,7 @@ def read_slab(pair: VolumePair, *, registered: Path, progress: Progress = silent
     """
     a, b = read_volume(pair.a), read_volume(pair.b)
     if pair.register:
-        b = _registered(a, b, registered / pair.cached, progress)
+        b = registered_onto(a, b, registered / pair.cached, progress)
     reference = a if pair.grid_is_a else b
     mapped = [
         find_mapping(volume, modality)(to_slices(_on_grid(volume, reference), Plane.AXIAL))
@@ -71,7 +71,8 @@ def cut_pairs(pair: VolumePair, *, registered: Path, progress: Progress = silent
     ]
 
 
-def _registered(fixed: Volume, moving: Volume, cached: Path, progress: Progress) -> Volume:
+def registered_onto(fixed: Volume, moving: Volume, cached: Path, progress: Progress = silent) -> Volume:
+    """Return the moving volume on the fixed one's grid, registered by ANTs (rigid), or from the file that kept it."""
     if not cached.is_file():
         result = register(fixed, moving, Method.ANTS, TransformModel.RIGID, threads=1, progress=progress)
         cached.parent.mkdir(parents=True, exist_ok=True)

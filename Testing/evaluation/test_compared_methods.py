@@ -38,6 +38,14 @@ def test_the_bundled_weights_follow_the_kind_of_the_pair(monkeypatch: pytest.Mon
     assert loaded == ["ct-mr", "spect-mr", "pet-mr", "t1-t2"]
 
 
+def test_a_folder_has_weights_for_each_kind(weights_file: Path, tmp_path: Path, pairs: list[ImagePair]) -> None:
+    (tmp_path / "ct-mr.safetensors").write_bytes(weights_file.read_bytes())
+    method = by_weights("new", tmp_path)
+    np.testing.assert_array_equal(method.fuse(pairs[0]), by_weights("mine", weights_file).fuse(pairs[0]))
+    with pytest.raises(InputError, match=r"t1-t2\.safetensors"):
+        method.fuse(pairs[3])
+
+
 def test_a_weights_file_fuses_every_kind(weights_file: Path, pairs: list[ImagePair]) -> None:
     method = by_weights("mine", weights_file)
     fused = method.fuse(pairs[0])
