@@ -14,9 +14,9 @@ from CSAFusionLib import checks
 from CSAFusionLib.checks import parse_choice
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.known_registration import registration_by
+from CSAFusionLib.fusion.region import region_of
 from CSAFusionLib.fusion.result import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings, current_names
-from CSAFusionLib.geometry.grid import same_grid
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.registration import Registration
@@ -194,7 +194,7 @@ def fuse(
         *volumes,
         chosen,
         registration=known,
-        region=None if region is None else _region(region, volumes[0]),
+        region=None if region is None else region_of(_volume(region, "region"), volumes[0]),
         contribution=contribution,
         progress=progress,
     )
@@ -259,10 +259,3 @@ def _settings(settings: FusionSettings | None, choices: Mapping[str, Any]) -> Fu
         if name not in known:
             raise InputError(f"There is no setting {name!r}; choose from {', '.join(known)}.")
     return replace(settings or FusionSettings(), **choices)
-
-
-def _region(source: VolumeLike, fixed: Volume) -> sitk.Image:
-    region = _volume(source, "region").image
-    if region.GetNumberOfComponentsPerPixel() != 1 or not same_grid(region, fixed.image):
-        raise InputError("The region does not lie on the fixed volume's grid; give one number for each of its voxels.")
-    return region != 0

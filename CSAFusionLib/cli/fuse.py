@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from CSAFusionLib.cli import options
-from CSAFusionLib.cli.panels import OUTPUTS, REGISTRATION
+from CSAFusionLib.cli.panels import FUSION, OUTPUTS, REGISTRATION
 from CSAFusionLib.cli.transform_options import InitialTransform, TransformChoice, TransformOptions
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings
@@ -34,6 +34,14 @@ class FuseOutputs:
             rich_help_panel=OUTPUTS,
         ),
     ]
+    dicom: Annotated[
+        bool,
+        typer.Option(
+            "--dicom",
+            help="Write the fused volume to a new folder, as a DICOM series of FIXED's patient and study.",
+            rich_help_panel=OUTPUTS,
+        ),
+    ] = False
     transform: Annotated[
         Path | None,
         typer.Option(help="Also save the transform, fixed to moving (.tfm, .h5).", rich_help_panel=OUTPUTS),
@@ -46,6 +54,18 @@ class FuseOutputs:
     provenance: Annotated[
         Path | None,
         typer.Option(help="Also save how the result was made (.json).", rich_help_panel=OUTPUTS),
+    ] = None
+    registered: Annotated[
+        Path | None,
+        typer.Option(help="Also save MOVING on FIXED's grid, with its own values.", rich_help_panel=OUTPUTS),
+    ] = None
+    contribution: Annotated[
+        Path | None,
+        typer.Option(help="Also save the share of each voxel that comes from FIXED.", rich_help_panel=OUTPUTS),
+    ] = None
+    metrics: Annotated[
+        Path | None,
+        typer.Option(help="Also save how much each slice has kept of both (.tsv).", rich_help_panel=OUTPUTS),
     ] = None
 
 
@@ -76,6 +96,14 @@ def fuse(
     about_transform: TransformOptions,
     reading: options.ReadingOptions,
     intensities: options.IntensityOptions,
+    region: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="MASK",
+            help="Fuse only where this volume on FIXED's grid is not 0; the rest is FIXED.",
+            rich_help_panel=FUSION,
+        ),
+    ] = None,
     fusing: options.FusionOptions,
     network: options.NetworkOptions,
 ) -> None:
@@ -94,13 +122,15 @@ def fuse(
     if _are_pictures(fixed, moving):
         from CSAFusionLib.cli.picture_job import PictureOutputs, fuse_picture_files
 
-        _refuse_volume_options(settings, registration, outputs, reading, known)
+        _refuse_volume_options(settings, registration, outputs, reading, known, region)
         fuse_picture_files(fixed, moving, settings, PictureOutputs(outputs.output, outputs.png, outputs.provenance))
     else:
-        from CSAFusionLib.cli.volume_job import VolumeOutputs, fuse_volume_files
+        from CSAFusionLib.cli.volume_job import fuse_volume_files
+        from CSAFusionLib.cli.volume_outputs import VolumeOutputs
 
-        wanted = VolumeOutputs(outputs.output, outputs.transform, outputs.png, outputs.provenance, outputs.misalignment)
-        fuse_volume_files(fixed, moving, settings, wanted, reading, known)
+        others = {name: value for name, value in vars(outputs).items() if name != "output"}
+        wanted = VolumeOutputs(outputs.output, **others)
+        fuse_volume_files(fixed, moving, settings, wanted, reading, known, region)
 
 
 def _known_transform(
@@ -138,12 +168,18 @@ def _refuse_volume_options(
     outputs: FuseOutputs,
     reading: options.ReadingOptions,
     known: TransformChoice | None,
+    region: Path | None,
 ) -> None:
     """Pictures have no geometry and no units: an option that needs either would be silently ignored."""
     given = {
         "--registration": registration not in (None, Method.NONE),
         "--use-transform": known is not None and not known.is_start,
         "--initial-transform": known is not None and known.is_start,
+        "--dicom": outputs.dicom,
+        "--region": region is not None,
+        "--registered": outputs.registered is not None,
+        "--contribution": outputs.contribution is not None,
+        "--metrics": outputs.metrics is not None,
         "--transform": outputs.transform is not None,
         "--misalignment": outputs.misalignment is not None,
         "--volume": reading.volume is not None,

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import SimpleITK as sitk
+
+if TYPE_CHECKING:
+    from CSAFusionLib.volumes.dicom.frames import Frame
 
 
 @dataclass(frozen=True)
@@ -16,6 +20,7 @@ class Volume:
     modality_hint: DICOM Modality tag ("CT", "MR", "PT", "NM") where the source had one.
     notes: what a user must know of how it was read, which every result carries among its warnings. Each goes on after
       "The fixed volume", ends in a full stop, and names no file: provenance holds nothing of the patient.
+    frames: the DICOM frames of its slices, in their order; none for another source.
     slope, intercept: the volume's own value is ``slope * voxel + intercept``; other than 1 and 0 only for a volume that
       :func:`CSAFusionLib.intensity.numeric_range.within_float32` has rescaled.
     """
@@ -26,6 +31,7 @@ class Volume:
     notes: tuple[str, ...] = ()
     slope: float = 1.0
     intercept: float = 0
+    frames: tuple[Frame, ...] = ()
 
     @property
     def is_colour(self) -> bool:

@@ -124,7 +124,7 @@ def _read_files(source: Path, name: str, files: list[DicomFile], volume: int | N
         notes += (f"is number {found + 1} of the {len(volumes)} that its source holds.",)
     if stack.drift > 0:
         notes += (f"was straightened: its slices drift sideways by up to {stack.drift:.2g} mm.",)
-    return Volume(image, printable_path(Path(name)), files[0].modality or None, notes)
+    return Volume(image, printable_path(Path(name)), files[0].modality or None, notes, frames=stack.frames)
 
 
 def _frames_in(path: Path) -> list[Frame]:

@@ -1,0 +1,129 @@
+"""What ``csafusion fuse`` writes of two volumes: checked before any work, written all together or not at all."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import SimpleITK as sitk
+
+from CSAFusionLib.cli.metrics_table import metrics_table
+from CSAFusionLib.cli.misalignment import map_files, measured
+from CSAFusionLib.cli.montage import montage_of
+from CSAFusionLib.cli.outputs import check_extension, check_output_folder, check_outputs, filled_folder
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.files.atomic_write import Writer, atomic_write, content_writer
+from CSAFusionLib.fusion.pipeline import FusionResult
+from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.json_text import to_json
+from CSAFusionLib.progress import Progress
+from CSAFusionLib.registration.methods import TransformModel
+from CSAFusionLib.registration.transforms import check_transform_path, transform_writer
+from CSAFusionLib.volumes.dicom.derived_series import check_can_be_dicom, derived_series
+from CSAFusionLib.volumes.pictures import picture_writer
+from CSAFusionLib.volumes.volume import Volume
+from CSAFusionLib.volumes.writing import VOLUME_EXTENSIONS, volume_writer
+
+
+@dataclass(frozen=True)
+class VolumeOutputs:
+    """Where the results go; None is not written.
+
+    dicom: ``fused`` is a folder for a DICOM series.
+    contribution: the fixed volume's share; registered: the moving volume on the grid of the result.
+    metrics: a table of what each slice has kept of both volumes.
+    misalignment: a map of how far off the registration is, with its uncertainty and a picture beside it.
+    """
+
+    fused: Path
+    transform: Path | None = None
+    png: Path | None = None
+    provenance: Path | None = None
+    dicom: bool = False
+    contribution: Path | None = None
+    registered: Path | None = None
+    metrics: Path | None = None
+    misalignment: Path | None = None
+
+    def check(self, inputs: tuple[Path, ...], model: TransformModel) -> None:
+        """Raise InputError for an output that could not be written in the end."""
+        if self.dicom:
+            _check_series_folder(self.fused)
+        else:
+            check_extension(self.fused, VOLUME_EXTENSIONS)
+        if self.transform is not None:
+            check_transform_path(self.transform, deformable=not model.is_linear)
+        for volume in (self.contribution, self.registered):
+            check_extension(volume, VOLUME_EXTENSIONS)
+        check_extension(self.png, (".png",))
+        check_extension(self.provenance, (".json",))
+        check_extension(self.metrics, (".tsv",))
+        files = (self.transform, self.png, self.provenance, self.contribution, self.registered, self.metrics)
+        others = (*files, *map_files(self.misalignment))
+        check_outputs(others if self.dicom else (self.fused, *others), inputs)
+
+    def check_volumes(self, fixed: Volume) -> None:
+        """Raise InputError where the fixed volume cannot give what an output needs."""
+        if self.dicom:
+            check_can_be_dicom(fixed)
+
+    def check_transform(self, transform: sitk.Transform) -> None:
+        """Raise InputError where the transform of the result will not be one that its file can hold."""
+        if self.transform is not None and not transform.IsLinear():
+            check_transform_path(self.transform, deformable=True)
+
+    def write(
+        self, result: FusionResult, volumes: tuple[Volume, Volume], settings: FusionSettings, progress: Progress
+    ) -> list[Path]:
+        """Write all that was asked for; returns what to name of it. What a DICOM series must say is in the provenance.
+
+        volumes: the fixed and the moving one.
+
+        Raises InputError where an output cannot be written; then there is none.
+        """
+        series: dict[str, Writer] = {}
+        if self.dicom:
+            modalities = [result.provenance[role]["modality"] for role in ("fixed", "moving")]
+            series, warnings = derived_series(result.fused, *volumes, modalities=modalities)
+            result.provenance["warnings"] = [*result.provenance["warnings"], *warnings]
+        said, transform = result.provenance["registration"], result.registration.transform
+        maps = measured(self.misalignment, volumes, transform, said, progress)
+        named = self.writers(result, settings, progress) | maps
+        writers = named | {self.fused / name: write for name, write in series.items()}
+        with filled_folder(self.fused) if self.dicom else nullcontext():
+            atomic_write(writers, progress)
+        return [self.fused, *named] if self.dicom else list(named)
+
+    def writers(self, result: FusionResult, settings: FusionSettings, progress: Progress) -> dict[Path, Writer]:
+        """What writes each output but a DICOM series; it can be cancelled over a large volume."""
+        on_chunk = partial(progress, "Writing", 0, 0)
+        writers: dict[Path, Writer] = {}
+        if not self.dicom:
+            writers[self.fused] = volume_writer(result.fused, on_chunk)
+        if self.transform is not None:
+            writers[self.transform] = transform_writer(result.registration.transform)
+        if self.contribution is not None:
+            writers[self.contribution] = volume_writer(_contribution_of(result), on_chunk)
+        if self.registered is not None:
+            writers[self.registered] = volume_writer(result.moving_on_grid, on_chunk)
+        if self.png is not None:
+            writers[self.png] = picture_writer(montage_of(result, settings.plane))
+        if self.metrics is not None:
+            writers[self.metrics] = content_writer(metrics_table(result, settings.plane))
+        if self.provenance is not None:
+            writers[self.provenance] = content_writer(to_json(result.provenance, indent=2) + "\n")
+        return writers
+
+
+def _check_series_folder(folder: Path) -> None:
+    check_output_folder(folder)
+    if folder.is_dir() and any(folder.iterdir()):
+        raise InputError(f"'{folder}' is not empty, and a series is read with all that lies beside it; name a new one.")
+
+
+def _contribution_of(result: FusionResult) -> sitk.Image:
+    if result.contribution is None:
+        raise InputError("These weights predict pixels, so there is no contribution map; leave out --contribution.")
+    return result.contribution
