@@ -70,9 +70,19 @@ def print_written(paths: Iterable[Path]) -> None:
 
 
 def _describe_input(role: Mapping[str, Any]) -> str:
-    origin = " (guessed)" if role["modality_is_guessed"] else ""
-    shown = f", {role['black']:g} to {role['white']:g} shown from black to white" if "black" in role else ""
+    unit = f" {role['unit']}" if role.get("unit") else ""
+    shown = f", {role['black']:g} to {role['white']:g}{unit} shown from black to white" if "black" in role else ""
     if knee := role.get("knee"):
         shown += f" ({role['black']:g} to {knee['value']:g} in the darker {knee['brightness']:.0%})"
     table = f", in colour through {role['colour_table']}" if role.get("colour_table") else ""
-    return role["modality"] + origin + shown + table
+    contrast = f" {role['contrast']}" if role.get("contrast") else ""
+    return role["modality"] + contrast + _origin(role) + shown + table
+
+
+def _origin(role: Mapping[str, Any]) -> str:
+    """Who says the modality: nothing where the user does."""
+    source = role.get("modality_from")
+    if not role["modality_is_guessed"]:
+        return f" (by its {source})" if source else ""
+    parts = ["guessed", *([f"from its {source}"] if source else [])]
+    return f" ({' '.join(parts)}{', unsure' if role.get('confidence') == 'unsure' else ''})"

@@ -13,6 +13,7 @@ from CSAFusionLib.fusion.aligned_pair import AlignedPair, images_on_demand
 from CSAFusionLib.fusion.colouring import blend, coloured
 from CSAFusionLib.fusion.device import Device
 from CSAFusionLib.fusion.inference import device_for
+from CSAFusionLib.fusion.pair_warnings import warnings_of_pair
 from CSAFusionLib.fusion.provenance import describe_run
 from CSAFusionLib.fusion.result import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings
@@ -127,7 +128,8 @@ def _result(
     to_image = partial(from_slices, reference=sources.fixed.volume.image, plane=sources.plane)
     image = to_image(pixels)
     read, mapped = sources.notes()
-    warnings = [*read, *registration.warnings, *_doubts(registration), *mapped, *fused.warnings]
+    pair = warnings_of_pair(sources, maps.weights.name)
+    warnings = [*read, *registration.warnings, *_doubts(registration), *mapped, *pair, *fused.warnings]
     _log.info("fused %d slices on %s, %d warnings", len(pixels), fused.device.torch_device, len(warnings))
     return FusionResult(
         fused=image,

@@ -11,8 +11,9 @@ import SimpleITK as sitk
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.geometry.planes import Plane, settled_plane
+from CSAFusionLib.intensity.display_unit import display_factor, display_unit, in_own_values
 from CSAFusionLib.intensity.mapping import IntensityMapping, find_mapping
-from CSAFusionLib.intensity.modality import Modality, guess_modality
+from CSAFusionLib.intensity.modality import Confidence, Guess, Modality, guess
 from CSAFusionLib.intensity.numeric_range import within_float32
 from CSAFusionLib.intensity.windows import Window
 from CSAFusionLib.volumes.checking import notes_of
@@ -43,23 +44,32 @@ class PreparedInput:
     is_guess: bool
     mapping: IntensityMapping
     colour_table: str | None
+    guess: Guess | None = None
 
     def describe(self) -> dict[str, Any]:
         """Modality and mapping as plain JSON values."""
         return {
             "modality": self.modality.name,
             "modality_is_guessed": self.is_guess,
-            "black": float(self.volume.own_value(self.mapping.low)),
-            "white": float(self.volume.own_value(self.mapping.high)),
+            "modality_from": None if self.guess is None else self.guess.source,
+            "confidence": None if self.guess is None else self.guess.confidence.value,
+            "contrast": self.volume.acquisition.contrast,
+            "black": self.display_value(self.mapping.low),
+            "white": self.display_value(self.mapping.high),
+            "unit": display_unit(self.volume, self.modality),
             "knee": self._describe_knee(),
             "colour_table": self.colour_table,
         }
+
+    def display_value(self, voxel: float) -> float:
+        """A voxel's value as it is told: as SUV where the header of a PET gives it, else the volume's own."""
+        return float(self.volume.own_value(voxel)) * display_factor(self.volume, self.modality)
 
     def _describe_knee(self) -> dict[str, float] | None:
         if self.mapping.knee is None:
             return None
         value, brightness = self.mapping.knee
-        return {"value": float(self.volume.own_value(value)), "brightness": brightness}
+        return {"value": self.display_value(value), "brightness": brightness}
 
 
 @dataclass(frozen=True)
@@ -124,15 +134,17 @@ def _prepared(
     volume: Volume, modality: Modality | None, window: Window | None, colour_table: str | None
 ) -> PreparedInput:
     volume = within_float32(volume)
-    known = modality or guess_modality(volume)
-    mapping = find_mapping(volume, known, window)
+    found = guess(volume) if modality is None else None
+    known = modality or (found.modality if found else Modality.MR)
+    mapping = find_mapping(volume, known, in_own_values(window, volume, known))
     _check_contrast(volume, mapping)
     return PreparedInput(
         volume=volume,
         modality=known,
-        is_guess=modality is None,
+        is_guess=found is not None and found.confidence is not Confidence.STATED,
         mapping=mapping,
         colour_table=colour_table if known.is_functional and not volume.is_colour else None,
+        guess=found,
     )
 
 

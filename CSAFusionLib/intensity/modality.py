@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 
-from CSAFusionLib.intensity.blur import edge_width_mm, rim_to_depth
+from CSAFusionLib.intensity.evidence import tracer_evidence
 from CSAFusionLib.intensity.hounsfield import is_in_hounsfield
 from CSAFusionLib.intensity.numeric_range import within_float32
 from CSAFusionLib.volumes.volume import Volume
@@ -24,29 +25,53 @@ class Modality(Enum):
         return self in (Modality.PET, Modality.SPECT)
 
 
-_DICOM_MODALITY = {"CT": Modality.CT, "MR": Modality.MR, "PT": Modality.PET, "NM": Modality.SPECT}
+class Confidence(Enum):
+    """How far a modality can be relied on."""
 
-# Measured (edge width in mm, rim to depth): native MR 1.5 to 3.5 (4.3 with 2.4 mm voxels) and 0.76 to 1.12, with or
-# without the scalp; MR averaged over many people 7 to 14 and 0.57 to 0.73; PET and SPECT of heads 4.8 to 16 and 0.35 to
-# 0.38.
-_FUNCTIONAL_EDGE_MM = 4.0
-_FUNCTIONAL_RIM = 0.5
+    STATED = "stated"
+    LIKELY = "likely"
+    UNSURE = "unsure"
+
+
+@dataclass(frozen=True)
+class Guess:
+    """A modality, what says it ("DICOM header", "sidecar", "BIDS name", "file name", "values"), and how surely."""
+
+    modality: Modality
+    source: str
+    confidence: Confidence
+
+
+_DICOM_MODALITY = {"CT": Modality.CT, "MR": Modality.MR, "PT": Modality.PET, "NM": Modality.SPECT}
+_BY_VALUES = "values"
+_BY_FILE_NAME = "file name"
+# Log odds within which the values leave it open.
+_OPEN = 1.5
 
 
 def guess_modality(volume: Volume) -> Modality:
-    """Guess the modality from the DICOM tag, else from the voxels; MR when in doubt. The user's word comes first.
+    """Guess the modality; see :func:`guess`."""
+    return guess(volume).modality
 
-    CT: air and soft tissue at their Hounsfield values. PET: a colour volume, or one that has no sharp edge and is dim
-    where skull and scalp are. PET and SPECT look alike to this and are mapped alike: a SPECT without a DICOM tag is
-    called PET. A CT that is not in HU, a PET whose head was stripped of its scalp and a whole-body PET pass for MR.
+
+def guess(volume: Volume) -> Guess:
+    """Guess the modality from DICOM tag, sidecar or name, else from the voxels; MR when in doubt.
+
+    CT: air and soft tissue at their Hounsfield values, which a plain file name does not outweigh. PET: a colour volume,
+    or one whose blur, rim, range, field of view and noise together are a tracer's
+    (:mod:`CSAFusionLib.intensity.evidence`). PET and SPECT look alike to this and are mapped alike: a SPECT that
+    nothing names is called PET. A CT that is not in HU and a PET whose head was stripped of its scalp pass for MR.
     """
-    if volume.modality_hint in _DICOM_MODALITY:
-        return _DICOM_MODALITY[volume.modality_hint]
+    named = _DICOM_MODALITY.get(volume.modality_hint or "")
+    source = volume.acquisition.source
+    if named is not None and source != _BY_FILE_NAME:
+        return Guess(named, source or "DICOM header", Confidence.STATED)
     if volume.is_colour:
-        return Modality.PET
+        return Guess(Modality.PET, _BY_VALUES, Confidence.UNSURE)
     if is_in_hounsfield(volume):
-        return Modality.CT
-    within = within_float32(volume)
-    if edge_width_mm(within) > _FUNCTIONAL_EDGE_MM and rim_to_depth(within) < _FUNCTIONAL_RIM:
-        return Modality.PET
-    return Modality.MR
+        return Guess(Modality.CT, _BY_VALUES, Confidence.LIKELY)
+    if named is not None:
+        return Guess(named, source, Confidence.LIKELY)
+    evidence = tracer_evidence(within_float32(volume))
+    confidence = Confidence.LIKELY if abs(evidence) >= _OPEN else Confidence.UNSURE
+    return Guess(Modality.PET if evidence > 0 else Modality.MR, _BY_VALUES, confidence)

@@ -15,6 +15,7 @@ from CSAFusionLib.volumes.dicom.reading import read_dicom_file, read_dicom_folde
 from CSAFusionLib.volumes.formats import Format, format_of
 from CSAFusionLib.volumes.input_path import check_input_path, reason
 from CSAFusionLib.volumes.metaimage import read_metaimage
+from CSAFusionLib.volumes.naming import said_beside
 from CSAFusionLib.volumes.nifti import read_nifti
 from CSAFusionLib.volumes.nifti_orientation import Orientation
 from CSAFusionLib.volumes.non_finite import fill_non_finite
@@ -81,7 +82,8 @@ def _read_file(path: Path, volume: int | None, orientation: Orientation) -> Volu
         stored = read_nrrd(path) if found is Format.NRRD else read_metaimage(path)
     image, notes = to_image(stored)
     image, laid = lay_on_black(image)
-    return Volume(image, path.name, notes=notes + laid)
+    modality, acquisition = said_beside(path)
+    return Volume(image, path.name, modality, notes + laid, acquisition=acquisition)
 
 
 def straightened(name: str, image: sitk.Image, *, keep_shear: bool) -> tuple[sitk.Image, tuple[str, ...]]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import SimpleITK as sitk
 
+from CSAFusionLib.volumes.acquisition import Acquisition
+
 if TYPE_CHECKING:
     from CSAFusionLib.volumes.dicom.frames import Frame
 
@@ -23,6 +25,7 @@ class Volume:
     frames: the DICOM frames of its slices, in their order; none for another source.
     slope, intercept: the volume's own value is ``slope * voxel + intercept``; other than 1 and 0 only for a volume that
       :func:`CSAFusionLib.intensity.numeric_range.within_float32` has rescaled.
+    acquisition: what its header, sidecar or name says of how it was made.
     """
 
     image: sitk.Image
@@ -32,6 +35,7 @@ class Volume:
     slope: float = 1.0
     intercept: float = 0
     frames: tuple[Frame, ...] = ()
+    acquisition: Acquisition = Acquisition()
 
     @property
     def is_colour(self) -> bool:

@@ -36,9 +36,13 @@ def bundled_checksums() -> dict[str, str]:
 def choose_weights(modality_a: Modality, modality_b: Modality) -> str:
     """Return the name of the bundled weights that fit two modalities, in either order.
 
-    A pair the network was not trained on (CT-CT, CT-PET, PET-SPECT) gets the weights of the nearest pair.
+    A pair the network was not trained on (CT-CT, PET-SPECT) gets the weights of the nearest pair. PET with CT gets
+    those of SPECT: of the whole body of one patient they keep .45 of the contrast of a PET's lesions, and pet-mr .27
+    (``Testing/benchmarks/benchmark_petct.py``).
     """
     both = {modality_a, modality_b}
+    if both == {Modality.CT, Modality.PET}:
+        return "spect-mr"
     for modality, name in ((Modality.PET, "pet-mr"), (Modality.SPECT, "spect-mr"), (Modality.CT, "ct-mr")):
         if modality in both:
             return name

@@ -19,6 +19,7 @@ from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.json_text import to_json
 from CSAFusionLib.registration.registration import Registration
 from CSAFusionLib.registration.transforms import transform_writer
+from CSAFusionLib.volumes.acquisition import Acquisition
 from CSAFusionLib.volumes.volume import Volume
 from CSAFusionLib.volumes.writing import volume_writer
 
@@ -118,7 +119,13 @@ def _read_image(path: Path) -> sitk.Image:
 
 def _save_volume(volume: Volume, path: Path) -> dict[str, Any]:
     volume_writer(volume.image, compressed=False)(path)
-    return {"file": path.name, "name": volume.name, "modality_hint": volume.modality_hint, "notes": volume.notes}
+    return {
+        "file": path.name,
+        "name": volume.name,
+        "modality_hint": volume.modality_hint,
+        "notes": volume.notes,
+        "acquisition": volume.acquisition.to_dict(),
+    }
 
 
 def _load_volume(folder: Path, values: object) -> Volume:
@@ -129,6 +136,7 @@ def _load_volume(folder: Path, values: object) -> Volume:
         checks.text(entry(saved, "name"), "name of a volume"),
         None if hint is None else checks.text(hint, "modality of a volume"),
         tuple(texts(entry(saved, "notes"), "notes")),
+        acquisition=Acquisition.from_dict(saved.get("acquisition", {})),
     )
 
 

@@ -82,8 +82,12 @@ def test_an_input_describes_itself_in_json(an_mr: Volume) -> None:
     assert json.loads(json.dumps(found.describe())) == {
         "modality": "MR",
         "modality_is_guessed": True,
+        "modality_from": "values",
+        "confidence": "likely",
+        "contrast": "",
         "black": 0.0,
         "white": 100.0,
+        "unit": "",
         "knee": None,
         "colour_table": None,
     }

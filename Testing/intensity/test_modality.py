@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CSAFusionLib.intensity.modality import Modality, guess_modality
+from CSAFusionLib.intensity.modality import Confidence, Modality, guess, guess_modality
+from CSAFusionLib.volumes.acquisition import Acquisition
 from CSAFusionLib.volumes.reading import read_volume
 from CSAFusionLib.volumes.volume import Volume
 
-FUNCTIONAL = ("pyapetnet/PET_osem.nii.gz", "templates/spm_PET.nii.gz", "templates/spm_SPECT.nii.gz")
+FUNCTIONAL = ("petct/PET.nii.gz", "pyapetnet/PET_osem.nii.gz", "templates/spm_PET.nii.gz", "templates/spm_SPECT.nii.gz")
 CT = ("rire/CT_slab_in_T1_grid_slices7-11.nii.gz", "petct/CT.nii.gz")
 
 
@@ -70,3 +71,25 @@ def test_a_blurred_mr_stays_an_mr(shared_data, name: str) -> None:
     for fwhm in (4, 7):
         blurred = sitk.SmoothingRecursiveGaussian(image, fwhm / 2.3548)
         assert guess_modality(Volume(blurred, "volume")) is Modality.MR
+
+
+def test_a_name_decides_unless_the_values_are_in_hounsfield_units(shared_data) -> None:
+    a_ct = _unnamed(shared_data / "volumes" / CT[0])
+    image = sitk.GetImageFromArray(np.random.default_rng(0).normal(size=(4, 5, 6)))
+    named = Acquisition(source="file name")
+    found = guess(Volume(image, "volume", "PT", acquisition=named))
+    assert (found.modality, found.source, found.confidence) == (Modality.PET, "file name", Confidence.LIKELY)
+    assert guess(Volume(a_ct.image, "volume", "MR", acquisition=named)).modality is Modality.CT
+    bids = Acquisition(source="BIDS name")
+    assert guess(Volume(a_ct.image, "volume", "MR", acquisition=bids)).confidence is Confidence.STATED
+
+
+def test_a_template_blurred_over_many_people_is_an_unsure_guess(shared_data) -> None:
+    found = guess(_unnamed(shared_data / "volumes" / "templates" / "avg152T1.nii.gz"))
+    assert (found.modality, found.confidence) == (Modality.MR, Confidence.UNSURE)
+
+
+def test_parts_of_a_whole_body_are_guessed_as_the_whole(shared_data) -> None:
+    image = sitk.Cast(read_volume(shared_data / "volumes" / "petct" / "PET.nii.gz").image, sitk.sitkFloat32)
+    for part in (image[:, :, :60], image[:, :, 100:180], image[:, :, 170:], image[35:95, 35:95, :]):
+        assert guess_modality(Volume(part * 1e-4, "part")) is Modality.PET

@@ -36,4 +36,5 @@ def _input_line(provenance: Mapping[str, Any], role: str, title: str) -> str:
         text += _(" (guessed)")
     if "black" in described:
         text += _(", {black:.4g} to {white:.4g}").format(black=described["black"], white=described["white"])
+        text += f" {escape(described['unit'])}" if described.get("unit") else ""
     return text

@@ -10,6 +10,7 @@ import numpy as np
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.volumes.choice import chosen
+from CSAFusionLib.volumes.dicom.acquisition import acquisition_of
 from CSAFusionLib.volumes.dicom.files import (
     DicomFile,
     called,
@@ -119,12 +120,20 @@ def _read_files(source: Path, name: str, files: list[DicomFile], volume: int | N
         found = chosen(printable_path(source), listed, volume)
         stack = stack_frames(volumes[found].frames, keep_tilt=keep_tilt)
         image = image_of(stack)
+        acquisition = acquisition_of([file.path for file in files], files[0].modality)
     notes: tuple[str, ...] = ()
     if len(volumes) > 1:
         notes += (f"is number {found + 1} of the {len(volumes)} that its source holds.",)
     if stack.drift > 0:
         notes += (f"was straightened: its slices drift sideways by up to {stack.drift:.2g} mm.",)
-    return Volume(image, printable_path(Path(name)), files[0].modality or None, notes, frames=stack.frames)
+    return Volume(
+        image,
+        printable_path(Path(name)),
+        files[0].modality or None,
+        notes,
+        frames=stack.frames,
+        acquisition=acquisition,
+    )
 
 
 def _frames_in(path: Path) -> list[Frame]:

@@ -1,0 +1,157 @@
+"""From what a PET's voxels count to standardised uptake values by body weight (SUVbw, g/ml).
+
+After the vendor-neutral pseudocode of QIBA (RSNA): https://qibawiki.rsna.org/index.php/Standardized_Uptake_Value_(SUV).
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from CSAFusionLib.volumes.acquisition import Acquisition
+from CSAFusionLib.volumes.dicom.elements import HeaderError, item_of, number_of, text_of
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+_PHILIPS = (0x7053, "Philips PET Private Group")
+_PHILIPS_SUV, _PHILIPS_ACTIVITY = 0x00, 0x09
+_GE = (0x0009, "GEMS_PETD_01")
+_GE_SCAN_START = 0x0D
+_UNITS = {"BQML": "Bq/ml", "GML": "g/ml", "CNTS": "counts", "PROPCNTS": "proportional counts", "CM2ML": "cm2/ml"}
+# Doses of people and of small animals; smaller numbers are MBq or mCi that were written where Bq belong.
+_LEAST_DOSE = 1e5
+_LONGEST_WAIT_S = 7 * 86400
+_HEAVIEST_KG = 500
+
+
+def uptake_of(dataset: Dataset) -> Acquisition:
+    """Return unit and SUV factor of a PET slice, from the header whose acquisition is the earliest of its series.
+
+    Where an element that the factor needs is missing, or contradicts another, there is none, and the note says why.
+    """
+    units = text_of(dataset, "Units").upper()
+    unit = _UNITS.get(units, units.lower())
+    try:
+        factor = _factor(dataset, units)
+    except HeaderError as why:
+        return Acquisition(unit=unit, suv_note=str(why))
+    return Acquisition(unit=unit, suv=factor)
+
+
+def _factor(dataset: Dataset, units: str) -> float:
+    if units == "GML":
+        kind = text_of(dataset, "SUVType").upper()
+        if kind not in ("", "BW"):
+            raise HeaderError(f"its values are SUV by {kind}, not by body weight")
+        return 1.0
+    if units == "CNTS":
+        stored = _private_number(dataset, _PHILIPS, _PHILIPS_SUV)
+        if stored:
+            return stored
+        activity = _private_number(dataset, _PHILIPS, _PHILIPS_ACTIVITY)
+        if not activity:
+            raise HeaderError("it holds counts and no factor of its maker's that leads to activity")
+        return activity * _by_weight(dataset)
+    if units != "BQML":
+        raise HeaderError(f"its unit is '{units}'" if units else "its header gives no unit")
+    return _by_weight(dataset)
+
+
+def _by_weight(dataset: Dataset) -> float:
+    """SUV for one Bq/ml."""
+    corrected = text_of(dataset, "CorrectedImage").upper()
+    for mark, what in (("ATTN", "attenuation"), ("DEC", "decay")):
+        if mark not in corrected:
+            raise HeaderError(f"it is not corrected for {what}")
+    weight = number_of(dataset, "PatientWeight")
+    if not weight or not 0 < weight <= _HEAVIEST_KG:
+        raise HeaderError(
+            "the header gives no body weight" if not weight else f"a body weight of {weight:g} kg is none"
+        )
+    return weight * 1000 / _decayed_dose(dataset)
+
+
+def _decayed_dose(dataset: Dataset) -> float:
+    """The dose in Bq that was left at the time to which the voxels are corrected."""
+    tracer = item_of(dataset, "RadiopharmaceuticalInformationSequence")
+    dose = None if tracer is None else number_of(tracer, "RadionuclideTotalDose")
+    if tracer is None or not dose:
+        raise HeaderError("the header gives no dose")
+    if dose < _LEAST_DOSE:
+        raise HeaderError(f"a dose of {dose:g} Bq is not plausible")
+    reference = text_of(dataset, "DecayCorrection").upper()
+    if reference == "ADMIN":
+        return dose
+    if reference != "START":
+        raise HeaderError("it does not say to which time its decay is corrected")
+    half_life = number_of(tracer, "RadionuclideHalfLife")
+    if not half_life or half_life <= 0:
+        raise HeaderError("the header gives no half-life")
+    scan = _scan_start(dataset, half_life)
+    waited = (scan - _injection(tracer, scan)).total_seconds()
+    if not 0 <= waited <= _LONGEST_WAIT_S:
+        raise HeaderError("the scan does not begin after the injection")
+    return dose * 2 ** (-waited / half_life)
+
+
+def _scan_start(dataset: Dataset, half_life: float) -> datetime:
+    """The time to which decay is corrected: the series', unless it was made anew after the acquisition."""
+    series, acquired = _moment(dataset, "Series"), _moment(dataset, "Acquisition")
+    if series is not None and (acquired is None or series <= acquired):
+        return series
+    stored = _private_text(dataset, _GE, _GE_SCAN_START)
+    if stored and (start := _parsed(stored)) is not None:
+        return start
+    duration, reference = number_of(dataset, "ActualFrameDuration"), number_of(dataset, "FrameReferenceTime")
+    if acquired is None or not duration or not reference:
+        raise HeaderError("the header does not say when the scan began")
+    rate = math.log(2) / half_life
+    decayed = rate * duration / 1000
+    middle = math.log(decayed / -math.expm1(-decayed)) / rate
+    return acquired + timedelta(seconds=middle - reference / 1000)
+
+
+def _injection(tracer: Dataset, scan: datetime) -> datetime:
+    moment = _parsed(text_of(tracer, "RadiopharmaceuticalStartDateTime"))
+    if moment is not None:
+        return moment
+    time = text_of(tracer, "RadiopharmaceuticalStartTime")
+    moment = _parsed(scan.strftime("%Y%m%d") + time) if time else None
+    if moment is None:
+        raise HeaderError("the header does not say when the dose was given")
+    return moment if moment <= scan else moment - timedelta(days=1)
+
+
+def _moment(dataset: Dataset, of: str) -> datetime | None:
+    date, time = text_of(dataset, f"{of}Date"), text_of(dataset, f"{of}Time")
+    return _parsed(date + time) if date and time else None
+
+
+def _parsed(text: str) -> datetime | None:
+    """A DICOM date with time, its fraction and offset from UTC left out; None where it is none."""
+    digits = text.replace(":", "").split(".")[0].split("+")[0].split("-")[0].strip()
+    pattern = {14: "%Y%m%d%H%M%S", 12: "%Y%m%d%H%M", 10: "%Y%m%d%H"}.get(len(digits))
+    if pattern is None or not digits.isdecimal():
+        return None
+    try:
+        return datetime.strptime(digits, pattern)  # noqa: DTZ007 (both times of a difference are the scanner's)
+    except ValueError:
+        return None
+
+
+def _private_text(dataset: Dataset, block: tuple[int, str], element: int) -> str:
+    try:
+        value = dataset.private_block(*block)[element].value
+    except KeyError:
+        return ""
+    return value.decode("ascii", "ignore") if isinstance(value, bytes) else str(value)
+
+
+def _private_number(dataset: Dataset, block: tuple[int, str], element: int) -> float:
+    try:
+        number = float(_private_text(dataset, block, element).strip(" \0") or 0)
+    except ValueError:
+        return 0.0
+    return number if math.isfinite(number) and number > 0 else 0.0
