@@ -44,6 +44,7 @@ class Case:
     fixed, moving, region, transform: absolute paths. region: where to fuse, on the fixed grid. transform: used as it is
     instead of a registration, from fixed to moving points.
     volume: which volume of inputs that hold several, as :func:`CSAFusionLib.cli.reading.read_inputs` takes it.
+    brainsfit: the executable of that method, where it is not the one on the PATH.
     refusal: why it cannot be done, where that is known from the start: it then fails with this sentence.
     """
 
@@ -56,6 +57,7 @@ class Case:
     orientation: Orientation = Orientation.HEADER
     region: Path | None = None
     transform: Path | None = None
+    brainsfit: Path | None = None
     refusal: str | None = None
 
     @property

@@ -30,6 +30,7 @@ class Defaults:
     settings: FusionSettings
     volume: str | None = None
     orientation: Orientation = Orientation.HEADER
+    brainsfit: Path | None = None
 
     def case(
         self,
@@ -65,6 +66,7 @@ class Defaults:
             orientation=orientation or self.orientation,
             region=files.get("region"),
             transform=files.get("transform"),
+            brainsfit=self.brainsfit,
         )
 
 

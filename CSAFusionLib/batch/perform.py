@@ -86,7 +86,9 @@ class Run:
 
 def _fuse(case: Case) -> FusionResult:
     from CSAFusionLib.api import fuse
+    from CSAFusionLib.registration.engines.brainsfit import use_executable
 
+    use_executable(case.brainsfit)
     fixed, moving = read_inputs(case.fixed, case.moving, case.volume, orientation=case.orientation)
     given: dict[str, Any] = {} if case.transform is None else {"registration": _given(case.transform)}
     return fuse(fixed, moving, case.settings, region=case.region, **given)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from CSAFusionLib.cli import options
-from CSAFusionLib.cli.distrust import FailOn, fail_on_verdict
+from CSAFusionLib.cli.distrust import FailOn, fail_on_grade
 from CSAFusionLib.cli.options import parse_named
 from CSAFusionLib.cli.outputs import check_output_folder, filled_folder
 from CSAFusionLib.cli.panels import CASES, OUTPUTS, REGISTRATION, WORKERS
@@ -119,7 +119,7 @@ def batch(
     """
     settings = options.settings_from(registering, intensities, fusing, network, registration=registration)
     use_executable(registering.brainsfit)
-    defaults = _defaults(settings, reading)
+    defaults = _defaults(settings, reading, registering.brainsfit)
     check_output_folder(output)
     source = _Source(pairs, partner, bids, fixed, moving)
     cases = _part_of(source.cases(defaults), part)
@@ -128,7 +128,7 @@ def batch(
     tally = _run(replace(job, retry_failed=retry_failed, again=overwrite), engine)
     if tally.all_failed:
         raise typer.Exit(BAD_INPUT)
-    fail_on_verdict(fail_on, tally.verdicts)
+    fail_on_grade(fail_on, tally.verdicts)
 
 
 @dataclass(frozen=True)
@@ -178,10 +178,10 @@ class _Source:
         return dataset_files(self.bids)
 
 
-def _defaults(settings: FusionSettings, reading: options.ReadingOptions) -> Defaults:
+def _defaults(settings: FusionSettings, reading: options.ReadingOptions, brainsfit: Path | None) -> Defaults:
     from CSAFusionLib.batch.defaults import Defaults
 
-    return Defaults(settings, reading.volume, reading.orientation_from)
+    return Defaults(settings, reading.volume, reading.orientation_from, brainsfit and brainsfit.absolute())
 
 
 def _part_of(cases: list[Case], part: str | None) -> list[Case]:
@@ -206,7 +206,7 @@ def _engine(
     wanted = max(1, min(jobs or engine.default_jobs(), cases))
     if slurm is not None:
         given = dict(parse_named(one, "option of sbatch") for one in slurm.split(",") if one)
-        return partial(engine.slurm_cluster, jobs or wanted, given, output)
+        return partial(engine.slurm_cluster, jobs or wanted, given, output.absolute())
     return partial(engine.local_cluster, wanted)
 
 
@@ -218,7 +218,8 @@ def _job(cases: list[Case], output: Path, source: _Source, part: str | None) -> 
     # Parts run side by side: each has a summary of its own.
     summary = SUMMARY if part is None else f"{Path(SUMMARY).stem}_part-{part.replace('/', '-of-')}.tsv"
     command = shlex.join(["csafusion", *sys.argv[1:]])
-    return Batch(cases=cases, out=output, command=command, summary=summary, top=source.top())
+    # Workers elsewhere have another current folder.
+    return Batch(cases=cases, out=output.absolute(), command=command, summary=summary, top=source.top())
 
 
 def _run(job: Batch, engine: Callable[[], AbstractContextManager[Client]]) -> Tally:

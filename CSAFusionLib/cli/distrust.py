@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from CSAFusionLib.cli.panels import REGISTRATION
+from CSAFusionLib.registration.quality.grading import Quality
 
 DISTRUSTED = 3
 """Exit code of a command that has done its work, when the verdict on it is one that ``--fail-on`` names."""
@@ -32,13 +33,16 @@ FailOn = Annotated[
 ]
 
 
-def fail_on_verdict(threshold: Distrusted | None, levels: Iterable[str | None]) -> None:
-    """End the command with exit code 3 when one of the verdicts is no better than the threshold; None asks nothing.
+def fail_on_verdict(threshold: Distrusted | None, found: Iterable[Quality | None]) -> None:
+    """End the command with exit code 3 when a quality is no better than the threshold; None asks nothing.
 
-    levels: ``good``, ``doubtful`` or ``bad``, or None where nothing was checked.
+    found: of each registration, or None where nothing was assessed.
     """
-    if threshold is None:
-        return
-    refused = {"bad"} if threshold is Distrusted.BAD else {"bad", "doubtful"}
-    if refused & {level for level in levels if level is not None}:
+    fail_on_grade(threshold, [quality.grade.value for quality in found if quality is not None])
+
+
+def fail_on_grade(threshold: Distrusted | None, grades: Iterable[str]) -> None:
+    """End the command with exit code 3 when one of the grades (good, doubtful, bad) is no better than the threshold."""
+    refused = {None: set[str](), Distrusted.BAD: {"bad"}, Distrusted.DOUBTFUL: {"bad", "doubtful"}}[threshold]
+    if refused & set(grades):
         raise typer.Exit(DISTRUSTED)

@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from CSAFusionLib.cli import options
+from CSAFusionLib.cli.distrust import FailOn, fail_on_verdict
+from CSAFusionLib.cli.manners import Overwrite
 from CSAFusionLib.cli.panels import FUSION, OUTPUTS, REGISTRATION
 from CSAFusionLib.cli.transform_options import InitialTransform, TransformChoice, TransformOptions
 from CSAFusionLib.errors import InputError
@@ -67,6 +69,7 @@ class FuseOutputs:
         Path | None,
         typer.Option(help="Also save how much each slice has kept of both (.tsv).", rich_help_panel=OUTPUTS),
     ] = None
+    overwrite: Overwrite = False
 
 
 def fuse(
@@ -82,6 +85,7 @@ def fuse(
             rich_help_panel=REGISTRATION,
         ),
     ] = None,
+    fail_on: FailOn = None,
     registering: options.RegistrationOptions,
     use_transform: Annotated[
         list[Path] | None,
@@ -123,14 +127,16 @@ def fuse(
         from CSAFusionLib.cli.picture_job import PictureOutputs, fuse_picture_files
 
         _refuse_volume_options(settings, registration, outputs, reading, known, region)
-        fuse_picture_files(fixed, moving, settings, PictureOutputs(outputs.output, outputs.png, outputs.provenance))
+        pictures = PictureOutputs(outputs.output, outputs.png, outputs.provenance, outputs.overwrite)
+        fuse_picture_files(fixed, moving, settings, pictures)
     else:
         from CSAFusionLib.cli.volume_job import fuse_volume_files
         from CSAFusionLib.cli.volume_outputs import VolumeOutputs
 
         others = {name: value for name, value in vars(outputs).items() if name != "output"}
         wanted = VolumeOutputs(outputs.output, **others)
-        fuse_volume_files(fixed, moving, settings, wanted, reading, known, region)
+        result = fuse_volume_files(fixed, moving, settings, wanted, reading, known, region)
+        fail_on_verdict(fail_on, [result.registration.quality])
 
 
 def _known_transform(

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from CSAFusionLib import __version__
+from CSAFusionLib.cli.manners import Manners, MannersWithThreads, mannered
 from CSAFusionLib.cli.option_groups import with_groups
 from CSAFusionLib.cli.panels import PanelCommand
 from CSAFusionLib.cli.user_errors import BAD_INPUT, explains_errors
@@ -69,4 +70,6 @@ except (ImportError, OSError, MemoryError) as error:
     typer.echo(RAN_OUT, err=True)
     sys.exit(BAD_INPUT)
 for _command in _found:
-    app.command(cls=PanelCommand)(with_groups(explains_errors(_command)))
+    # The workers of a batch have a thread each.
+    _manners = Manners if _command.__name__ == "batch" else MannersWithThreads
+    app.command(cls=PanelCommand)(with_groups(explains_errors(mannered(_command, _manners))))

@@ -10,8 +10,10 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.paths import check_folder, is_same_file, is_taken, place_of
 
 
-def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[Path]) -> None:
+def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[Path], *, overwrite: bool = False) -> None:
     """Refuse an output that is an input, that is named twice, or that cannot be put in its place; None is none.
+
+    overwrite: whether an output may be there already.
 
     Raises:
         InputError: naming the first such output.
@@ -21,7 +23,17 @@ def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[Path]) -> Non
         if any(is_same_file(path, other) for other in taken):
             raise InputError(f"'{path}' is an input or is named for two outputs; give each output a name of its own.")
         taken.append(path)
-        place_of(path)
+        check_absent(place_of(path), path, overwrite=overwrite)
+
+
+def check_absent(place: Path, path: Path, *, overwrite: bool) -> None:
+    """Refuse to put an output where there is something already, unless it is to be overwritten.
+
+    Raises:
+        InputError: naming the output as the user did.
+    """
+    if not overwrite and place.exists():
+        raise InputError(f"'{path}' is there already; give another name, or --overwrite to replace it.")
 
 
 def check_extension(path: Path | None, extensions: Iterable[str]) -> None:

@@ -18,6 +18,7 @@ FUSION = "Fusion"
 NETWORK = "Network"
 OUTPUTS = "Outputs"
 CASES = "Cases"
+RUNNING = "Running"
 WORKERS = "Workers"
 
 

@@ -11,7 +11,7 @@ import SimpleITK as sitk
 import typer
 
 from CSAFusionLib.cli.montage import montage
-from CSAFusionLib.cli.outputs import check_extension, check_outputs, filled_folder
+from CSAFusionLib.cli.outputs import check_absent, check_extension, check_outputs, filled_folder
 from CSAFusionLib.cli.progress_bar import ProgressBar
 from CSAFusionLib.cli.summary import print_fusion_summary, print_written
 from CSAFusionLib.errors import InputError
@@ -30,6 +30,7 @@ class PictureOutputs:
     fused: Path
     png: Path | None = None
     provenance: Path | None = None
+    overwrite: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,10 @@ def fuse_picture_files(fixed: Path, moving: Path, settings: FusionSettings, outp
     pairs = _find_pairs(fixed, moving, outputs) if in_folders else [_Pair(fixed, moving, outputs.fused)]
     check_extension(outputs.png, (".png",))
     check_extension(outputs.provenance, (".json",))
-    check_outputs([None if in_folders else outputs.fused, outputs.png, outputs.provenance], (fixed, moving))
+    wanted = [None if in_folders else outputs.fused, outputs.png, outputs.provenance]
+    check_outputs(wanted, (fixed, moving), overwrite=outputs.overwrite)
+    for pair in pairs:
+        check_absent(pair.fused, pair.fused, overwrite=outputs.overwrite)
     with ProgressBar() as progress:
         sources = [(_read_unit(pair.fixed), _read_unit(pair.moving)) for pair in pairs]
         result = fuse_pictures([pair[0] for pair in sources], [pair[1] for pair in sources], settings, progress)

@@ -1,9 +1,15 @@
-"""Progress on stderr, and Ctrl-C or the end of the terminal as a request to stop that every stage answers."""
+"""Progress on stderr, as a bar or, where nobody watches, a line now and then.
+
+Ctrl-C or the end of the terminal is a request to stop that every stage answers.
+"""
 
 from __future__ import annotations
 
 import signal
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 
 from tqdm import tqdm
@@ -21,7 +27,8 @@ class ProgressBar:
     """
 
     def __init__(self) -> None:
-        self._bar: tqdm | None = None
+        self._bar: tqdm | _Lines | None = None
+        self._lines = _Lines()
         self._stage = ""
         self._cancelled = False
         self._ended_by: int | None = None
@@ -48,7 +55,7 @@ class ProgressBar:
         if self._bar is None or stage != self._stage:
             self._close()
             self._stage = stage
-            self._bar = _new_bar(stage, total)
+            self._bar = self._new_bar(stage, total)
         self._bar.total = total or None
         self._bar.update(done - self._bar.n)
 
@@ -66,8 +73,56 @@ class ProgressBar:
             self._bar.close()
             self._bar = None
 
+    def _new_bar(self, stage: str, total: int) -> tqdm | _Lines:
+        if _muted or not sys.stderr.isatty():
+            return self._lines.begun(stage)
+        if total:
+            return tqdm(desc=stage, total=total, file=sys.stderr)
+        return tqdm(desc=stage, file=sys.stderr, bar_format="{desc}...", leave=False)
 
-def _new_bar(stage: str, total: int) -> tqdm:
-    if total:
-        return tqdm(desc=stage, total=total, file=sys.stderr)
-    return tqdm(desc=stage, file=sys.stderr, bar_format="{desc}...", leave=False)
+
+class _Lines:
+    """Stands in for a bar where there is no terminal: every ten seconds a line that says where the work is."""
+
+    def __init__(self) -> None:
+        self.total: int | None = None
+        self.n = 0
+        self._stage = ""
+        self._told = time.monotonic()
+
+    def begun(self, stage: str) -> _Lines:
+        """A stage begins, perhaps once more."""
+        self._stage, self.n, self.total = stage, 0, None
+        self._tell()
+        return self
+
+    def update(self, steps: int) -> None:
+        """So many steps more are over."""
+        self.n += steps
+        self._tell()
+
+    def close(self) -> None:
+        """Say nothing more of the stage."""
+
+    def _tell(self) -> None:
+        now = time.monotonic()
+        if _muted or now - self._told < _SECONDS_BETWEEN_LINES:
+            return
+        self._told = now
+        count = f" {self.n}/{self.total}" if self.n and self.total else "..."
+        print(f"{self._stage}{count}", file=sys.stderr, flush=True)  # noqa: T201 (it is what is shown)
+
+
+_SECONDS_BETWEEN_LINES = 10.0
+_muted = False
+
+
+@contextmanager
+def muted() -> Iterator[None]:
+    """Inside the block, show no progress."""
+    global _muted
+    before, _muted = _muted, True
+    try:
+        yield
+    finally:
+        _muted = before

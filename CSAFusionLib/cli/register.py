@@ -12,6 +12,8 @@ import typer
 from CSAFusionLib.cli import options
 from CSAFusionLib.cli.alignment_picture import alignment_picture
 from CSAFusionLib.cli.misalignment import map_files, measured
+from CSAFusionLib.cli.distrust import FailOn, fail_on_verdict
+from CSAFusionLib.cli.manners import Overwrite
 from CSAFusionLib.cli.outputs import check_extension, check_outputs
 from CSAFusionLib.cli.panels import OUTPUTS, REGISTRATION
 from CSAFusionLib.cli.progress_bar import ProgressBar
@@ -56,13 +58,15 @@ class RegisterOutputs:
         ),
     ] = None
     misalignment: options.MisalignmentMap = None
+    overwrite: Overwrite = False
 
     def check(self, inputs: tuple[Path, ...], model: TransformModel) -> None:
         """Raise InputError for an output that could not be written in the end."""
         check_transform_path(self.transform, deformable=not model.is_linear)
         check_extension(self.output, VOLUME_EXTENSIONS)
         check_extension(self.png, (".png",))
-        check_outputs((self.transform, self.output, self.png, *map_files(self.misalignment)), inputs)
+        outputs = (self.transform, self.output, self.png, *map_files(self.misalignment))
+        check_outputs(outputs, inputs, overwrite=self.overwrite)
 
     def writers(self, volumes: tuple[Volume, Volume], found: Registration, progress: Progress) -> dict[Path, Writer]:
         """What writes each output that was asked for."""
@@ -86,6 +90,7 @@ def register(
         Method,
         typer.Option(case_sensitive=False, help="What does the registration.", rich_help_panel=REGISTRATION),
     ] = options.DEFAULTS.registration,
+    fail_on: FailOn = None,
     registering: options.RegistrationOptions,
     initial_transform: InitialTransform = None,
     about_transform: TransformOptions,
@@ -115,3 +120,4 @@ def register(
     print_warnings([*notes_of(*volumes), *result.warnings])
     print_written(writers)
     typer.echo(NOTICE)
+    fail_on_verdict(fail_on, [result.quality])

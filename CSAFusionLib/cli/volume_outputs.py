@@ -46,6 +46,7 @@ class VolumeOutputs:
     registered: Path | None = None
     metrics: Path | None = None
     misalignment: Path | None = None
+    overwrite: bool = False
 
     def check(self, inputs: tuple[Path, ...], model: TransformModel) -> None:
         """Raise InputError for an output that could not be written in the end."""
@@ -62,7 +63,7 @@ class VolumeOutputs:
         check_extension(self.metrics, (".tsv",))
         files = (self.transform, self.png, self.provenance, self.contribution, self.registered, self.metrics)
         others = (*files, *map_files(self.misalignment))
-        check_outputs(others if self.dicom else (self.fused, *others), inputs)
+        check_outputs(others if self.dicom else (self.fused, *others), inputs, overwrite=self.overwrite)
 
     def check_volumes(self, fixed: Volume) -> None:
         """Raise InputError where the fixed volume cannot give what an output needs."""

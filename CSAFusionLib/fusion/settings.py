@@ -64,7 +64,12 @@ class FusionSettings:
     @property
     def threads(self) -> int | None:
         """The threads of the registration as its engines take them: None is one."""
-        return None if self.deterministic else os.cpu_count()
+        if self.deterministic:
+            return None
+        import SimpleITK as sitk
+
+        # All cores, or as many as the user lets this process take.
+        return int(sitk.ProcessObject.GetGlobalDefaultNumberOfThreads())
 
     def __post_init__(self) -> None:
         for name, check in _CHECKS.items():

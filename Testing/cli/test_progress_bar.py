@@ -7,12 +7,15 @@ import sys
 
 import pytest
 
-from CSAFusionLib.cli.progress_bar import ProgressBar
+from CSAFusionLib.cli.progress_bar import ProgressBar, muted
 from CSAFusionLib.errors import Cancelled
 from CSAFusionLib.stopping import ends_in_order
 
 
-def test_the_bar_shows_stage_and_count_on_stderr(capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_bar_shows_stage_and_count_on_stderr(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     with ProgressBar() as progress:
         progress("Fusing slices", 0, 4)
         progress("Fusing slices", 4, 4)
@@ -22,7 +25,10 @@ def test_the_bar_shows_stage_and_count_on_stderr(capfd: pytest.CaptureFixture[st
     assert "4/4" in err
 
 
-def test_a_stage_without_a_known_end_is_named(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_stage_without_a_known_end_is_named(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     with ProgressBar() as progress:
         progress("Reading", 0, 0)
         progress("Writing", 0, 0)
@@ -71,3 +77,29 @@ def test_a_request_to_end_that_comes_after_the_last_report_spoils_nothing() -> N
     with ends_in_order(), ProgressBar() as progress:
         progress("Writing", 0, 0)
         signal.raise_signal(signal.SIGTERM)
+
+
+def test_without_a_terminal_there_is_a_line_every_ten_seconds(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("CSAFusionLib.cli.progress_bar.time.monotonic", lambda: clock[0])
+    with ProgressBar() as progress:
+        for done in range(25):
+            progress("Fusing slices", done, 25)
+            clock[0] += 1.0
+        clock[0] += 10.0
+        progress("Writing", 0, 0)
+    assert capfd.readouterr().err.splitlines() == ["Fusing slices 10/25", "Fusing slices 20/25", "Writing..."]
+
+
+def test_a_short_job_without_a_terminal_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    with ProgressBar() as progress:
+        progress("Reading", 0, 0)
+    assert capfd.readouterr().err == ""
+
+
+def test_muted_it_shows_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    with muted(), ProgressBar() as progress:
+        progress("Reading", 0, 0)
+    assert capfd.readouterr().err == ""

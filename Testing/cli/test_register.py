@@ -36,7 +36,7 @@ def _register(folder: Path, *options: str) -> None:
         voxels = np.random.default_rng(0).normal(size=(9, 10, 11)).astype(np.float32)
         sitk.WriteImage(sitk.GetImageFromArray(voxels), str(folder / name))
     files = [str(folder / name) for name in ("fixed.nrrd", "moving.nrrd")]
-    result = CliRunner().invoke(app, ["register", *files, "--transform", str(folder / "t.h5"), *options])
+    result = CliRunner().invoke(app, ["register", *files, "--transform", str(folder / "t.h5"), "--overwrite", *options])
     assert result.exit_code == 0, result.output
 
 

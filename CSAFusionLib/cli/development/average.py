@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from CSAFusionLib.cli.manners import Overwrite
 from CSAFusionLib.cli.outputs import check_extension, check_outputs
 from CSAFusionLib.cli.summary import print_written
 
@@ -18,10 +19,11 @@ def average(
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="The averaged weights (.safetensors).")],
     share: Annotated[float, typer.Option(help="How much of SECOND, from 0 to 1.")] = 0.5,
+    overwrite: Overwrite = False,
 ) -> None:
     """Average the weights of two trainings of one network."""
     check_extension(output, [".safetensors"])
-    check_outputs([output], [first, second])
+    check_outputs([output], [first, second], overwrite=overwrite)
     from CSAFusionLib.weights.averaging import average_weights
     from CSAFusionLib.weights.weights_file import read_weights, save_weights
 

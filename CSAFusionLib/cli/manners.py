@@ -1,0 +1,175 @@
+"""What every command can be asked beside its work: how many threads, how much it says, and where that is kept."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, redirect_stdout
+from dataclasses import dataclass
+from inspect import Parameter, signature
+from pathlib import Path
+from typing import IO, Annotated, Any, get_type_hints
+
+import typer
+
+from CSAFusionLib.cli.outputs import check_extension
+from CSAFusionLib.cli.panels import RUNNING
+from CSAFusionLib.cli.progress_bar import muted
+from CSAFusionLib.cli.user_errors import EXPECTED, sentence_for
+from CSAFusionLib.files.paths import place_of
+from CSAFusionLib.logs import logger_of
+
+_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS")
+_LOG_NAMES = (".log", ".txt")
+
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace outputs that are there already.", rich_help_panel=RUNNING)
+]
+
+
+@dataclass(frozen=True)
+class Manners:
+    """How much a command says."""
+
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Say nothing but what went wrong.", rich_help_panel=RUNNING)
+    ] = False
+    log: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Also add what is said to this file (.log, .txt).", rich_help_panel=RUNNING),
+    ] = None
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Inside the block, keep to what was asked.
+
+        Raises InputError for a log that cannot be written.
+        """
+        with ExitStack() as stack:
+            if self.log is not None:
+                stack.enter_context(_logged(self.log, to_screen=not self.quiet))
+            elif self.quiet:
+                stack.enter_context(redirect_stdout(stack.enter_context(open(os.devnull, "w", encoding="utf-8"))))
+            if self.quiet:
+                stack.enter_context(muted())
+            yield
+
+
+@dataclass(frozen=True)
+class MannersWithThreads(Manners):
+    """How much a command says, and how many threads it takes."""
+
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Take no more than N threads. Default: every core.", rich_help_panel=RUNNING
+        ),
+    ] = None
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Inside the block, keep to what was asked."""
+        with super().kept(), _limited_threads(self.threads):
+            yield
+
+
+def mannered(command: Callable[..., None], manners: type[Manners] = MannersWithThreads) -> Callable[..., None]:
+    """Give a command the options of a class of manners, as a group, and have it keep to them."""
+
+    @functools.wraps(command)
+    def kept(*args: Any, manners: Manners, **kwargs: Any) -> None:
+        with manners.kept():
+            command(*args, **kwargs)
+
+    own = signature(command)
+    added = Parameter("manners", Parameter.KEYWORD_ONLY, annotation=manners)
+    kept.__signature__ = own.replace(parameters=[*own.parameters.values(), added])  # type: ignore[attr-defined]
+    kept.__annotations__ = {**get_type_hints(command, include_extras=True), "manners": manners}
+    return kept
+
+
+@contextmanager
+def _limited_threads(count: int | None) -> Iterator[None]:
+    """Have PyTorch, ITK and what is started take no more threads than these; None limits nothing."""
+    if count is None:
+        yield
+        return
+    import SimpleITK as sitk
+
+    before = {name: os.environ.get(name) for name in _VARIABLES}
+    of_itk = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
+    # PyTorch reads the variables when it is first imported, which no command has done before its work begins.
+    os.environ.update(dict.fromkeys(_VARIABLES, str(count)))
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(count)
+    torch = sys.modules.get("torch")
+    of_torch = None if torch is None else torch.get_num_threads()
+    if torch is not None:
+        torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(of_itk)
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        if torch is not None and of_torch is not None:
+            torch.set_num_threads(of_torch)
+
+
+@contextmanager
+def _logged(file: Path, *, to_screen: bool) -> Iterator[None]:
+    """Add to a file the command, what it says, what this package logs, and the sentence with which it fails."""
+    check_extension(file, _LOG_NAMES)
+    handler = logging.FileHandler(place_of(file), encoding="utf-8", errors="backslashreplace")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    package, log = logging.getLogger("CSAFusionLib"), logger_of("CSAFusionLib.said")
+    level = package.level
+    package.addHandler(handler)
+    package.setLevel(logging.INFO)
+    log.info("command: %s", shlex.join(["csafusion", *sys.argv[1:]]))
+    try:
+        with redirect_stdout(_Copied(sys.stdout if to_screen else None, log)):
+            yield
+    except EXPECTED as error:
+        log.error("%s", sentence_for(error) or repr(error))
+        raise
+    finally:
+        package.removeHandler(handler)
+        package.setLevel(level)
+        handler.close()
+
+
+class _Copied:
+    """A text stream that hands every line to a log too.
+
+    screen: where it all goes besides; None for nowhere.
+    """
+
+    def __init__(self, screen: IO[str] | None, log: logging.Logger) -> None:
+        self._screen = screen
+        self._log = log
+        self._line = ""
+
+    def write(self, text: str) -> int:
+        """Write a text; a line is logged when it ends."""
+        *lines, self._line = (self._line + text).split("\n")
+        for line in lines:
+            self._log.info("%s", line)
+        if self._screen is not None:
+            self._screen.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what waits."""
+        if self._screen is not None:
+            self._screen.flush()
+
+    def isatty(self) -> bool:
+        """Whether it ends on a terminal."""
+        return self._screen is not None and self._screen.isatty()
