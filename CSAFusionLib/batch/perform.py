@@ -20,6 +20,7 @@ from CSAFusionLib.errors import InputError
 if TYPE_CHECKING:
     from CSAFusionLib.fusion.result import FusionResult
     from CSAFusionLib.registration.registration import Registration
+    from CSAFusionLib.volumes.volume import Volume
 
 
 def perform(case: Case, out: Path, command: str) -> Record:
@@ -90,18 +91,18 @@ def _fuse(case: Case) -> FusionResult:
 
     use_executable(case.brainsfit)
     fixed, moving = read_inputs(case.fixed, case.moving, case.volume, orientation=case.orientation)
-    given: dict[str, Any] = {} if case.transform is None else {"registration": _given(case.transform)}
+    given: dict[str, Any] = {} if case.transform is None else {"registration": _given(case, fixed, moving)}
     return fuse(fixed, moving, case.settings, region=case.region, **given)
 
 
-def _given(path: Path) -> Registration:
-    """A transform that the user gave, as an alignment that the check is still to judge."""
-    from CSAFusionLib.registration.methods import Method
-    from CSAFusionLib.registration.registration import Registration
-    from CSAFusionLib.registration.transforms import read_transform
+def _given(case: Case, fixed: Volume, moving: Volume) -> Registration:
+    """The transform that the user gave, with what the assessment says of it."""
+    from CSAFusionLib.cli.transform_options import TransformOptions
+    from CSAFusionLib.registration.given import as_registration
 
-    said = "The alignment is the transform that was given; nothing was registered."
-    return Registration(read_transform(path), Method.NONE, None, 0.0, warnings=(said,))
+    choice = TransformOptions().choice([case.transform] if case.transform else None)
+    assert choice is not None
+    return as_registration(fixed, moving, choice.read(fixed, moving, (case.fixed, case.moving)))
 
 
 def _sidecar(case: Case, inputs: dict[str, Any], result: FusionResult, run: Run) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from CSAFusionLib.batch.defaults import COLUMNS, Defaults
 from CSAFusionLib.batch.names import stem_of
 from CSAFusionLib.batch.summary import NOTHING
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.fusion.settings import FORMER_NAMES
 from CSAFusionLib.volumes.input_path import check_input_path
 
 _NEEDED = ("fixed", "moving")
@@ -65,6 +66,7 @@ def _rows(file: Path) -> list[tuple[int, dict[str, str]]]:
 
 def _header(cells: list[str], file: Path) -> list[str]:
     names = [cell.lower().replace("-", "_").replace(" ", "_") for cell in cells]
+    names = [FORMER_NAMES.get(name, name) for name in names]
     known = (*_NEEDED, "name", *COLUMNS)
     for key in _NEEDED:
         if key not in names:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from CSAFusionLib.cli import options
+from CSAFusionLib.cli.manners import Overwrite
 from CSAFusionLib.cli.outputs import check_extension, check_outputs
 from CSAFusionLib.cli.panels import INPUTS, OUTPUTS, REGISTRATION
 from CSAFusionLib.cli.progress_bar import ProgressBar
@@ -38,6 +39,7 @@ def apply(
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="MOVING on FIXED's grid.", rich_help_panel=OUTPUTS)],
     *,
+    overwrite: Overwrite = False,
     labels: Annotated[
         bool,
         typer.Option("--labels", help="MOVING is a label map: keep its labels as they are.", rich_help_panel=INPUTS),
@@ -62,7 +64,7 @@ def apply(
     choice = about_transform.choice([transform, *(then or [])])
     assert choice is not None
     check_extension(output, VOLUME_EXTENSIONS)
-    check_outputs((output,), (reference, moving, *choice.inputs))
+    check_outputs((output,), (reference, moving, *choice.inputs), overwrite=overwrite)
     with ProgressBar() as progress:
         progress("Reading", 0, 0)
         volumes = reading.read(reference, moving)

@@ -9,7 +9,6 @@ import typer
 from typer.core import TyperCommand
 
 from CSAFusionLib.cli.user_errors import BAD_INPUT
-from CSAFusionLib.fusion.settings import FORMER_NAMES
 from CSAFusionLib.text import printable
 
 INPUTS = "Inputs"
@@ -52,6 +51,9 @@ def _current(word: str) -> str:
     """A word of the command line, an option by its name of today."""
     option, equals, value = word.partition("=")
     former = option.removeprefix("--").replace("-", "_")
+    # Not at import: a process that is too small for the libraries behind it is to be told so in one sentence.
+    from CSAFusionLib.fusion.settings import FORMER_NAMES
+
     if option.startswith("--") and former in FORMER_NAMES:
         return f"--{FORMER_NAMES[former].replace('_', '-')}{equals}{value}"
     return word

@@ -150,14 +150,18 @@ def _batch(folder: Path, out: Path, *words: str, table: str = "pairs.csv") -> su
 
 def run_kills(folder: Path, moments: int, seed: int) -> None:
     """Kill a worker, the command or a scheduler with SIGKILL at random moments, resume, and compare every byte."""
-    expected = _contents(folder / "undisturbed")
-    choice = random.Random(seed)
-    seconds = sum(record.values["run"]["seconds"]["total"] for record in read_records(folder / "undisturbed")) / 2
+    _write_table(folder, "some.csv", [f"good-3-{number}" for number in range(5)] + ["damaged-0", "hopeless-0"])
+    undisturbed, choice = folder / "some-undisturbed", random.Random(seed)
+    shutil.rmtree(undisturbed, ignore_errors=True)
+    started = time.perf_counter()
+    _batch(folder, undisturbed, "--jobs", "2", table="some.csv").wait()
+    seconds, expected = time.perf_counter() - started, _contents(undisturbed)
+    print(f"undisturbed: {seconds:.0f} s, {len(expected)} files", flush=True)
     for number in range(moments):
         what = ("worker", "command", "scheduler")[number % 3]
         out = folder / f"killed-{number}"
         shutil.rmtree(out, ignore_errors=True)
-        moment = choice.uniform(3, 0.7 * seconds)
+        moment = choice.uniform(0.1, 0.9) * seconds
         resumes = _killed(folder, out, what, moment)
         found = _contents(out)
         different = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
@@ -173,23 +177,30 @@ def _killed(folder: Path, out: Path, what: str, moment: float) -> int:
     """Kill something after so many seconds, and give the command again until it ends by itself; returns how often."""
     if what == "scheduler":
         with _cluster(folder) as (address, scheduler):
-            process = _batch(folder, out, "--scheduler", address)
+            process = _batch(folder, out, "--scheduler", address, table="some.csv")
             _wait(process, moment)
             scheduler.kill()
             process.wait()
     else:
-        process = _batch(folder, out, "--jobs", "2")
+        process = _batch(folder, out, "--jobs", "2", table="some.csv")
         _wait(process, moment)
         victims = [process.pid] if what == "command" else _workers_of(process.pid)
         if victims:
             os.kill(victims[-1], signal.SIGKILL)
         process.wait()
     resumes = 0
-    while process.returncode not in (0, 2) or len(_rows(out)) < 40:
-        process = _batch(folder, out, "--jobs", "2")
+    while process.returncode not in (0, 2) or len(_rows(out)) < 7:
+        process = _batch(folder, out, "--jobs", "2", table="some.csv")
         process.wait()
         resumes += 1
     return resumes
+
+
+def _write_table(folder: Path, name: str, cases: list[str]) -> None:
+    """Some of the pairs as a table of their own."""
+    rows = [line.split(",") for line in (folder / "pairs.csv").read_text().splitlines()]
+    with (folder / name).open("w", newline="") as stream:
+        csv.writer(stream).writerows([rows[0], *(row for row in rows if row[0] in cases)])
 
 
 def _wait(process: subprocess.Popen[bytes], seconds: float) -> None:
@@ -281,11 +292,8 @@ def _environment(folder: Path) -> dict[str, str]:
 
 def run_cost(folder: Path) -> None:
     """CPU seconds a case beyond the plain work, wall time of two workers against one, and memory a worker."""
-    rows = [line.split(",") for line in (folder / "pairs.csv").read_text().splitlines()]
-    good = [row for row in rows[1:] if row[0].startswith("good-3")][:6]
     for name, count in (("few.csv", 2), ("many.csv", 6)):
-        with (folder / name).open("w", newline="") as stream:
-            csv.writer(stream).writerows([rows[0], *good[:count]])
+        _write_table(folder, name, [f"good-3-{number}" for number in range(count)])
     plain, peak = _plain(folder)
     print(f"plain work of the same cases: {plain:.2f} CPU-s a case, peak {peak} MiB")
     walls: dict[int, list[float]] = {1: [], 2: []}

@@ -60,7 +60,7 @@ def test_the_inverse_goes_the_other_way_and_two_transforms_follow_each_other(sca
     labels = _voxels(scans / "lesions.nii.gz")
     assert _run(scans, "apply", "shift.tfm", "lesions.nii.gz", *there, "--inverse")[0] == 0
     np.testing.assert_array_equal(_voxels(scans / "out.nii.gz")[..., 1:], labels[..., :-1])
-    assert _run(scans, "apply", "shift.tfm", "lesions.nii.gz", *there, "--then", "shift.tfm")[0] == 0
+    assert _run(scans, "apply", "shift.tfm", "lesions.nii.gz", *there, "--then", "shift.tfm", "--overwrite")[0] == 0
     np.testing.assert_array_equal(_voxels(scans / "out.nii.gz")[..., :-2], labels[..., 2:])
 
 
