@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -12,18 +12,10 @@ import SimpleITK as sitk
 
 from CSAFusionLib.fusion.colouring import Source, brightness, to_pixels
 from CSAFusionLib.fusion.slice_figures import slice_figures
-from CSAFusionLib.fusion.source_pair import PreparedInput, SourcePair
+from CSAFusionLib.fusion.source_pair import SourcePair
 from CSAFusionLib.fusion.weight_maps import within_reach
 from CSAFusionLib.geometry.planes import from_slices, slices_view, to_slices
-from CSAFusionLib.geometry.resampling import (
-    coverage_slices,
-    field_of_view,
-    leaves_voxels_alone,
-    lowest_value,
-    overlap,
-    resample_to_grid,
-)
-from CSAFusionLib.intensity.colour_tables import apply_colour_table
+from CSAFusionLib.geometry.resampling import brought, coverage_slices, field_of_view, lowest_value, resample_to_grid
 from CSAFusionLib.intensity.numeric_range import own_values
 
 
@@ -52,13 +44,12 @@ class AlignedPair:
             InputError: under this transform the volumes do not overlap.
         """
         fixed, moving, plane = sources.fixed.volume, sources.moving.volume, sources.plane
-        inside = field_of_view(moving.image, fixed.image, transform)
-        overlap(fixed, moving, inside)
+        on_grid, inside = brought(fixed, moving, transform)
         reach = coverage_slices(inside, plane)
-        on_grid = _on_grid(moving.image, fixed.image, transform, inside)
+        own, other = slices_view(fixed.image, plane), slices_view(on_grid, plane)
         return cls(
-            fixed=_source(sources.fixed, slices_view(fixed.image, plane)),
-            moving=_source(sources.moving, slices_view(on_grid, plane)),
+            fixed=Source.mapped(own, sources.fixed.mapping, sources.fixed.colour_table),
+            moving=Source.mapped(other, sources.moving.mapping, sources.moving.colour_table),
             reach=reach,
             coverage=reach if region is None else reach * to_slices(region, plane),
         )
@@ -114,35 +105,20 @@ def images_on_demand(sources: SourcePair, transform: sitk.Transform, fused: sitk
     def on_grid() -> sitk.Image:
         return resample_to_grid(moving.image, reference, transform, lowest_value(moving.image), inside())
 
-    def pair() -> tuple[Source, Source]:
-        slices = slices_view(reference, plane), slices_view(on_grid(), plane)
-        return _source(sources.fixed, slices[0]), _source(sources.moving, slices[1])
+    def fixed_source() -> Source:
+        return Source.mapped(slices_view(reference, plane), sources.fixed.mapping, sources.fixed.colour_table)
+
+    def moving_source() -> Source:
+        return Source.mapped(slices_view(on_grid(), plane), sources.moving.mapping, sources.moving.colour_table)
 
     def figures() -> dict[str, list[float]]:
-        fixed_source, moving_source = pair()
-        return slice_figures(brightness(to_slices(fused, plane)), fixed_source.luminance, moving_source.luminance)
+        luminance = fixed_source().luminance, moving_source().luminance
+        return slice_figures(brightness(to_slices(fused, plane)), *luminance)
 
     return {
         "moving_on_grid": lambda: own_values(on_grid(), moving),
-        "fixed_mapped": lambda: from_slices(to_pixels(pair()[0]), reference, plane),
-        "moving_mapped": lambda: from_slices(to_pixels(pair()[1]), reference, plane),
+        "fixed_mapped": lambda: from_slices(to_pixels(fixed_source()), reference, plane),
+        "moving_mapped": lambda: from_slices(to_pixels(moving_source()), reference, plane),
         "field_of_view": inside,
         "figures": figures,
     }
-
-
-def _on_grid(image: sitk.Image, grid: sitk.Image, transform: sitk.Transform, inside: sitk.Image) -> sitk.Image:
-    """The moving image on the fixed grid, as it is where it lies there already: a copy would only take memory."""
-    if leaves_voxels_alone(image, grid, transform):
-        return image
-    return resample_to_grid(image, grid, transform, lowest_value(image), inside)
-
-
-def _source(prepared: PreparedInput, slices: np.ndarray) -> Source:
-    """Slices of an input's own intensities, (S, H, W) or (S, H, W, 3), mapped, and coloured where it has a table."""
-    mapped = Source.from_slices((prepared.mapping(one) for one in slices), len(slices))
-    if prepared.colour_table is None:
-        return mapped
-    uptake, table = mapped.luminance, prepared.colour_table
-    coloured = Source.from_slices((apply_colour_table(one, table) for one in uptake), len(uptake))
-    return replace(coloured, uptake=uptake)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import SimpleITK as sitk
 
-from CSAFusionLib.geometry.planes import slice_spacing
 from CSAFusionLib.intensity.colour import rgb_to_yuv, yuv_to_rgb
 from CSAFusionLib.intensity.colour_tables import apply_colour_table
+from CSAFusionLib.intensity.mapping import IntensityMapping
 
 if TYPE_CHECKING:
     from CSAFusionLib.fusion.aligned_pair import AlignedPair
@@ -58,6 +58,16 @@ class Source:
         return source
 
     @classmethod
+    def mapped(cls, slices: np.ndarray, mapping: IntensityMapping, colour_table: str | None) -> Source:
+        """Map slices of an input's own intensities, (S, H, W) or (S, H, W, 3), and colour them where it has a table."""
+        grey = cls.from_slices((mapping(one) for one in slices), len(slices))
+        if colour_table is None:
+            return grey
+        uptake = grey.luminance
+        coloured = cls.from_slices((apply_colour_table(one, colour_table) for one in uptake), len(uptake))
+        return replace(coloured, uptake=uptake)
+
+    @classmethod
     def _empty(cls, count: int, shape: tuple[int, ...], *, has_colour: bool) -> Source:
         stack = (count, *shape)
         return cls(np.empty(stack, np.float32), np.empty((*stack, 2), np.float32) if has_colour else None)
@@ -99,7 +109,6 @@ def _bound(
     uptake = pair.moving.uptake if moving_is_functional else pair.fixed.uptake
     assert table is not None
     assert uptake is not None
-    pixel = slice_spacing(sources.fixed.volume.image, sources.plane)[1:]
     rgb = np.empty((*fused.shape, 3), np.uint8)
     for index, own in enumerate(fused):
         inside, of_fixed = pair.coverage[index], contribution[index]
@@ -109,7 +118,7 @@ def _bound(
             blend(own, pair.fixed.luminance[index], inside)[None],
             (own * (of_fixed if moving_is_functional else 1 - of_fixed))[None],
             np.ones_like(inside)[None] if moving_is_functional else inside[None],
-            pixel=pixel,
+            pixel=sources.spacing[1:],
             strengths=strengths[::-1] if moving_is_functional else strengths,
         )
         rgb[index] = np.round(bound[0] * 255)

@@ -10,7 +10,7 @@ import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings
-from CSAFusionLib.geometry.planes import Plane, settled_plane
+from CSAFusionLib.geometry.planes import Plane, settled_plane, slice_spacing
 from CSAFusionLib.intensity.display_unit import display_factor, display_unit, in_own_values
 from CSAFusionLib.intensity.mapping import IntensityMapping, find_mapping
 from CSAFusionLib.intensity.modality import Confidence, Guess, Modality, guess
@@ -105,6 +105,11 @@ class SourcePair:
     def modalities(self) -> tuple[Modality, Modality]:
         """The modalities of the fixed and of the moving volume."""
         return self.fixed.modality, self.moving.modality
+
+    @property
+    def spacing(self) -> tuple[float, float, float]:
+        """The sides of a voxel along (slice, row, column) of the slices that are fused, mm."""
+        return slice_spacing(self.fixed.volume.image, self.plane)
 
     @property
     def fixed_is_a(self) -> bool:

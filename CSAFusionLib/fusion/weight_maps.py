@@ -16,7 +16,6 @@ import numpy as np
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.fusion.source_pair import SourcePair
-from CSAFusionLib.geometry.planes import slice_spacing
 from CSAFusionLib.network.configuration import NetworkConfiguration
 from CSAFusionLib.weights.catalogue import choose_weights, load_network
 
@@ -53,8 +52,7 @@ class WeightMaps:
         """
         network, weights = load_network(settings.weights or choose_weights(*sources.in_order(*sources.modalities)))
         strengths = strengths_of(network.configuration, sources.fixed_is_a, settings.balance)
-        spacing = slice_spacing(sources.fixed.volume.image, sources.plane)[0]
-        return cls(network, weights, strengths, neighbour_weights(spacing, settings.through_slice_smoothing))
+        return cls(network, weights, strengths, neighbour_weights(sources.spacing[0], settings.through_slice_smoothing))
 
 
 def neighbour_weights(spacing: float, sigma: float) -> np.ndarray:

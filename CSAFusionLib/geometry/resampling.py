@@ -57,6 +57,21 @@ def leaves_voxels_alone(moving: sitk.Image, reference: sitk.Image, transform: si
     return all(transform.TransformPoint(corner) == corner for corner in corners)
 
 
+def brought(fixed: Volume, moving: Volume, transform: sitk.Transform) -> tuple[sitk.Image, sitk.Image]:
+    """Return the moving image on the fixed grid, and its field of view there as :func:`field_of_view` gives it.
+
+    An image that lies on the grid already is given as it is: a copy would only take memory.
+
+    transform: takes points of the fixed volume to points of the moving volume, LPS mm.
+    Raises InputError where the two do not overlap.
+    """
+    inside = field_of_view(moving.image, fixed.image, transform)
+    overlap(fixed, moving, inside)
+    if leaves_voxels_alone(moving.image, fixed.image, transform):
+        return moving.image, inside
+    return resample_to_grid(moving.image, fixed.image, transform, lowest_value(moving.image), inside), inside
+
+
 def field_of_view(moving: sitk.Image, reference: sitk.Image, transform: sitk.Transform) -> sitk.Image:
     """Mark with 1 (uint8) the reference voxels whose centre lies in the moving field of view, whole voxels counted.
 

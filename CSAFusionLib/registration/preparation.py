@@ -12,6 +12,7 @@ from CSAFusionLib.geometry.grid import centre, points_of, resampled_straight, vo
 from CSAFusionLib.geometry.resampling import coarsen, field_of_view, in_one_order, lowest_value
 from CSAFusionLib.geometry.transform_algebra import identity
 from CSAFusionLib.intensity.colour import rgb_to_yuv
+from CSAFusionLib.intensity.numeric_range import within_float32
 from CSAFusionLib.registration.quality.agreement import agreement
 from CSAFusionLib.volumes.volume import Volume
 
@@ -34,7 +35,7 @@ _MOST_STEPS = 9
 
 
 class PreparedPair:
-    """Two valid volumes as every engine and the quality assessment take them.
+    """Two volumes, valid and within float32, as every engine and the quality assessment take them.
 
     ``fixed`` and ``moving`` are what :func:`prepare` gives, where their headers have them. ``placed`` is the moving
     image put onto the fixed one where the two do not meet, and ``shift``, (3,) mm, takes it back; None where they do.
@@ -42,7 +43,7 @@ class PreparedPair:
 
     def __init__(self, fixed: Volume, moving: Volume) -> None:
         self.names = fixed.name, moving.name
-        self.fixed, self.moving = prepare(fixed), prepare(moving)
+        self.fixed, self.moving = _prepared(fixed), _prepared(moving)
 
     @cached_property
     def _placement(self) -> tuple[sitk.Image, np.ndarray | None]:
@@ -74,9 +75,11 @@ def prepare(volume: Volume) -> sitk.Image:
     It keeps its voxels where they are, but stores them in the order of :func:`in_one_order`; where its axes are sheared
     it is on a straight grid that holds them: not every engine follows a shear, and a transform in mm is the same for
     both.
-
-    volume: valid, and within what float32 holds apart (:func:`CSAFusionLib.intensity.numeric_range.within_float32`).
     """
+    return _prepared(within_float32(volume))
+
+
+def _prepared(volume: Volume) -> sitk.Image:
     image = _luminance(volume.image) if volume.is_colour else sitk.Cast(volume.image, sitk.sitkFloat32)
     image = in_one_order(resampled_straight(image, lowest_value(image)))
     low, high = np.quantile(sitk.GetArrayFromImage(coarsen(image, 3 * min(image.GetSpacing()))), _KEPT_QUANTILES)

@@ -19,7 +19,6 @@ from slicer.i18n import tr as _
 
 from CSAFusionLib.errors import RegistrationError
 from CSAFusionLib.geometry.grid import ijk_to_ras
-from CSAFusionLib.intensity.numeric_range import within_float32
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.preparation import pad_slab, prepare
 from CSAFusionLib.registration.registration import Registration
@@ -168,7 +167,7 @@ class SlicerEngine(ABC):
 
 def _prepare(fixed: Volume, moving: Volume) -> tuple[sitk.Image, sitk.Image]:
     """What the program registers. Takes up to a second, so that it is done beside Slicer's main thread."""
-    prepared = prepare(within_float32(fixed)), prepare(within_float32(moving))
+    prepared = prepare(fixed), prepare(moving)
     return prepared[0], pad_slab(*prepared)
 
 
