@@ -11,11 +11,12 @@ import signal
 import subprocess
 import sys
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
+from CSAFusionLib.files.temporary import OwnedFolder
 from CSAFusionLib.stopping import undisturbed
 
 GROUP: dict[str, Any] = {
@@ -92,6 +93,15 @@ class ChildProcess:
             self._process.wait(seconds)
         return self.poll() is not None
 
+    def follow(self, on_wait: Callable[[], None], every: float = 0.05) -> None:
+        """Wait for its end; what ``on_wait``, called every so many seconds, raises ends it and is raised here."""
+        try:
+            on_wait()
+            while not self.wait(every):
+                on_wait()
+        finally:
+            self.end()
+
     def end(self, seconds: float = 0.0) -> None:
         """End it with all it started; returns when it has ended.
 
@@ -108,6 +118,45 @@ class ChildProcess:
         if watchman is not None:
             watchman.kill()
             watchman.communicate()
+
+
+class ModuleProcess(ChildProcess):
+    """A module of this package in a child process, which begins in a temporary folder of its own.
+
+    Args:
+        module, arguments, python: as :func:`module_command` takes them.
+        files: the folder, where it holds something already; a new one when None.
+        paths: as :func:`module_variables` takes them.
+        options: as of :class:`ChildProcess`.
+
+    Raises OSError where it cannot be started; a folder of its own is removed then.
+    """
+
+    def __init__(
+        self,
+        module: str,
+        *arguments: str,
+        python: str | None = None,
+        files: OwnedFolder | None = None,
+        paths: Iterable[str] = (),
+        **options: Any,
+    ) -> None:
+        self.files = OwnedFolder() if files is None else files
+        command, variables = module_command(module, *arguments, python=python), module_variables(paths)
+        try:
+            super().__init__(command, self.files.path, variables=variables, **options)
+        except OSError:
+            # Windows removes no folder in which whoever gave it may hold a file open.
+            if files is None:
+                self.files.remove()
+            raise
+
+    def dismiss(self) -> None:
+        """End it with all it started, and remove its folder."""
+        self.end()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+        self.files.remove()
 
 
 def module_command(module: str, *arguments: str, python: str | None = None) -> list[str]:

@@ -6,13 +6,21 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from CSAFusionLib import processes
-from CSAFusionLib.processes import ChildProcess, find_program, interpreter, module_command, module_variables
+from CSAFusionLib.processes import (
+    ChildProcess,
+    ModuleProcess,
+    find_program,
+    interpreter,
+    module_command,
+    module_variables,
+)
 
 PARENT = """
 import signal, subprocess, sys, time
@@ -115,3 +123,30 @@ def test_a_child_is_none_of_a_closed_terminal_s(tmp_path: Path) -> None:
     assert os.getsid(process.pid) == process.pid != os.getsid(0)
     process.end()
     assert process.returncode == -signal.SIGKILL
+
+
+def test_what_is_raised_while_waiting_ends_the_process(tmp_path: Path) -> None:
+    process = ChildProcess([sys.executable, "-c", "import time; time.sleep(60)"], tmp_path)
+
+    def cancel() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        process.follow(cancel)
+    assert process.returncode not in (None, 0)
+
+
+def test_the_folder_of_a_module_goes_when_it_is_dismissed() -> None:
+    process = ModuleProcess("CSAFusionLib.worker.events", stdout=subprocess.PIPE)
+    folder = process.files.path
+    process.follow(lambda: None)
+    assert folder.is_dir()
+    process.dismiss()
+    assert process.returncode == 0 and not folder.exists()
+
+
+def test_a_module_that_cannot_be_started_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(OSError, match="No such file|cannot find"):
+        ModuleProcess("CSAFusionLib.worker.events", python=str(tmp_path / "no_python"))
+    assert not any(tmp_path.iterdir())

@@ -9,8 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from CSAFusionLib.files.temporary import OwnedFolder
-from CSAFusionLib.processes import ChildProcess, module_command, module_variables
+from CSAFusionLib.processes import ModuleProcess
 
 SECONDS = 30.0
 """What reading may take; a displacement field of 500 MiB takes a few seconds."""
@@ -21,21 +20,17 @@ def can_be_read(path: Path, seconds: float = SECONDS) -> bool:
 
     Raises OSError where no process can be started.
     """
-    folder = OwnedFolder()
+    child = ModuleProcess(
+        "CSAFusionLib.registration.transform_guard",
+        str(path.absolute()),
+        paths=sys.path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
-        child = ChildProcess(
-            module_command("CSAFusionLib.registration.transform_guard", str(path.absolute())),
-            folder.path,
-            variables=module_variables(sys.path),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            return child.wait(seconds) and child.returncode == 0
-        finally:
-            child.end()
+        return child.wait(seconds) and child.returncode == 0
     finally:
-        folder.remove()
+        child.dismiss()
 
 
 def _read(path: str) -> int:

@@ -7,8 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from typing import Any
 
-from CSAFusionLib.files.temporary import OwnedFolder
-from CSAFusionLib.processes import ChildProcess, module_command, module_variables
+from CSAFusionLib.processes import ModuleProcess
 
 
 @dataclass(frozen=True)
@@ -33,25 +32,17 @@ class DeviceQuestion:
 
     def __init__(self, python: str | None = None) -> None:
         self._python = python
-        self._process: ChildProcess | None = None
-        self._folder: OwnedFolder | None = None
+        self._process: ModuleProcess | None = None
 
     def start(self) -> None:
         """Ask. Raises OSError where no process can be started."""
-        folder = OwnedFolder()
-        try:
-            self._process = ChildProcess(
-                module_command("CSAFusionLib.worker.devices", python=self._python),
-                folder.path,
-                variables=module_variables(),
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                encoding="utf-8",
-            )
-        except OSError:
-            folder.remove()
-            raise
-        self._folder = folder
+        self._process = ModuleProcess(
+            "CSAFusionLib.worker.devices",
+            python=self._python,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            encoding="utf-8",
+        )
 
     @property
     def is_open(self) -> bool:
@@ -70,11 +61,9 @@ class DeviceQuestion:
 
     def end(self) -> None:
         """Do without the answer."""
-        if self._process is not None and self._folder is not None:
-            self._process.end()
-            self._process.stdout.close()
-            self._folder.remove()
-            self._process = self._folder = None
+        if self._process is not None:
+            self._process.dismiss()
+            self._process = None
 
 
 def find_devices() -> dict[str, Any]:

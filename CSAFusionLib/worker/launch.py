@@ -13,7 +13,7 @@ from typing import IO
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.temporary import OwnedFolder
-from CSAFusionLib.processes import ChildProcess, module_command, module_variables
+from CSAFusionLib.processes import ModuleProcess
 from CSAFusionLib.worker.events import CancelledEvent, ErrorEvent, Event, ProgressEvent, ResultEvent
 from CSAFusionLib.worker.job import Job, load_result, save_job
 
@@ -50,20 +50,20 @@ class WorkerProcess:
         try:
             files = OwnedFolder()
             save_job(self._job, files.path)
-            process = self._start(files.path)
+            process = self._start(files)
         except (OSError, RuntimeError) as error:
             if files is not None:
                 files.remove()
             raise InputError(
                 f"The fusion process could not be started ({error}); check the free disk space."
             ) from error
-        self._child = _Child(process, files)
+        self._child = _Child(process)
 
-    def _start(self, folder: Path) -> ChildProcess:
-        command = module_command("CSAFusionLib.worker.main", str(folder), self._task, python=self._python)
-        with open(_log_of(folder), "w", encoding="utf-8") as log:
-            return ChildProcess(
-                command, folder, variables=module_variables(), stdout=subprocess.PIPE, stderr=log, encoding="utf-8"
+    def _start(self, files: OwnedFolder) -> ModuleProcess:
+        arguments = "CSAFusionLib.worker.main", str(files.path), self._task
+        with open(_log_of(files.path), "w", encoding="utf-8") as log:
+            return ModuleProcess(
+                *arguments, python=self._python, files=files, stdout=subprocess.PIPE, stderr=log, encoding="utf-8"
             )
 
     def poll(self) -> list[Event]:
@@ -97,9 +97,9 @@ class WorkerProcess:
 class _Child:
     """A started process with its files and the thread that listens to it."""
 
-    def __init__(self, process: ChildProcess, files: OwnedFolder) -> None:
+    def __init__(self, process: ModuleProcess) -> None:
         self._process = process
-        self._files = files
+        self._files = process.files
         self._lines: SimpleQueue[str] = SimpleQueue()
         self._listener = threading.Thread(target=_listen, args=(process.stdout, self._lines), daemon=True)
         self._listener.start()

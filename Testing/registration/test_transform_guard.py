@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import SimpleITK as sitk
 
-from CSAFusionLib.registration import transform_guard
+from CSAFusionLib import processes
 from CSAFusionLib.registration.transform_guard import can_be_read
 
 
@@ -25,7 +25,7 @@ def test_a_transform_can_be_read_and_text_that_is_none_cannot(tmp_path: Path, mo
 def test_a_reader_that_crashes_or_hangs_takes_nothing_with_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str
 ) -> None:
-    monkeypatch.setattr(transform_guard, "module_command", lambda *_: [sys.executable, "-c", program])
+    monkeypatch.setattr(processes, "module_command", lambda *_, **__: [sys.executable, "-c", program])
     monkeypatch.setenv("PYTHONFAULTHANDLER", "")
     started = time.monotonic()
     assert not can_be_read(tmp_path / "a.tfm", seconds=1.0)

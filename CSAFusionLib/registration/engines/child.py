@@ -23,7 +23,6 @@ from CSAFusionLib.processes import ChildProcess, module_command, module_variable
 from CSAFusionLib.stopping import ends_in_order
 from CSAFusionLib.volumes.writing import volume_writer
 
-_POLL_SECONDS = 0.05
 _CHUNK = 2**20
 
 
@@ -134,19 +133,10 @@ def run_child(
             child = ChildProcess(command, folder, variables=variables, stdout=output, stderr=errors)
         except OSError as error:
             raise RegistrationError(f"{program} could not be started ({error}); try the method 'sitk'.") from error
-        _follow(child, on_wait)
+        child.follow(on_wait)
     if child.returncode != 0:
         words = _last_line(complained) or _last_line(printed) or f"exit code {child.returncode}"
         raise RegistrationError(f"{program} could not register the two volumes ({words}); try the method 'sitk'.")
-
-
-def _follow(child: ChildProcess, on_wait: Callable[[], None]) -> None:
-    try:
-        on_wait()
-        while not child.wait(_POLL_SECONDS):
-            on_wait()
-    finally:
-        child.end()
 
 
 def _last_line(log: Path) -> str:
