@@ -13,6 +13,7 @@ from CSAFusionLib.evaluation.clinical.flicker import flicker_table
 from CSAFusionLib.evaluation.compared_methods import ComparedMethod, by_method
 from CSAFusionLib.evaluation.lesion_table import measure_lesions
 from CSAFusionLib.evaluation.limit import OBJECTIVES, attainable
+from CSAFusionLib.evaluation.observer_table import observe
 from CSAFusionLib.evaluation.statistics import compare
 from CSAFusionLib.evaluation.summaries import average_by_patient, rank, summarise
 from CSAFusionLib.evaluation.table import FusedPictures, fuse_all, measure_all
@@ -32,6 +33,7 @@ class Comparison:
     lesions: pd.DataFrame | None = None
     flicker: pd.DataFrame | None = None
     limits: pd.DataFrame | None = None
+    observer: pd.DataFrame | None = None
 
     @cached_property
     def by_patient(self) -> pd.DataFrame:
@@ -100,6 +102,24 @@ def add_clinical_tests(
     methods = {method.name: method.volume_for for method in compared if method.volume_for is not None}
     flicker = flicker_table(methods, kinds, dataset, registered=registered, progress=progress)
     return replace(add_lesions(comparison, compared, progress), flicker=flicker)
+
+
+def add_observer(
+    comparison: Comparison,
+    compared: Sequence[ComparedMethod],
+    training: Sequence[ImagePair],
+    progress: Progress = silent,
+) -> Comparison:
+    """Return the comparison with what the model observer sees; saved results have none.
+
+    Args:
+        training: pairs of other patients, on which the observer is trained.
+
+    Raises:
+        Cancelled: from ``progress``.
+    """
+    methods = {method.name: method.method_for for method in compared if method.method_for is not None}
+    return replace(comparison, observer=observe(methods, training, comparison.pairs, progress))
 
 
 def add_limits(comparison: Comparison, progress: Progress = silent) -> Comparison:

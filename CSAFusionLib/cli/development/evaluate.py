@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from CSAFusionLib.evaluation.compared_methods import ComparedMethod
     from CSAFusionLib.training.pairs import ImagePair, Split
 
+_TRAINS_OBSERVER = 40
 _PACKAGES = ("jinja2", "matplotlib", "pandas", "pywt", "scipy", "skimage", "statsmodels")
 
 Output = Annotated[
@@ -51,6 +52,15 @@ Limit = Annotated[
     bool, typer.Option("--limit", help="Find what is attainable at all by optimising pixels; it takes a minute a pair.")
 ]
 
+ModelObserver = Annotated[
+    bool,
+    typer.Option(
+        "--observer",
+        help="Ask a model observer which lesions it sees in sources and fused images; some ten minutes a kind. It is "
+        f"trained on {_TRAINS_OBSERVER} pairs of the other patients.",
+    ),
+]
+
 
 def evaluate(
     data: options.Data,
@@ -64,13 +74,14 @@ def evaluate(
     results: Results = None,
     clinical: Clinical = True,
     limit: Limit = False,
+    observer: ModelObserver = False,
     device: NetworkDevice = "auto",
     registered: options.Registered = options.REGISTERED,
 ) -> None:
     """Compare fusion methods on pairs of images, and print tables as Markdown."""
     check_packages()
     from CSAFusionLib.evaluation.compared_methods import BUNDLED, check_names
-    from CSAFusionLib.evaluation.comparison import add_clinical_tests, add_limits, compare_methods
+    from CSAFusionLib.evaluation.comparison import add_clinical_tests, add_limits, add_observer, compare_methods
     from CSAFusionLib.evaluation.report.files import report_files
     from CSAFusionLib.evaluation.report.markdown import to_markdown
     from CSAFusionLib.evaluation.report.tables import tables_of
@@ -93,6 +104,11 @@ def evaluate(
             comparison = add_clinical_tests(comparison, compared, described, registered=registered, progress=progress)
         if limit:
             comparison = add_limits(comparison, progress)
+        if observer:
+            others = read_pairs(
+                described, chosen_kinds, "train" if part == "val" else "val", registered=registered, progress=progress
+            )
+            comparison = add_observer(comparison, compared, evenly_spaced(others, _TRAINS_OBSERVER), progress)
         about = _about(chosen, part, compared)
         summary = to_markdown(tables_of(comparison), about, comparison.ours)
         if output is not None:

@@ -69,6 +69,20 @@ def front_to_back_drift(a: np.ndarray, b: np.ndarray, fused: np.ndarray) -> floa
     return float(np.average(np.ptp(means, axis=1), weights=count[counted].sum(axis=1)))
 
 
+def consistency(a: np.ndarray, b: np.ndarray, fused: np.ndarray) -> dict[str, float]:
+    """Return ``inconsistency`` and ``drift``, as the functions above measure them, and ``turn to A`` and ``turn to B``.
+
+    The last two are the range of :func:`similarity_by_slice` with each source.
+    """
+    head = head_of(a, b)
+    return {
+        "inconsistency": tissue_inconsistency(a, b, fused),
+        "drift": front_to_back_drift(a, b, fused),
+        "turn to A": float(np.ptp(similarity_by_slice(fused, a, head))),
+        "turn to B": float(np.ptp(similarity_by_slice(fused, b, head))),
+    }
+
+
 def quarter_means(fused: np.ndarray, region: np.ndarray) -> list[float]:
     """Return the mean fused value of a region (S, H, W) in each of its quarters, from front to back."""
     quarter = _quarters(region)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from CSAFusionLib.evaluation.clinical.consistency import tissue_inconsistency
+from CSAFusionLib.evaluation.clinical.consistency import consistency
 from CSAFusionLib.evaluation.clinical.head import find_head
 from CSAFusionLib.evaluation.clinical.slabs import read_slabs
 from CSAFusionLib.evaluation.methods import VolumeMethod
@@ -56,7 +56,7 @@ def flicker_table(
     progress: Progress = silent,
 ) -> pd.DataFrame:
     """Return a row for each volume and method: the volume's kind and name, the method, both its indices
-    of flicker, and its tissue inconsistency.
+    of flicker, and how consistent tissue is.
 
     Args:
         methods: by name, what fuses volumes of a kind.
@@ -81,7 +81,7 @@ def flicker_table(
                     "method": name,
                     "flicker": flicker_index(slab.a, slab.b, fused),
                     "flicker for detail": flicker_for_detail(slab.a, slab.b, fused),
-                    "inconsistency": tissue_inconsistency(slab.a, slab.b, fused),
+                    **consistency(slab.a, slab.b, fused),
                 }
             )
     progress("Fusing volumes", len(rows), len(rows))

@@ -57,13 +57,18 @@ def place_lesions(source: np.ndarray, sign: int) -> list[Lesion]:
         sign: 1 for bright lesions, -1 for dark ones; they get different sizes at the same place.
     """
     lesions = []
-    for index, (row, column) in enumerate(_places(source)):
+    for index, (row, column) in enumerate(lesion_places(find_head(source))):
         diameter = DIAMETERS[(index + (sign < 0)) % len(DIAMETERS)]
-        touched = Lesion(row, column, diameter, 0).around(source)[_profile(diameter) > 0]
-        room = float(1 - touched.max() if sign > 0 else touched.min())
+        room = room_for(source, row, column, diameter)[sign > 0]
         if room >= _LEAST_CONTRAST:
             lesions.append(Lesion(row, column, diameter, sign * min(room, _CONTRAST)))
     return lesions
+
+
+def room_for(source: np.ndarray, row: int, column: int, diameter: int) -> tuple[float, float]:
+    """Return by how much all pixels of a lesion can get darker, and brighter, without being clipped."""
+    touched = Lesion(row, column, diameter, 0).around(source)[_profile(diameter) > 0]
+    return float(touched.min()), float(1 - touched.max())
 
 
 def insert(lesions: Sequence[Lesion], source: np.ndarray) -> np.ndarray:
@@ -74,14 +79,13 @@ def insert(lesions: Sequence[Lesion], source: np.ndarray) -> np.ndarray:
     return marked
 
 
-def _places(source: np.ndarray) -> list[tuple[int, int]]:
-    """Return the points of a grid through the head's centre that are farther inside the head than a lesion reaches."""
-    head = find_head(source)
+def lesion_places(head: np.ndarray) -> list[tuple[int, int]]:
+    """Return the points of a grid through a head's centre, (H, W), that are farther inside than lesions reach."""
     if not head.any():
         return []
     depth = ndimage.distance_transform_edt(np.pad(head, 1))[1:-1, 1:-1]
     row, column = (int(centre) for centre in ndimage.center_of_mass(head))
-    grid = np.zeros(source.shape, bool)
+    grid = np.zeros(head.shape, bool)
     grid[row % _SPACING :: _SPACING, column % _SPACING :: _SPACING] = True
     rows, columns = np.nonzero(grid & (depth > _REACH))
     return list(zip(rows.tolist(), columns.tolist(), strict=True))

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import pandas as pd
 
+from CSAFusionLib.evaluation.bootstrap import too_few_patients
+from CSAFusionLib.evaluation.clinical.lesion_kinds import LESION_KINDS
+from CSAFusionLib.evaluation.clinical.observer import DISPLAY_NOISE, INTERNAL_NOISE
 from CSAFusionLib.evaluation.comparison import Comparison
 from CSAFusionLib.evaluation.lesion_table import summarise_lesions
 from CSAFusionLib.evaluation.limit import OBJECTIVES
+from CSAFusionLib.evaluation.observer_table import summarise_observer
 from CSAFusionLib.evaluation.report.layout import Table
 from CSAFusionLib.evaluation.summaries import average_by_patient, share_of_limit, summarise
 from CSAFusionLib.metrics.measure import INDICATORS
@@ -25,6 +29,8 @@ def tables_of(comparison: Comparison) -> list[Table]:
     tables.append(_artefacts(comparison))
     if comparison.flicker is not None:
         tables += [_flicker(comparison.flicker), _consistency(comparison.flicker)]
+    if comparison.observer is not None and not comparison.observer.empty:
+        tables.append(_observer(comparison.observer))
     if comparison.limits is not None:
         tables += _limits(comparison.summary, summarise(average_by_patient(comparison.limits)))
     return [*tables, _further(comparison), _patients(comparison)]
@@ -96,9 +102,10 @@ def _lesions(lesions: pd.DataFrame) -> Table:
     rows = summarise_lesions(lesions)
     return Table(
         "Lesion retention",
-        "Discs of known contrast, brighter or darker, of 6, 10 and 16 pixels are put into one source. Retention is the "
-        "contrast-to-noise ratio in the fused image over that in the source: 1 when nothing is lost, 0 when the lesion "
-        "is gone. Mean and worst decile over all lesions, for those in A and those in B.",
+        "Discs of known contrast, brighter or darker, of 6, 10 and 16 pixels are put into one source, or into both "
+        "with the same sign or with opposite signs. Retention is the contrast-to-noise ratio in the fused image over "
+        "that in the source, or in the better one: 1 when nothing is lost, 0 when the lesion is gone. Mean and worst "
+        "decile.",
         rows,
         dict.fromkeys(rows.columns.drop(["kind", "method"]), "highest"),
     )
@@ -137,11 +144,39 @@ def _consistency(volumes: pd.DataFrame) -> Table:
     return Table(
         "Tissue consistency",
         "How far fused values of voxels with the same two source values lie apart, in grey values of 255 (root mean "
-        "square), over a whole volume: where it is large, the same tissue looks different from place to place. The "
-        "mean and the largest over volumes.",
-        volumes.groupby(["kind", "method"], sort=False)["inconsistency"].agg(["mean", "max"]).reset_index(),
-        {"mean": "lowest", "max": "lowest"},
-        decimals=1,
+        "square), over a whole volume: where it is large, the same tissue looks different from place to place. Drift: "
+        "how far their means lie apart between the quarters of the head from front to back. Turn: by how much the SSIM "
+        "with a source differs between slices that are more than half head, the largest over volumes.",
+        _mean_and_worst(volumes),
+        dict.fromkeys(("mean", "largest", "drift", "largest drift"), "lowest"),
+        decimals=2,
+    )
+
+
+def _mean_and_worst(volumes: pd.DataFrame) -> pd.DataFrame:
+    groups = volumes.groupby(["kind", "method"], sort=False)
+    columns = {
+        "mean": groups["inconsistency"].mean(),
+        "largest": groups["inconsistency"].max(),
+        "drift": groups["drift"].mean(),
+        "largest drift": groups["drift"].max(),
+        "turn to A": groups["turn to A"].max(),
+        "turn to B": groups["turn to B"].max(),
+    }
+    return pd.DataFrame(columns).reset_index()
+
+
+def _observer(ratings: pd.DataFrame) -> Table:
+    rows = summarise_observer(ratings)
+    return Table(
+        "Model observer",
+        "The area under the ROC curve of a channelised Hotelling observer (six Laguerre-Gauss channels; its own noise "
+        f"has {INTERNAL_NOISE:g} of the variance of the backgrounds, and {255 * DISPLAY_NOISE:.0f} grey values of a "
+        "pixel are not seen) that looks for lesions in A only, in B only, in both with one sign, and dark in A but "
+        "bright in B; discs of 6, 10 and 16 pixels with contrasts of .08 and .16, put into real slices. It is trained "
+        f"on other slices than it is tested on. 0.5 is guessing. {too_few_patients(ratings)}",
+        rows,
+        dict.fromkeys(LESION_KINDS, "highest"),
     )
 
 

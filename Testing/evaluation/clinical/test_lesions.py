@@ -5,6 +5,7 @@ import pytest
 from scipy import ndimage
 
 from CSAFusionLib.evaluation.clinical.lesions import LesionRetention, lesion_retention, summarise_retention
+from CSAFusionLib.evaluation.clinical.synthetic_lesions import Lesion
 from CSAFusionLib.evaluation.methods import FusionMethod
 from CSAFusionLib.evaluation.methods.laplacian_pyramid import laplacian_pyramid
 
@@ -44,8 +45,29 @@ def test_the_average_keeps_half_or_less_where_the_other_source_is_rougher() -> N
 
 
 def test_contrast_is_counted_apart_from_noise() -> None:
-    kept = [lesion.contrast for lesion in lesion_retention(average, SMOOTH, ROUGH)]
-    assert kept == pytest.approx([0.5] * len(kept), abs=1e-4)
+    found = lesion_retention(average, SMOOTH, ROUGH)
+    for source, expected in {"A": 0.5, "B": 0.5, "same": 1, "opposite": 0}.items():
+        kept = [lesion.contrast for lesion in found if lesion.source == source]
+        assert kept == pytest.approx([expected] * len(kept), abs=1e-4)
+        assert kept
+
+
+def test_a_lesion_of_both_is_held_against_the_source_that_shows_it_better() -> None:
+    found = lesion_retention(lambda a, b: b, SMOOTH, ROUGH)
+    noise = [[lesion.ring(image).std() for image in (SMOOTH, ROUGH)] for lesion in map(as_lesion, found)]
+    for lesion, (of_smooth, of_rough) in zip(found, noise, strict=True):
+        if lesion.source in ("same", "opposite"):
+            assert lesion.retention == pytest.approx(of_smooth / of_rough, rel=1e-3)
+
+
+def as_lesion(found: LesionRetention) -> Lesion:
+    return Lesion(found.row, found.column, found.diameter, 0)
+
+
+def test_a_lesion_of_opposite_signs_stands_out_whichever_sign_it_takes() -> None:
+    found = lesion_retention(lambda a, b: (2 * b + a) / 3, ROUGH, ROUGH[::-1])
+    kept = [lesion.retention for lesion in found if lesion.source == "opposite"]
+    assert kept and min(kept) > 0
 
 
 def test_the_maximum_loses_dark_lesions_under_bright_tissue_and_keeps_bright_ones_over_dark() -> None:
@@ -89,11 +111,13 @@ def test_lesions_do_not_matter_to_each_other(monkeypatch: pytest.MonkeyPatch) ->
     }
     place_all = lesions.place_lesions
     monkeypatch.setattr(lesions, "place_lesions", lambda source, sign: place_all(source, sign)[-1:])
+    place_one = lesions.places_for_all_kinds
+    monkeypatch.setattr(lesions, "places_for_all_kinds", lambda a, b, contrast: place_one(a, b, contrast)[-1:])
     for alone in lesion_retention(laplacian_pyramid, SMOOTH, ROUGH):
         assert together[alone.source, alone.sign, alone.row].retention == pytest.approx(alone.retention, abs=0.05)
 
 
-def test_a_pair_takes_five_fusions_of_single_precision_images() -> None:
+def test_a_pair_takes_seven_fusions_of_single_precision_images() -> None:
     calls = []
 
     def fuse(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -101,7 +125,7 @@ def test_a_pair_takes_five_fusions_of_single_precision_images() -> None:
         return a
 
     lesion_retention(fuse, SMOOTH, ROUGH)
-    assert calls == [(np.float32, np.float32)] * 5
+    assert calls == [(np.float32, np.float32)] * 7
 
 
 def test_a_source_without_a_head_has_no_lesions_and_needs_no_fusion_for_them() -> None:

@@ -65,6 +65,9 @@ def _flicker() -> pd.DataFrame:
             "flicker": index,
             "flicker for detail": 1.0,
             "inconsistency": 10 * index,
+            "drift": 5 * index,
+            "turn to A": index / 10,
+            "turn to B": index / 20,
         }
         for volume, indices in {"ms": (0.6, 0.7, 0.8), "stroke": (0.5, 0.9, 0.4)}.items()
         for method, index in zip(METHODS, indices, strict=True)

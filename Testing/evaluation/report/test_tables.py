@@ -2,8 +2,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+import pandas as pd
 import pytest
 
+from CSAFusionLib.evaluation.clinical.lesion_kinds import LESION_KINDS
 from CSAFusionLib.evaluation.comparison import Comparison
 from CSAFusionLib.evaluation.report.layout import Table
 from CSAFusionLib.evaluation.report.tables import tables_of
@@ -76,8 +79,8 @@ def test_without_the_average_flicker_is_told_alone(comparison: Comparison) -> No
 
 
 def test_tissue_consistency_is_told_as_mean_and_largest_over_volumes(tables: dict[str, Table]) -> None:
-    assert column(tables["Tissue consistency"], "mean", "T1-T2")["maximum"] == "8.0"
-    assert column(tables["Tissue consistency"], "max", "T1-T2")["maximum"] == "9.0"
+    assert column(tables["Tissue consistency"], "mean", "T1-T2")["maximum"] == "8.00"
+    assert column(tables["Tissue consistency"], "largest", "T1-T2")["maximum"] == "9.00"
 
 
 def test_methods_are_held_against_the_limit(tables: dict[str, Table]) -> None:
@@ -85,3 +88,27 @@ def test_methods_are_held_against_the_limit(tables: dict[str, Table]) -> None:
     assert shares["ours"] == "50.0"
     assert float(shares["average"]) < float(shares["maximum"]) < 50
     assert list(column(tables["The attainable limit"], "VIF")) == ["SSIM sum", "EPI sum", "VIF", "balanced"]
+
+
+def test_what_the_observer_sees_is_told_with_a_warning_where_patients_are_few(comparison: Comparison) -> None:
+    random = np.random.default_rng(0)
+    ratings = pd.DataFrame(
+        {
+            "kind": "CT-MRI",
+            "method": method,
+            "lesion": lesion,
+            "diameter": 6,
+            "contrast": 0.1,
+            "patient": "33",
+            "pair": str(place),
+            "absent": random.normal(),
+            "present": random.normal() + 9,
+        }
+        for method in ("A", "ours")
+        for lesion in LESION_KINDS
+        for place in range(8)
+    )
+    (table,) = (t for t in tables_of(replace(comparison, observer=ratings)) if t.title == "Model observer")
+    assert column(table, "same sign") == {"A": "1.000", "ours": "1.000"}
+    assert table.rows["same sign, 95 %"].tolist() == ["1.00 to 1.00"] * 2
+    assert "Too few patients to say what holds for others (1 of CT-MRI;" in table.note
