@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -14,6 +15,7 @@ from CSAFusionLib.geometry.planes import Plane, settled_plane, slice_spacing
 from CSAFusionLib.intensity.display_unit import display_factor, display_unit, in_own_values
 from CSAFusionLib.intensity.mapping import IntensityMapping, find_mapping
 from CSAFusionLib.intensity.modality import Confidence, Guess, Modality, guess
+from CSAFusionLib.intensity.mr_weighting import is_t2_beside, quartile_skewness
 from CSAFusionLib.intensity.numeric_range import within_float32
 from CSAFusionLib.intensity.windows import Window
 from CSAFusionLib.volumes.checking import notes_of
@@ -23,12 +25,12 @@ T = TypeVar("T")
 
 _ONE_GREY = 1 / 256
 
-# The order of training: A is the functional volume where there is one, else the CT; B shows the anatomy.
+# The order of training: A is the functional volume where there is one, else the CT, else the T1; B the anatomy.
 _RANK = {Modality.PET: 0, Modality.SPECT: 0, Modality.CT: 1, Modality.MR: 2}
 
 
 def fixed_is_a(fixed: Modality, moving: Modality) -> bool:
-    """Whether the fixed volume goes to the network's channel A; of two alike, the fixed one does."""
+    """Whether the fixed volume goes to the network's channel A by its modality; of two alike, the fixed one does."""
     return _RANK[fixed] <= _RANK[moving]
 
 
@@ -79,6 +81,8 @@ class SourcePair:
     fixed: PreparedInput
     moving: PreparedInput
     plane: Plane
+    fixed_is_t2: bool = False
+    """Of two MR volumes, whether the fixed one shows fluid bright and the moving one dark."""
 
     @classmethod
     def settle(cls, fixed: Volume, moving: Volume, settings: FusionSettings) -> SourcePair:
@@ -99,6 +103,9 @@ class SourcePair:
                 f"taken as {pair.fixed.modality.name} and '{moving.name}' as {pair.moving.modality.name}; set the "
                 "modality."
             )
+        if pair.modalities == (Modality.MR, Modality.MR):
+            skewness = (quartile_skewness(map(one.mapping, _slabs(one.volume))) for one in (pair.fixed, pair.moving))
+            return replace(pair, fixed_is_t2=is_t2_beside(*skewness))
         return pair
 
     @property
@@ -114,7 +121,7 @@ class SourcePair:
     @property
     def fixed_is_a(self) -> bool:
         """Whether the fixed volume goes to the network's channel A."""
-        return fixed_is_a(*self.modalities)
+        return fixed_is_a(*self.modalities) and not self.fixed_is_t2
 
     @property
     def has_colour_table(self) -> bool:
@@ -133,6 +140,11 @@ class SourcePair:
         """What the user must know of how the volumes were read, and of how they were mapped."""
         mapped = [prepared.mapping.note for prepared in (self.fixed, self.moving) if prepared.mapping.note]
         return notes_of(self.fixed.volume, self.moving.volume), mapped
+
+
+def _slabs(volume: Volume) -> Iterator[np.ndarray]:
+    """The voxels of a volume, one slab after the other: its whole mapped copy would not fit beside the rest."""
+    return iter(sitk.GetArrayViewFromImage(volume.image)) if not volume.is_colour else iter(())
 
 
 def _prepared(

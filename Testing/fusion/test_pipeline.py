@@ -109,7 +109,7 @@ def test_the_network_is_shown_the_fixed_volume_where_the_moving_one_does_not_rea
     shown: list[torch.Tensor] = []
 
     class Recorder(torch.nn.Module):
-        configuration = SimpleNamespace(gains=False)
+        configuration = SimpleNamespace(gains=False, pointwise=False)
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             shown.append(x)

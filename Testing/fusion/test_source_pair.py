@@ -111,3 +111,16 @@ def test_black_and_white_are_told_in_the_volume_s_own_values(an_mr: Volume) -> N
     found = pair.moving
     for limit in ("black", "white"):
         assert found.describe()[limit] - 2e9 == pytest.approx(near.describe()[limit], rel=1e-3, abs=0.1)
+
+
+def test_of_two_mr_volumes_the_one_with_bright_fluid_is_b(an_mr: Volume) -> None:
+    values = np.linspace(0.1, 1, 12 * 36 * 40, dtype=np.float32).reshape(sitk.GetArrayViewFromImage(an_mr.image).shape)
+    volumes = []
+    for name, grey in (("t1", 1 - (1 - values) ** 3), ("t2", values**3)):
+        image = sitk.GetImageFromArray(grey * 1000)
+        image.CopyInformation(an_mr.image)
+        volumes.append(Volume(image, name))
+    t1, t2 = volumes
+    assert SourcePair.settle(t1, t2, AS_MR).in_order("t1", "t2") == ("t1", "t2")
+    assert SourcePair.settle(t2, t1, AS_MR).in_order("t2", "t1") == ("t1", "t2")
+    assert SourcePair.settle(t2, t2, AS_MR).fixed_is_a
