@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
     from nibabel.spatialimages import SpatialImage
 
+    from CSAFusionLib.fusion.several import MovingVolume, SeveralFused
+
     VolumeLike: TypeAlias = str | os.PathLike[str] | Volume | sitk.Image | SpatialImage | tuple[Any, Any]
     TransformLike: TypeAlias = str | os.PathLike[str] | sitk.Transform | Sequence[str | os.PathLike[str]]
 
@@ -197,6 +199,67 @@ def fuse(
         region=None if region is None else region_of(_volume(region, "region"), volumes[0]),
         contribution=contribution,
         progress=progress,
+    )
+
+
+def fuse_several(
+    fixed: VolumeLike,
+    movings: Sequence[VolumeLike | Mapping[str, Any]],
+    settings: FusionSettings | None = None,
+    *,
+    region: VolumeLike | None = None,
+    progress: Progress = silent,
+    **choices: Any,
+) -> SeveralFused:
+    """Register several moving volumes to the fixed one, each once, and fuse them in turn: grey, then colour.
+
+    ::
+
+        pet = {"volume": "pet.nii.gz", "colour_table": "hot-iron"}
+        result = csafusion.fuse_several("t1.nii.gz", ["ct.nii.gz", pet])
+
+    Args:
+        fixed: what :func:`fuse` takes.
+        movings: the moving volumes; a dictionary holds one as ``volume``, and its own ``modality``, ``window`` and
+            ``colour_table``.
+        settings, region, progress, **choices: as of :func:`fuse`, for all of them.
+
+    Raises:
+        InputError: a volume or a choice cannot be used.
+        RegistrationError: a registration failed or its method is not installed.
+    """
+    from CSAFusionLib.fusion.several import fuse_several as fuse_volumes_in_turn
+
+    chosen = _settings(settings, choices)
+    for name in ("moving_modality", "moving_window", "colour_table"):
+        if getattr(chosen, name) is not None:
+            raise InputError(f"'{name}' is for one moving volume; give it in that volume's own dictionary.")
+    target = _volume(fixed, "fixed")
+    return fuse_volumes_in_turn(
+        target,
+        [_moving(one) for one in movings],
+        chosen,
+        region=None if region is None else region_of(_volume(region, "region"), target),
+        progress=progress,
+    )
+
+
+def _moving(given: VolumeLike | Mapping[str, Any]) -> MovingVolume:
+    from CSAFusionLib.fusion.several import MovingVolume
+
+    own: dict[str, Any] = dict(given) if isinstance(given, Mapping) else {"volume": given}
+    unknown = sorted(set(own) - {"volume", "modality", "window", "colour_table"})
+    if unknown or "volume" not in own:
+        raise InputError(
+            "A moving volume is given as 'volume', with 'modality', 'window' and 'colour_table' if wanted."
+        )
+    # The settings know how a name becomes a modality or a window.
+    checked = FusionSettings(moving_modality=own.get("modality"), moving_window=own.get("window"))
+    return MovingVolume(
+        volume=_volume(own["volume"], "moving", keep_shear=True),
+        modality=checked.moving_modality,
+        window=checked.moving_window,
+        colour_table=FusionSettings(colour_table=own.get("colour_table")).colour_table,
     )
 
 

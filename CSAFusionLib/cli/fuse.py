@@ -11,7 +11,7 @@ import typer
 from CSAFusionLib.cli import options
 from CSAFusionLib.cli.distrust import FailOn, fail_on_verdict
 from CSAFusionLib.cli.manners import Overwrite
-from CSAFusionLib.cli.panels import FUSION, OUTPUTS, REGISTRATION
+from CSAFusionLib.cli.panels import FUSION, INPUTS, OUTPUTS, REGISTRATION
 from CSAFusionLib.cli.transform_options import InitialTransform, TransformChoice, TransformOptions
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings
@@ -74,9 +74,22 @@ class FuseOutputs:
 
 def fuse(
     fixed: options.Fixed,
-    moving: options.Moving,
-    outputs: FuseOutputs,
+    moving: Annotated[
+        Path | None, typer.Argument(metavar="MOVING", help="What is brought onto it.", show_default=False)
+    ] = None,
     *,
+    outputs: FuseOutputs,
+    movings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--moving",
+            metavar="VOLUME[:NAME,...]",
+            help="Instead of MOVING, once for each of several volumes: grey ones are fused first, in this order, then "
+            "those in colour. Names behind a colon are its modality, colour table or CT window, as in "
+            "PET.nii:pet,hot-iron. -o is a folder.",
+            rich_help_panel=INPUTS,
+        ),
+    ] = None,
     registration: Annotated[
         Method | None,
         typer.Option(
@@ -118,10 +131,21 @@ def fuse(
     """
     method = options.DEFAULTS.registration if registration is None else registration
     settings = options.settings_from(registering, intensities, fusing, network, registration=method)
+    known = _known_transform(use_transform, initial_transform, about_transform, registration)
+    use_executable(registering.brainsfit)
+    if movings:
+        from CSAFusionLib.cli.several import fuse_several_files
+
+        _refuse_options_of_two(moving, outputs, intensities, fusing, known)
+        several = fuse_several_files(
+            fixed, movings, settings, outputs.output, reading, region, overwrite=outputs.overwrite
+        )
+        fail_on_verdict(fail_on, [found.quality for found in several.registrations])
+        return
+    if moving is None:
+        raise InputError("There is no moving volume: name it after the fixed one, or several, each with --moving.")
     for path in (fixed, moving):
         check_input_path(path)
-    use_executable(registering.brainsfit)
-    known = _known_transform(use_transform, initial_transform, about_transform, registration)
     # The jobs load PyTorch; the help and a wrong option should not wait for it.
     if _are_pictures(fixed, moving):
         from CSAFusionLib.cli.picture_job import PictureOutputs, fuse_picture_files
@@ -149,6 +173,31 @@ def _known_transform(
     if used and registration is not None:
         raise InputError("--use-transform takes the place of a registration; leave out --registration.")
     return about.choice(used or initial, is_start=bool(initial))
+
+
+def _refuse_options_of_two(
+    moving: Path | None,
+    outputs: FuseOutputs,
+    intensities: options.IntensityOptions,
+    fusing: options.FusionOptions,
+    known: TransformChoice | None,
+) -> None:
+    """With several moving volumes an option about the only one would be silently ignored."""
+    if moving is not None:
+        raise InputError(f"'{moving}' is named as the only moving volume beside --moving; name it with --moving too.")
+    for name, value in vars(outputs).items():
+        if value and name not in ("output", "overwrite"):
+            raise InputError(f"--{name} is for one moving volume; leave it out, the folder holds all of them.")
+    given = {
+        "--moving-modality": intensities.moving_modality,
+        "--moving-window": intensities.moving_window,
+        "--colour-table": fusing.colour_table,
+    }
+    for option, value in given.items():
+        if value is not None:
+            raise InputError(f"{option} is for one moving volume; write it behind the name of its own, after a colon.")
+    if known is not None:
+        raise InputError("A given transform is for one moving volume; fuse one after the other, or leave it out.")
 
 
 def _are_pictures(fixed: Path, moving: Path) -> bool:

@@ -1,0 +1,138 @@
+"""Several moving volumes into one fixed volume: each registered once to it, fused one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import SimpleITK as sitk
+
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.fusion.known_registration import registration_by
+from CSAFusionLib.fusion.pipeline import fuse_volumes
+from CSAFusionLib.fusion.result import FusionResult
+from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.intensity.modality import Modality, guess_modality
+from CSAFusionLib.intensity.numeric_range import within_float32
+from CSAFusionLib.intensity.windows import Window
+from CSAFusionLib.progress import Progress, silent
+from CSAFusionLib.registration.registration import Registration
+from CSAFusionLib.volumes.volume import Volume
+
+# What was fused before is shown from 0 to 1 as it is.
+_AS_FUSED = Window(0.5, 1.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MovingVolume:
+    """A moving volume and what is chosen for it alone; None is as :class:`FusionSettings` says."""
+
+    volume: Volume
+    modality: Modality | None = None
+    window: Window | None = None
+    colour_table: str | None = None
+
+    @property
+    def has_colour(self) -> bool:
+        """Whether it is fused in colour, and so after those in grey."""
+        return self.colour_table is not None or self.volume.is_colour
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeveralFused:
+    """The last of several fusions, which holds all volumes, and how each was made.
+
+    order: which of the moving volumes, counted from 0 as they were given, was fused first, second, and so on.
+    registrations: of each moving volume to the fixed one, as they were given.
+    registered: each moving volume on the fixed grid with its own values, as they were given.
+    """
+
+    fused: sitk.Image
+    order: tuple[int, ...]
+    registrations: tuple[Registration, ...]
+    registered: tuple[sitk.Image, ...]
+    provenance: dict[str, Any]
+
+
+def order_of(movings: Sequence[MovingVolume]) -> tuple[int, ...]:
+    """Return the order in which moving volumes are fused: grey ones as they were given, then those in colour."""
+    return tuple(sorted(range(len(movings)), key=lambda index: movings[index].has_colour))
+
+
+def fuse_several(
+    fixed: Volume,
+    movings: Sequence[MovingVolume],
+    settings: FusionSettings,
+    *,
+    region: sitk.Image | None = None,
+    progress: Progress = silent,
+) -> SeveralFused:
+    """Register each moving volume to the fixed one, and fuse them one after the other on its grid.
+
+    The result of a fusion takes the place of the fixed volume in the next, so what comes later lies on top: grey first,
+    colour last.
+
+    Args:
+        settings: for every fusion; modality, window and colour table of the moving volume are each volume's own.
+        region: where to fuse, as of :func:`CSAFusionLib.fusion.pipeline.fuse_volumes`.
+
+    Raises:
+        InputError: there is no moving volume, or as ``fuse_volumes`` does.
+        NotEnoughMemory, RegistrationError, Cancelled: as ``fuse_volumes`` does.
+    """
+    if not movings:
+        raise InputError("There is no moving volume to fuse; give one or more.")
+    own = [_settings_for(moving, settings) for moving in movings]
+    registrations = tuple(
+        registration_by(fixed, moving.volume, chosen, None, progress=progress)
+        for moving, chosen in zip(movings, own, strict=True)
+    )
+    modality = settings.fixed_modality or guess_modality(within_float32(fixed))
+    current, registered, steps = fixed, dict[int, sitk.Image](), list[dict[str, Any]]()
+    for index in order_of(movings):
+        chosen = own[index] if current is fixed else _on_top(own[index], current, modality)
+        result = fuse_volumes(
+            current, movings[index].volume, chosen, registration=registrations[index], region=region, progress=progress
+        )
+        registered[index] = result.moving_on_grid
+        steps.append({"moving_number": index + 1} | _described(result, steps))
+        current = Volume(result.fused, fixed.name)
+    return SeveralFused(
+        fused=current.image,
+        order=order_of(movings),
+        registrations=registrations,
+        registered=tuple(registered[index] for index in range(len(movings))),
+        provenance=_provenance(steps),
+    )
+
+
+def _settings_for(moving: MovingVolume, settings: FusionSettings) -> FusionSettings:
+    return replace(
+        settings, moving_modality=moving.modality, moving_window=moving.window, colour_table=moving.colour_table
+    )
+
+
+def _on_top(settings: FusionSettings, current: Volume, modality: Modality) -> FusionSettings:
+    """The settings of a fusion whose fixed volume is the result of another."""
+    window = None if current.is_colour else _AS_FUSED
+    return replace(settings, fixed_modality=modality, fixed_window=window)
+
+
+def _described(result: FusionResult, before: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The provenance of one fusion, in which the result of the one before is called so."""
+    if not before:
+        return result.provenance
+    fixed = result.provenance["fixed"] | {"is_result_of_step": len(before)}
+    return result.provenance | {"fixed": fixed}
+
+
+def _provenance(steps: list[dict[str, Any]]) -> dict[str, Any]:
+    warnings = [f"Moving volume {step['moving_number']}: {warning}" for step in steps for warning in step["warnings"]]
+    return {
+        "notice": steps[0]["notice"],
+        "versions": steps[0]["versions"],
+        "order": [step["moving_number"] for step in steps],
+        "steps": steps,
+        "warnings": warnings,
+    }

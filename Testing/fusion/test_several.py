@@ -1,0 +1,172 @@
+"""CSAFusionLib/fusion/several.py, by the command line and by Python."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from typer.testing import CliRunner
+
+import CSAFusionLib as csafusion
+from CSAFusionLib.cli.main import app
+from CSAFusionLib.cli.several import parse_moving
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.fusion.several import MovingVolume, order_of
+from CSAFusionLib.geometry.grid import same_grid
+from CSAFusionLib.intensity.modality import Modality
+from CSAFusionLib.intensity.windows import CT_WINDOWS
+from CSAFusionLib.volumes.volume import Volume
+
+
+@pytest.fixture
+def scans(tmp_path: Path) -> Path:
+    """A folder with a T1, a CT and a PET of one made-up head."""
+    noise = sitk.GetImageFromArray(np.random.default_rng(0).normal(size=(8, 20, 24)).astype(np.float32))
+    head = sitk.RescaleIntensity(sitk.SmoothingRecursiveGaussian(noise, 2.0), 0, 1000)
+    head.SetSpacing((4.0, 4.0, 8.0))
+    for name, image in (("t1", head), ("ct", 1000 - head), ("pet", sitk.Sqrt(head) * 30)):
+        sitk.WriteImage(image, str(tmp_path / f"{name}.nii.gz"))
+    return tmp_path
+
+
+def _fuse(folder: Path, weights_file: Path, *words: str) -> tuple[int, str]:
+    common = ["--registration", "none", "--weights", str(weights_file), "--device", "cpu", "--fixed-modality", "mr"]
+    result = CliRunner().invoke(app, ["fuse", str(folder / "t1.nii.gz"), *words, *common])
+    return result.exit_code, result.output
+
+
+def test_grey_volumes_are_fused_first_and_colour_lies_on_top(scans: Path, weights_file: Path) -> None:
+    pet, ct = str(scans / "pet.nii.gz:pet,hot-iron"), str(scans / "ct.nii.gz:ct,wide")
+    code, said = _fuse(scans, weights_file, "--moving", pet, "--moving", ct, "-o", str(scans / "out"))
+    assert code == 0, said
+    names = {file.name for file in (scans / "out").iterdir()}
+    assert names == {
+        "fused.nii.gz",
+        "registered-1.nii.gz",
+        "registered-2.nii.gz",
+        "transform-1.h5",
+        "transform-2.h5",
+        "provenance.json",
+    }
+    fused = sitk.ReadImage(str(scans / "out" / "fused.nii.gz"))
+    assert fused.GetNumberOfComponentsPerPixel() == 3
+    assert same_grid(fused, sitk.ReadImage(str(scans / "t1.nii.gz")))
+    told = json.loads((scans / "out" / "provenance.json").read_text())
+    assert told["order"] == [2, 1]
+    assert [step["moving"]["modality"] for step in told["steps"]] == ["CT", "PET"]
+    assert told["steps"][1]["fixed"]["is_result_of_step"] == 1
+    assert all(step["registration"]["verdict"] for step in told["steps"])
+    assert "pet.nii" not in json.dumps(told)
+
+
+def test_it_is_one_fusion_after_the_other(scans: Path, weights_file: Path) -> None:
+    common = {"registration": "none", "weights": weights_file, "device": "cpu"}
+    together = csafusion.fuse_several(
+        scans / "t1.nii.gz",
+        [
+            {"volume": scans / "ct.nii.gz", "modality": "ct", "window": "wide"},
+            {"volume": scans / "pet.nii.gz", "modality": "pet", "colour_table": "hot-iron"},
+        ],
+        fixed_modality="mr",
+        **common,
+    )
+    first = csafusion.fuse(
+        scans / "t1.nii.gz",
+        scans / "ct.nii.gz",
+        fixed_modality="mr",
+        moving_modality="ct",
+        moving_window="wide",
+        **common,
+    )
+    second = csafusion.fuse(
+        first.fused,
+        scans / "pet.nii.gz",
+        fixed_modality="mr",
+        fixed_window="0.5,1",
+        moving_modality="pet",
+        colour_table="hot-iron",
+        **common,
+    )
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(together.fused), sitk.GetArrayFromImage(second.fused))
+    assert together.order == (0, 1)
+
+
+def test_each_is_registered_once_to_the_fixed_volume(scans: Path, weights_file: Path, monkeypatch) -> None:
+    from CSAFusionLib.fusion import known_registration
+
+    asked = []
+    real = known_registration.register
+
+    def counted(fixed: Volume, moving: Volume, **more):
+        asked.append((fixed.name, moving.name))
+        return real(fixed, moving, **more)
+
+    monkeypatch.setattr(known_registration, "register", counted)
+    movings = [str(scans / f"{name}.nii.gz") for name in ("ct", "pet")]
+    common = {"registration": "none", "weights": weights_file, "device": "cpu", "fixed_modality": "mr"}
+    csafusion.fuse_several(str(scans / "t1.nii.gz"), [{"volume": path, "modality": "mr"} for path in movings], **common)
+    assert asked == [("t1.nii.gz", "ct.nii.gz"), ("t1.nii.gz", "pet.nii.gz")]
+
+
+def test_the_order_is_grey_as_given_then_colour_as_given() -> None:
+    grey = Volume(sitk.Image([2, 2, 2], sitk.sitkUInt8), "grey")
+    colour = Volume(sitk.Image([2, 2, 2], sitk.sitkVectorUInt8, 3), "colour")
+    movings = [
+        MovingVolume(volume=colour),
+        MovingVolume(volume=grey),
+        MovingVolume(volume=grey, colour_table="hot-iron"),
+        MovingVolume(volume=grey),
+    ]
+    assert order_of(movings) == (1, 3, 0, 2)
+
+
+def test_names_behind_the_last_colon_are_choices(scans: Path) -> None:
+    pet = scans / "pet.nii.gz"
+    assert parse_moving(str(pet)) == (pet, {})
+    assert parse_moving(f"{pet}:pet,hot-iron") == (pet, {"modality": Modality.PET, "colour_table": "hot-iron"})
+    assert parse_moving(f"{pet}:CT,brain") == (pet, {"modality": Modality.CT, "window": CT_WINDOWS["brain"]})
+    assert parse_moving("C:\\none.nii") == (Path("C:\\none.nii"), {})
+    with pytest.raises(InputError, match="'jet' behind"):
+        parse_moving(f"{pet}:jet")
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--transform", "t.tfm"], "--transform is for one moving volume"),
+        (["--colour-table", "hot-iron"], "--colour-table is for one moving volume"),
+        (["--use-transform", "t1.nii.gz"], "given transform is for one"),
+        (["--volume", "2"], "--volume does not say which"),
+    ],
+)
+def test_an_option_of_two_volumes_is_refused_for_several(
+    scans: Path, weights_file: Path, options: list[str], reason: str
+) -> None:
+    given = [str(scans / word) if "." in word else word for word in options]
+    words = ["--moving", str(scans / "ct.nii.gz"), "-o", str(scans / "out"), *given]
+    # A given transform takes the place of a registration, which the others name.
+    result = CliRunner().invoke(app, ["fuse", str(scans / "t1.nii.gz"), *words])
+    assert result.exit_code == 2
+    assert reason in result.output
+    assert not (scans / "out").exists()
+
+
+def test_no_moving_volume_at_all_is_told(scans: Path, weights_file: Path) -> None:
+    code, said = _fuse(scans, weights_file, "-o", str(scans / "out.nii.gz"))
+    assert code == 2
+    assert "There is no moving volume" in said
+
+
+def test_files_that_are_there_are_kept_unless_asked(scans: Path, weights_file: Path) -> None:
+    (scans / "out").mkdir()
+    (scans / "out" / "transform-1.h5").write_bytes(b"mine")
+    words = ["--moving", str(scans / "ct.nii.gz:ct"), "-o", str(scans / "out")]
+    code, said = _fuse(scans, weights_file, *words)
+    assert code == 2
+    assert "is there already" in said
+    assert [file.name for file in (scans / "out").iterdir()] == ["transform-1.h5"]
+    assert _fuse(scans, weights_file, *words, "--overwrite")[0] == 0
+    assert (scans / "out" / "transform-1.h5").read_bytes() != b"mine"
