@@ -47,6 +47,8 @@ SOURCES = (
 )
 MOVEMENTS = 7
 SPACING = 3.0  # mm: small enough for a laptop, large enough for the assessment of a head
+QUICK = ("--registration", "none")
+"""For what is not about the registration, which takes most of the time."""
 BATCH = [sys.executable, "-m", "CSAFusionLib", "batch"]
 
 
@@ -154,7 +156,7 @@ def run_kills(folder: Path, moments: int, seed: int) -> None:
     undisturbed, choice = folder / "some-undisturbed", random.Random(seed)
     shutil.rmtree(undisturbed, ignore_errors=True)
     started = time.perf_counter()
-    _batch(folder, undisturbed, "--jobs", "2", table="some.csv").wait()
+    _batch(folder, undisturbed, *QUICK, "--jobs", "2", table="some.csv").wait()
     seconds, expected = time.perf_counter() - started, _contents(undisturbed)
     print(f"undisturbed: {seconds:.0f} s, {len(expected)} files", flush=True)
     for number in range(moments):
@@ -177,12 +179,12 @@ def _killed(folder: Path, out: Path, what: str, moment: float) -> int:
     """Kill something after so many seconds, and give the command again until it ends by itself; returns how often."""
     if what == "scheduler":
         with _cluster(folder) as (address, scheduler):
-            process = _batch(folder, out, "--scheduler", address, table="some.csv")
+            process = _batch(folder, out, *QUICK, "--scheduler", address, table="some.csv")
             _wait(process, moment)
             scheduler.kill()
             process.wait()
     else:
-        process = _batch(folder, out, "--jobs", "2", table="some.csv")
+        process = _batch(folder, out, *QUICK, "--jobs", "2", table="some.csv")
         _wait(process, moment)
         victims = [process.pid] if what == "command" else _workers_of(process.pid)
         if victims:
@@ -190,7 +192,7 @@ def _killed(folder: Path, out: Path, what: str, moment: float) -> int:
         process.wait()
     resumes = 0
     while process.returncode not in (0, 2) or len(_rows(out)) < 7:
-        process = _batch(folder, out, "--jobs", "2", table="some.csv")
+        process = _batch(folder, out, *QUICK, "--jobs", "2", table="some.csv")
         process.wait()
         resumes += 1
     return resumes
