@@ -205,7 +205,7 @@ class CSAFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def onNodeAboutToBeRemoved(self, caller, event, node):
         """Called just before a node is removed, and before selectors take another one in its place."""
-        from CSAFusionLib.slicer_host.belongings import belongings_of, remove_nodes
+        from CSAFusionLib.slicer_host.nodes import belongings_of, remove_nodes
 
         if caller.IsClosing():
             return
@@ -298,7 +298,7 @@ class CSAFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onEvent(self, event, parameterNode):
         """Show what the running fusion tells; a result is kept in the parameters it was started from."""
-        from CSAFusionLib.slicer_host.job import FusedEvent
+        from CSAFusionLib.slicer_host.fusion_job import FusedEvent
         from CSAFusionLib.slicer_host.panel.request import keep_outputs
 
         if isinstance(event, FusedEvent) and slicer.mrmlScene.IsNodePresent(parameterNode.parameterNode):
@@ -333,7 +333,7 @@ def _chooseVolumes(parameterNode):
 
 def _isInput(node, parameterNode):
     """Whether a volume can be what a user means to fuse: one with an image, neither labels, hidden nor a result."""
-    from CSAFusionLib.slicer_host.provenance import is_result
+    from CSAFusionLib.slicer_host.nodes import is_result
 
     if node.IsA("vtkMRMLLabelMapVolumeNode") or node.GetHideFromEditors() or node.GetImageData() is None:
         return False
@@ -386,8 +386,8 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
         :param fixedNode: scalar or RGB volume; the result lies exactly on its grid, under its parent transform.
         :param movingNode: scalar or RGB volume; neither input is changed.
         :param settings: ``CSAFusionLib.fusion.settings.FusionSettings``; None takes its defaults.
-        :param outputs: ``CSAFusionLib.slicer_host.outputs.Outputs``: nodes to overwrite and what to make beside the
-          fused volume; None makes a new fused volume and nothing else.
+        :param outputs: ``CSAFusionLib.slicer_host.result_nodes.Outputs``: nodes to overwrite and what to make beside
+          the fused volume; None makes a new fused volume and nothing else.
         :param roi: markups ROI to fuse in; outside, the result is the fixed volume.
         :param mask: segmentation or label volume to fuse in.
         :param progress: called as ``progress(stage, done, total)``; it may raise ``CSAFusionLib.errors.Cancelled``.
@@ -395,7 +395,7 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
         """
         from CSAFusionLib.errors import Cancelled, InputError
         from CSAFusionLib.progress import silent
-        from CSAFusionLib.slicer_host.job import FusedEvent
+        from CSAFusionLib.slicer_host.fusion_job import FusedEvent
         from CSAFusionLib.worker.events import ErrorEvent, ProgressEvent
 
         progress = progress or silent
@@ -423,13 +423,13 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
     def start(self, fixedNode, movingNode, settings=None, outputs=None, *, roi=None, mask=None, onEvent):
         """Start a fusion and return at once; the arguments are those of :meth:`fuse`.
 
-        :param onEvent: called from Slicer's event loop with the events of ``CSAFusionLib.slicer_host.job``: any number
-          of ``ProgressEvent``, then one ``FusedEvent``, ``ErrorEvent`` or ``CancelledEvent``.
+        :param onEvent: called from Slicer's event loop with the events of ``CSAFusionLib.slicer_host.fusion_job``: any
+          number of ``ProgressEvent``, then one ``FusedEvent``, ``ErrorEvent`` or ``CancelledEvent``.
         :raises CSAFusionLib.errors.CSAFusionError: it cannot be started; the scene is then as it was.
         """
         from CSAFusionLib.errors import InputError
         from CSAFusionLib.fusion.settings import FusionSettings
-        from CSAFusionLib.slicer_host.job import FusionJob
+        from CSAFusionLib.slicer_host.fusion_job import FusionJob
 
         if self.busy():
             raise InputError(self.busy())
@@ -529,7 +529,7 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
             self.cancel()
 
     def _poll(self):
-        from CSAFusionLib.slicer_host.job import ErrorEvent
+        from CSAFusionLib.slicer_host.fusion_job import ErrorEvent
 
         if not self._job:
             return
@@ -541,7 +541,7 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
             self._tell(events)
 
     def _tell(self, events):
-        from CSAFusionLib.slicer_host.job import ErrorEvent, ProgressEvent
+        from CSAFusionLib.slicer_host.fusion_job import ErrorEvent, ProgressEvent
 
         for event in events:
             if not isinstance(event, ProgressEvent):
@@ -572,7 +572,7 @@ class CSAFusionTest(ScriptedLoadableModuleTest):
         self.setUp()
 
     def test_inputs_are_seen_where_their_transforms_put_them(self):
-        from CSAFusionLib.slicer_host.reading import volume_from_node
+        from CSAFusionLib.slicer_host.volume_nodes import volume_from_node
 
         node = self._addVolume("A")
         transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
@@ -606,8 +606,7 @@ class CSAFusionTest(ScriptedLoadableModuleTest):
         self.assertEqual(request.settings.device, "cpu")
 
     def test_a_result_lies_on_the_fixed_volume(self):
-        from CSAFusionLib.slicer_host.reading import volume_from_node
-        from CSAFusionLib.slicer_host.writing import write_fused
+        from CSAFusionLib.slicer_host.volume_nodes import volume_from_node, write_fused
 
         fixed = self._addVolume("A")
         fixed.SetSpacing(0.3, 0.3, 4.7)

@@ -2,14 +2,19 @@
 
 A child begins in a folder of its own, and takes no file of the current folder for a module: that folder holds the
 user's data, which may be a stranger's.
+
+``python -m CSAFusionLib.processes PROCESS_ID FOLDER`` is the watchman: a process that ends a child when its parent is
+no more. The child could not watch for it: while ANTs or elastix work, no other thread of it runs.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import time
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -17,7 +22,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from CSAFusionLib.files.temporary import OwnedFolder
-from CSAFusionLib.stopping import undisturbed
+from CSAFusionLib.progress import undisturbed
 
 GROUP: dict[str, Any] = {
     # What is started may be a launcher with the program below it: a group of their own lets both be ended.
@@ -25,6 +30,8 @@ GROUP: dict[str, Any] = {
     "creationflags": getattr(subprocess, "CREATE_NO_WINDOW", 0),
 }
 """What ``subprocess.Popen`` needs to be told, for :func:`end_tree` to reach everything."""
+
+_SECONDS_TO_DIE = 5.0
 
 ROOT = Path(__file__).resolve().parents[1]
 """The folder that this package lies in."""
@@ -217,7 +224,7 @@ def end_tree(process_id: int, *, by_force: bool) -> None:
 
 def _start_watchman(process_id: int, folder: Path) -> subprocess.Popen[bytes] | None:
     """A small process that outlives this one, and ends a child should this one end without having done so."""
-    command = module_command("CSAFusionLib.watchman", str(process_id), str(folder))
+    command = module_command("CSAFusionLib.processes", str(process_id), str(folder))
     quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     # A system at its limit of processes has room for one but not for two: the child is worth more.
     with suppress(OSError):
@@ -225,3 +232,22 @@ def _start_watchman(process_id: int, folder: Path) -> subprocess.Popen[bytes] | 
             command, cwd=ROOT, env=os.environ | module_variables(), stdin=subprocess.PIPE, **quiet, **GROUP
         )
     return None
+
+
+def watch(lifeline: int, process_id: int, folder: Path) -> None:
+    """Wait until a pipe's other end is closed, then end a process with all it started and remove its folder.
+
+    The parent holds the other end, which closes with it however it ends, on every system.
+    """
+    while os.read(lifeline, 1):
+        pass
+    end_tree(process_id, by_force=True)
+    deadline = time.monotonic() + _SECONDS_TO_DIE
+    # What is being killed may still write, and Windows removes no folder that a process is in.
+    while folder.exists() and time.monotonic() < deadline:
+        shutil.rmtree(folder, ignore_errors=True)
+        time.sleep(0.05)
+
+
+if __name__ == "__main__":
+    watch(0, int(sys.argv[1]), Path(sys.argv[2]))

@@ -1,8 +1,27 @@
-"""Text that others wrote, such as names of files, where it is shown."""
+"""Text that others wrote, where it is shown, and JSON as the standard has it."""
 
 from __future__ import annotations
+
+import json
+import math
+from typing import Any
 
 
 def printable(text: str) -> str:
     """Return a text with a question mark for every character that is none to be seen, such as a terminal's commands."""
     return "".join(one if one.isprintable() else "?" for one in text)
+
+
+def to_json(value: Any, *, indent: int | None = None) -> str:
+    """Return plain values as JSON; a float that is not finite becomes null, wherever it stands."""
+    return json.dumps(_finite(value), indent=indent, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(entry) for entry in value]
+    return value

@@ -1,11 +1,11 @@
-"""CSAFusionLib.json_text"""
+"""CSAFusionLib.text"""
 
 from __future__ import annotations
 
 import json
 import math
 
-from CSAFusionLib.json_text import to_json
+from CSAFusionLib.text import to_json
 
 
 def test_what_is_not_finite_becomes_null_wherever_it_stands() -> None:

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from CSAFusionLib.stopping import ends_in_order, undisturbed
+from CSAFusionLib.progress import ends_in_order, undisturbed
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 

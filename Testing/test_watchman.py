@@ -9,8 +9,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from CSAFusionLib.processes import GROUP
-from CSAFusionLib.watchman import watch
+from CSAFusionLib.processes import GROUP, watch
 
 
 def test_a_child_and_its_folder_go_as_soon_as_the_lifeline_is_cut(

@@ -43,7 +43,7 @@ class Case:
 
     fixed, moving, region, transform: absolute paths. region: where to fuse, on the fixed grid. transform: used as it is
     instead of a registration, from fixed to moving points.
-    volume: which volume of inputs that hold several, as :func:`CSAFusionLib.cli.reading.read_inputs` takes it.
+    volume: which volume of inputs that hold several, as :func:`CSAFusionLib.cli.options.read_inputs` takes it.
     brainsfit: the executable of that method, where it is not the one on the PATH.
     refusal: why it cannot be done, where that is known from the start: it then fails with this sentence.
     """

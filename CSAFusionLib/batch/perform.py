@@ -13,7 +13,7 @@ from CSAFusionLib.batch.case import Case
 from CSAFusionLib.batch.checksums import describe_input
 from CSAFusionLib.batch.layout import CASE_FORMAT, FAILED, FAILED_FORMAT, FORMAT_VERSION, Record
 from CSAFusionLib.batch.placing import place_case, place_failure
-from CSAFusionLib.cli.reading import read_inputs
+from CSAFusionLib.cli.options import read_inputs
 from CSAFusionLib.cli.user_errors import EXPECTED, sentence_for
 from CSAFusionLib.errors import InputError
 

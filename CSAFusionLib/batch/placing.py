@@ -14,8 +14,8 @@ from CSAFusionLib.batch.layout import FAILED, Record, read_record
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import Writer, atomic_write, content_writer
 from CSAFusionLib.files.temporary import OwnedFolder
-from CSAFusionLib.json_text import to_json
-from CSAFusionLib.stopping import undisturbed
+from CSAFusionLib.progress import undisturbed
+from CSAFusionLib.text import to_json
 
 if TYPE_CHECKING:
     from CSAFusionLib.fusion.result import FusionResult

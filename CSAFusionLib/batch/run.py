@@ -21,7 +21,7 @@ from CSAFusionLib.cli.user_errors import EXPECTED, sentence_for
 from CSAFusionLib.errors import Interrupted
 from CSAFusionLib.files.atomic_write import atomic_write, content_writer
 from CSAFusionLib.files.temporary import sweep
-from CSAFusionLib.json_text import to_json
+from CSAFusionLib.text import to_json
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
+from CSAFusionLib.cli.montage import bounding_box, sheet
 from CSAFusionLib.cli.outputs import check_extension
-from CSAFusionLib.cli.sheet import bounding_box, sheet
 from CSAFusionLib.files.atomic_write import Writer
 from CSAFusionLib.geometry.planes import Plane, slice_spacing, slices_view
 from CSAFusionLib.progress import Progress

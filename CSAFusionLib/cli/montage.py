@@ -1,14 +1,109 @@
-"""One picture of a fusion: fixed, registered moving, overlay and fused, a few slices below each other."""
+"""Pictures of a fusion and of a registration: slices of what went in and came out, in rows under titles."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import SimpleITK as sitk
+from PIL import Image, ImageDraw, ImageFont
 
-from CSAFusionLib.cli.sheet import bounding_box, sheet, spread, to_rgb
+from CSAFusionLib.fusion.aligned_pair import AlignedPair
+from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.fusion.source_pair import SourcePair
 from CSAFusionLib.geometry.planes import Plane, slice_spacing, slices_view, to_slices
+from CSAFusionLib.volumes.volume import Volume
+
+_TILE = 256  # pixels of a tile's longer side
+_LEAST = 128  # pixels of its shorter side, as long as the longer one does not exceed the next number
+_MOST = 512
+_GAP = 4
+_BAND = 24  # pixels of the titles' band
+_PAPER = (24, 24, 24)
+_BACKGROUND = 0.05
+_MARGIN = 4  # voxels left round what is shown
+_WHOLE = 0.9
+"""A slice that has this share of what the fullest one has is not cut."""
+_FONT_MARGIN = 12
+
+
+def sheet(rows: Sequence[tuple[Sequence[np.ndarray], tuple[float, float]]], titles: Sequence[str]) -> np.ndarray:
+    """Draw rows of tiles under the titles of their columns, each tile in the middle of its cell.
+
+    Args:
+        rows: of each row, one tile for each title, in [0, 1], grey (H, W) or RGB (H, W, 3), all of one height and
+          width; and the height and width of its pixels in mm.
+
+    Returns:
+        uint8 (H, W, 3).
+    """
+    sizes = [tile_size(tiles[0].shape[:2], pixel) for tiles, pixel in rows]
+    cell = max(*(width for _, width in sizes), *(_FONT_MARGIN + _length(title) for title in titles))
+    tops = np.cumsum([_BAND, *(height + _GAP for height, _ in sizes)]).tolist()
+    canvas = Image.new("RGB", (len(titles) * (cell + _GAP) - _GAP, tops[-1] - _GAP), _PAPER)
+    for column, title in enumerate(titles):
+        _write_title(canvas, title, column * (cell + _GAP))
+    for (tiles, _), (height, width), top in zip(rows, sizes, tops, strict=False):
+        for column, tile in enumerate(tiles):
+            picture = Image.fromarray(_to_bytes(tile)).resize((width, height), Image.Resampling.BICUBIC)
+            canvas.paste(picture, (column * (cell + _GAP) + (cell - width) // 2, top))
+    return np.asarray(canvas)
+
+
+def spread(slices: np.ndarray, count: int, covered: np.ndarray | None = None) -> list[int]:
+    """Indices that cut what the slices show into equal parts, each once.
+
+    covered: how much of each slice (S,) there is; slices that are cut are left out. None takes all for whole.
+    """
+    content = slices.reshape(len(slices), -1).sum(axis=1, dtype=np.float64)
+    if covered is not None:
+        whole = np.where(covered >= _WHOLE * covered.max(), content, 0)
+        content = whole if whole.any() else content
+    shown = np.cumsum(content)
+    shares = (np.arange(count) + 0.5) / count * shown[-1]
+    return sorted(set(np.searchsorted(shown, shares).tolist()))
+
+
+def bounding_box(brightness: np.ndarray) -> tuple[slice, slice]:
+    """Rows and columns that hold everything brighter than a dark background, and a little round it."""
+    box = []
+    for axis in (1, 0):
+        filled = np.flatnonzero((brightness > _BACKGROUND).any(axis=axis))
+        box.append(slice(max(0, filled[0] - _MARGIN), filled[-1] + 1 + _MARGIN) if filled.size else slice(None))
+    return box[0], box[1]
+
+
+def to_rgb(tile: np.ndarray) -> np.ndarray:
+    """A grey (H, W) or RGB (H, W, 3) tile as RGB."""
+    return tile if tile.ndim == 3 else np.repeat(tile[..., None], 3, axis=-1)
+
+
+def tile_size(shape: tuple[int, ...], pixel: tuple[float, float]) -> tuple[int, int]:
+    """Height and width at which a slice of this shape is drawn, its pixels being of this height and width in mm."""
+    sides = np.array(shape) * pixel
+    scale = max(_TILE / sides.max(), min(_LEAST / sides.min(), _MOST / sides.max()))
+    height, width = np.maximum(1, np.round(sides * scale)).astype(int).tolist()
+    return height, width
+
+
+def _write_title(canvas: Image.Image, title: str, left: int) -> None:
+    ImageDraw.Draw(canvas).text((left + _FONT_MARGIN // 2, 5), title, fill=(230, 230, 230), font=_font())
+
+
+def _length(title: str) -> int:
+    return math.ceil(_font().getlength(title))
+
+
+def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size=13)
+
+
+def _to_bytes(tile: np.ndarray) -> np.ndarray:
+    return np.round(to_rgb(np.clip(tile, 0, 1)) * 255).astype(np.uint8)
+
 
 if TYPE_CHECKING:
     from CSAFusionLib.fusion.pipeline import FusionResult
@@ -83,3 +178,60 @@ def _brightness(slices: np.ndarray) -> np.ndarray:
 
 def _to_unit(slices: np.ndarray) -> np.ndarray:
     return slices / np.float32(255) if slices.dtype == np.uint8 else slices
+
+
+ALIGNMENT_TITLES = ("Fixed", "Moving, registered", "Checkerboard", "Its edges over fixed")
+PLANES = (Plane.AXIAL, Plane.CORONAL, Plane.SAGITTAL)
+
+
+def alignment_picture(fixed: Volume, moving: Volume, transform: sitk.Transform) -> np.ndarray:
+    """Draw the middle slices of what both volumes show, uint8 (H, W, 3).
+
+    transform: from fixed to moving points, LPS mm.
+    """
+    sources = SourcePair.settle(fixed, moving, FusionSettings())
+    pairs = {plane: AlignedPair.bring(replace(sources, plane=plane), transform) for plane in PLANES}
+    return sheet([_row(pair, slice_spacing(fixed.image, plane)[1:]) for plane, pair in pairs.items()], ALIGNMENT_TITLES)
+
+
+def _row(pair: AlignedPair, pixel: tuple[float, float]) -> tuple[tuple[np.ndarray, ...], tuple[float, float]]:
+    covered = pair.coverage > 0
+    fixed, moved = pair.fixed.luminance, pair.moving.luminance * covered
+    middle = spread(fixed * moved, 1)[0]
+    window = bounding_box(np.maximum(fixed[middle], moved[middle]))
+    size = tile_size(fixed[middle][window].shape, pixel)
+    # Enlarged first, so that squares are square and edges thin where slices are thick.
+    a, b, inside = (_enlarged(stack[middle][window], size) for stack in (fixed, moved, covered))
+    return (a, b, checkerboard(a, np.where(inside > 0.5, b, a)), edge_overlay(a, b)), (1.0, 1.0)
+
+
+def _enlarged(tile: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    picture = Image.fromarray(tile.astype(np.float32)).resize(size[::-1], Image.Resampling.BICUBIC)
+    return np.clip(np.asarray(picture), 0, 1)
+
+
+_SQUARES = 8
+_EDGE_SIGMA_PIXELS = 1.5
+_EDGE_THRESHOLDS = (0.03, 0.09)
+_EDGE_COLOUR = (1.0, 0.75, 0.0)
+
+
+def checkerboard(fixed: np.ndarray, moved: np.ndarray) -> np.ndarray:
+    """Show the two slices in alternate squares: contours run on across the squares where they are aligned.
+
+    fixed, moved: (H, W) in [0, 1]. Returns (H, W).
+    """
+    side = max(1, round(max(fixed.shape) / _SQUARES))
+    rows, columns = np.indices(fixed.shape) // side
+    return np.where((rows + columns) % 2, moved, fixed)
+
+
+def edge_overlay(fixed: np.ndarray, moved: np.ndarray) -> np.ndarray:
+    """Draw the edges of the moved slice over the fixed one: they lie on its contours where the two are aligned.
+
+    fixed, moved: (H, W) in [0, 1]. Returns RGB (H, W, 3) in [0, 1].
+    """
+    low, high = _EDGE_THRESHOLDS
+    image = sitk.GetImageFromArray(moved.astype(np.float32))
+    edges = sitk.CannyEdgeDetection(image, low, high, [_EDGE_SIGMA_PIXELS**2] * 2)
+    return np.where(sitk.GetArrayViewFromImage(edges)[..., None] > 0, _EDGE_COLOUR, fixed[..., None])

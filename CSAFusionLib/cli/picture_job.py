@@ -19,7 +19,7 @@ from CSAFusionLib.files.atomic_write import Writer, atomic_write, content_writer
 from CSAFusionLib.files.paths import check_folder, is_same_file
 from CSAFusionLib.fusion.picture_pairs import FusedPictures, fuse_pictures
 from CSAFusionLib.fusion.settings import FusionSettings
-from CSAFusionLib.json_text import to_json
+from CSAFusionLib.text import to_json
 from CSAFusionLib.volumes.pictures import picture_writer, read_picture
 
 

@@ -15,7 +15,7 @@ from types import FrameType, TracebackType
 from tqdm import tqdm
 
 from CSAFusionLib.errors import Cancelled
-from CSAFusionLib.stopping import answered_by_ending
+from CSAFusionLib.progress import answered_by_ending
 
 
 class ProgressBar:

@@ -10,10 +10,10 @@ from typing import Annotated
 import typer
 
 from CSAFusionLib.cli import options
-from CSAFusionLib.cli.alignment_picture import alignment_picture
 from CSAFusionLib.cli.distrust import FailOn, fail_on_verdict
 from CSAFusionLib.cli.manners import Overwrite
 from CSAFusionLib.cli.misalignment import map_files, measured
+from CSAFusionLib.cli.montage import alignment_picture
 from CSAFusionLib.cli.outputs import check_extension, check_outputs
 from CSAFusionLib.cli.panels import OUTPUTS, REGISTRATION
 from CSAFusionLib.cli.progress_bar import ProgressBar

@@ -11,7 +11,7 @@ import typer
 from CSAFusionLib.errors import Cancelled, CSAFusionError, Interrupted, NotEnoughMemory
 from CSAFusionLib.files.paths import shown
 from CSAFusionLib.memory.exhaustion import RAN_OUT, stems_from_lack_of_memory
-from CSAFusionLib.stopping import ends_in_order
+from CSAFusionLib.progress import ends_in_order
 from CSAFusionLib.text import printable
 
 BAD_INPUT = 2

@@ -17,10 +17,10 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import Writer, atomic_write, content_writer
 from CSAFusionLib.fusion.pipeline import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings
-from CSAFusionLib.json_text import to_json
 from CSAFusionLib.progress import Progress
 from CSAFusionLib.registration.methods import TransformModel
 from CSAFusionLib.registration.transforms import check_transform_path, transform_writer
+from CSAFusionLib.text import to_json
 from CSAFusionLib.volumes.dicom.derived_series import check_can_be_dicom, derived_series
 from CSAFusionLib.volumes.pictures import picture_writer
 from CSAFusionLib.volumes.volume import Volume

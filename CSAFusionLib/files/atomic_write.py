@@ -14,8 +14,7 @@ from pathlib import Path
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.paths import place_of
 from CSAFusionLib.files.temporary import OwnedFolder
-from CSAFusionLib.progress import Progress, silent
-from CSAFusionLib.stopping import undisturbed
+from CSAFusionLib.progress import Progress, silent, undisturbed
 
 Writer = Callable[[Path], object]
 """Writes an output to the path it is given, which has the output's name, and reads back what it has written.

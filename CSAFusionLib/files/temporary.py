@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
-from CSAFusionLib.stopping import undisturbed
+from CSAFusionLib.progress import undisturbed
 
 PREFIX = "csafusion-"
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import SimpleITK as sitk
 
-from CSAFusionLib.intensity.colour import rgb_to_yuv, yuv_to_rgb
-from CSAFusionLib.intensity.colour_tables import apply_colour_table
+from CSAFusionLib.intensity.colour import apply_colour_table, rgb_to_yuv, yuv_to_rgb
 from CSAFusionLib.intensity.mapping import IntensityMapping
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from CSAFusionLib.fusion.source_pair import PreparedInput, SourcePair
-from CSAFusionLib.intensity.hounsfield import is_in_hounsfield, shows_a_head
+from CSAFusionLib.intensity.evidence import is_in_hounsfield, shows_a_head
 from CSAFusionLib.intensity.modality import Confidence, Modality
 from CSAFusionLib.weights.catalogue import choose_weights
 from CSAFusionLib.weights.trained_on import TRAINED_ON

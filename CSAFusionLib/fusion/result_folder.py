@@ -20,9 +20,9 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import Writer, atomic_write, content_writer
 from CSAFusionLib.files.paths import check_folder, is_taken
 from CSAFusionLib.fusion.result import FusionResult
-from CSAFusionLib.json_text import to_json
 from CSAFusionLib.registration.registration import Registration
 from CSAFusionLib.registration.transforms import read_transform, transform_writer
+from CSAFusionLib.text import to_json
 from CSAFusionLib.volumes.reading import read_volume
 from CSAFusionLib.volumes.writing import volume_writer
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from CSAFusionLib.intensity.hounsfield import is_in_hounsfield
+from CSAFusionLib.intensity.evidence import is_in_hounsfield
 from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.intensity.windows import Window
 from CSAFusionLib.volumes.volume import Volume

@@ -1,14 +1,112 @@
-"""What the values of a volume say for a tracer (PET, SPECT) and against: blur, rim, range, field of view, noise."""
+"""What the values of a volume say of its kind: Hounsfield units, and signs for a tracer (PET, SPECT) and against."""
 
 from __future__ import annotations
 
 import numpy as np
 import SimpleITK as sitk
 
-from CSAFusionLib.geometry.planes import Plane, slice_spacing, slices_view
-from CSAFusionLib.intensity.blur import edge_width_mm, rim_to_depth
-from CSAFusionLib.intensity.quantiles import quantiles
+from CSAFusionLib.geometry.planes import Plane, slice_spacing, slices_view, to_slices
+from CSAFusionLib.intensity.numeric_range import quantiles
 from CSAFusionLib.volumes.volume import Volume
+
+# Hounsfield's scale puts air at -1000 and soft tissue within 150 of 0: a CT has both peaks, and little else has either.
+_AIR_BELOW = -500
+_SOFT_TISSUE = (-150, 150)
+_LEAST_AIR = 0.005
+_LEAST_SOFT_TISSUE = 0.05
+
+# Cross sections of heads, with what holds them, have up to 300 cm2; those of adults' trunks, 450 and more.
+_LARGEST_HEAD_MM2 = 38_000
+_NOT_AIR_ABOVE = -200
+_LEAST_SECTION_MM2 = 1_000
+_LOOKED_AT = 64
+
+
+def is_in_hounsfield(volume: Volume) -> bool:
+    """Tell from the values alone whether a volume is in HU: air and soft tissue lie where HU has them."""
+    if volume.is_colour:
+        return False
+    voxels = sitk.GetArrayViewFromImage(volume.image)
+    air_below, *soft = (volume.voxel_value(own) for own in (_AIR_BELOW, *_SOFT_TISSUE))
+    air = np.count_nonzero(voxels < air_below)
+    soft_tissue = np.count_nonzero((voxels >= soft[0]) & (voxels <= soft[1]))
+    return bool(air >= _LEAST_AIR * voxels.size and soft_tissue >= _LEAST_SOFT_TISSUE * voxels.size)
+
+
+def shows_a_head(volume: Volume) -> bool:
+    """Tell a head from a trunk, in a volume in HU, by the area of its cross sections.
+
+    A small child's trunk and limbs pass for a head. Looks at no more than 64 voxels along each axis.
+    """
+    image = volume.image
+    direction = np.abs(np.reshape(image.GetDirection(), (3, 3)))
+    axial = 2 - int(direction[2].argmax())
+    steps = [max(1, -(-side // _LOOKED_AT)) for side in reversed(image.GetSize())]
+    seen = sitk.GetArrayViewFromImage(image)[tuple(slice(None, None, step) for step in steps)]
+    sides = [spacing * step for spacing, step in zip(reversed(image.GetSpacing()), steps, strict=True)]
+    pixel = np.prod(sides) / sides[axial]
+    others = tuple(axis for axis in range(3) if axis != axial)
+    sections = np.count_nonzero(seen > volume.voxel_value(_NOT_AIR_ABOVE), axis=others) * pixel
+    sections = sections[sections > _LEAST_SECTION_MM2]
+    return bool(sections.size == 0 or np.median(sections) <= _LARGEST_HEAD_MM2)
+
+
+# A step of height 1 blurred by a Gaussian rises at most by 0.94 / FWHM in a mm.
+_STEP_SLOPE = 2 * np.sqrt(np.log(2) / np.pi)
+_SLICES_ENOUGH = 40
+_BODY = 0.1
+_RIM_MM = (8, 11)
+_DEPTH_MM = (20, 30)
+_COARSE_MM = 2.0
+_FEWEST_VOXELS = 50
+
+
+def edge_width_mm(volume: Volume) -> float:
+    """Return the width (FWHM, mm) of the sharpest edges of a scalar volume, the steepest 1 % of its in-slice slopes.
+
+    It is the resolution as seen in the image: 1.5 to 4.3 mm in native MR and CT, more in PET and SPECT.
+    """
+    slices = to_slices(volume.image, Plane.ACQUIRED)
+    pixel = slice_spacing(volume.image, Plane.ACQUIRED)[1:]
+    chosen = np.unique(np.linspace(0, len(slices) - 1, _SLICES_ENOUGH).round().astype(int))
+    low, high = quantiles(slices, [0.01, 0.998])
+    unit = np.clip((slices[chosen].astype(np.float32) - low) / max(high - low, 1e-12), 0, 1)
+    if min(unit.shape[1:]) < 2 or not (unit > _BODY).any():
+        return 0.0
+    slope = np.hypot(*np.gradient(unit, *pixel, axis=(1, 2)))
+    return float(_STEP_SLOPE / max(np.percentile(slope[unit > _BODY], 99), 1e-12))
+
+
+def rim_to_depth(volume: Volume) -> float:
+    """Return how bright a scalar volume is 8 to 11 mm under the surface of the body against 20 to 30 mm under it.
+
+    In a head the rim is skull and the outermost brain: MR shows marrow, fat and cortex there, tracers go deeper.
+    1 when the volume has no surface or is too thin to tell.
+    """
+    unit = _unit_coarse(volume.image)
+    # Of a mask, the same as the binary filter, in half of its time.
+    opened = sitk.GrayscaleMorphologicalOpening(unit > _BODY, [1, 1, 0], sitk.sitkBox)
+    body = sitk.BinaryFillhole(opened)
+    depth = sitk.GetArrayFromImage(
+        sitk.SignedMaurerDistanceMap(body, insideIsPositive=True, squaredDistance=False, useImageSpacing=True)
+    )
+    values = sitk.GetArrayViewFromImage(unit)
+    rim, deep = (values[(depth > low) & (depth <= high)] for low, high in (_RIM_MM, _DEPTH_MM))
+    if min(rim.size, deep.size) < _FEWEST_VOXELS:
+        return 1.0
+    return float(np.median(rim) / max(np.median(deep), 1e-12))
+
+
+def _unit_coarse(image: sitk.Image) -> sitk.Image:
+    """The image in [0, 1] between its percentiles, thinned to voxels of about 2 mm: depth needs no finer ones."""
+    sides, sizes = image.GetSpacing(), image.GetSize()
+    thin = sitk.Shrink(
+        image, [int(np.clip(_COARSE_MM / side, 1, size)) for side, size in zip(sides, sizes, strict=True)]
+    )
+    low, high = quantiles(sitk.GetArrayViewFromImage(thin), [0.01, 0.995])
+    thin = sitk.Clamp(thin, sitk.sitkFloat32, low, high)
+    return (thin - low) / max(high - low, 1e-12)
+
 
 # The weights below are logarithms of odds by judgement, not fitted: each sign counts by how rarely the other kind of
 # image shows it, and none decides alone but an edge sharper than any tracer's. Measured (edge width in mm, rim to
@@ -27,8 +125,7 @@ _TAIL = 3.8
 _MOST_OF_MR = 2.0**15
 _AIR = 0.05
 _FINE_NOISE_MM, _COARSE_NOISE_MM = 2.5, 4.0
-_FEWEST_VOXELS = 500
-_SLICES_ENOUGH = 40
+_FEWEST_OF_EVIDENCE = 500
 
 
 def tracer_evidence(volume: Volume) -> float:
@@ -75,7 +172,7 @@ def noise_length_mm(volume: Volume) -> float | None:
     air = slices < low + _AIR * (high - low)
     both = air[..., :-1] & air[..., 1:] & (slices[..., :-1] != slices.min())
     left, right = slices[..., :-1][both], slices[..., 1:][both]
-    if left.size < _FEWEST_VOXELS or left.std() == 0 or right.std() == 0:
+    if left.size < _FEWEST_OF_EVIDENCE or left.std() == 0 or right.std() == 0:
         return None
     alike = float(np.corrcoef(left, right)[0, 1])
     pixel = slice_spacing(volume.image, Plane.ACQUIRED)[2]

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
-from CSAFusionLib.intensity.hounsfield import is_in_hounsfield, shows_a_head
+from CSAFusionLib.intensity.evidence import is_in_hounsfield, shows_a_head
 from CSAFusionLib.intensity.modality import Modality
-from CSAFusionLib.intensity.numeric_range import within_float32
-from CSAFusionLib.intensity.quantiles import quantiles
+from CSAFusionLib.intensity.numeric_range import quantiles, within_float32
 from CSAFusionLib.intensity.windows import BODY_CT, HEAD_CT, Window
 from CSAFusionLib.volumes.volume import Volume
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from CSAFusionLib.intensity.evidence import tracer_evidence
-from CSAFusionLib.intensity.hounsfield import is_in_hounsfield
+from CSAFusionLib.intensity.evidence import is_in_hounsfield, tracer_evidence
 from CSAFusionLib.intensity.numeric_range import within_float32
 from CSAFusionLib.volumes.volume import Volume
 

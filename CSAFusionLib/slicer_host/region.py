@@ -12,10 +12,9 @@ import vtk
 from slicer.i18n import tr as _
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.slicer_host.belongings import remove_nodes
-from CSAFusionLib.slicer_host.frames import ijk_to_ras_of, matrix_from_vtk, transform_between
-from CSAFusionLib.slicer_host.hidden_nodes import add_hidden_node
-from CSAFusionLib.slicer_host.reading import volume_from_node
+from CSAFusionLib.slicer_host.nodes import add_hidden_node, remove_nodes
+from CSAFusionLib.slicer_host.transform_nodes import ijk_to_ras_of, matrix_from_vtk, transform_between
+from CSAFusionLib.slicer_host.volume_nodes import volume_from_node
 
 
 def region_on_grid(

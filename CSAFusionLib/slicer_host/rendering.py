@@ -6,8 +6,7 @@ import numpy as np
 import slicer
 import slicer.util
 
-from CSAFusionLib.slicer_host.belongings import RENDERED
-from CSAFusionLib.slicer_host.hidden_nodes import add_hidden_node
+from CSAFusionLib.slicer_host.nodes import RENDERED, add_hidden_node
 
 # Opacity against the luminance of a volume in colour: air and the faint edge of the skin are clear, what is bright in
 # either source (bone, uptake) stands out of soft tissue.

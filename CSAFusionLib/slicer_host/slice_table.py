@@ -9,9 +9,8 @@ import vtk
 from slicer.i18n import tr as _
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
-from CSAFusionLib.slicer_host.belongings import CHART
-from CSAFusionLib.slicer_host.frames import RAS_TO_LPS, transform_between
-from CSAFusionLib.slicer_host.subject_hierarchy import place_beside
+from CSAFusionLib.slicer_host.nodes import CHART, place_beside
+from CSAFusionLib.slicer_host.transform_nodes import RAS_TO_LPS, transform_between
 
 SLICE = "Slice"
 _POSITION = ("R", "A", "S")

@@ -10,10 +10,10 @@ from pathlib import Path
 from CSAFusionLib import checks
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import atomic_write, content_writer
-from CSAFusionLib.json_text import to_json
 from CSAFusionLib.losses.fusion_loss import LossWeights, current_name
 from CSAFusionLib.losses.retention import TARGET
 from CSAFusionLib.network.configuration import FULL, NetworkConfiguration
+from CSAFusionLib.text import to_json
 from CSAFusionLib.training.lesion_augmentation import OPPOSITE
 from CSAFusionLib.training.pairs import PairKind
 from CSAFusionLib.training.pointwise_start import check_start

@@ -10,9 +10,8 @@ import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.geometry.grid import LPS_TO_RAS, is_geometry, set_ijk_to_lps
-from CSAFusionLib.volumes.non_finite import fill_non_finite
-from CSAFusionLib.volumes.opacity import lay_on_black
-from CSAFusionLib.volumes.reading import straightened
+from CSAFusionLib.volumes.pictures import lay_on_black
+from CSAFusionLib.volumes.reading import fill_non_finite, straightened
 from CSAFusionLib.volumes.volume import Volume
 
 WHAT_SERVES = (

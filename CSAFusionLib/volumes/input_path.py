@@ -1,9 +1,11 @@
-"""Look at the path of an input before anything is opened."""
+"""The path of an input: whether it can be opened, the files a header names, and which of several volumes is meant."""
 
 from __future__ import annotations
 
 import os
+import re
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 from CSAFusionLib.errors import InputError
@@ -34,3 +36,74 @@ def check_input_path(path: Path) -> bool:
 def reason(error: Exception) -> str:
     """Return the system's own words for why a path failed, without the path."""
     return str(getattr(error, "strerror", None) or error).lower()
+
+
+_MOST_FILES = 100_000
+# One whole number, as printf writes it; nothing else of printf is needed, and none of it is handed a damaged header.
+_NUMBER = re.compile(r"%0?(\d{0,2})[diu]")
+
+
+def numbered_files(folder: Path, pattern: str, limits: Sequence[str]) -> tuple[Path, ...]:
+    """Return the files that a pattern such as ``slice%03d.raw`` names for the numbers from first to last, by a step.
+
+    limits: first, last and step as text. Returns nothing where the pattern or the numbers make no list.
+    """
+    place = _NUMBER.search(pattern)
+    if place is None or not all(re.fullmatch(r"-?\d{1,9}", limit) for limit in limits):
+        return ()
+    first, last, step = (int(limit) for limit in limits)
+    if step == 0 or abs(last - first) // abs(step) >= _MOST_FILES:
+        return ()
+    numbers = range(first, last + (1 if step > 0 else -1), step)
+    filled = "0" if place[0].startswith("%0") else " "
+    names = (f"{number:{filled}>{place[1] or 0}}" for number in numbers)
+    return tuple(folder / (pattern[: place.start()] + name + pattern[place.end() :]) for name in names)
+
+
+def listed_files(header: Path, *, after: bytes, folder: Path) -> tuple[Path, ...]:
+    """Return the files that the lines of a header name, from the line that ends in ``after`` (and a number) on."""
+    text = header.read_bytes()
+    start = re.search(rb"^[^\n]*" + after + rb"[ \t\d]*\r?\n", text, re.MULTILINE)
+    if start is None:
+        return ()
+    names = [line.strip() for line in text[start.end() :].decode("utf-8", "replace").splitlines()]
+    return tuple(folder / name for name in filter(None, names[:_MOST_FILES]))
+
+
+_LISTED = 8
+
+
+class SeveralVolumesError(InputError):
+    """A file or series holds several volumes and none of them was chosen; the message lists them by number."""
+
+
+def chosen(name: str, volumes: Sequence[tuple[str, int]], number: int | None) -> int:
+    """Return the index of the volume that is meant, from 0.
+
+    Args:
+        name: what the message calls the source.
+        volumes: a description, "" where there is none, and the count of slices of each.
+        number: which one, from 1; None for the only one.
+
+    Raises:
+        SeveralVolumesError: there are several and ``number`` is None.
+        InputError: there is no volume of that number.
+    """
+    if number is None and len(volumes) > 1:
+        raise SeveralVolumesError(
+            f"'{name}' holds {len(volumes)} volumes: {_listed(volumes)}; choose one by its number with --volume."
+        )
+    if number is not None and not 1 <= number <= len(volumes):
+        there = "1 volume" if len(volumes) == 1 else f"{len(volumes)} volumes"
+        raise InputError(f"'{name}' holds {there}, so there is no volume {number}; choose from 1 to {len(volumes)}.")
+    return 0 if number is None else number - 1
+
+
+def _listed(volumes: Sequence[tuple[str, int]]) -> str:
+    shown = [_described(number, *volume) for number, volume in enumerate(volumes[:_LISTED], start=1)]
+    return ", ".join(shown) + (f", ... {len(volumes)}" if len(volumes) > _LISTED else "")
+
+
+def _described(number: int, description: str, slices: int) -> str:
+    count = "1 slice" if slices == 1 else f"{slices} slices"
+    return f"{number} ({description}, {count})" if description else f"{number} ({count})"

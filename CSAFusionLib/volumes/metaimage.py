@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.volumes.slice_files import listed_files, numbered_files
+from CSAFusionLib.volumes.input_path import listed_files, numbered_files
 from CSAFusionLib.volumes.stored_volume import NO_ORIENTATION, NO_SPACING, StoredVolume
 from CSAFusionLib.volumes.voxel_data import Encoding, VoxelData
 

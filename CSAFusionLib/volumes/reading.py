@@ -5,25 +5,47 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.geometry.grid import TOLERATED_MM, nearest_straight, off_straight
-from CSAFusionLib.volumes.choice import chosen
+from CSAFusionLib.logs import itk_warnings_off
 from CSAFusionLib.volumes.dicom.files import is_dicom
-from CSAFusionLib.volumes.dicom.reading import read_dicom_file, read_dicom_folder
+from CSAFusionLib.volumes.dicom.series import read_dicom_file, read_dicom_folder
 from CSAFusionLib.volumes.formats import Format, format_of
-from CSAFusionLib.volumes.input_path import check_input_path, reason
+from CSAFusionLib.volumes.input_path import check_input_path, chosen, reason
 from CSAFusionLib.volumes.metaimage import read_metaimage
 from CSAFusionLib.volumes.naming import said_beside
 from CSAFusionLib.volumes.nifti import read_nifti
 from CSAFusionLib.volumes.nifti_orientation import Orientation
-from CSAFusionLib.volumes.non_finite import fill_non_finite
 from CSAFusionLib.volumes.nrrd import read_nrrd
-from CSAFusionLib.volumes.opacity import lay_on_black
-from CSAFusionLib.volumes.quiet import itk_warnings_off
+from CSAFusionLib.volumes.pictures import lay_on_black
 from CSAFusionLib.volumes.stored_volume import to_image
 from CSAFusionLib.volumes.volume import Volume
+
+
+def fill_non_finite(image: sitk.Image) -> tuple[sitk.Image, tuple[str, ...]]:
+    """Return an image whose NaN and infinite voxels have its lowest finite value, and a note that counts them.
+
+    The image itself is returned where there are none, where none is finite, and where it is not scalar.
+    """
+    voxels = sitk.GetArrayViewFromImage(image)
+    if voxels.dtype.kind != "f" or image.GetNumberOfComponentsPerPixel() > 1:
+        return image, ()
+    finite = np.isfinite(voxels)
+    missing = voxels.size - int(np.count_nonzero(finite))
+    if missing in (0, voxels.size):
+        return image, ()
+    background = voxels.min(where=finite, initial=np.inf)
+    filled = sitk.GetImageFromArray(np.where(finite, voxels, background))
+    filled.CopyInformation(image)
+    note = (
+        f"has {missing} voxels that are not finite (NaN or infinite, {missing / voxels.size:.2g} of all); they were "
+        f"filled with its lowest value, {background:g}."
+    )
+    return filled, (note,)
+
 
 # Header rounding moves corners by less than the first, and is set right without a word up to the second.
 _ROUNDING_MM = 1e-5

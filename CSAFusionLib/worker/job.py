@@ -16,9 +16,9 @@ from CSAFusionLib.files.atomic_write import content_writer
 from CSAFusionLib.fusion.pipeline import FusionResult
 from CSAFusionLib.fusion.result_folder import CONTRIBUTION, IMAGES
 from CSAFusionLib.fusion.settings import FusionSettings
-from CSAFusionLib.json_text import to_json
 from CSAFusionLib.registration.registration import Registration
 from CSAFusionLib.registration.transforms import transform_writer
+from CSAFusionLib.text import to_json
 from CSAFusionLib.volumes.acquisition import Acquisition
 from CSAFusionLib.volumes.volume import Volume
 from CSAFusionLib.volumes.writing import volume_writer

@@ -17,7 +17,7 @@ import slicer
 import slicer.util
 
 from CSAFusionLib.registration.methods import Method
-from CSAFusionLib.slicer_host.slice_views import composites
+from CSAFusionLib.slicer_host.comparison_views import composites
 from Testing.host.application import open_panel, raise_errors
 from Testing.host.fixtures import pump
 from Testing.host.scene import LEFT_HANDED, OBLIQUE, a_blob, a_volume_node

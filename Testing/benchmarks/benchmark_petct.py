@@ -13,12 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
-from CSAFusionLib.evaluation.methods.average import average
-from CSAFusionLib.evaluation.methods.maximum import maximum
 
 from CSAFusionLib.evaluation.clinical.lesions import lesion_retention
 from CSAFusionLib.evaluation.methods import FusionMethod
 from CSAFusionLib.evaluation.methods.network import NetworkMethod
+from CSAFusionLib.evaluation.methods.pointwise import average, maximum
 from CSAFusionLib.fusion.aligned_pair import AlignedPair
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.fusion.source_pair import SourcePair

@@ -14,7 +14,7 @@ import numpy as np
 import SimpleITK as sitk
 from PIL import Image
 
-from CSAFusionLib.cli.sheet import bounding_box, sheet
+from CSAFusionLib.cli.montage import bounding_box, sheet
 from CSAFusionLib.demo.brain import read_t1, read_tissue
 from CSAFusionLib.evaluation.clinical.synthetic_lesions import insert, place_lesions
 from CSAFusionLib.evaluation.compared_methods import BUNDLED, by_weights

@@ -36,7 +36,7 @@ from CSAFusionLib.fusion.pipeline import fuse_volumes
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.geometry.planes import Plane, from_slices, to_slices
 from CSAFusionLib.geometry.resampling import resample_to_grid
-from CSAFusionLib.intensity.colour_tables import apply_colour_table
+from CSAFusionLib.intensity.colour import apply_colour_table
 from CSAFusionLib.intensity.mapping import find_mapping
 from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.registration.quality.grading import Grade, Quality

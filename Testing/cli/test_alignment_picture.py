@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CSAFusionLib.cli.alignment_picture import alignment_picture, checkerboard, edge_overlay
+from CSAFusionLib.cli.montage import alignment_picture, checkerboard, edge_overlay
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.volumes.volume import Volume
 

@@ -9,7 +9,7 @@ import pytest
 
 from CSAFusionLib.cli.progress_bar import ProgressBar, muted
 from CSAFusionLib.errors import Cancelled
-from CSAFusionLib.stopping import ends_in_order
+from CSAFusionLib.progress import ends_in_order
 
 
 def test_the_bar_shows_stage_and_count_on_stderr(

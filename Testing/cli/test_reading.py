@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CSAFusionLib.cli.reading import read_inputs
+from CSAFusionLib.cli.options import read_inputs
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.volumes.nifti_orientation import Orientation
 from Testing.volumes.dicom.objects import PLACES, stored, write_classic, write_enhanced

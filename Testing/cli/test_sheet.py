@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from CSAFusionLib.cli.sheet import bounding_box, sheet, spread, tile_size
+from CSAFusionLib.cli.montage import bounding_box, sheet, spread, tile_size
 
 
 def test_a_tile_keeps_the_patient_s_proportions() -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import slicer
 
 from CSAFusionLib.registration.quality.grading import Grade
-from CSAFusionLib.slicer_host.provenance import write_provenance
-from CSAFusionLib.slicer_host.writing import FIXED_ROLE
+from CSAFusionLib.slicer_host.nodes import write_provenance
+from CSAFusionLib.slicer_host.volume_nodes import FIXED_ROLE
 from CSAFusionLib.worker.events import ErrorEvent, ProgressEvent
 from Testing.host.scene import LEFT_HANDED, OBLIQUE, a_volume_node
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CSAFusionLib.intensity.blur import edge_width_mm, rim_to_depth
+from CSAFusionLib.intensity.evidence import edge_width_mm, rim_to_depth
 from CSAFusionLib.volumes.volume import Volume
 
 

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.intensity.colour import rgb_to_yuv
-from CSAFusionLib.intensity.colour_tables import COLOUR_TABLES, apply_colour_table
+from CSAFusionLib.intensity.colour import COLOUR_TABLES, apply_colour_table, rgb_to_yuv
 
 RAMP = np.linspace(0, 1, 1001)
 

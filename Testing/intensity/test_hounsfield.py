@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CSAFusionLib.intensity.hounsfield import is_in_hounsfield, shows_a_head
+from CSAFusionLib.intensity.evidence import is_in_hounsfield, shows_a_head
 from CSAFusionLib.volumes.reading import read_volume
 from CSAFusionLib.volumes.volume import Volume
 

@@ -1,11 +1,11 @@
-"""CSAFusionLib.intensity.quantiles"""
+"""CSAFusionLib.intensity.numeric_range"""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from CSAFusionLib.intensity.quantiles import quantiles
+from CSAFusionLib.intensity.numeric_range import quantiles
 
 SHARES = [0, 0.005, 0.5, 0.999, 1]
 

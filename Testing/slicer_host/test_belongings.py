@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import slicer
 
-from CSAFusionLib.slicer_host.belongings import SLICE_TABLE, belongings_of, remove_nodes
-from CSAFusionLib.slicer_host.provenance import write_provenance
+from CSAFusionLib.slicer_host.nodes import SLICE_TABLE, belongings_of, remove_nodes, write_provenance
 from CSAFusionLib.slicer_host.rendering import render_fused
 from CSAFusionLib.slicer_host.slice_table import chart_of, write_slice_table
 from Testing.host.scene import OBLIQUE, a_blob, a_volume_node, snapshot

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import slicer.util
 
-from CSAFusionLib.slicer_host.checkerboard import add_checkerboard, are_on_one_grid, remove_checkerboard
+from CSAFusionLib.slicer_host.comparison_views import add_checkerboard, are_on_one_grid, remove_checkerboard
 from Testing.host.scene import OBLIQUE, a_linear_transform_node, a_volume_node, ijk_to_ras_of, rotation, snapshot
 
 SHAPE = (8, 40, 40)

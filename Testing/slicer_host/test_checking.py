@@ -6,7 +6,7 @@ import pytest
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.registration.methods import Method, TransformModel
-from CSAFusionLib.slicer_host.checking import check_nodes, check_registration
+from CSAFusionLib.slicer_host.validation import check_nodes, check_registration
 from CSAFusionLib.slicer_host.wording import title_of
 from Testing.host.scene import OBLIQUE, a_blob_node, a_linear_transform_node
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import vtk
 
-from CSAFusionLib.slicer_host.frames import ijk_to_ras_of, matrix_from_vtk, transform_between, vtk_from_matrix
+from CSAFusionLib.slicer_host.transform_nodes import ijk_to_ras_of, matrix_from_vtk, transform_between, vtk_from_matrix
 from Testing.host.scene import (
     OBLIQUE,
     a_blob_node,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import slicer
 
-from CSAFusionLib.slicer_host.hidden_nodes import add_hidden_node
+from CSAFusionLib.slicer_host.nodes import add_hidden_node
 from Testing.host.pythonqt import wrapper_class
 from Testing.host.widgets import qMRMLNodeComboBox
 

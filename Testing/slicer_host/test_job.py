@@ -14,8 +14,8 @@ from CSAFusionLib.errors import InputError, RegistrationError
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.geometry.grid import ijk_to_ras
 from CSAFusionLib.registration.methods import Method
-from CSAFusionLib.slicer_host.job import FusedEvent, FusionJob, read_pair
-from CSAFusionLib.slicer_host.outputs import Outputs
+from CSAFusionLib.slicer_host.fusion_job import FusedEvent, FusionJob, read_pair
+from CSAFusionLib.slicer_host.result_nodes import Outputs
 from CSAFusionLib.worker.events import CancelledEvent, ErrorEvent, ProgressEvent
 from CSAFusionLib.worker.launch import WorkerProcess
 from Testing.host.command_line_modules import install_brainsfit
@@ -50,7 +50,7 @@ def a_job(nodes, monkeypatch):
             worker.start()
             return worker
 
-        monkeypatch.setattr("CSAFusionLib.slicer_host.job.start_worker", start)
+        monkeypatch.setattr("CSAFusionLib.slicer_host.fusion_job.start_worker", start)
         return FusionJob(*nodes, FusionSettings(registration=method), Outputs(**outputs))
 
     return make
@@ -278,7 +278,7 @@ def test_volumes_under_one_nonlinear_transform_keep_their_voxels():
 
 def test_the_region_goes_to_the_child_and_a_bad_one_starts_nothing(nodes, scene, monkeypatch):
     started = []
-    monkeypatch.setattr("CSAFusionLib.slicer_host.job.start_worker", started.append)
+    monkeypatch.setattr("CSAFusionLib.slicer_host.fusion_job.start_worker", started.append)
     roi = scene.AddNewNodeByClass("vtkMRMLMarkupsROINode", "R")
     roi.SetSize(10, 10, 10)
     roi.SetCenter(*OBLIQUE[:3, 3])

@@ -12,8 +12,8 @@ from CSAFusionLib.fusion.pipeline import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.registration.registration import Registration
-from CSAFusionLib.slicer_host.outputs import OPTIONAL, Outputs, place_result
-from CSAFusionLib.slicer_host.reading import volume_from_node
+from CSAFusionLib.slicer_host.result_nodes import OPTIONAL, Outputs, place_result
+from CSAFusionLib.slicer_host.volume_nodes import volume_from_node
 from Testing.host.scene import LEFT_HANDED, a_blob, a_blob_node, snapshot
 
 SHIFT = Registration(sitk.TranslationTransform(3, (1.0, 2.0, 3.0)), Method.SITK, None, 0.1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from CSAFusionLib.slicer_host.provenance import provenance_of, write_provenance
+from CSAFusionLib.slicer_host.nodes import provenance_of, write_provenance
 
 PROVENANCE = {
     "notice": "Research use only.",

@@ -9,7 +9,7 @@ import slicer
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.geometry.grid import ijk_to_ras
-from CSAFusionLib.slicer_host.reading import sample_of_node, volume_from_node
+from CSAFusionLib.slicer_host.volume_nodes import sample_of_node, volume_from_node
 from Testing.host.scene import (
     ANISOTROPIC,
     LEFT_HANDED,

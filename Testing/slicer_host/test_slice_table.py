@@ -7,8 +7,8 @@ import pytest
 import slicer
 
 from CSAFusionLib.geometry.planes import Plane, slice_centres
-from CSAFusionLib.slicer_host.reading import volume_from_node
 from CSAFusionLib.slicer_host.slice_table import chart_of, row_of_slice, slice_position, write_slice_table
+from CSAFusionLib.slicer_host.volume_nodes import volume_from_node
 from Testing.host.scene import (
     OBLIQUE,
     a_blob_node,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import slicer
 
-from CSAFusionLib.slicer_host.slice_views import SliceViews, composites
+from CSAFusionLib.slicer_host.comparison_views import SliceViews, composites
 
 
 @pytest.fixture

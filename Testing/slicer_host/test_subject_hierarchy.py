@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import slicer
 
-from CSAFusionLib.slicer_host.subject_hierarchy import place_beside
+from CSAFusionLib.slicer_host.nodes import place_beside
 from Testing.host.scene import a_blob_node
 
 

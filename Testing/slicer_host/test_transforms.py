@@ -12,8 +12,8 @@ from vtk.util.numpy_support import numpy_to_vtk
 from CSAFusionLib.errors import RegistrationError
 from CSAFusionLib.registration.transform_files.frames import Frame, Frames
 from CSAFusionLib.registration.transform_files.reading import read_given
-from CSAFusionLib.slicer_host.reading import volume_from_node
-from CSAFusionLib.slicer_host.transforms import read_transform, write_transform
+from CSAFusionLib.slicer_host.transform_nodes import read_transform, write_transform
+from CSAFusionLib.slicer_host.volume_nodes import volume_from_node
 from Testing.host.command_line_modules import load_transform
 from Testing.host.scene import (
     ANISOTROPIC,

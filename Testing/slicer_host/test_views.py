@@ -9,9 +9,8 @@ import slicer.util
 from vtk import vtkContextMouseEvent
 
 import Testing.host.application  # noqa: F401 (makes qt)
-from CSAFusionLib.slicer_host.comparison import LAYOUT, Comparison, own_composites
+from CSAFusionLib.slicer_host.comparison_views import LAYOUT, Comparison, composites, own_composites
 from CSAFusionLib.slicer_host.slice_table import write_slice_table
-from CSAFusionLib.slicer_host.slice_views import composites
 from CSAFusionLib.slicer_host.view_layout import SliceTableView
 from Testing.host.fixtures import pump
 from Testing.host.pythonqt import QtGui

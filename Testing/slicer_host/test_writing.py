@@ -9,7 +9,7 @@ import pytest
 import SimpleITK as sitk
 import slicer
 
-from CSAFusionLib.slicer_host.writing import write_fused
+from CSAFusionLib.slicer_host.volume_nodes import write_fused
 from Testing.host.scene import (
     ANISOTROPIC,
     LEFT_HANDED,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.volumes.choice import SeveralVolumesError, chosen
+from CSAFusionLib.volumes.input_path import SeveralVolumesError, chosen
 
 TWO = [("magnitude", 6), ("", 1)]
 

@@ -7,7 +7,7 @@ import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.geometry.grid import same_grid
-from CSAFusionLib.volumes.non_finite import fill_non_finite
+from CSAFusionLib.volumes.reading import fill_non_finite
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CSAFusionLib.volumes.opacity import lay_on_black
+from CSAFusionLib.volumes.pictures import lay_on_black
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import SimpleITK as sitk
 
-from CSAFusionLib.volumes.quiet import itk_warnings_off
+from CSAFusionLib.logs import itk_warnings_off
 
 
 @pytest.mark.parametrize("before", [True, False])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from CSAFusionLib.volumes.slice_files import listed_files, numbered_files
+from CSAFusionLib.volumes.input_path import listed_files, numbered_files
 
 HERE = Path("folder")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from CSAFusionLib.intensity.colour_tables import apply_colour_table
+from CSAFusionLib.intensity.colour import apply_colour_table
 
 _STEPS = 512
 _TAKEN_UP = 0.1

@@ -20,7 +20,7 @@ from CSAFusionLib.errors import RegistrationError
 from CSAFusionLib.files.atomic_write import Writer
 from CSAFusionLib.files.temporary import OwnedFolder
 from CSAFusionLib.processes import ChildProcess, module_command, module_variables
-from CSAFusionLib.stopping import ends_in_order
+from CSAFusionLib.progress import ends_in_order
 from CSAFusionLib.volumes.writing import volume_writer
 
 _CHUNK = 2**20

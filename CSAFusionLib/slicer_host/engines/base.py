@@ -22,10 +22,8 @@ from CSAFusionLib.geometry.grid import ijk_to_ras
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.preparation import pad_slab, prepare
 from CSAFusionLib.registration.registration import Registration
-from CSAFusionLib.slicer_host.belongings import remove_nodes
-from CSAFusionLib.slicer_host.frames import vtk_from_matrix
-from CSAFusionLib.slicer_host.hidden_nodes import add_hidden_node
-from CSAFusionLib.slicer_host.transforms import read_transform
+from CSAFusionLib.slicer_host.nodes import add_hidden_node, remove_nodes
+from CSAFusionLib.slicer_host.transform_nodes import read_transform, vtk_from_matrix
 from CSAFusionLib.slicer_host.wording import title_of
 from CSAFusionLib.volumes.checking import check_volume
 from CSAFusionLib.volumes.volume import Volume

@@ -5,8 +5,7 @@ from __future__ import annotations
 from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.slicer_host.dependencies import is_installed
 from CSAFusionLib.slicer_host.engines.base import SlicerEngine
-from CSAFusionLib.slicer_host.engines.brains import Brains
-from CSAFusionLib.slicer_host.engines.slicer_ants import SlicerAnts
+from CSAFusionLib.slicer_host.engines.command_line import Brains, SlicerAnts
 from CSAFusionLib.slicer_host.engines.slicer_elastix import SlicerElastix
 
 PACKAGES = {Method.ANTS: "antspyx", Method.ELASTIX: "itk-elastix"}

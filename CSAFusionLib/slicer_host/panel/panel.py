@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import qt
 import slicer
 import slicer.util
 from slicer.i18n import tr as _
@@ -12,22 +13,57 @@ from slicer.i18n import tr as _
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.slicer_host.dependencies import is_installed
-from CSAFusionLib.slicer_host.job import Event, FusedEvent
-from CSAFusionLib.slicer_host.panel.fusion import FusionSection
-from CSAFusionLib.slicer_host.panel.inputs import InputsSection
-from CSAFusionLib.slicer_host.panel.registration import RegistrationSection
+from CSAFusionLib.slicer_host.fusion_job import Event, FusedEvent
+from CSAFusionLib.slicer_host.panel.fusion_section import FusionSection
+from CSAFusionLib.slicer_host.panel.inputs_section import InputsSection
+from CSAFusionLib.slicer_host.panel.quality import ResultStrip, warning_of
+from CSAFusionLib.slicer_host.panel.registration_section import RegistrationSection
 from CSAFusionLib.slicer_host.panel.request import Request, forget_node, request_from
-from CSAFusionLib.slicer_host.panel.result import ResultSection
-from CSAFusionLib.slicer_host.panel.run import RunSection
-from CSAFusionLib.slicer_host.panel.sections import SectionHead
-from CSAFusionLib.slicer_host.panel.strip import ResultStrip
-from CSAFusionLib.slicer_host.panel.summaries import of_fusion, of_inputs, of_outputs, of_registration
-from CSAFusionLib.slicer_host.panel.tour import Tour
-from CSAFusionLib.slicer_host.panel.verdict import warning_of
+from CSAFusionLib.slicer_host.panel.result_section import ResultSection
+from CSAFusionLib.slicer_host.panel.run_section import RunSection
+from CSAFusionLib.slicer_host.panel.sections import SectionHead, of_fusion, of_inputs, of_outputs, of_registration
 from CSAFusionLib.slicer_host.panel.widgets import Fitting, Scrolling, wrapping_labels
 from CSAFusionLib.slicer_host.sample_data import add_example_volumes
 from CSAFusionLib.worker.devices import DeviceQuestion
 from CSAFusionLib.worker.events import ErrorEvent, ProgressEvent
+
+CLOSED_SETTING = "CSAFusion/FirstStepsClosed"
+
+
+class Tour:
+    """Shows the first steps on a computer where nobody has closed them yet.
+
+    Args:
+        load_example: called to add the example volumes to the scene.
+    """
+
+    def __init__(self, ui: Any, load_example: Callable[[], None]) -> None:
+        self._ui = ui
+        self._load_example = load_example
+        ui.exampleButton.connect("clicked(bool)", self._on_example)
+        ui.tourCloseButton.connect("clicked(bool)", self._on_close)
+        ui.tourButton.connect("clicked(bool)", self._on_show)
+        self._show(not slicer.util.settingsValue(CLOSED_SETTING, False, converter=slicer.util.toBool))
+
+    def close(self) -> None:
+        """They have served: somebody has come to a result."""
+        if not self._ui.tourWidget.isHidden():
+            self._on_close()
+
+    def _on_example(self, checked: bool = False) -> None:
+        self._load_example()
+
+    def _on_close(self, checked: bool = False) -> None:
+        qt.QSettings().setValue(CLOSED_SETTING, True)
+        self._show(False)
+
+    def _on_show(self, checked: bool = False) -> None:
+        self._show(True)
+
+    def _show(self, shown: bool) -> None:
+        self._ui.tourWidget.visible = shown
+        self._ui.tourButton.visible = not shown
+
 
 _SECTIONS = ("result", "inputs", "registration", "fusion", "outputs")
 

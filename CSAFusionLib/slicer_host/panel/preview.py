@@ -9,13 +9,12 @@ import slicer
 import slicer.util
 
 from CSAFusionLib.errors import CSAFusionError
-from CSAFusionLib.intensity.blur import edge_width_mm
-from CSAFusionLib.intensity.hounsfield import is_in_hounsfield
+from CSAFusionLib.intensity.evidence import edge_width_mm, is_in_hounsfield
 from CSAFusionLib.intensity.mapping import IntensityMapping, find_mapping
 from CSAFusionLib.intensity.modality import Modality, guess_modality
 from CSAFusionLib.intensity.windows import Window
-from CSAFusionLib.slicer_host.reading import sample_of_node
-from CSAFusionLib.slicer_host.slice_views import SliceViews, composites
+from CSAFusionLib.slicer_host.comparison_views import SliceViews, composites
+from CSAFusionLib.slicer_host.volume_nodes import sample_of_node
 from CSAFusionLib.volumes.checking import check_volume
 from CSAFusionLib.volumes.volume import Volume
 

@@ -15,8 +15,6 @@ from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.geometry.planes import Plane
 from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.intensity.windows import CT_WINDOWS, Window
-from CSAFusionLib.slicer_host.checking import check_nodes, check_registration
-from CSAFusionLib.slicer_host.outputs import Outputs
 from CSAFusionLib.slicer_host.panel.choices import (
     ColourChoice,
     Intensities,
@@ -25,6 +23,8 @@ from CSAFusionLib.slicer_host.panel.choices import (
     WeightsChoice,
     backend_name,
 )
+from CSAFusionLib.slicer_host.result_nodes import Outputs
+from CSAFusionLib.slicer_host.validation import check_nodes, check_registration
 
 _RESULTS = ("fusedVolume", "registeredVolume", "contributionVolume", "sliceTable")
 _CHOSEN = {
@@ -39,7 +39,7 @@ _CHOSEN = {
 
 @dataclass(frozen=True)
 class Request:
-    """The arguments of :class:`CSAFusionLib.slicer_host.job.FusionJob`."""
+    """The arguments of :class:`CSAFusionLib.slicer_host.fusion_job.FusionJob`."""
 
     fixed: slicer.vtkMRMLVolumeNode
     moving: slicer.vtkMRMLVolumeNode

@@ -1,4 +1,4 @@
-"""The heads of the sections that are collapsed at first: what is set in each of them stands in one line."""
+"""What is set in each section of the panel, in one line, and the heads that show it while they are closed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,79 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
+from CSAFusionLib.slicer_host.panel.choices import (
+    SMOOTHING_MM,
+    ColourChoice,
+    Intensities,
+    PlaneChoice,
+    Reference,
+    WeightsChoice,
+)
+from CSAFusionLib.slicer_host.panel.request import a_is_reference
 from CSAFusionLib.slicer_host.panel.widgets import shortened
+from CSAFusionLib.slicer_host.wording import title_of
+
+
+def of_inputs(parameters: Any) -> str:
+    """Whose grid the result gets, the colour, where it is fused, and the ranges that were chosen."""
+    parts = [_grid(parameters)]
+    if parameters.colourTable is not ColourChoice.GREY:
+        parts.append(parameters.colourTable.title)
+    places = [place for place in (parameters.region, parameters.mask) if place is not None]
+    parts += [_("in '{name}'").format(name=place.GetName()) for place in places]
+    for side in ("A", "B"):
+        chosen = getattr(parameters, f"intensities{side}")
+        if chosen is not Intensities.AUTOMATIC:
+            parts.append(_("{side}: {range}").format(side=side, range=chosen.title))
+    return ", ".join(parts)
+
+
+def of_registration(parameters: Any) -> str:
+    """The kind of transform, and where it is kept."""
+    if not parameters.method.models:
+        return _("as the headers say")
+    parts = [title_of(parameters.transformModel)]
+    if parameters.transform is not None:
+        parts.append(_("kept as '{name}'").format(name=parameters.transform.GetName()))
+    return ", ".join(parts)
+
+
+def of_fusion(parameters: Any, device: str) -> str:
+    """What differs from what is usual, or that nothing does.
+
+    Args:
+        device: the title of a device that was chosen; empty for the automatic one.
+    """
+    parts = []
+    if parameters.weights is not WeightsChoice.AUTOMATIC:
+        parts.append(_("weights {weights}").format(weights=parameters.weights.title))
+    if parameters.balance:
+        towards = "A" if parameters.balance < 0 else "B"
+        parts.append(_("balance {amount:.2f} to {side}").format(amount=abs(parameters.balance), side=towards))
+    if parameters.throughSliceSmoothing != SMOOTHING_MM:
+        parts.append(_("smoothing {length:g} mm").format(length=parameters.throughSliceSmoothing))
+    if parameters.plane is not PlaneChoice.AUTO:
+        parts.append(parameters.plane.title)
+    if device:
+        parts.append(device)
+    return ", ".join(parts) or _("automatic")
+
+
+def of_outputs(parameters: Any) -> str:
+    """Which volume gets the result, and what is made beside it."""
+    fused = parameters.fusedVolume
+    parts = [_("new volume") if fused is None else _("into '{name}'").format(name=fused.GetName())]
+    parts += [_("contribution map")] if parameters.makeContribution else []
+    parts += [_("table of slices")] if parameters.makeSliceTable else []
+    return ", ".join(parts)
+
+
+def _grid(parameters: Any) -> str:
+    if parameters.volumeA is not None and parameters.volumeB is not None:
+        return _("grid of {side}").format(side="A" if a_is_reference(parameters) else "B")
+    finer = parameters.reference is Reference.FINER
+    return _("the finer grid") if finer else _("grid of {side}").format(side=parameters.reference.name)
+
 
 # A head is as wide as its text, and the panel never narrower than a head.
 _MOST_CHARACTERS = 40

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.volumes.dicom.elements import HeaderError, number_of, text_of
-from CSAFusionLib.volumes.dicom.kinds import Kind, kind_of
+from CSAFusionLib.volumes.dicom.elements import HeaderError, Kind, kind_of, number_of, text_of
 
 if TYPE_CHECKING:
     from pydicom import Dataset

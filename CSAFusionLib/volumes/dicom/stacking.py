@@ -11,6 +11,28 @@ from CSAFusionLib.volumes.dicom.elements import HeaderError
 from CSAFusionLib.volumes.dicom.frames import Frame
 from CSAFusionLib.volumes.dicom.splitting import places_along_normal
 
+
+def shifted(plane: np.ndarray, aside: np.ndarray) -> np.ndarray:
+    """Return a slice as a straight grid sees it, linearly interpolated; what lay outside repeats the border.
+
+    Args:
+        plane: (H, W) or (H, W, C), of any number type; the result is float64 where it is shifted.
+        aside: how far its first voxel lies from the grid's place, along a row and along a column, (2,) voxels.
+    """
+    along_row, along_column = aside
+    return _moved(_moved(plane, along_column, 0), along_row, 1)
+
+
+def _moved(plane: np.ndarray, distance: float, axis: int) -> np.ndarray:
+    if distance == 0:
+        return plane
+    last = plane.shape[axis] - 1
+    wanted = np.clip(np.arange(last + 1) - distance, 0, last)
+    before = np.floor(wanted).astype(int)
+    share = (wanted - before).reshape((-1,) + (1,) * (plane.ndim - 1 - axis))
+    return np.take(plane, before, axis) * (1 - share) + np.take(plane, np.minimum(before + 1, last), axis) * share
+
+
 # Scanners round positions; more than this share of the slice distance off its even place is a real gap.
 _UNEVEN = 0.1
 # The share by which pixel spacings of one volume may differ.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from CSAFusionLib.evaluation.clinical.colour import colour_fidelity, read_back
-from CSAFusionLib.intensity.colour_tables import apply_colour_table
+from CSAFusionLib.intensity.colour import apply_colour_table
 
 UPTAKE = np.tile(np.linspace(0, 1, 101, dtype=np.float32), (3, 4, 1))
 

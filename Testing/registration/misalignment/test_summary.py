@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CSAFusionLib.json_text import to_json
 from CSAFusionLib.registration.misalignment.measure import Misalignment
 from CSAFusionLib.registration.misalignment.summary import summarise
+from CSAFusionLib.text import to_json
 
 
 def a_map(direction: np.ndarray | None = None) -> Misalignment:

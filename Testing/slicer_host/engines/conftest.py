@@ -35,7 +35,7 @@ def prepared_at_once(monkeypatch):
 @pytest.fixture
 def pair():
     """Volumes of two nodes of the user's, the moving one under a transform."""
-    from CSAFusionLib.slicer_host.reading import volume_from_node
+    from CSAFusionLib.slicer_host.volume_nodes import volume_from_node
     from Testing.host.scene import a_blob_node, a_linear_transform_node, rotation
 
     fixed = a_blob_node("F")

@@ -14,10 +14,9 @@ from CSAFusionLib.registration.methods import TransformModel
 from CSAFusionLib.registration.preparation import prepare
 from CSAFusionLib.slicer_host.engines import base
 from CSAFusionLib.slicer_host.engines.base import last_line
-from CSAFusionLib.slicer_host.engines.brains import Brains
-from CSAFusionLib.slicer_host.engines.slicer_ants import SlicerAnts
+from CSAFusionLib.slicer_host.engines.command_line import Brains, SlicerAnts
 from CSAFusionLib.slicer_host.engines.slicer_elastix import SlicerElastix
-from CSAFusionLib.slicer_host.reading import volume_from_node
+from CSAFusionLib.slicer_host.volume_nodes import volume_from_node
 from Testing.host.scene import OBLIQUE, a_blob_node, a_volume_node, snapshot
 
 FOUND = sitk.Euler3DTransform((4.0, 5.0, 6.0), 0.1, -0.2, 0.05, (3.0, -4.0, 5.0))

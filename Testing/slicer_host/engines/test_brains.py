@@ -7,8 +7,8 @@ import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.registration.methods import TransformModel
-from CSAFusionLib.slicer_host.engines.brains import Brains
-from CSAFusionLib.slicer_host.reading import volume_from_node
+from CSAFusionLib.slicer_host.engines.command_line import Brains
+from CSAFusionLib.slicer_host.volume_nodes import volume_from_node
 from Testing.host.scene import a_b_spline
 
 

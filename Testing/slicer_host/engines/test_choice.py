@@ -6,8 +6,7 @@ import pytest
 
 from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.slicer_host.engines import choice
-from CSAFusionLib.slicer_host.engines.brains import Brains
-from CSAFusionLib.slicer_host.engines.slicer_ants import SlicerAnts
+from CSAFusionLib.slicer_host.engines.command_line import Brains, SlicerAnts
 from CSAFusionLib.slicer_host.engines.slicer_elastix import SlicerElastix
 
 EXTENSIONS = {Method.ANTS: SlicerAnts, Method.ELASTIX: SlicerElastix}

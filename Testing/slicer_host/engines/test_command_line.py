@@ -7,7 +7,7 @@ import slicer
 
 from CSAFusionLib.errors import RegistrationError
 from CSAFusionLib.registration.methods import TransformModel
-from CSAFusionLib.slicer_host.engines.brains import Brains
+from CSAFusionLib.slicer_host.engines.command_line import Brains
 from Testing.host.scene import snapshot
 
 

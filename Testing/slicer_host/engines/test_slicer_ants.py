@@ -6,7 +6,7 @@ import pytest
 
 from CSAFusionLib.errors import RegistrationError
 from CSAFusionLib.registration.methods import TransformModel
-from CSAFusionLib.slicer_host.engines.slicer_ants import SlicerAnts
+from CSAFusionLib.slicer_host.engines.command_line import SlicerAnts
 from Testing.host.scene import snapshot
 
 

@@ -7,7 +7,7 @@ import slicer
 import slicer.util
 
 import Testing.host.application  # noqa: F401 (makes qt)
-from CSAFusionLib.slicer_host.slice_views import composites
+from CSAFusionLib.slicer_host.comparison_views import composites
 from Testing.host.application import open_panel, raise_errors
 from Testing.host.fixtures import pump
 from Testing.host.scene import a_blob_node

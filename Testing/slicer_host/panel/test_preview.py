@@ -15,7 +15,7 @@ from CSAFusionLib.intensity.mapping import find_mapping
 from CSAFusionLib.intensity.modality import Modality, guess_modality
 from CSAFusionLib.intensity.windows import Window
 from CSAFusionLib.slicer_host.panel.preview import Looks
-from CSAFusionLib.slicer_host.reading import volume_from_node
+from CSAFusionLib.slicer_host.volume_nodes import volume_from_node
 from Testing.host.scene import OBLIQUE, a_blob, a_volume_node
 
 MILLIMETRES = np.diag([-1.0, -1.0, 1.0, 1.0])

@@ -1,8 +1,8 @@
-"""CSAFusionLib.slicer_host.panel.report"""
+"""CSAFusionLib.slicer_host.panel.quality"""
 
 from __future__ import annotations
 
-from CSAFusionLib.slicer_host.panel.report import report_of
+from CSAFusionLib.slicer_host.panel.quality import report_of
 from Testing.host.scene import a_blob_node
 
 PROVENANCE = {

@@ -7,17 +7,19 @@ import pytest
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings
-from CSAFusionLib.intensity.colour_tables import COLOUR_TABLES
+from CSAFusionLib.intensity.colour import COLOUR_TABLES
 from CSAFusionLib.slicer_host.panel.choices import (
+    PRESETS,
     ColourChoice,
     Intensities,
     ModalityChoice,
     PlaneChoice,
     Reference,
     WeightsChoice,
+    apply_preset,
     backend_name,
+    preset_of,
 )
-from CSAFusionLib.slicer_host.panel.presets import PRESETS, apply_preset, preset_of
 from CSAFusionLib.slicer_host.panel.request import request_from
 from CSAFusionLib.weights.catalogue import bundled_checksums
 

@@ -8,12 +8,10 @@ import slicer
 import slicer.util
 
 import Testing.host.application  # noqa: F401 (makes qt)
-from CSAFusionLib.slicer_host.belongings import SLICE_TABLE
-from CSAFusionLib.slicer_host.comparison import LAYOUT, own_composites
-from CSAFusionLib.slicer_host.reading import volume_from_node
+from CSAFusionLib.slicer_host.comparison_views import LAYOUT, composites, own_composites
+from CSAFusionLib.slicer_host.nodes import SLICE_TABLE
 from CSAFusionLib.slicer_host.slice_table import chart_of, write_slice_table
-from CSAFusionLib.slicer_host.slice_views import composites
-from CSAFusionLib.slicer_host.writing import write_fused
+from CSAFusionLib.slicer_host.volume_nodes import volume_from_node, write_fused
 from Testing.host.application import raise_errors
 from Testing.host.fixtures import pump
 from Testing.host.scene import OBLIQUE, a_blob_node, a_volume_node

@@ -9,9 +9,8 @@ import slicer.util
 
 import Testing.host.application  # noqa: F401 (makes qt)
 from CSAFusionLib.registration.methods import Method
-from CSAFusionLib.slicer_host.comparison import LAYOUT
+from CSAFusionLib.slicer_host.comparison_views import LAYOUT, composites
 from CSAFusionLib.slicer_host.panel.choices import Intensities, ModalityChoice, Reference, WeightsChoice
-from CSAFusionLib.slicer_host.slice_views import composites
 from CSAFusionLib.slicer_host.wording import title_of, words_of
 from CSAFusionLib.worker.devices import Devices
 from Testing.host.application import open_panel, raise_errors

@@ -6,7 +6,7 @@ import pytest
 from slicer.i18n import tr as _  # noqa: F401 (the host's stand-in is in place)
 
 from CSAFusionLib.registration.quality.grading import Grade
-from CSAFusionLib.slicer_host.panel.strip import warnings_of
+from CSAFusionLib.slicer_host.panel.quality import warnings_of
 from Testing.host.panel_states import bad, done, doubtful
 
 

@@ -1,10 +1,10 @@
-"""CSAFusionLib.slicer_host.panel.time_left"""
+"""CSAFusionLib.slicer_host.panel.run_section"""
 
 from __future__ import annotations
 
 import pytest
 
-from CSAFusionLib.slicer_host.panel.time_left import TimeLeft, in_words
+from CSAFusionLib.slicer_host.panel.run_section import TimeLeft, in_words
 
 
 def test_the_time_left_follows_the_steps_of_the_stage():

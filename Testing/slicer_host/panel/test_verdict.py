@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from CSAFusionLib.registration.quality.grading import Grade
-from CSAFusionLib.slicer_host.panel.verdict import agreement_of, frame_of, level_of, verdict_of, warning_of
-from CSAFusionLib.slicer_host.provenance import write_provenance
+from CSAFusionLib.slicer_host.nodes import write_provenance
+from CSAFusionLib.slicer_host.panel.quality import agreement_of, frame_of, level_of, verdict_of, warning_of
 
 METRIC = {
     "mutual_information_before": 0.2,

@@ -9,6 +9,7 @@ import pytest
 from pydicom.config import disable_value_validation
 
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.volumes.dicom.elements import DIRECTORY, Kind
 from CSAFusionLib.volumes.dicom.files import (
     describe_file,
     find_dicom,
@@ -17,7 +18,6 @@ from CSAFusionLib.volumes.dicom.files import (
     listed_by_directory,
     readable,
 )
-from CSAFusionLib.volumes.dicom.kinds import DIRECTORY, Kind
 from Testing.volumes.dicom.objects import image, item, save, write_classic
 
 

@@ -7,7 +7,7 @@ import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.volumes.dicom.reading import read_dicom_file
+from CSAFusionLib.volumes.dicom.series import read_dicom_file
 from Testing.volumes.dicom.objects import PLACES, item, stored, write_enhanced
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydicom import uid
 
-from CSAFusionLib.volumes.dicom.kinds import Kind, kind_of, name_of
+from CSAFusionLib.volumes.dicom.elements import Kind, kind_of, name_of
 
 
 @pytest.mark.parametrize(

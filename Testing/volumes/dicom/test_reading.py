@@ -10,8 +10,8 @@ import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.volumes.choice import SeveralVolumesError
-from CSAFusionLib.volumes.dicom.reading import read_dicom_file, read_dicom_folder
+from CSAFusionLib.volumes.dicom.series import read_dicom_file, read_dicom_folder
+from CSAFusionLib.volumes.input_path import SeveralVolumesError
 from Testing.volumes.dicom.objects import (
     PLACES,
     ROOT,

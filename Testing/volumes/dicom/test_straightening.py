@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from CSAFusionLib.volumes.dicom.straightening import shifted
+from CSAFusionLib.volumes.dicom.stacking import shifted
 
 PLANE = np.add.outer(10.0 * np.arange(6), np.arange(8.0))
 

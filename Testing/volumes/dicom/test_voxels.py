@@ -7,7 +7,7 @@ import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.volumes.dicom.reading import read_dicom_folder
+from CSAFusionLib.volumes.dicom.series import read_dicom_folder
 from Testing.volumes.dicom.objects import put_pixels, stored, write_classic
 
 RGB = {"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB", "PlanarConfiguration": 0}

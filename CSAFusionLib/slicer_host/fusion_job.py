@@ -14,13 +14,13 @@ from slicer.i18n import tr as _
 from CSAFusionLib.errors import CSAFusionError
 from CSAFusionLib.fusion.pipeline import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings
-from CSAFusionLib.slicer_host.checking import check_nodes
 from CSAFusionLib.slicer_host.engines.base import SlicerEngine
 from CSAFusionLib.slicer_host.engines.choice import engine_of
-from CSAFusionLib.slicer_host.frames import ijk_to_ras_of
-from CSAFusionLib.slicer_host.outputs import Outputs, place_result
-from CSAFusionLib.slicer_host.reading import volume_from_node
 from CSAFusionLib.slicer_host.region import region_on_grid
+from CSAFusionLib.slicer_host.result_nodes import Outputs, place_result
+from CSAFusionLib.slicer_host.transform_nodes import ijk_to_ras_of
+from CSAFusionLib.slicer_host.validation import check_nodes
+from CSAFusionLib.slicer_host.volume_nodes import volume_from_node
 from CSAFusionLib.volumes.volume import Volume
 from CSAFusionLib.worker.events import CancelledEvent, ErrorEvent, ProgressEvent, ResultEvent
 from CSAFusionLib.worker.job import Job

@@ -9,7 +9,7 @@ from slicer.i18n import tr as _
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.registration.methods import Method, TransformModel
-from CSAFusionLib.slicer_host.reading import check_image
+from CSAFusionLib.slicer_host.volume_nodes import check_image
 from CSAFusionLib.slicer_host.wording import title_of
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.volumes.choice import chosen
 from CSAFusionLib.volumes.dicom.acquisition import acquisition_of
+from CSAFusionLib.volumes.dicom.elements import DIRECTORY, Kind, name_of
 from CSAFusionLib.volumes.dicom.files import (
     DicomFile,
     called,
@@ -23,12 +23,11 @@ from CSAFusionLib.volumes.dicom.files import (
     readable,
 )
 from CSAFusionLib.volumes.dicom.frames import Frame
-from CSAFusionLib.volumes.dicom.kinds import DIRECTORY, Kind, name_of
 from CSAFusionLib.volumes.dicom.layouts import frames_of
-from CSAFusionLib.volumes.dicom.pixels import stored_values
+from CSAFusionLib.volumes.dicom.pixels import image_of, stored_frames, stored_values
 from CSAFusionLib.volumes.dicom.splitting import SubVolume, split_into_volumes
 from CSAFusionLib.volumes.dicom.stacking import stack_frames
-from CSAFusionLib.volumes.dicom.voxels import image_of, stored_frames
+from CSAFusionLib.volumes.input_path import chosen
 from CSAFusionLib.volumes.volume import Volume
 
 _SERIES_LISTED = 6

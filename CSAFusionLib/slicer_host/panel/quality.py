@@ -1,4 +1,4 @@
-"""What the check of a registration found, in the panel: by word, sign and frame, so that no colour has to be seen."""
+"""What must be read before a result is used: the quality of its alignment, its warnings, and how it was made."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
+import slicer
 from slicer.i18n import tr as _
 
 from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.registration.quality.grading import Grade
-from CSAFusionLib.slicer_host.wording import title_of
+from CSAFusionLib.slicer_host.nodes import provenance_of
+from CSAFusionLib.slicer_host.panel.widgets import say
+from CSAFusionLib.slicer_host.wording import device_in_words, title_of
 
 _HEADS = {
     Grade.GOOD: _("\N{HEAVY CHECK MARK} Good alignment"),
@@ -94,3 +97,58 @@ def _metric_line(name: str, metric: Mapping[str, float]) -> str:
     title = _METRICS.get(name, name.replace("_", " ").capitalize())
     before, after = (f"{metric[f'{name}_{when}']:.2f}" for when in ("before", "after"))
     return _("{metric}: {before} before, {after} after").format(metric=title, before=before, after=after)
+
+
+_SIGN = "\N{WARNING SIGN}"
+_STYLE = "border: 2px solid #c98a00; padding: 4px; background-color: #fff3cd; color: #4d3800;"
+
+
+class ResultStrip:
+    """Two framed texts between Apply and the section Result."""
+
+    def __init__(self, ui: Any) -> None:
+        self._ui = ui
+        ui.warningLabel.styleSheet = _STYLE
+
+    def update(self, parameters: Any) -> None:
+        """Show what a parameter node holds a result with."""
+        provenance = provenance_of(parameters.fusedVolume) if parameters.fusedVolume is not None else {}
+        self._ui.verdictLabel.styleSheet = frame_of(level_of(provenance))
+        say(self._ui.verdictLabel, verdict_of(provenance))
+        say(self._ui.warningLabel, "<br/>".join(f"{_SIGN} {escape(text)}" for text in warnings_of(provenance)))
+        say(self._ui.agreementLabel, agreement_of(provenance) or _("No registration yet."))
+
+
+def warnings_of(provenance: Mapping[str, Any]) -> list[str]:
+    """The warnings of a result, less what its verdict says already."""
+    verdict = provenance.get("registration", {}).get("verdict")
+    told = verdict["reason"] if verdict else None
+    return [text for text in provenance.get("warnings", []) if told is None or told not in text]
+
+
+def report_of(fused: slicer.vtkMRMLVolumeNode, provenance: Mapping[str, Any]) -> str:
+    """Rich text: the name, what went in, and what did it; the warnings stand in a strip of their own."""
+    lines = [f"<b>{escape(fused.GetName())}</b>"]
+    lines += [_input_line(provenance, role, name) for role, name in (("fixed", _("Fixed")), ("moving", _("Moving")))]
+    if "weights" in provenance:
+        lines.append(
+            _("Weights {weights}, on {device}.").format(
+                weights=escape(str(provenance["weights"]["name"])),
+                device=escape(device_in_words(provenance["device"]["name"], provenance["device"]["reason"])),
+            )
+        )
+    lines.append(f"<i>{escape(provenance.get('notice', ''))}</i>")
+    return "<br/>".join(line for line in lines if line)
+
+
+def _input_line(provenance: Mapping[str, Any], role: str, title: str) -> str:
+    if role not in provenance:
+        return ""
+    described = provenance[role]
+    text = _("{role}: {modality}").format(role=title, modality=described["modality"])
+    if described["modality_is_guessed"]:
+        text += _(" (guessed)")
+    if "black" in described:
+        text += _(", {black:.4g} to {white:.4g}").format(black=described["black"], white=described["white"])
+        text += f" {escape(described['unit'])}" if described.get("unit") else ""
+    return text

@@ -1,10 +1,11 @@
-"""Transforms in and out: a registration as a node under which the moving volume lies on the fixed one, and back."""
+"""Transforms between MRML (RAS, VTK) and ITK (LPS), and a registration as a node that moves the moving volume."""
 
 from __future__ import annotations
 
 import numpy as np
 import SimpleITK as sitk
 import slicer
+import slicer.util
 import vtk
 from slicer.i18n import tr as _
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
@@ -12,14 +13,39 @@ from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 from CSAFusionLib.errors import RegistrationError
 from CSAFusionLib.files.temporary import OwnedFolder
 from CSAFusionLib.geometry.transform_algebra import linear_matrix
-from CSAFusionLib.slicer_host.frames import (
-    RAS_TO_LPS,
-    ijk_to_ras_of,
-    matrix_from_vtk,
-    transform_between,
-    vtk_from_matrix,
-)
-from CSAFusionLib.slicer_host.subject_hierarchy import place_beside
+from CSAFusionLib.slicer_host.nodes import place_beside
+
+RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+"""Its own inverse."""
+
+
+def ijk_to_ras_of(node: slicer.vtkMRMLVolumeNode) -> np.ndarray:
+    """The (4, 4) matrix from a node's voxel indices to RAS mm, its parent transform left out."""
+    matrix = vtk.vtkMatrix4x4()
+    node.GetIJKToRASMatrix(matrix)
+    return matrix_from_vtk(matrix)
+
+
+def transform_between(
+    source: slicer.vtkMRMLTransformNode | None, target: slicer.vtkMRMLTransformNode | None
+) -> vtk.vtkGeneralTransform:
+    """The transform from points under one transform node to points under another; None is the world."""
+    transform = vtk.vtkGeneralTransform()
+    if source is not target:
+        slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(source, target, transform)
+    return transform
+
+
+def matrix_from_vtk(matrix: vtk.vtkMatrix4x4) -> np.ndarray:
+    """A VTK matrix as a (4, 4) float64 array."""
+    values: np.ndarray = slicer.util.arrayFromVTKMatrix(matrix)
+    return values
+
+
+def vtk_from_matrix(matrix: np.ndarray) -> vtk.vtkMatrix4x4:
+    """A (4, 4) array as a VTK matrix."""
+    return slicer.util.vtkMatrixFromArray(matrix)
+
 
 # Registration smooths its deformations over several millimetres; a finer grid would only cost memory.
 _FINEST_MM = 2.0

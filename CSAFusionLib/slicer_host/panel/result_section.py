@@ -10,16 +10,20 @@ import slicer
 from slicer.i18n import tr as _
 
 from CSAFusionLib.files.atomic_write import atomic_write, content_writer
-from CSAFusionLib.json_text import to_json
-from CSAFusionLib.slicer_host.checkerboard import add_checkerboard, are_on_one_grid, remove_checkerboard
-from CSAFusionLib.slicer_host.comparison import Comparison
-from CSAFusionLib.slicer_host.panel.report import report_of
+from CSAFusionLib.slicer_host.comparison_views import (
+    Comparison,
+    add_checkerboard,
+    are_on_one_grid,
+    composites,
+    remove_checkerboard,
+)
+from CSAFusionLib.slicer_host.nodes import provenance_of
+from CSAFusionLib.slicer_host.panel.quality import report_of
 from CSAFusionLib.slicer_host.panel.widgets import say
-from CSAFusionLib.slicer_host.provenance import provenance_of
 from CSAFusionLib.slicer_host.rendering import render_fused
-from CSAFusionLib.slicer_host.slice_views import composites
 from CSAFusionLib.slicer_host.view_layout import SliceTableView
-from CSAFusionLib.slicer_host.writing import FIXED_ROLE
+from CSAFusionLib.slicer_host.volume_nodes import FIXED_ROLE
+from CSAFusionLib.text import to_json
 
 
 class ResultSection:

@@ -9,11 +9,11 @@ import slicer
 from CSAFusionLib.fusion.pipeline import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.geometry.planes import slice_centres
-from CSAFusionLib.slicer_host.belongings import SLICE_TABLE
+from CSAFusionLib.slicer_host.nodes import SLICE_TABLE
 from CSAFusionLib.slicer_host.rendering import update_rendering
 from CSAFusionLib.slicer_host.slice_table import write_slice_table
-from CSAFusionLib.slicer_host.transforms import write_transform
-from CSAFusionLib.slicer_host.writing import write_contribution, write_fused, write_registered
+from CSAFusionLib.slicer_host.transform_nodes import write_transform
+from CSAFusionLib.slicer_host.volume_nodes import write_contribution, write_fused, write_registered
 
 OPTIONAL = frozenset({"transform", "registered", "contribution", "slice_table"})
 

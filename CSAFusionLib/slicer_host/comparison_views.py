@@ -1,16 +1,119 @@
-"""Four linked views side by side: fixed, registered moving, overlay, and a volume made of both; and the way back."""
+"""Side by side in linked views: fixed, registered moving, overlay, and both in squares or fused; and the way back."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import qt
 import slicer
+import slicer.util
 
-from CSAFusionLib.slicer_host.belongings import remove_nodes
-from CSAFusionLib.slicer_host.slice_views import SliceViews, composites, unlink
+from CSAFusionLib.slicer_host.nodes import add_hidden_node, remove_nodes
 from CSAFusionLib.slicer_host.view_layout import LayoutLoan
+
+_LAYERS = ("BackgroundVolumeID", "ForegroundVolumeID", "LabelVolumeID")
+_VALUES = ("ForegroundOpacity", "LabelOpacity")
+_LINKS = ("LinkedControl", "HotLinkedControl")
+
+
+class SliceViews:
+    """Remembers the volumes, opacities and links of every slice view that there is, to give them back."""
+
+    def __init__(self) -> None:
+        self._before = {node.GetID(): _state(node) for node in composites()}
+
+    def give_back(self, where: Callable[[slicer.vtkMRMLSliceCompositeNode], bool] = lambda node: True) -> None:
+        """Set all of it again in the views that are still there; a volume that is gone stays replaced as it was.
+
+        Args:
+            where: of which views; all by default.
+        """
+        nodes = [node for node in composites() if node.GetID() in self._before and where(node)]
+        # Links reach every view: first no view is linked, last all are as they were.
+        for node in nodes:
+            _set(node, dict.fromkeys(_LINKS, False))
+        for node in nodes:
+            before = self._before[node.GetID()]
+            gone = [name for name in _LAYERS if before[name] and slicer.mrmlScene.GetNodeByID(before[name]) is None]
+            _set(node, {name: value for name, value in before.items() if name not in (*gone, *_LINKS)})
+        for node in nodes:
+            _set(node, {name: self._before[node.GetID()][name] for name in _LINKS})
+
+
+def composites() -> list[slicer.vtkMRMLSliceCompositeNode]:
+    """The nodes that say what each slice view shows."""
+    nodes: list[slicer.vtkMRMLSliceCompositeNode] = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
+    return nodes
+
+
+def unlink(nodes: list[slicer.vtkMRMLSliceCompositeNode]) -> None:
+    """Part views, so that what happens to one stays there."""
+    for node in nodes:
+        _set(node, dict.fromkeys(_LINKS, False))
+
+
+def _state(node: slicer.vtkMRMLSliceCompositeNode) -> dict[str, Any]:
+    return {name: getattr(node, f"Get{name}")() for name in (*_LAYERS, *_VALUES, *_LINKS)}
+
+
+def _set(node: slicer.vtkMRMLSliceCompositeNode, values: dict[str, Any]) -> None:
+    for name, value in values.items():
+        getattr(node, f"Set{name}")(value)
+
+
+_SQUARES = 8
+"""Along the longest side of the volume."""
+
+
+def are_on_one_grid(fixed: slicer.vtkMRMLVolumeNode | None, registered: slicer.vtkMRMLVolumeNode | None) -> bool:
+    """Whether there are two volumes of which a checkerboard can be made; the user may have changed one of them."""
+    sizes = [node.GetImageData().GetDimensions() for node in (fixed, registered) if node and node.GetImageData()]
+    return len(sizes) == 2 and bool(sizes[0] == sizes[1])
+
+
+def add_checkerboard(
+    fixed: slicer.vtkMRMLVolumeNode, registered: slicer.vtkMRMLVolumeNode
+) -> slicer.vtkMRMLScalarVolumeNode:
+    """Put a checkerboard of two volumes on one grid into a new node, which is hidden and not saved with the scene.
+
+    Each volume is seen through its own window and level; of colours the mean is taken.
+    """
+    node = add_hidden_node("vtkMRMLScalarVolumeNode", "CSAFusion checkerboard")
+    shown = np.where(_squares(fixed), _as_displayed(fixed), _as_displayed(registered))
+    slicer.util.updateVolumeFromArray(node, shown)
+    node.CopyOrientation(fixed)
+    node.SetAndObserveTransformNodeID(fixed.GetTransformNodeID())
+    node.CreateDefaultDisplayNodes()
+    node.GetDisplayNode().SaveWithSceneOff()
+    node.GetDisplayNode().AutoWindowLevelOff()
+    node.GetDisplayNode().SetWindowLevel(255, 127.5)
+    return node
+
+
+def remove_checkerboard(node: slicer.vtkMRMLScalarVolumeNode) -> None:
+    """Remove a checkerboard and how it is shown from the scene, where it still is there."""
+    remove_nodes(one for one in (node.GetDisplayNode(), node) if one is not None)
+
+
+def _squares(node: slicer.vtkMRMLVolumeNode) -> np.ndarray:
+    """(K, J, I), true where the first volume is seen; cubes with sides of about an eighth of the volume."""
+    spacing, lengths = np.array(node.GetSpacing()), np.array(node.GetImageData().GetDimensions())
+    side = np.maximum(1, (spacing * lengths).max() / _SQUARES / spacing).round().astype(int)
+    i, j, k = (np.arange(length) // step for length, step in zip(lengths, side, strict=True))
+    return (k[:, None, None] + j[:, None] + i) % 2 == 0
+
+
+def _as_displayed(node: slicer.vtkMRMLVolumeNode) -> np.ndarray:
+    """(K, J, I), uint8: black and white are those of the slice views."""
+    array = slicer.util.arrayFromVolume(node).astype(np.float32)
+    if array.ndim == 4:
+        array = array.mean(axis=-1)
+    display = node.GetDisplayNode()
+    unit = (array - display.GetLevel()) / max(display.GetWindow(), 1e-6) + 0.5
+    return (255 * unit.clip(0, 1)).round().astype(np.uint8)
+
 
 LAYOUT = 5821
 """Slicer's own layouts are below 1000; the number only has to be free."""
