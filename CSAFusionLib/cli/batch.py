@@ -230,8 +230,8 @@ def _run(job: Batch, engine: Callable[[], AbstractContextManager[Client]]) -> Ta
     if tally.skipped:
         parts.append(f"{tally.skipped} skipped, which had ended before")
     typer.echo(f"Cases        {', '.join(parts)}")
-    verdicts = ", ".join(f"{tally.verdicts[level]} {level}" for level in ("good", "doubtful", "bad"))
-    typer.echo(f"Verdicts     {verdicts}")
+    grades = ", ".join(f"{tally.verdicts[grade]} {grade}" for grade in ("good", "doubtful", "bad"))
+    typer.echo(f"Quality      {grades}")
     if tally.skipped_failed:
         typer.echo(f"Failed       {tally.skipped_failed} of those before; try them again with --retry-failed")
     typer.echo("Wrote        " + printable(str(job.out / job.summary)))
@@ -242,5 +242,5 @@ def _tell(record: Record, count: int, total: int) -> None:
     if record.failed:
         typer.echo(printable(f"[{count}/{total}] {record.name}: failed: {record.sentence}"), err=True)
         return
-    verdict, seconds = record.verdict or {"level": "unchecked"}, record.values["run"]["seconds"]["total"]
-    typer.echo(printable(f"[{count}/{total}] {record.name}: {verdict['level']}, {seconds:.0f} s"))
+    quality, seconds = record.verdict or {"level": "not assessed"}, record.values["run"]["seconds"]["total"]
+    typer.echo(printable(f"[{count}/{total}] {record.name}: {quality['level']}, {seconds:.0f} s"))

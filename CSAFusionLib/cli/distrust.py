@@ -12,11 +12,11 @@ from CSAFusionLib.cli.panels import REGISTRATION
 from CSAFusionLib.registration.quality.grading import Quality
 
 DISTRUSTED = 3
-"""Exit code of a command that has done its work, when the verdict on it is one that ``--fail-on`` names."""
+"""Exit code of a command that has done its work, when the registration has a grade that ``--fail-on`` names."""
 
 
 class Distrusted(Enum):
-    """From which verdict on a command is to fail."""
+    """The best grade at which a command fails."""
 
     DOUBTFUL = "doubtful"
     BAD = "bad"
@@ -33,7 +33,7 @@ FailOn = Annotated[
 ]
 
 
-def fail_on_verdict(threshold: Distrusted | None, found: Iterable[Quality | None]) -> None:
+def fail_on_quality(threshold: Distrusted | None, found: Iterable[Quality | None]) -> None:
     """End the command with exit code 3 when a quality is no better than the threshold; None asks nothing.
 
     found: of each registration, or None where nothing was assessed.

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from CSAFusionLib.cli import options
-from CSAFusionLib.cli.distrust import FailOn, fail_on_verdict
+from CSAFusionLib.cli.distrust import FailOn, fail_on_quality
 from CSAFusionLib.cli.manners import Overwrite
 from CSAFusionLib.cli.panels import FUSION, INPUTS, OUTPUTS, REGISTRATION
 from CSAFusionLib.cli.transform_options import InitialTransform, TransformChoice, TransformOptions
@@ -160,7 +160,7 @@ def fuse(
         others = {name: value for name, value in vars(outputs).items() if name != "output"}
         wanted = VolumeOutputs(outputs.output, **others)
         result = fuse_volume_files(fixed, moving, settings, wanted, reading, known, region)
-        fail_on_verdict(fail_on, [result.registration.quality])
+        fail_on_quality(fail_on, [result.registration.quality])
 
 
 def _known_transform(

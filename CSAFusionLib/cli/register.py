@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from CSAFusionLib.cli import options
-from CSAFusionLib.cli.distrust import FailOn, fail_on_verdict
+from CSAFusionLib.cli.distrust import FailOn, fail_on_quality
 from CSAFusionLib.cli.manners import Overwrite
 from CSAFusionLib.cli.misalignment import map_files, measured
 from CSAFusionLib.cli.montage import alignment_picture
@@ -120,4 +120,4 @@ def register(
     print_warnings([*notes_of(*volumes), *result.warnings])
     print_written(writers)
     typer.echo(NOTICE)
-    fail_on_verdict(fail_on, [result.quality])
+    fail_on_quality(fail_on, [result.quality])

@@ -13,8 +13,8 @@ from CSAFusionLib.text import printable
 
 def print_fusion_summary(provenance: Mapping[str, Any]) -> None:
     """Say how a result was made: modalities, registration, device, weights, warnings, and what it is not for."""
-    for role in ("fixed", "moving"):
-        typer.echo(f"{role.capitalize():13}{_describe_input(provenance[role])}")
+    for which in ("fixed", "moving"):
+        typer.echo(f"{which.capitalize():13}{_describe_input(provenance[which])}")
     if "plane" in provenance:
         typer.echo(f"Slices       {provenance['plane']}")
     if "registration" in provenance:
@@ -27,15 +27,15 @@ def print_fusion_summary(provenance: Mapping[str, Any]) -> None:
 
 
 def print_registration(registration: Mapping[str, Any]) -> None:
-    """Say what did a registration, whether it can be trusted and why, and the figures before and after it."""
+    """Say what did a registration, its quality and why, and the metrics before and after it."""
     parts = [_describe_method(registration)]
     if registration["model"] is not None:
         parts += [registration["model"].lower(), f"{registration['seconds']:.1f} s"]
-    if verdict := registration["verdict"]:
-        parts.append(f"verdict: {verdict['level']} ({verdict['reason'].rstrip('.')})")
+    if quality := registration["verdict"]:
+        parts.append(f"quality: {quality['level']} ({quality['reason'].rstrip('.')})")
     typer.echo(f"Registration {', '.join(parts)}")
-    if figures := list_figures(registration["metric"]):
-        typer.echo(f"Figures      {figures}")
+    if metrics := list_metrics(registration["metric"]):
+        typer.echo(f"Metrics      {metrics}")
     if misalignment := registration.get("misalignment"):
         typer.echo(f"Misalignment {misalignment['sentence'].rstrip('.')}")
 
@@ -56,11 +56,11 @@ def print_warnings(warnings: Iterable[str]) -> None:
         typer.echo(f"Warning      {printable(warning)}")
 
 
-def list_figures(figures: Mapping[str, float]) -> str:
-    """The figures that there are of before and after a registration, in one line; one number where nothing changed."""
-    names = [name.removesuffix("_before") for name in figures if name.endswith("_before")]
-    names = [name for name in names if f"{name}_after" in figures]
-    pairs = {name: (f"{figures[f'{name}_before']:.2f}", f"{figures[f'{name}_after']:.2f}") for name in names}
+def list_metrics(metrics: Mapping[str, float]) -> str:
+    """The metrics of before and after a registration, in one line; one number where nothing changed."""
+    names = [name.removesuffix("_before") for name in metrics if name.endswith("_before")]
+    names = [name for name in names if f"{name}_after" in metrics]
+    pairs = {name: (f"{metrics[f'{name}_before']:.2f}", f"{metrics[f'{name}_after']:.2f}") for name in names}
     return ", ".join(f"{name.replace('_', ' ')} {' to '.join(dict.fromkeys(pair))}" for name, pair in pairs.items())
 
 
@@ -69,20 +69,20 @@ def print_written(paths: Iterable[Path]) -> None:
     typer.echo("Wrote        " + printable(", ".join(str(path) for path in paths)))
 
 
-def _describe_input(role: Mapping[str, Any]) -> str:
-    unit = f" {role['unit']}" if role.get("unit") else ""
-    shown = f", {role['black']:g} to {role['white']:g}{unit} shown from black to white" if "black" in role else ""
-    if knee := role.get("knee"):
-        shown += f" ({role['black']:g} to {knee['value']:g} in the darker {knee['brightness']:.0%})"
-    table = f", in colour through {role['colour_table']}" if role.get("colour_table") else ""
-    contrast = f" {role['contrast']}" if role.get("contrast") else ""
-    return role["modality"] + contrast + _origin(role) + shown + table
+def _describe_input(found: Mapping[str, Any]) -> str:
+    unit = f" {found['unit']}" if found.get("unit") else ""
+    shown = f", {found['black']:g} to {found['white']:g}{unit} shown from black to white" if "black" in found else ""
+    if knee := found.get("knee"):
+        shown += f" ({found['black']:g} to {knee['value']:g} in the darker {knee['brightness']:.0%})"
+    table = f", in colour through {found['colour_table']}" if found.get("colour_table") else ""
+    contrast = f" {found['contrast']}" if found.get("contrast") else ""
+    return found["modality"] + contrast + _origin(found) + shown + table
 
 
-def _origin(role: Mapping[str, Any]) -> str:
+def _origin(found: Mapping[str, Any]) -> str:
     """Who says the modality: nothing where the user does."""
-    source = role.get("modality_from")
-    if not role["modality_is_guessed"]:
+    source = found.get("modality_from")
+    if not found["modality_is_guessed"]:
         return f" (by its {source})" if source else ""
     parts = ["guessed", *([f"from its {source}"] if source else [])]
-    return f" ({' '.join(parts)}{', unsure' if role.get('confidence') == 'unsure' else ''})"
+    return f" ({' '.join(parts)}{', unsure' if found.get('confidence') == 'unsure' else ''})"

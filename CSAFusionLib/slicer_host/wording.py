@@ -9,7 +9,7 @@ from CSAFusionLib.registration.methods import Method, TransformModel
 METHODS: dict[Method, tuple[str, str]] = {
     Method.AUTO: (
         _("Automatic"),
-        _("The headers where they already agree, else the fastest method that passes the check."),
+        _("The headers where they already agree, else the fastest method whose alignment is good."),
     ),
     Method.NONE: (
         _("Already aligned"),

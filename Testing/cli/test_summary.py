@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from CSAFusionLib.cli.summary import (
-    list_figures,
+    list_metrics,
     print_fusion_summary,
     print_registration,
     print_warnings,
@@ -40,8 +40,8 @@ def test_the_summary_says_how_the_result_was_made(capsys: pytest.CaptureFixture[
     assert capsys.readouterr().out.splitlines() == [
         "Fixed        MR (guessed), 0 to 812.5 shown from black to white",
         "Moving       PET, 0 to 9 shown from black to white, in colour through ice",
-        "Registration sitk, rigid, 3.2 s, verdict: good (No better alignment was found)",
-        "Figures      mutual information 0.50 to 0.75",
+        "Registration sitk, rigid, 3.2 s, quality: good (No better alignment was found)",
+        "Metrics      mutual information 0.50 to 0.75",
         "Device       cpu: asked for",
         "Weights      ct-mr (SHA-256 0123456789ab...)",
         "Warning      Memory ran out.",
@@ -64,7 +64,7 @@ def test_a_registration_by_the_headers_has_no_model_and_no_time(capsys: pytest.C
 
 
 def test_a_figure_that_did_not_change_is_given_once() -> None:
-    assert list_figures({"overlap_before": 0.801, "overlap_after": 0.8, "peak": 0.4}) == "overlap 0.80"
+    assert list_metrics({"overlap_before": 0.801, "overlap_after": 0.8, "peak": 0.4}) == "overlap 0.80"
 
 
 def test_every_warning_has_its_line(capsys: pytest.CaptureFixture[str]) -> None:

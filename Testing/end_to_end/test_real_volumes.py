@@ -99,7 +99,7 @@ def test_a_pair_of_two_scans_is_registered_within_a_millimetre(
     errors = target_registration_error(read_transform(tmp_path / "t.tfm"), truth, head_points(image))
     assert errors.mean() < 1
     assert same_grid(sitk.ReadImage(str(tmp_path / "t2.nii.gz")), image)
-    assert "verdict: good" in result.stdout
+    assert "quality: good" in result.stdout
 
 
 def test_a_ct_slab_changes_the_slices_it_covers_and_no_other(volumes: Path, settings: FusionSettings) -> None:

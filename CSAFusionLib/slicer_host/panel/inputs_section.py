@@ -18,7 +18,7 @@ from CSAFusionLib.slicer_host.panel.choices import (
     apply_preset,
     preset_of,
 )
-from CSAFusionLib.slicer_host.panel.preview import DisplayWatch, IntensityPreview, Looks, PairInViews
+from CSAFusionLib.slicer_host.panel.preview import DisplayWatch, IntensityEstimate, IntensityPreview, PairInViews
 from CSAFusionLib.slicer_host.panel.request import a_is_reference, modality_of, voxel_volume, window_of
 from CSAFusionLib.slicer_host.panel.widgets import describe_items, number, say
 
@@ -28,7 +28,7 @@ class InputsSection:
 
     def __init__(self, ui: Any) -> None:
         self._ui = ui
-        self._looks = Looks()
+        self._estimate = IntensityEstimate()
         self._preview = IntensityPreview()
         self._views = PairInViews()
         self._displays = DisplayWatch(self._say_limits)
@@ -63,13 +63,13 @@ class InputsSection:
         self._displays.end()
         self._preview.end()
         self._views.end()
-        self._looks.forget()
+        self._estimate.forget()
         self._ui.previewCheckBox.checked = False
 
     def _update_side(self, side: str) -> None:
         chosen = getattr(self._parameters, f"intensities{side}")
         getattr(self._ui, f"window{side}Widget").visible = chosen is Intensities.GIVEN
-        guess = self._looks.guess(getattr(self._parameters, f"volume{side}"))
+        guess = self._estimate.guess(getattr(self._parameters, f"volume{side}"))
         title = ModalityChoice.AUTOMATIC.title
         text = title if guess is None else _("{automatic}: {modality}").format(automatic=title, modality=guess.name)
         self._menu("modality", side).setItemText(0, text)
@@ -128,15 +128,15 @@ class InputsSection:
         """What a volume is taken for, and its black and white in its unit, which the preview then shows."""
         chosen = modality_of(getattr(self._parameters, f"modality{side}"))
         try:
-            mapping = self._looks.mapping(volume, chosen, window_of(self._parameters, side))
+            mapping = self._estimate.mapping(volume, chosen, window_of(self._parameters, side))
         except CSAFusionError as error:
             return str(error)
         if mapping is None:
             return ""
         if self._ui.previewCheckBox.checked and not self._as_displayed(side):
             self._preview.show(volume, *mapping.window)
-        modality = chosen or self._looks.guess(volume) or Modality.MR
-        low, high = (f"{number(value)}{self._looks.unit(volume, modality)}" for value in (mapping.low, mapping.high))
+        modality = chosen or self._estimate.guess(volume) or Modality.MR
+        low, high = (f"{number(value)}{self._estimate.unit(volume, modality)}" for value in (mapping.low, mapping.high))
         kind = _("{modality}:") if chosen else _("{modality} (guessed):")
         said = [kind.format(modality=modality.name), _("{low} is black, {high} is white.").format(low=low, high=high)]
         if mapping.knee is not None:

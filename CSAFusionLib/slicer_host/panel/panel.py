@@ -207,7 +207,7 @@ class Panel:
         """What a run has come to: its result and its warnings, or at least the sentence that says why there is none."""
         ui = self._ui
         self._scrolling.bring(
-            *((ui.resultCollapsibleButton, ui.warningLabel, ui.verdictLabel) if fused else ()), ui.statusLabel
+            *((ui.resultCollapsibleButton, ui.warningLabel, ui.qualityLabel) if fused else ()), ui.statusLabel
         )
 
     def _show_result(self, fused: slicer.vtkMRMLVolumeNode | None) -> None:

@@ -1,4 +1,4 @@
-"""What a volume looks like to the fusion: the modality that is guessed, the limits that are found, shown live."""
+"""An estimate of how a volume is fused: the modality guessed, the limits found, and both shown in the views."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _NO_UNIT = "1"
 _SHARP_MM = 3.5
 
 
-class Looks:
+class IntensityEstimate:
     """Guesses about volume nodes, remembered until their voxels change.
 
     A part of the voxels is looked at, of which the size is bounded: a larger one only where a PET is possible.

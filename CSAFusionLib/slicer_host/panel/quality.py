@@ -34,24 +34,24 @@ _METRICS = {
 }
 
 
-def level_of(provenance: Mapping[str, Any]) -> Grade | None:
-    """How far the registration of a result can be trusted; None where it was not checked."""
-    verdict = provenance.get("registration", {}).get("verdict")
-    return Grade(verdict["level"]) if verdict else None
+def grade_of(provenance: Mapping[str, Any]) -> Grade | None:
+    """The grade of a result's registration; None where it was not assessed."""
+    quality = provenance.get("registration", {}).get("verdict")
+    return Grade(quality["level"]) if quality else None
 
 
-def frame_of(level: Grade | None) -> str:
-    """The style of the label that shows a verdict."""
-    return _FRAMES[level] if level else ""
+def frame_of(grade: Grade | None) -> str:
+    """The style of the label that shows a grade."""
+    return _FRAMES[grade] if grade else ""
 
 
-def verdict_of(provenance: Mapping[str, Any]) -> str:
-    """Rich text: the verdict, its reason, and what the automatic method made of it; empty where nothing was checked."""
-    level = level_of(provenance)
-    if level is None:
+def quality_text(provenance: Mapping[str, Any]) -> str:
+    """Rich text: the grade, its reason, and what the automatic method made of it; empty where nothing was assessed."""
+    grade = grade_of(provenance)
+    if grade is None:
         return ""
     reason = escape(provenance["registration"]["verdict"]["reason"])
-    return "<br/>".join(filter(None, [f"<b>{_HEADS[level]}</b>", reason, automatic_choice(provenance)]))
+    return "<br/>".join(filter(None, [f"<b>{_HEADS[grade]}</b>", reason, automatic_choice(provenance)]))
 
 
 def automatic_choice(provenance: Mapping[str, Any]) -> str:
@@ -62,11 +62,10 @@ def automatic_choice(provenance: Mapping[str, Any]) -> str:
     if method is Method.NONE:
         return _("Automatic left the volumes where their headers place them: no method matches them clearly better.")
     title = title_of(method)
-    if level_of(provenance) is Grade.GOOD:
-        return _("Automatic took {method}: the fastest method that passed the check.").format(method=title)
-    return _("Automatic tried every method that is installed; none passed the check, {method} came nearest.").format(
-        method=title
-    )
+    if grade_of(provenance) is Grade.GOOD:
+        return _("Automatic took {method}: the fastest method whose alignment is good.").format(method=title)
+    text = _("Automatic tried every method that is installed; no alignment is good, that of {method} is the best.")
+    return text.format(method=title)
 
 
 def agreement_of(provenance: Mapping[str, Any]) -> str:
@@ -82,7 +81,7 @@ def agreement_of(provenance: Mapping[str, Any]) -> str:
 
 def warning_of(provenance: Mapping[str, Any]) -> str:
     """The sentence to add where the end of a run is told; empty unless the alignment is bad."""
-    if level_of(provenance) is not Grade.BAD:
+    if grade_of(provenance) is not Grade.BAD:
         return ""
     return _("But the alignment is bad: {reason}").format(reason=provenance["registration"]["verdict"]["reason"])
 
@@ -113,16 +112,16 @@ class ResultStrip:
     def update(self, parameters: Any) -> None:
         """Show what a parameter node holds a result with."""
         provenance = provenance_of(parameters.fusedVolume) if parameters.fusedVolume is not None else {}
-        self._ui.verdictLabel.styleSheet = frame_of(level_of(provenance))
-        say(self._ui.verdictLabel, verdict_of(provenance))
+        self._ui.qualityLabel.styleSheet = frame_of(grade_of(provenance))
+        say(self._ui.qualityLabel, quality_text(provenance))
         say(self._ui.warningLabel, "<br/>".join(f"{_SIGN} {escape(text)}" for text in warnings_of(provenance)))
         say(self._ui.agreementLabel, agreement_of(provenance) or _("No registration yet."))
 
 
 def warnings_of(provenance: Mapping[str, Any]) -> list[str]:
-    """The warnings of a result, less what its verdict says already."""
-    verdict = provenance.get("registration", {}).get("verdict")
-    told = verdict["reason"] if verdict else None
+    """The warnings of a result, less what its quality says already."""
+    quality = provenance.get("registration", {}).get("verdict")
+    told = quality["reason"] if quality else None
     return [text for text in provenance.get("warnings", []) if told is None or told not in text]
 
 

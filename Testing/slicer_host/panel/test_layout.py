@@ -91,7 +91,7 @@ def test_on_the_first_opening_too_the_steps_and_apply_are_seen_at_once(panel, wi
     assert [name for name in seen if not shown.is_in_view(name)] == []
 
 
-def test_a_result_comes_into_view_with_its_verdict_wherever_the_panel_was_scrolled_to(panel, window):
+def test_a_result_comes_into_view_with_its_quality_wherever_the_panel_was_scrolled_to(panel, window):
     shown = window(LAPTOP)
     open_all(panel)
     shown.settle()
@@ -99,7 +99,7 @@ def test_a_result_comes_into_view_with_its_verdict_wherever_the_panel_was_scroll
     assert not shown.is_in_view("applyButton")
     done(panel)
     let_scroll(shown)
-    seen = ("statusLabel", "verdictLabel", "resultCollapsibleButton", "checkButton", "overlaySlider")
+    seen = ("statusLabel", "qualityLabel", "resultCollapsibleButton", "checkButton", "overlaySlider")
     assert [name for name in seen if not shown.is_in_view(name)] == []
 
 
@@ -107,7 +107,7 @@ def test_warnings_come_into_view_before_the_rest_of_a_result(panel, window):
     shown = window((LAPTOP[0], 300))
     doubtful(panel)
     let_scroll(shown)
-    assert all(shown.is_in_view(name) for name in ("statusLabel", "verdictLabel", "warningLabel"))
+    assert all(shown.is_in_view(name) for name in ("statusLabel", "qualityLabel", "warningLabel"))
 
 
 @pytest.mark.parametrize("end", [failed, running])

@@ -24,16 +24,16 @@ def test_the_warnings_of_a_result_are_shown_each_with_a_sign(panel, state, count
     state(panel)
     label = panel.ui.warningLabel
     assert label._qt.isHidden() == (count == 0) and label.text.count("\N{WARNING SIGN}") == count
-    assert panel.ui.verdictLabel.text and not panel.ui.verdictLabel._qt.isHidden()
+    assert panel.ui.qualityLabel.text and not panel.ui.qualityLabel._qt.isHidden()
 
 
 def test_the_strip_lies_above_result_and_goes_with_the_result(panel):
     doubtful(panel)
     column = panel.ui.verticalLayout._qt
-    places = [column.indexOf(getattr(panel.ui, name)._qt) for name in ("statusLabel", "verdictLabel", "warningLabel")]
+    places = [column.indexOf(getattr(panel.ui, name)._qt) for name in ("statusLabel", "qualityLabel", "warningLabel")]
     assert [*places, column.indexOf(panel.ui.resultCollapsibleButton._qt)] == list(range(places[0], places[0] + 4))
     panel._parameterNode.fusedVolume = None
-    assert panel.ui.warningLabel._qt.isHidden() and panel.ui.verdictLabel._qt.isHidden()
+    assert panel.ui.warningLabel._qt.isHidden() and panel.ui.qualityLabel._qt.isHidden()
     assert panel.ui.agreementLabel.text == "No registration yet."
 
 
