@@ -1,4 +1,4 @@
-"""Tests of child processes: what they may import, and that they end with all they started."""
+"""Child processes end with all they started, and with their parent."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,12 +15,14 @@ import pytest
 
 from CSAFusionLib import processes
 from CSAFusionLib.processes import (
+    GROUP,
     ChildProcess,
     ModuleProcess,
     find_program,
     interpreter,
     module_command,
     module_variables,
+    watch,
 )
 
 PARENT = """
@@ -150,3 +153,23 @@ def test_a_module_that_cannot_be_started_leaves_no_folder(tmp_path: Path, monkey
     with pytest.raises(OSError, match="No such file|cannot find"):
         ModuleProcess("CSAFusionLib.worker.events", python=str(tmp_path / "no_python"))
     assert not any(tmp_path.iterdir())
+
+
+def test_a_child_and_its_folder_go_as_soon_as_the_lifeline_is_cut(
+    tmp_path: Path, is_running: Callable[[int], bool], ends: Callable[[int], bool]
+) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "volume.nrrd").write_text("a patient's")
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], cwd=folder, **GROUP)
+    lifeline, parents_end = os.pipe()
+    watching = threading.Thread(target=watch, args=(lifeline, child.pid, folder))
+    watching.start()
+    watching.join(0.2)
+    assert is_running(child.pid) and folder.is_dir()
+    os.close(parents_end)
+    assert ends(child.pid)
+    watching.join(5)
+    assert not folder.exists()
+    child.wait()
+    os.close(lifeline)

@@ -49,10 +49,11 @@ class PanelCommand(TyperCommand):
 
 def _current(word: str) -> str:
     """A word of the command line, an option by its name of today."""
+    from CSAFusionLib.fusion.settings import FORMER_NAMES
+
     option, equals, value = word.partition("=")
     former = option.removeprefix("--").replace("-", "_")
     # Not at import: a process that is too small for the libraries behind it is to be told so in one sentence.
-    from CSAFusionLib.fusion.settings import FORMER_NAMES
 
     if option.startswith("--") and former in FORMER_NAMES:
         return f"--{FORMER_NAMES[former].replace('_', '-')}{equals}{value}"

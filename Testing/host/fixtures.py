@@ -81,7 +81,7 @@ def panel(module, volumes, monkeypatch):
 @pytest.fixture
 def child_does(monkeypatch):
     """Choose what the child process does in place of the fusion."""
-    from CSAFusionLib.slicer_host import job as fusion_job
+    from CSAFusionLib.slicer_host import fusion_job
     from CSAFusionLib.worker.launch import WorkerProcess
 
     def choose(task: str) -> None:

@@ -1,11 +1,12 @@
-"""CSAFusionLib/intensity/colour.py."""
+"""Colour spaces and colour tables."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from CSAFusionLib.intensity.colour import rgb_to_yuv, yuv_to_rgb
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.intensity.colour import COLOUR_TABLES, apply_colour_table, rgb_to_yuv, yuv_to_rgb
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -37,3 +38,39 @@ def test_a_luminance_no_screen_can_show_is_clipped() -> None:
     rgb = yuv_to_rgb(yuv)
     assert rgb.max() == 1
     assert rgb.min() >= 0
+
+
+RAMP = np.linspace(0, 1, 1001)
+
+
+@pytest.mark.parametrize("name", COLOUR_TABLES)
+def test_every_table_starts_black_and_stays_within_the_unit_range(name: str) -> None:
+    colours = apply_colour_table(RAMP, name)
+    assert colours.shape == (1001, 3)
+    assert colours.dtype == np.float32
+    assert (colours[0] == 0).all()
+    assert colours.min() >= 0
+    assert colours.max() <= 1
+
+
+@pytest.mark.parametrize("name", ["hot-iron", "ice"])
+def test_tables_for_amounts_grow_brighter_all_the_way_to_white(name: str) -> None:
+    luminance = rgb_to_yuv(apply_colour_table(RAMP, name))[:, 0]
+    assert (np.diff(luminance) > 0).all()
+    assert luminance[-1] == pytest.approx(1)
+
+
+def test_hot_iron_is_the_palette_of_dicom() -> None:
+    # PS3.6 B.1.1: red rises over the first half, green over the second, blue over the last quarter.
+    expected = {0: (0, 0, 0), 64: (128, 0, 0), 128: (255, 0, 0), 192: (255, 128, 0), 224: (255, 192, 128)}
+    for entry, rgb in expected.items():
+        np.testing.assert_allclose(apply_colour_table(np.array(entry / 255), "hot-iron") * 255, rgb, atol=3)
+
+
+def test_the_shape_of_the_values_is_kept() -> None:
+    assert apply_colour_table(np.zeros((2, 3, 4)), "rainbow").shape == (2, 3, 4, 3)
+
+
+def test_an_unknown_table_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(InputError, match="'jet' is not a colour table; give one of hot-iron, ice, rainbow"):
+        apply_colour_table(RAMP, "jet")

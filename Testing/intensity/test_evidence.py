@@ -1,11 +1,21 @@
-"""CSAFusionLib/intensity/evidence.py."""
+"""What the values of a volume say of its kind."""
 
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import SimpleITK as sitk
 
-from CSAFusionLib.intensity.evidence import noise_length_mm, tail, tracer_evidence
+from CSAFusionLib.intensity.evidence import (
+    edge_width_mm,
+    is_in_hounsfield,
+    noise_length_mm,
+    rim_to_depth,
+    shows_a_head,
+    tail,
+    tracer_evidence,
+)
+from CSAFusionLib.volumes.reading import read_volume
 from CSAFusionLib.volumes.volume import Volume
 
 
@@ -56,3 +66,93 @@ def test_noise_of_a_filter_reaches_further_than_a_pixel() -> None:
     fine, coarse = a_volume(noise, (2, 2, 2)), blurred(noise, (2, 2, 2), 8)
     assert noise_length_mm(fine) < 2 < 4 < noise_length_mm(coarse)
     assert noise_length_mm(a_volume(np.where(noise > 5, 1.0, 0.0))) is None
+
+
+def _a_ball(radius_mm: float, spacing: tuple, rim: float = 1.0, depth: float = 1.0) -> Volume:
+    """A ball whose outer 15 mm have the value ``rim`` and whose inside has ``depth``."""
+    size = [int(130 / side) for side in spacing]
+    grid = np.meshgrid(*[(np.arange(n) - (n - 1) / 2) * s for n, s in zip(size, spacing, strict=True)], indexing="ij")
+    distance = radius_mm - np.sqrt(sum(axis**2 for axis in grid))
+    values = np.where(distance > 15, depth, rim) * (distance > 0)
+    image = sitk.GetImageFromArray(values.transpose(2, 1, 0).astype(np.float32))
+    image.SetSpacing(spacing)
+    return Volume(image, "ball")
+
+
+def _blurred(volume: Volume, fwhm: float) -> Volume:
+    return Volume(sitk.SmoothingRecursiveGaussian(volume.image, fwhm / 2.3548), volume.name)
+
+
+@pytest.mark.parametrize("spacing", [(1, 1, 1), (1, 1, 4), (4, 1, 1)])
+@pytest.mark.parametrize("fwhm", [5, 8, 12])
+def test_the_edge_width_is_the_blur_in_millimetres(spacing: tuple, fwhm: float) -> None:
+    ball = _blurred(_a_ball(50, spacing), fwhm)
+    assert edge_width_mm(ball) == pytest.approx(fwhm, rel=0.2)
+
+
+def test_a_sharp_volume_has_the_edge_width_of_its_pixels() -> None:
+    assert edge_width_mm(_a_ball(50, (1, 1, 3))) < 2.5
+
+
+def test_the_rim_is_compared_with_the_depth() -> None:
+    assert rim_to_depth(_a_ball(50, (2, 2, 2), rim=0.3, depth=0.9)) == pytest.approx(1 / 3, abs=0.01)
+    assert rim_to_depth(_a_ball(50, (1, 1, 3), rim=0.8, depth=0.4)) == pytest.approx(2, abs=0.02)
+
+
+def test_a_volume_without_a_surface_or_too_thin_has_no_rim_to_judge() -> None:
+    filled = np.random.default_rng(0).uniform(0.5, 1, (20, 20, 20)).astype(np.float32)
+    assert rim_to_depth(Volume(sitk.GetImageFromArray(filled), "filled")) == 1
+    assert rim_to_depth(_a_ball(9, (1, 1, 1))) == 1
+
+
+def test_a_single_column_of_voxels_has_no_edges() -> None:
+    assert edge_width_mm(Volume(sitk.GetImageFromArray(np.ones((5, 1, 4), np.float32)), "line")) == 0
+
+
+def _volume(array: np.ndarray) -> Volume:
+    return Volume(sitk.GetImageFromArray(array.astype(np.float32)), "volume")
+
+
+def _a_head_in_hu() -> np.ndarray:
+    generator = np.random.default_rng(0)
+    head = np.full((10, 40, 40), -1000.0)
+    head[:, 8:32, 8:32] = 1000
+    head[:, 10:30, 10:30] = 35
+    return head + generator.normal(0, 10, head.shape)
+
+
+def test_air_and_soft_tissue_at_their_places_are_hounsfield_units() -> None:
+    assert is_in_hounsfield(_volume(_a_head_in_hu()))
+
+
+@pytest.mark.parametrize("scale, offset", [(1, 1024), (0.1, 0), (1, 24), (0.0002, 0.5)])
+def test_a_shifted_or_scaled_ct_is_not_in_hounsfield_units(scale: float, offset: float) -> None:
+    shifted = (np.maximum(_a_head_in_hu(), -1000) + (1000 if offset == 24 else 0)) * scale + offset
+    assert not is_in_hounsfield(_volume(shifted))
+
+
+def test_a_phase_image_is_not_in_hounsfield_units() -> None:
+    assert not is_in_hounsfield(_volume(np.random.default_rng(0).uniform(-4096, 4096, (10, 40, 40))))
+
+
+def test_of_the_real_volumes_only_the_ct_is_in_hounsfield_units(shared_data) -> None:
+    volumes = shared_data / "volumes"
+    assert is_in_hounsfield(read_volume(volumes / "rire" / "CT_slab_in_T1_grid_slices7-11.nii.gz"))
+    for name in ("templates/scct", "open_ms/mni_patient07/T1", "rire/T1_slab_slices7-11", "templates/spm_SPECT"):
+        assert not is_in_hounsfield(read_volume(volumes / f"{name}.nii.gz"))
+
+
+@pytest.mark.parametrize("order", ["LPS", "PIR", "SRP", "RAS"])
+@pytest.mark.parametrize(("wide", "deep", "is_head"), [(160, 200, True), (360, 240, False)])
+def test_a_head_is_told_from_a_trunk_however_it_is_stored(order: str, wide: int, deep: int, is_head: bool) -> None:
+    rows, columns = np.mgrid[-150:150:5, -200:200:5]
+    body = np.hypot(2 * columns / wide, 2 * rows / deep) < 1
+    image = sitk.GetImageFromArray(np.repeat(np.where(body, 40.0, -1000.0)[None], 12, axis=0))
+    image.SetSpacing((5, 5, 5))
+    assert shows_a_head(Volume(sitk.DICOMOrient(image, order), "volume")) is is_head
+
+
+def test_real_heads_and_trunks_are_told_apart(shared_data) -> None:
+    volumes = shared_data / "volumes"
+    assert shows_a_head(read_volume(volumes / "rire" / "CT_slab_in_T1_grid_slices7-11.nii.gz"))
+    assert not shows_a_head(read_volume(volumes / "petct" / "CT.nii.gz"))

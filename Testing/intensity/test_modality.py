@@ -1,4 +1,4 @@
-"""CSAFusionLib/intensity/modality.py."""
+"""What kind of image a volume is."""
 
 from __future__ import annotations
 

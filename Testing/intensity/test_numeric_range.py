@@ -1,4 +1,4 @@
-"""CSAFusionLib.intensity.numeric_range"""
+"""Values that float32 cannot hold, and quantiles."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import SimpleITK as sitk
 
 from CSAFusionLib.intensity.mapping import find_mapping
 from CSAFusionLib.intensity.modality import Modality
-from CSAFusionLib.intensity.numeric_range import own_values, within_float32
+from CSAFusionLib.intensity.numeric_range import own_values, quantiles, within_float32
 from CSAFusionLib.volumes.volume import Volume
 
 UNIT = np.random.default_rng(0).integers(0, 256, (8, 9, 10))
@@ -76,3 +76,19 @@ def test_a_spike_does_not_hide_the_rest(name: str, spike: int) -> None:
     found = sitk.GetArrayFromImage(within_float32(_volume(voxels)).image)
     assert np.isfinite(found).all()
     assert len(np.unique(found)) == len(np.unique(voxels))
+
+
+SHARES = [0, 0.005, 0.5, 0.999, 1]
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 1000])
+def test_quantiles_are_numpy_s(size: int) -> None:
+    values = np.random.default_rng(size).normal(size=size)
+    np.testing.assert_allclose(quantiles(values, SHARES), np.quantile(values, SHARES), rtol=1e-12)
+
+
+def test_neither_number_type_nor_order_changes_a_bit() -> None:
+    values = np.random.default_rng(0).integers(0, 1000, 997)
+    expected = quantiles(values, SHARES)
+    for other in (values.astype(np.float32), values.astype(np.int16)[::-1], np.sort(values).astype(float)):
+        assert quantiles(other, SHARES) == expected

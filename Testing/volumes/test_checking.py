@@ -1,4 +1,4 @@
-"""CSAFusionLib/volumes/checking.py."""
+"""Volumes that cannot be fused are refused, each with its reason."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.volumes.checking import check_volume
+from CSAFusionLib.volumes.checking import check_volume, notes_of
 from CSAFusionLib.volumes.volume import Volume
 
 
@@ -72,3 +72,15 @@ def test_a_header_with_no_usable_axes_is_refused() -> None:
     image = sitk.GetImageFromArray(_an_array())
     image.SetOrigin((np.nan, 0, 0))
     assert "geometry" in _refusal_of(image)
+
+
+def test_a_volume_of_three_components_is_in_colour() -> None:
+    assert Volume(sitk.Image([2, 2, 2], sitk.sitkVectorUInt8, 3), "pet.nrrd").is_colour
+    assert not Volume(sitk.Image([2, 2, 2], sitk.sitkUInt8), "mr.nrrd").is_colour
+
+
+def test_notes_are_told_of_the_volume_in_its_role() -> None:
+    image = sitk.Image([2, 2, 2], sitk.sitkUInt8)
+    fixed, moving = Volume(image, "smith.nrrd"), Volume(image, "b", notes=("is tilted.",))
+    assert notes_of(fixed, moving) == ["The moving volume is tilted."]
+    assert notes_of(moving, fixed) == ["The fixed volume is tilted."]

@@ -1,4 +1,4 @@
-"""CSAFusionLib/volumes/reading.py."""
+"""Reading volumes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.volumes.reading import read_volume
+from CSAFusionLib.geometry.grid import same_grid
+from CSAFusionLib.logs import itk_warnings_off
+from CSAFusionLib.volumes.reading import fill_non_finite, read_volume
 from Testing.volumes.stored_files import metaimage, nifti, nrrd, some_voxels
 
 
@@ -193,3 +195,38 @@ def test_every_real_volume_is_read(shared_data) -> None:
     assert len(files) > 30
     for file in files[::4]:
         assert read_volume(file).image.GetDimension() == 3
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_voxels_that_are_no_numbers_become_the_background_and_are_counted(dtype: type) -> None:
+    voxels = np.random.default_rng(0).normal(40, 5, (3, 4, 5)).astype(dtype)
+    voxels[0, 0, :4] = np.nan, np.inf, -np.inf, -1000
+    image = sitk.GetImageFromArray(voxels)
+    image.SetOrigin((1, 2, 3))
+    filled, (note,) = fill_non_finite(image)
+    expected = voxels.copy()
+    expected[0, 0, :3] = -1000
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(filled), expected)
+    assert filled.GetPixelID() == image.GetPixelID() and same_grid(filled, image)
+    assert "has 3 voxels that are not finite" in note and "lowest value, -1000" in note
+
+
+@pytest.mark.parametrize(
+    "voxels", [np.zeros((2, 2, 2), np.int16), np.ones((2, 2, 2), np.float32), np.full((2, 2, 2), np.nan)]
+)
+def test_nothing_is_touched_where_nothing_is_to_fill_or_to_fill_it_with(voxels: np.ndarray) -> None:
+    image = sitk.GetImageFromArray(voxels)
+    assert fill_non_finite(image) == (image, ())
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_warnings_are_off_inside_and_as_before_afterwards_even_after_an_error(before: bool) -> None:
+    found = sitk.ProcessObject.GetGlobalWarningDisplay()
+    sitk.ProcessObject.SetGlobalWarningDisplay(before)
+    try:
+        with pytest.raises(KeyError), itk_warnings_off():
+            assert not sitk.ProcessObject.GetGlobalWarningDisplay()
+            raise KeyError
+        assert sitk.ProcessObject.GetGlobalWarningDisplay() == before
+    finally:
+        sitk.ProcessObject.SetGlobalWarningDisplay(found)

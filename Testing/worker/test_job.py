@@ -1,14 +1,20 @@
-"""Jobs and results survive the way through files."""
+"""The worker: its job folder, its events, its process, its search for devices."""
 
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.fusion.device import choose_device
 from CSAFusionLib.fusion.pipeline import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.intensity.windows import Window
@@ -16,6 +22,9 @@ from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.quality.grading import Grade, Quality
 from CSAFusionLib.registration.registration import Registration
 from CSAFusionLib.volumes.volume import Volume
+from CSAFusionLib.worker import main as main_module
+from CSAFusionLib.worker.devices import DeviceQuestion, find_devices
+from CSAFusionLib.worker.events import error_line, progress_line, result_line
 from CSAFusionLib.worker.job import Job, load_job, load_result, save_job, save_result
 
 A_ROTATION = sitk.Euler3DTransform((1.0, 2.0, 3.0), 0.1, 0.2, 0.3, (4.0, 5.0, 6.0))
@@ -181,3 +190,84 @@ def test_a_job_whose_files_are_missing_is_refused(tmp_path, name):
     (tmp_path / name).unlink()
     with pytest.raises(InputError, match="missing or damaged"):
         load_job(tmp_path)
+
+
+@pytest.mark.parametrize("line", [progress_line("a\nstage", 1, 2), error_line("'Größe'\nis \"wrong\""), result_line()])
+def test_an_event_is_one_line_of_json_that_any_console_can_write(line):
+    assert "\n" not in line and line.isascii()
+    assert "event" in json.loads(line)
+
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run(folder: Path, task: str) -> subprocess.CompletedProcess[str]:
+    volume = Volume(sitk.GetImageFromArray(np.arange(8, dtype=np.float32).reshape(2, 2, 2)), "A")
+    save_job(Job(volume, volume, FusionSettings()), folder)
+    return subprocess.run(
+        [sys.executable, "-m", "CSAFusionLib.worker.main", str(folder), f"child_tasks:{task}"],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(Path(__file__).parent)])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_standard_output_holds_events_and_nothing_else(tmp_path):
+    done = run(tmp_path, "chatter")
+    events = [json.loads(line)["event"] for line in done.stdout.splitlines()]
+    assert events == ["progress"] * 3 + ["result"]
+    assert "a library prints from Python" in done.stderr and "prints from C++" in done.stderr
+    assert load_result(tmp_path).fused.GetSize() == (2, 2, 2)
+
+
+def test_a_refusal_is_an_event_and_a_clean_exit(tmp_path):
+    done = run(tmp_path, "refuse")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["message"] == "'A' cannot be fused; select another volume."
+
+
+def test_a_failure_nobody_foresaw_is_a_traceback_and_an_exit_code(tmp_path):
+    done = run(tmp_path, "fail")
+    assert done.returncode == 1 and done.stdout == "" and "the disk is full" in done.stderr
+
+
+def test_a_result_for_which_the_disk_has_no_room_is_a_sentence(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(main_module, "save_result", full)
+    with pytest.raises(InputError, match=r"could not be handed back .*No space left.*free disk space"):
+        main_module._hand_back(None, tmp_path)
+
+
+def test_the_child_finds_what_this_process_would_find():
+    question = DeviceQuestion()
+    question.start()
+    assert question.poll() is None and question.is_open
+    end = time.monotonic() + 60
+    while question.is_open:
+        answer = question.poll()
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    assert vars(answer) == find_devices()
+    assert answer.automatic == choose_device("auto").torch_device and question.poll() is None
+
+
+def test_a_child_that_fails_gives_no_answer(tmp_path):
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\nexit 3\n")
+    broken.chmod(0o755)
+    question = DeviceQuestion(str(broken) if sys.platform != "win32" else sys.executable)
+    question.start()
+    question._process.wait()
+    assert question.poll() is None and not question.is_open
+
+
+def test_a_question_can_be_dropped():
+    question = DeviceQuestion()
+    question.start()
+    process = question._process
+    question.end()
+    assert process.returncode is not None and not question.is_open
+    question.end()

@@ -9,15 +9,8 @@ from slicer.i18n import tr as _
 
 from CSAFusionLib.errors import CSAFusionError
 from CSAFusionLib.intensity.modality import Modality
-from CSAFusionLib.slicer_host.panel.choices import (
-    PRESETS,
-    ColourChoice,
-    Intensities,
-    ModalityChoice,
-    Reference,
-    apply_preset,
-    preset_of,
-)
+from CSAFusionLib.slicer_host.panel.choices import ColourChoice, Intensities, ModalityChoice, Reference
+from CSAFusionLib.slicer_host.panel.presets import PRESETS, apply_preset, preset_of
 from CSAFusionLib.slicer_host.panel.preview import DisplayWatch, IntensityEstimate, IntensityPreview, PairInViews
 from CSAFusionLib.slicer_host.panel.request import a_is_reference, modality_of, voxel_volume, window_of
 from CSAFusionLib.slicer_host.panel.widgets import describe_items, number, say

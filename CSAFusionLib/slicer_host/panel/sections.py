@@ -6,14 +6,8 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
-from CSAFusionLib.slicer_host.panel.choices import (
-    SMOOTHING_MM,
-    ColourChoice,
-    Intensities,
-    PlaneChoice,
-    Reference,
-    WeightsChoice,
-)
+from CSAFusionLib.slicer_host.panel.choices import ColourChoice, Intensities, PlaneChoice, Reference, WeightsChoice
+from CSAFusionLib.slicer_host.panel.presets import SMOOTHING_MM
 from CSAFusionLib.slicer_host.panel.request import a_is_reference
 from CSAFusionLib.slicer_host.panel.widgets import shortened
 from CSAFusionLib.slicer_host.wording import title_of

@@ -1,16 +1,41 @@
-"""What the panel does when nodes come and go, and when runs end elsewhere."""
+"""The panel, its preview, and what its choices ask of the backend."""
 
 from __future__ import annotations
 
+import time
+
+import numpy as np
 import pytest
+import SimpleITK as sitk
 import slicer
 import slicer.util
 
 import Testing.host.application  # noqa: F401 (makes qt)
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.geometry.grid import ijk_to_ras
+from CSAFusionLib.intensity.colour import COLOUR_TABLES
+from CSAFusionLib.intensity.mapping import find_mapping
+from CSAFusionLib.intensity.modality import Modality, guess_modality
+from CSAFusionLib.intensity.windows import Window
 from CSAFusionLib.slicer_host.comparison_views import composites
+from CSAFusionLib.slicer_host.panel.choices import (
+    ColourChoice,
+    Intensities,
+    ModalityChoice,
+    PlaneChoice,
+    Reference,
+    WeightsChoice,
+    backend_name,
+)
+from CSAFusionLib.slicer_host.panel.presets import PRESETS, apply_preset, preset_of
+from CSAFusionLib.slicer_host.panel.preview import IntensityEstimate
+from CSAFusionLib.slicer_host.panel.request import request_from
+from CSAFusionLib.slicer_host.volume_nodes import volume_from_node
+from CSAFusionLib.weights.catalogue import bundled_checksums
 from Testing.host.application import open_panel, raise_errors
 from Testing.host.fixtures import pump
-from Testing.host.scene import a_blob_node
+from Testing.host.scene import OBLIQUE, a_blob, a_blob_node, a_volume_node
 
 
 def settle() -> None:
@@ -143,3 +168,185 @@ def test_a_run_that_ends_while_other_parameters_are_shown_waits_for_its_own(pane
     assert layers() == before and other.fusedVolume is None and panel.ui.statusLabel.text == "Done: 'F + M fused'."
     panel.setParameterNode(first)
     assert layers() == {(volumes[0].GetID(), first.fusedVolume.GetID(), 1.0)}
+
+
+MILLIMETRES = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+def a_head(length: int = 96) -> np.ndarray:
+    """A sharp ball of tissue with structure and noise in it, in air with noise."""
+    k, j, i = np.indices((length,) * 3) - length / 2
+    radius = np.sqrt(i**2 + j**2 + k**2)
+    tissue = (radius < 0.42 * length) * (600 + 200 * np.sign(np.sin(i / 5) * np.sin(j / 6)))
+    return (tissue + np.random.default_rng(0).normal(0, 8, tissue.shape)).astype(np.int16)
+
+
+@pytest.fixture(scope="module")
+def head() -> np.ndarray:
+    return a_head()
+
+
+def test_a_sharp_volume_is_guessed_as_all_its_voxels_would_be(head):
+    node = a_volume_node("MR", head, MILLIMETRES)
+    assert IntensityEstimate().guess(node) is guess_modality(volume_from_node(node)) is Modality.MR
+
+
+def test_of_what_may_be_a_pet_more_is_looked_at_but_not_all(monkeypatch):
+    node = a_volume_node("smooth", a_blob((128, 40, 256)), 2 * MILLIMETRES)
+    asked = []
+    monkeypatch.setattr(
+        "CSAFusionLib.slicer_host.panel.preview.guess_modality",
+        lambda volume: asked.append(volume.image.GetSize()) or Modality.PET,
+    )
+    assert IntensityEstimate().guess(node) is Modality.PET and asked == [(128, 40, 64)]
+
+
+SMOOTH = [f"templates/{name}.nii.gz" for name in ("spm_PET", "spm_SPECT", "spm_T1", "avg152T1")]
+
+
+@pytest.mark.parametrize("name", [*SMOOTH, "pyapetnet/PET_osem.nii.gz"])
+def test_a_smooth_volume_is_guessed_as_all_its_voxels_would_be(shared_data, name):
+    image = sitk.ReadImage(str(shared_data / "volumes" / name))
+    node = a_volume_node("smooth", sitk.GetArrayFromImage(image), ijk_to_ras(image))
+    assert IntensityEstimate().guess(node) is guess_modality(volume_from_node(node))
+
+
+def test_hounsfield_units_and_colour_are_seen_at_once(head):
+    ct = a_volume_node("CT", np.where(head > 300, 40, -1000).astype(np.int16), MILLIMETRES)
+    colour = a_volume_node("RGB", np.stack([head.clip(0, 255).astype(np.uint8)] * 3, axis=-1), MILLIMETRES)
+    estimate = IntensityEstimate()
+    assert (estimate.guess(ct), estimate.guess(colour)) == (Modality.CT, Modality.PET)
+
+
+def test_limits_of_a_part_are_those_of_the_whole_or_nearly_so(head):
+    node = a_volume_node("MR", head, MILLIMETRES)
+    whole = find_mapping(volume_from_node(node), Modality.MR)
+    found = IntensityEstimate().mapping(node, Modality.MR, None).window
+    np.testing.assert_allclose(found, (whole.low, whole.high), atol=0.03 * (whole.high - whole.low))
+    assert IntensityEstimate().mapping(node, Modality.MR, Window(10, 20)).window == (0, 20)
+
+
+def test_what_was_found_is_kept_until_the_voxels_change(head):
+    node, estimate = a_volume_node("MR", head, MILLIMETRES), IntensityEstimate()
+    first = estimate.mapping(node, Modality.MR, None)
+    slicer.util.arrayFromVolume(node)[:] *= 2
+    assert estimate.mapping(node, Modality.MR, None) == first
+    slicer.util.arrayFromVolumeModified(node)
+    assert estimate.mapping(node, Modality.MR, None).high == pytest.approx(2 * first.high, rel=0.02)
+
+
+def test_without_an_image_that_can_be_fused_there_is_no_guess(scene):
+    estimate = IntensityEstimate()
+    assert estimate.guess(None) is None
+    assert estimate.guess(scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")) is None
+    assert estimate.guess(a_volume_node("flat", np.zeros((5, 5, 5), np.int16), OBLIQUE)) is None
+
+
+def test_a_large_volume_does_not_stop_slicer():
+    large = np.kron(a_head(64), np.ones((3, 4, 4), np.int16))[:160]
+    node, estimate = a_volume_node("MR", large, MILLIMETRES), IntensityEstimate()
+    began = time.process_time()
+    assert estimate.guess(node) is Modality.MR and estimate.mapping(node, None, None)
+    # Both together take 40 ms of a slow processor; all voxels would take 2 s.
+    assert time.process_time() - began < 0.25
+
+
+def test_a_large_smooth_volume_does_not_stop_slicer_for_long():
+    node = a_volume_node("smooth", a_blob((192, 256, 256)), MILLIMETRES)
+    began = time.process_time()
+    assert IntensityEstimate().guess(node)
+    # It takes 0.4 s of a slow processor, however large the volume; all voxels would take 1.5 s.
+    assert time.process_time() - began < 0.9
+
+
+@pytest.fixture
+def parameters(panel):
+    return panel._parameterNode
+
+
+def test_the_finer_grid_is_the_reference_unless_one_is_chosen(parameters, volumes):
+    first, second = volumes
+    assert request_from(parameters, "auto").fixed is first
+    second.SetSpacing(*(np.array(second.GetSpacing()) / 2))
+    assert request_from(parameters, "auto").fixed is second
+    parameters.reference = Reference.A
+    assert request_from(parameters, "auto").fixed is first
+    parameters.reference = Reference.B
+    assert request_from(parameters, "auto").fixed is second
+
+
+@pytest.mark.parametrize("reference", [Reference.A, Reference.B])
+def test_settings_of_a_and_b_become_those_of_fixed_and_moving(parameters, reference):
+    parameters.reference = reference
+    parameters.modalityA, parameters.intensitiesA = ModalityChoice.CT, Intensities.BRAIN
+    parameters.balance = 0.5
+    settings = request_from(parameters, "cuda:1").settings
+    of_a, of_b = ("fixed", "moving") if reference is Reference.A else ("moving", "fixed")
+    assert getattr(settings, f"{of_a}_modality").name == "CT" and getattr(settings, f"{of_b}_modality") is None
+    assert getattr(settings, f"{of_a}_window").width == 80 and getattr(settings, f"{of_b}_window") is None
+    assert settings.balance == (0.5 if reference is Reference.A else -0.5) and settings.device == "cuda:1"
+
+
+def test_the_displayed_range_is_that_of_the_slice_views(parameters, volumes):
+    display = volumes[0].GetDisplayNode()
+    display.AutoWindowLevelOff()
+    display.SetWindowLevel(30, 40)
+    parameters.intensitiesA = Intensities.DISPLAYED
+    window = request_from(parameters, "auto").settings.fixed_window
+    assert (window.low, window.high) == (25, 55)
+
+
+def test_a_width_that_is_not_above_zero_is_told(parameters):
+    parameters.intensitiesA, parameters.widthA = Intensities.GIVEN, 0.0
+    with pytest.raises(InputError, match="width above 0"):
+        request_from(parameters, "auto")
+
+
+def test_the_colours_are_the_colour_tables_and_grey():
+    tables = set(ColourChoice) - {ColourChoice.GREY}
+    assert {backend_name(choice) for choice in tables} == set(COLOUR_TABLES)
+
+
+def test_every_choice_of_the_panel_is_known_to_the_backend(parameters):
+    for choices, name in ((Intensities, "intensitiesB"), (PlaneChoice, "plane"), (ModalityChoice, "modalityA")):
+        for choice in choices:
+            setattr(parameters, name, choice)
+            request_from(parameters, "auto")
+    bundled = set(WeightsChoice) - {WeightsChoice.AUTOMATIC, WeightsChoice.FILE}
+    assert {backend_name(choice) for choice in bundled} == set(bundled_checksums())
+
+
+def test_weights_of_ones_own_must_be_a_file(parameters, tmp_path):
+    parameters.weights = WeightsChoice.FILE
+    with pytest.raises(InputError, match="Choose the file"):
+        request_from(parameters, "auto")
+    parameters.weightsFile = tmp_path / "own.safetensors"
+    parameters.weightsFile.touch()
+    assert request_from(parameters, "auto").settings.weights == str(tmp_path / "own.safetensors")
+
+
+def test_outputs_are_made_as_they_are_ticked(parameters):
+    assert request_from(parameters, "auto").outputs.make == {"registered", "slice_table"}
+    parameters.makeSliceTable, parameters.makeContribution = False, True
+    assert request_from(parameters, "auto").outputs.make == {"registered", "contribution"}
+
+
+def test_the_smoothing_through_slices_is_the_backends_until_it_is_changed(parameters, panel):
+    assert request_from(parameters, "auto").settings.through_slice_smoothing == FusionSettings().through_slice_smoothing
+    panel.ui.smoothingSlider.value = 0.0
+    assert request_from(parameters, "auto").settings.through_slice_smoothing == 0
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.title)
+def test_a_preset_can_be_run_at_once_and_keeps_the_volumes(parameters, preset):
+    parameters.balance, parameters.plane, parameters.throughSliceSmoothing = 0.5, PlaneChoice.CORONAL, 0.0
+    before = (parameters.volumeA, parameters.volumeB)
+    apply_preset(preset, parameters)
+    assert (
+        preset_of(parameters) is preset and parameters.throughSliceSmoothing == FusionSettings().through_slice_smoothing
+    )
+    settings = request_from(parameters, "auto").settings
+    assert (parameters.volumeA, parameters.volumeB) == before and settings.balance == 0
+    assert (settings.colour_table is not None) == any(
+        modality.is_functional for modality in (settings.fixed_modality, settings.moving_modality)
+    )

@@ -1,4 +1,4 @@
-"""The quality of a registration can be read without seeing a colour, and a bad one cannot be missed."""
+"""What must be read before a result is used."""
 
 from __future__ import annotations
 
@@ -6,7 +6,17 @@ import pytest
 
 from CSAFusionLib.registration.quality.grading import Grade
 from CSAFusionLib.slicer_host.nodes import write_provenance
-from CSAFusionLib.slicer_host.panel.quality import agreement_of, frame_of, grade_of, quality_text, warning_of
+from CSAFusionLib.slicer_host.panel.quality import (
+    agreement_of,
+    frame_of,
+    grade_of,
+    quality_text,
+    report_of,
+    warning_of,
+    warnings_of,
+)
+from Testing.host.panel_states import bad, done, doubtful
+from Testing.host.scene import a_blob_node
 
 METRIC = {
     "mutual_information_before": 0.2,
@@ -85,3 +95,53 @@ def test_the_panel_shows_the_quality_of_a_result_in_its_frame(panel, volumes):
         panel._panel.update()
         assert level.value.capitalize() in panel.ui.qualityLabel.text
         assert panel.ui.qualityLabel.styleSheet == frame_of(level)
+
+
+def test_warnings_are_told_once():
+    provenance = {
+        "registration": {"verdict": {"level": "doubtful", "reason": "The volumes hardly overlap."}},
+        "warnings": ["The registration is doubtful: The volumes hardly overlap.", "No weights fit this pair."],
+    }
+    assert warnings_of(provenance) == ["No weights fit this pair."]
+    assert warnings_of({}) == warnings_of({"registration": {"verdict": None}}) == []
+
+
+@pytest.mark.parametrize(("state", "count"), [(done, 0), (bad, 1), (doubtful, 3)])
+def test_the_warnings_of_a_result_are_shown_each_with_a_sign(panel, state, count):
+    state(panel)
+    label = panel.ui.warningLabel
+    assert label._qt.isHidden() == (count == 0) and label.text.count("\N{WARNING SIGN}") == count
+    assert panel.ui.qualityLabel.text and not panel.ui.qualityLabel._qt.isHidden()
+
+
+def test_the_strip_lies_above_result_and_goes_with_the_result(panel):
+    doubtful(panel)
+    column = panel.ui.verticalLayout._qt
+    places = [column.indexOf(getattr(panel.ui, name)._qt) for name in ("statusLabel", "qualityLabel", "warningLabel")]
+    assert [*places, column.indexOf(panel.ui.resultCollapsibleButton._qt)] == list(range(places[0], places[0] + 4))
+    panel._parameterNode.fusedVolume = None
+    assert panel.ui.warningLabel._qt.isHidden() and panel.ui.qualityLabel._qt.isHidden()
+    assert panel.ui.agreementLabel.text == "No registration yet."
+
+
+def test_markup_in_a_warning_is_text(panel):
+    done(panel, Grade.GOOD, ["'<b>x</b>' was read."])
+    assert "&lt;b&gt;x&lt;/b&gt;" in panel.ui.warningLabel.text
+
+
+PROVENANCE = {
+    "notice": "Research use only, not for diagnosis.",
+    "fixed": {"modality": "CT", "modality_is_guessed": True, "black": -50.0, "white": 250.0},
+    "moving": {"modality": "MR", "modality_is_guessed": False},
+    "weights": {"name": "ct-mr"},
+    "device": {"name": "cpu", "reason": "asked for"},
+    "warnings": ["<b>beware</b>"],
+}
+
+
+def test_the_report_says_what_went_in_and_what_did_it():
+    text = report_of(a_blob_node("<F>"), PROVENANCE)
+    device = "Weights ct-mr, on the processor (CPU): it was chosen."
+    for part in ("&lt;F&gt;", "Fixed: CT (guessed), -50 to 250", "Moving: MR<br/>", device):
+        assert part in text
+    assert "beware" not in text and "not for diagnosis" in text

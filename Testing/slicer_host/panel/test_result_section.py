@@ -1,0 +1,205 @@
+"""The section Result, and how long a run will go on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import slicer
+import slicer.util
+
+import Testing.host.application  # noqa: F401 (makes qt)
+from CSAFusionLib.slicer_host.comparison_views import LAYOUT, composites, own_composites
+from CSAFusionLib.slicer_host.nodes import SLICE_TABLE
+from CSAFusionLib.slicer_host.panel.run_section import TimeLeft, in_words
+from CSAFusionLib.slicer_host.slice_table import chart_of, write_slice_table
+from CSAFusionLib.slicer_host.volume_nodes import volume_from_node, write_fused
+from Testing.host.application import raise_errors
+from Testing.host.fixtures import pump
+from Testing.host.scene import OBLIQUE, a_blob_node, a_volume_node
+
+BUTTONS = ("compareButton", "checkButton", "sliceTableButton")
+SLICE_TABLE_LAYOUT = slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpPlotTableView
+
+
+def a_table(volumes, name: str = "figures"):
+    names = ("ssim_fixed", "ssim_moving", "correlation_fixed", "correlation_moving")
+    table = write_slice_table(dict.fromkeys(names, [0.5, 0.6]), np.zeros((2, 3)), *volumes)
+    table.SetName(name)
+    return table
+
+
+@pytest.fixture
+def result(panel, volumes):
+    """The parameters, with a result as a run leaves it."""
+    parameters = panel._parameterNode
+    fused = write_fused(volume_from_node(volumes[0]).image, {"notice": "n"}, volumes[0], "M")
+    table = a_table(volumes)
+    fused.SetNodeReferenceID(SLICE_TABLE, table.GetID())
+    with slicer.util.NodeModify(parameters):
+        parameters.registeredVolume = a_blob_node("M on F")
+        parameters.sliceTable, parameters.fusedVolume = table, fused
+    slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
+    return parameters
+
+
+def settle() -> None:
+    for _ in range(3):
+        slicer.app.processEvents()
+    raise_errors()
+
+
+def pressed(panel) -> list[str]:
+    return [name for name in BUTTONS if getattr(panel.ui, name).checked]
+
+
+def press(panel, name: str) -> None:
+    getattr(panel.ui, name).checked = True
+    raise_errors()
+
+
+SHOWN = [
+    ("compareButton", "registeredVolume"),
+    ("compareButton", "fusedVolume"),
+    ("checkButton", "registeredVolume"),
+    ("checkButton", "volumeA"),
+    ("sliceTableButton", "sliceTable"),
+    ("sliceTableButton", "fusedVolume"),
+]
+
+
+@pytest.mark.parametrize(("button", "what"), SHOWN)
+def test_what_is_deleted_while_it_is_shown_brings_the_button_and_the_views_back(panel, result, scene, button, what):
+    press(panel, button)
+    scene.RemoveNode(getattr(result, what))
+    settle()
+    assert pressed(panel) == [] and not getattr(panel.ui, button).enabled
+    assert slicer.app.layoutManager().layout == slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
+
+
+def test_a_registered_volume_that_the_user_has_cropped_is_not_checked(panel, result):
+    slicer.util.updateVolumeFromArray(result.registeredVolume, np.zeros((2, 3, 4), np.float32))
+    press(panel, "checkButton")
+    assert pressed(panel) == [] and not panel.ui.checkButton.enabled
+
+
+def test_a_view_that_is_deleted_ends_the_comparison(panel, result, scene):
+    press(panel, "compareButton")
+    scene.RemoveNode(scene.GetNodeByID("vtkMRMLSliceNodeCSAFusionOverlay"))
+    settle()
+    assert pressed(panel) == []
+    press(panel, "compareButton")
+    assert len(own_composites()) == 4
+
+
+def test_without_the_fixed_volume_the_others_are_still_compared(panel, result, volumes, scene):
+    press(panel, "compareButton")
+    scene.RemoveNode(volumes[0])
+    settle()
+    assert pressed(panel) == ["compareButton"] and slicer.app.layoutManager().layout == LAYOUT
+    assert own_composites()[3].GetBackgroundVolumeID() == result.fusedVolume.GetID()
+
+
+@pytest.mark.parametrize("button", BUTTONS)
+def test_a_layout_chosen_from_the_toolbar_brings_the_button_back_and_stays(panel, result, button):
+    press(panel, button)
+    slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutOneUp3DView)
+    settle()
+    assert pressed(panel) == []
+    assert slicer.app.layoutManager().layout == slicer.vtkMRMLLayoutNode.SlicerLayoutOneUp3DView
+
+
+def test_another_result_that_is_chosen_meanwhile_is_shown_in_place_of_the_first(panel, result, volumes):
+    press(panel, "compareButton")
+    other = write_fused(volume_from_node(volumes[0]).image, {"notice": "n"}, volumes[0], "other")
+    result.fusedVolume = other
+    settle()
+    assert pressed(panel) == ["compareButton"]
+    assert other.GetID() in [view.GetBackgroundVolumeID() for view in own_composites()]
+
+
+@pytest.mark.parametrize("button", ["compareButton", "checkButton"])
+def test_views_and_slider_show_afterwards_what_they_showed_before(panel, result, volumes, button):
+    slicer.util.setSliceViewerLayers(background=volumes[0], foreground=volumes[1], foregroundOpacity=1.0)
+    press(panel, button)
+    assert panel.ui.overlaySlider.value == 0.5
+    panel.ui.overlaySlider.value = 0.25
+    overlay = own_composites()[2]
+    assert overlay.GetForegroundOpacity() == pytest.approx(0.25)
+    getattr(panel.ui, button).checked = False
+    pump(lambda: own_composites() == [], 5)
+    for view in composites():
+        layers = (view.GetBackgroundVolumeID(), view.GetForegroundVolumeID(), view.GetForegroundOpacity())
+        assert layers == (volumes[0].GetID(), volumes[1].GetID(), 1.0)
+        assert not view.GetLinkedControl() and not view.GetHotLinkedControl()
+    assert panel.ui.overlaySlider.value == 1.0
+
+
+def test_out_of_a_comparison_the_slider_sets_the_opacity_of_the_views(panel, result):
+    panel.ui.overlaySlider.value = 0.4
+    assert {view.GetForegroundOpacity() for view in composites()} == {0.4}
+
+
+def test_what_is_pressed_by_script_after_the_module_was_left_does_nothing(panel, result, scene):
+    panel.exit()
+    nodes = scene.GetNumberOfNodes()
+    for name in (*BUTTONS, "renderButton", "saveButton"):
+        getattr(panel.ui, name).click()
+        raise_errors()
+    assert pressed(panel) == [] and scene.GetNumberOfNodes() == nodes
+
+
+@pytest.mark.parametrize("in_colour", [False, True])
+def test_with_a_deleted_result_goes_what_belongs_to_it_and_no_other_volume_is_written(
+    panel, result, volumes, scene, child_does, in_colour
+):
+    if in_colour:
+        colour = a_volume_node("RGB", np.full((2, 3, 4, 3), 100, np.uint8), OBLIQUE)
+        colour.SetAttribute("CSAFusion.notice", "n")
+        colour.SetNodeReferenceID(SLICE_TABLE, result.sliceTable.GetID())
+        scene.RemoveNode(result.fusedVolume.GetDisplayNode())
+        result.fusedVolume, first = colour, result.fusedVolume
+        first.SetNodeReferenceID(SLICE_TABLE, None)
+        scene.RemoveNode(first)
+    panel.ui.renderButton.click()
+    chart = chart_of(result.sliceTable)
+    scene.RemoveNode(result.fusedVolume)
+    assert panel.ui.fusedSelector.currentNode() is None and result.fusedVolume is None
+    settle()
+    assert not scene.IsNodePresent(chart) and result.sliceTable is None
+    kinds = ("VolumeRenderingDisplay", "VolumeProperty", "PlotChart", "PlotSeries", "Table", "VectorVolume")
+    assert [kind for kind in kinds if scene.GetNumberOfNodesByClass(f"vtkMRML{kind}Node")] == []
+    assert panel._panel.request().outputs.fused is None
+
+
+def test_apply_never_writes_into_a_hidden_node(panel, result):
+    for name in ("fusedVolume", "registeredVolume", "sliceTable"):
+        getattr(result, name).HideFromEditorsOn()
+    assert panel._panel.request().outputs.nodes() == {}
+
+
+def test_the_time_left_follows_the_steps_of_the_stage():
+    seconds = iter([10.0, 12.0, 16.0])
+    left = TimeLeft(lambda: next(seconds))
+    assert left.after("fusing", 0, 8) is None
+    assert left.after("fusing", 2, 8) == 6
+    assert left.after("fusing", 6, 8) == 2
+
+
+def test_another_stage_begins_anew():
+    seconds = iter([0.0, 4.0, 5.0, 6.0])
+    left = TimeLeft(lambda: next(seconds))
+    left.after("registering", 0, 4)
+    assert left.after("registering", 2, 4) == 4
+    assert left.after("fusing", 0, 10) is None
+    assert left.after("fusing", 1, 10) == 9
+
+
+def test_what_cannot_be_known_is_not_said():
+    left = TimeLeft()
+    left.after("fusing", 0, 0)
+    assert left.after("fusing", 3, 0) is None
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(0.2, "1 s"), (7.4, "7 s"), (34, "30 s"), (89, "90 s"), (130, "2 min")])
+def test_durations_are_said_as_one_would(seconds, words):
+    assert in_words(seconds) == words
