@@ -140,7 +140,7 @@ def fuse(
         several = fuse_several_files(
             fixed, movings, settings, outputs.output, reading, region, overwrite=outputs.overwrite
         )
-        fail_on_verdict(fail_on, [found.quality for found in several.registrations])
+        fail_on_quality(fail_on, [found.quality for found in several.registrations])
         return
     if moving is None:
         raise InputError("There is no moving volume: name it after the fixed one, or several, each with --moving.")

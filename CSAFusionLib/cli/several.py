@@ -18,12 +18,12 @@ from CSAFusionLib.files.paths import is_same_file
 from CSAFusionLib.fusion.region import region_of
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.fusion.several import MovingVolume, SeveralFused, fuse_several
-from CSAFusionLib.intensity.colour_tables import COLOUR_TABLES
+from CSAFusionLib.intensity.colour import COLOUR_TABLES
 from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.intensity.windows import CT_WINDOWS
-from CSAFusionLib.json_text import to_json
 from CSAFusionLib.progress import Progress
 from CSAFusionLib.registration.transforms import transform_writer
+from CSAFusionLib.text import to_json
 from CSAFusionLib.volumes.input_path import check_input_path
 from CSAFusionLib.volumes.reading import read_volume
 from CSAFusionLib.volumes.volume import Volume
