@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from CSAFusionLib.evaluation.clinical.flicker import flicker_table
 from CSAFusionLib.evaluation.compared_methods import ComparedMethod, by_method
 from CSAFusionLib.evaluation.lesion_table import measure_lesions
 from CSAFusionLib.evaluation.limit import OBJECTIVES, attainable
-from CSAFusionLib.evaluation.observer_table import observe
+from CSAFusionLib.evaluation.methods import FusionMethod
+from CSAFusionLib.evaluation.observer_bound import BOUND, optimised_maps, weighted_by
+from CSAFusionLib.evaluation.observer_table import CONTRASTS, observe
 from CSAFusionLib.evaluation.statistics import compare
 from CSAFusionLib.evaluation.summaries import average_by_patient, rank, summarise
 from CSAFusionLib.evaluation.table import FusedPictures, fuse_all, measure_all
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.training.dataset import DataSet
-from CSAFusionLib.training.pairs import ImagePair
+from CSAFusionLib.training.pairs import ImagePair, PairKind
 
 
 @dataclass(frozen=True)
@@ -108,18 +111,37 @@ def add_observer(
     comparison: Comparison,
     compared: Sequence[ComparedMethod],
     training: Sequence[ImagePair],
+    *,
+    bound: bool = False,
     progress: Progress = silent,
 ) -> Comparison:
     """Return the comparison with what the model observer sees; saved results have none.
 
     Args:
         training: pairs of other patients, on which the observer is trained.
+        bound: whether to find how much it could see by weight maps that are optimised for it; this takes long.
 
     Raises:
         Cancelled: from ``progress``.
     """
-    methods = {method.name: method.method_for for method in compared if method.method_for is not None}
+    methods = {method.name: _for_pairs(method.method_for) for method in compared if method.method_for is not None}
+    if bound:
+        methods[BOUND] = _optimised([*training, *comparison.pairs], progress)
     return replace(comparison, observer=observe(methods, training, comparison.pairs, progress))
+
+
+def _for_pairs(method_for: Callable[[PairKind], FusionMethod]) -> Callable[[ImagePair], FusionMethod]:
+    return lambda pair: method_for(pair.kind)
+
+
+def _optimised(pairs: Sequence[ImagePair], progress: Progress) -> Callable[[ImagePair], FusionMethod]:
+    """Return what fuses as the weight maps do that are optimised for each pair."""
+    maps: dict[int, np.ndarray] = {}
+    for kind in dict.fromkeys(pair.kind for pair in pairs):
+        of_kind = [pair for pair in pairs if pair.kind is kind]
+        found = optimised_maps(of_kind, CONTRASTS, progress=progress)
+        maps |= {id(pair): weights for pair, weights in zip(of_kind, found, strict=True)}
+    return lambda pair: weighted_by(maps[id(pair)])
 
 
 def add_limits(comparison: Comparison, progress: Progress = silent) -> Comparison:

@@ -12,14 +12,14 @@ from CSAFusionLib.evaluation.clinical.lesion_kinds import LESION_KINDS, Place, p
 from CSAFusionLib.evaluation.clinical.observer import HALF_SIDE, area_under_roc, look_at, train_observer
 from CSAFusionLib.evaluation.methods import FusionMethod
 from CSAFusionLib.progress import Progress, silent
-from CSAFusionLib.training.pairs import ImagePair, PairKind
+from CSAFusionLib.training.pairs import ImagePair
 
 CONTRASTS = (0.08, 0.16)
 SOURCES = ("A", "B", "A and B side by side")
 _LEAST_TRAINED_ON = 30
 _CONDITION = ["kind", "lesion", "diameter", "contrast"]
 
-Methods = Mapping[str, Callable[[PairKind], FusionMethod]]
+Methods = Mapping[str, Callable[[ImagePair], FusionMethod]]
 
 
 def observe(
@@ -31,7 +31,7 @@ def observe(
     B, or both side by side.
 
     Args:
-        methods: by name, what fuses slices of a kind.
+        methods: by name, what fuses any two slices as it would those of a pair.
         training: pairs that the observers are trained on; other patients, or other slices, than ``pairs``.
         pairs: what they are tested on.
         progress: told of each pair.
@@ -113,7 +113,7 @@ def _of_pair(
         for lesion in LESION_KINDS
         for contrast in CONTRASTS
     }
-    fusing = {name: method_for(pair.kind) for name, method_for in methods.items()}
+    fusing = {name: method_for(pair) for name, method_for in methods.items()}
     plain = {name: fuse(pair.a, pair.b) for name, fuse in fusing.items()}
     for (lesion, contrast), (a, b) in marked.items():
         condition: dict[str, object] = {"lesion": lesion, "contrast": contrast}

@@ -9,7 +9,7 @@ from CSAFusionLib.evaluation.methods.pointwise import average
 from CSAFusionLib.evaluation.observer_table import SOURCES, observe, summarise_observer
 from CSAFusionLib.training.pairs import ImagePair, PairKind
 
-METHODS = {"average": lambda kind: average, "A alone": lambda kind: lambda a, b: a}
+METHODS = {"average": lambda pair: average, "A alone": lambda pair: lambda a, b: a}
 
 
 def a_pair(seed: int) -> ImagePair:
@@ -26,13 +26,17 @@ def ratings() -> pd.DataFrame:
     return observe(METHODS, pairs[:4], pairs[4:])
 
 
+@pytest.fixture(scope="module")
+def table(ratings: pd.DataFrame) -> pd.DataFrame:
+    return summarise_observer(ratings).set_index("method")
+
+
 def test_sources_and_methods_are_rated_on_the_pairs_that_were_not_trained_on(ratings: pd.DataFrame) -> None:
     assert set(ratings["method"]) == {*SOURCES, *METHODS}
     assert set(ratings["patient"]) == {"4", "5"}
 
 
-def test_each_kind_of_lesion_is_seen_where_it_is(ratings: pd.DataFrame) -> None:
-    table = summarise_observer(ratings).set_index("method")
+def test_each_kind_of_lesion_is_seen_where_it_is(table: pd.DataFrame) -> None:
     assert table.loc["A", "A only"] > 0.8
     assert table.loc["A", "B only"] == 0.5
     assert table.loc["B", "B only"] > 0.8
@@ -43,8 +47,7 @@ def test_each_kind_of_lesion_is_seen_where_it_is(ratings: pd.DataFrame) -> None:
     assert table.loc["average", "same sign"] > 0.85
 
 
-def test_a_copy_of_a_source_is_seen_as_well_as_the_source(ratings: pd.DataFrame) -> None:
-    table = summarise_observer(ratings).set_index("method")
+def test_a_copy_of_a_source_is_seen_as_well_as_the_source(table: pd.DataFrame) -> None:
     assert table.loc["A alone", "A only"] == table.loc["A", "A only"]
 
 

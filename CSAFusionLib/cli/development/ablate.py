@@ -20,6 +20,7 @@ from CSAFusionLib.fusion.device import choose_device
 
 if TYPE_CHECKING:
     from CSAFusionLib.training.ablation import Variants
+    from CSAFusionLib.training.configuration import TrainingConfiguration
 
 
 def ablate(
@@ -49,7 +50,7 @@ def ablate(
     from CSAFusionLib.evaluation.report.plots import to_svg, weight_curves
     from CSAFusionLib.evaluation.report.tables import tables_of
     from CSAFusionLib.evaluation.summaries import by_weight
-    from CSAFusionLib.training.ablation import loss_variants, network_variants, train_variants
+    from CSAFusionLib.training.ablation import train_variants
     from CSAFusionLib.training.configuration import TrainingConfiguration
     from CSAFusionLib.training.dataset import read_dataset
     from CSAFusionLib.training.pairs import read_pairs
@@ -57,13 +58,7 @@ def ablate(
 
     check_output_folder(output)
     reference = TrainingConfiguration.read(run / CONFIGURATION_FILE)
-    if what == "networks":
-        variants = network_variants(reference)
-    elif what == "losses":
-        variants = loss_variants(reference, _parse_factors(factors))
-    else:
-        raise InputError(f"Ablate 'networks' or 'losses', not '{what}'.")
-    variants = _chosen(variants, only)
+    variants = _chosen(_variants_of(reference, what, factors), only)
     described = read_dataset(data, dataset)
     torch_device = choose_device(device).torch_device
     compared = [by_weights("reference", run / "best.safetensors", torch_device)]
@@ -83,6 +78,16 @@ def ablate(
     atomic_write(written)
     typer.echo(text, nl=False)
     print_written(written)
+
+
+def _variants_of(reference: TrainingConfiguration, what: str, factors: str) -> Variants:
+    from CSAFusionLib.training.ablation import loss_variants, network_variants
+
+    if what == "networks":
+        return network_variants(reference)
+    if what == "losses":
+        return loss_variants(reference, _parse_factors(factors))
+    raise InputError(f"Ablate 'networks' or 'losses', not '{what}'.")
 
 
 def _parse_factors(text: str) -> list[float]:

@@ -61,6 +61,11 @@ ModelObserver = Annotated[
     ),
 ]
 
+Bound = Annotated[
+    bool,
+    typer.Option("--bound", help="With --observer: how much it could see by weight maps that are optimised for it."),
+]
+
 
 def evaluate(
     data: options.Data,
@@ -75,6 +80,7 @@ def evaluate(
     clinical: Clinical = True,
     limit: Limit = False,
     observer: ModelObserver = False,
+    bound: Bound = False,
     device: NetworkDevice = "auto",
     registered: options.Registered = options.REGISTERED,
 ) -> None:
@@ -105,10 +111,10 @@ def evaluate(
         if limit:
             comparison = add_limits(comparison, progress)
         if observer:
-            others = read_pairs(
-                described, chosen_kinds, "train" if part == "val" else "val", registered=registered, progress=progress
-            )
-            comparison = add_observer(comparison, compared, evenly_spaced(others, _TRAINS_OBSERVER), progress)
+            others: Split = "train" if part == "val" else "val"
+            training = read_pairs(described, chosen_kinds, others, registered=registered, progress=progress)
+            training = evenly_spaced(training, _TRAINS_OBSERVER)
+            comparison = add_observer(comparison, compared, training, bound=bound, progress=progress)
         about = _about(chosen, part, compared)
         summary = to_markdown(tables_of(comparison), about, comparison.ours)
         if output is not None:
