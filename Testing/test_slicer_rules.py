@@ -62,6 +62,13 @@ def test_no_torchscript_and_no_pickle_is_loaded(path):
     }
 
 
+def test_no_function_is_longer_than_sixty_lines():
+    for path in [*(ROOT / "CSAFusionLib").rglob("*.py"), MODULE]:
+        functions = [node for node in ast.walk(tree(path)) if isinstance(node, ast.FunctionDef)]
+        long = [one.name for one in functions if one.end_lineno - one.lineno >= 60]
+        assert not long, f"{path.name}: {long}"
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
 def test_nothing_is_installed_at_file_scope(path):
     at_file_scope = [node for node in tree(path).body if not isinstance(node, ast.FunctionDef | ast.ClassDef)]

@@ -72,24 +72,34 @@ class FuseOutputs:
     overwrite: Overwrite = False
 
 
-def fuse(
-    fixed: options.Fixed,
-    moving: Annotated[
-        Path | None, typer.Argument(metavar="MOVING", help="What is brought onto it.", show_default=False)
-    ] = None,
-    *,
-    outputs: FuseOutputs,
-    movings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--moving",
-            metavar="VOLUME[:NAME,...]",
-            help="Instead of MOVING, once for each of several volumes: grey ones are fused first, in this order, then "
-            "those in colour. Names behind a colon are its modality, colour table or CT window, as in "
-            "PET.nii:pet,hot-iron. -o is a folder.",
-            rich_help_panel=INPUTS,
-        ),
-    ] = None,
+OptionalMoving = Annotated[
+    Path | None, typer.Argument(metavar="MOVING", help="What is brought onto it.", show_default=False)
+]
+Movings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--moving",
+        metavar="VOLUME[:NAME,...]",
+        help="Instead of MOVING, once for each of several volumes: grey ones are fused first, in this order, then "
+        "those in colour. Names behind a colon are its modality, colour table or CT window, as in "
+        "PET.nii:pet,hot-iron. -o is a folder.",
+        rich_help_panel=INPUTS,
+    ),
+]
+Region = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="MASK",
+        help="Fuse only where this volume on FIXED's grid is not 0; the rest is FIXED.",
+        rich_help_panel=FUSION,
+    ),
+]
+
+
+@dataclass(frozen=True)
+class FuseRegistration:
+    """What registers, or which transform is used instead, and from which grade on the command fails."""
+
     registration: Annotated[
         Method | None,
         typer.Option(
@@ -97,9 +107,8 @@ def fuse(
             help="Default: auto for volumes; pictures are fused as they are.",
             rich_help_panel=REGISTRATION,
         ),
-    ] = None,
-    fail_on: FailOn = None,
-    registering: options.RegistrationOptions,
+    ] = None
+    fail_on: FailOn = None
     use_transform: Annotated[
         list[Path] | None,
         typer.Option(
@@ -108,19 +117,37 @@ def fuse(
             "of antsApplyTransforms.",
             rich_help_panel=REGISTRATION,
         ),
-    ] = None,
-    initial_transform: InitialTransform = None,
+    ] = None
+    initial_transform: InitialTransform = None
+
+    @property
+    def method(self) -> Method:
+        """The method for two volumes."""
+        return options.DEFAULTS.registration if self.registration is None else self.registration
+
+    def known(self, about: TransformOptions) -> TransformChoice | None:
+        """The transform that is given; InputError for options that do not go together."""
+        if self.use_transform and self.initial_transform:
+            raise InputError(
+                "--use-transform does without a registration, --initial-transform starts one; give one of them."
+            )
+        if self.use_transform and self.registration is not None:
+            raise InputError("--use-transform takes the place of a registration; leave out --registration.")
+        return about.choice(self.use_transform or self.initial_transform, is_start=bool(self.initial_transform))
+
+
+def fuse(
+    fixed: options.Fixed,
+    moving: OptionalMoving = None,
+    *,
+    outputs: FuseOutputs,
+    movings: Movings = None,
+    how: FuseRegistration,
+    registering: options.RegistrationOptions,
     about_transform: TransformOptions,
     reading: options.ReadingOptions,
     intensities: options.IntensityOptions,
-    region: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="MASK",
-            help="Fuse only where this volume on FIXED's grid is not 0; the rest is FIXED.",
-            rich_help_panel=FUSION,
-        ),
-    ] = None,
+    region: Region = None,
     fusing: options.FusionOptions,
     network: options.NetworkOptions,
 ) -> None:
@@ -129,10 +156,10 @@ def fuse(
     Volumes: NIfTI, NRRD, MHA, a folder of DICOM slices or a multi-frame DICOM file; the result has FIXED's grid.
     Pictures: a pair of PNG files, or a pair of folders of PNG files with equal names, already aligned.
     """
-    method = options.DEFAULTS.registration if registration is None else registration
-    settings = options.settings_from(registering, intensities, fusing, network, registration=method)
-    known = _known_transform(use_transform, initial_transform, about_transform, registration)
+    settings = options.settings_from(registering, intensities, fusing, network, registration=how.method)
+    known = how.known(about_transform)
     use_executable(registering.brainsfit)
+    # The jobs load PyTorch; the help and a wrong option should not wait for it.
     if movings:
         from CSAFusionLib.cli.several import fuse_several_files
 
@@ -140,17 +167,16 @@ def fuse(
         several = fuse_several_files(
             fixed, movings, settings, outputs.output, reading, region, overwrite=outputs.overwrite
         )
-        fail_on_quality(fail_on, [found.quality for found in several.registrations])
+        fail_on_quality(how.fail_on, [found.quality for found in several.registrations])
         return
     if moving is None:
         raise InputError("There is no moving volume: name it after the fixed one, or several, each with --moving.")
     for path in (fixed, moving):
         check_input_path(path)
-    # The jobs load PyTorch; the help and a wrong option should not wait for it.
     if _are_pictures(fixed, moving):
         from CSAFusionLib.cli.picture_job import PictureOutputs, fuse_picture_files
 
-        _refuse_volume_options(settings, registration, outputs, reading, known, region)
+        _refuse_volume_options(settings, how.registration, outputs, reading, known, region)
         pictures = PictureOutputs(outputs.output, outputs.png, outputs.provenance, outputs.overwrite)
         fuse_picture_files(fixed, moving, settings, pictures)
     else:
@@ -160,19 +186,7 @@ def fuse(
         others = {name: value for name, value in vars(outputs).items() if name != "output"}
         wanted = VolumeOutputs(outputs.output, **others)
         result = fuse_volume_files(fixed, moving, settings, wanted, reading, known, region)
-        fail_on_quality(fail_on, [result.registration.quality])
-
-
-def _known_transform(
-    used: list[Path] | None, initial: list[Path] | None, about: TransformOptions, registration: Method | None
-) -> TransformChoice | None:
-    if used and initial:
-        raise InputError(
-            "--use-transform does without a registration, --initial-transform starts one; give one of them."
-        )
-    if used and registration is not None:
-        raise InputError("--use-transform takes the place of a registration; leave out --registration.")
-    return about.choice(used or initial, is_start=bool(initial))
+        fail_on_quality(how.fail_on, [result.registration.quality])
 
 
 def _refuse_options_of_two(
