@@ -22,6 +22,8 @@ from Testing.host.application import open_panel, raise_errors
 from Testing.host.fixtures import pump
 from Testing.host.scene import LEFT_HANDED, OBLIQUE, a_blob, a_volume_node
 
+pytestmark = pytest.mark.slow
+
 ACTIONS_EACH = 8
 FIRST, LAST = map(int, os.environ.get("CSAFUSION_USERS", "0-49").split("-"))
 LAYOUTS = (slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView, slicer.vtkMRMLLayoutNode.SlicerLayoutOneUp3DView)

@@ -16,6 +16,8 @@ from Testing.host.application import open_panel, raise_errors
 from Testing.host.fixtures import pump
 from Testing.host.scene import a_volume_node, ijk_to_ras_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def opened(module, shared_data, monkeypatch):

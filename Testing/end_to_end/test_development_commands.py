@@ -19,6 +19,8 @@ from CSAFusionLib.geometry.grid import same_grid
 from CSAFusionLib.volumes.pictures import write_picture
 from CSAFusionLib.weights.weights_file import read_weights
 
+pytestmark = pytest.mark.slow
+
 NAMES = [f"330{number:02d}" for number in range(3)]
 SMALL = ("--kinds", "CT-MRI", "--channels", 8, "--patch-size", 48, "--samples-per-epoch", 2, "--batch-size", 2)
 

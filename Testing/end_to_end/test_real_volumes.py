@@ -26,6 +26,8 @@ from CSAFusionLib.registration.transforms import read_transform
 from CSAFusionLib.volumes.reading import read_volume
 from CSAFusionLib.volumes.volume import Volume
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def volumes(shared_data: Path) -> Path:
