@@ -44,6 +44,7 @@ COMMANDS = (
     "register",
     "apply",
     "batch",
+    "qc",
     "development.train",
     "development.average",
     "development.evaluate",
