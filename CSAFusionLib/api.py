@@ -14,9 +14,9 @@ from CSAFusionLib import checks
 from CSAFusionLib.checks import parse_choice
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.known_registration import registration_by
-from CSAFusionLib.fusion.region import region_of
 from CSAFusionLib.fusion.result import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings, current_names
+from CSAFusionLib.geometry.resampling import region_of
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.registration import Registration
@@ -165,7 +165,7 @@ def fuse(
             with its geometry, as :func:`CSAFusionLib.volumes.in_memory.to_volume` says.
         settings: the choices; those of :class:`FusionSettings` when left out.
         region: where to fuse (not 0), on the fixed volume's grid; everywhere when left out.
-        contribution: whether to make the map of the fixed volume's share too.
+        contribution: whether to make the map of the fixed volume's contribution too.
         transform: used instead of a registration: a SimpleITK transform from fixed to moving points (LPS mm), a file of
             ITK, ANTs, Slicer, FSL or FreeSurfer, or a list of files as antsApplyTransforms takes them.
         initial_transform: where the registration starts instead of at the headers.

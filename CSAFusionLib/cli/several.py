@@ -15,9 +15,9 @@ from CSAFusionLib.cli.summary import print_fusion_summary, print_warnings, print
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import Writer, atomic_write, content_writer
 from CSAFusionLib.files.paths import is_same_file
-from CSAFusionLib.fusion.region import region_of
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.fusion.several import MovingVolume, SeveralFused, fuse_several
+from CSAFusionLib.geometry.resampling import region_of
 from CSAFusionLib.intensity.colour import COLOUR_TABLES
 from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.intensity.windows import CT_WINDOWS

@@ -15,8 +15,8 @@ from CSAFusionLib.fusion.device import choose_device
 from CSAFusionLib.fusion.inference import memory_need
 from CSAFusionLib.fusion.known_registration import registration_by
 from CSAFusionLib.fusion.pipeline import FusionResult, fuse_volumes
-from CSAFusionLib.fusion.region import region_of
 from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.geometry.resampling import region_of
 from CSAFusionLib.volumes.reading import read_volume
 
 

@@ -51,7 +51,7 @@ def fuse_volumes(
     Args:
         registration: an alignment already known; ``settings.registration`` is then not run.
         region: where to fuse, uint8 1 inside and 0 outside, on the fixed volume's grid; None fuses everywhere.
-        contribution: whether to make the map of the fixed volume's share too.
+        contribution: whether to make the map of the fixed volume's contribution too.
 
     Raises:
         NotEnoughMemory: this machine cannot hold what the fusion needs.

@@ -14,9 +14,9 @@ import SimpleITK as sitk
 from CSAFusionLib.errors import RegistrationError
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.initialisation import find_start
+from CSAFusionLib.registration.landmarks.counterparts import Level, find_pairs
 from CSAFusionLib.registration.landmarks.deformation import smooth_deformation
 from CSAFusionLib.registration.landmarks.motion import Motion, agree, fit_affine, fit_rigid
-from CSAFusionLib.registration.landmarks.pairs import Level, find_pairs
 from CSAFusionLib.registration.methods import TransformModel
 
 _STAGE = "Matching landmarks"

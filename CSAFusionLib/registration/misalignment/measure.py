@@ -12,7 +12,7 @@ import SimpleITK as sitk
 from CSAFusionLib.geometry.grid import points_of, volume_of
 from CSAFusionLib.geometry.resampling import coarsen, field_of_view
 from CSAFusionLib.progress import Progress, silent
-from CSAFusionLib.registration.landmarks.pairs import Level, find_counterparts
+from CSAFusionLib.registration.landmarks.counterparts import Level, find_counterparts
 from CSAFusionLib.registration.misalignment.field import ShiftField
 from CSAFusionLib.registration.preparation import foreground
 
