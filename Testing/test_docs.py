@@ -91,7 +91,11 @@ def test_every_option_that_is_written_of_is_one_of_a_command() -> None:
 
 
 def test_every_python_block_uses_names_that_there_are() -> None:
-    blocks = [block for page in PAGES for block in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)]
+    blocks = [
+        block
+        for page in PAGES
+        for block in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    ]
     assert len(blocks) > 4
     for block in blocks:
         for node in ast.walk(ast.parse(block)):
@@ -100,8 +104,8 @@ def test_every_python_block_uses_names_that_there_are() -> None:
 
 
 def test_the_version_is_the_same_everywhere() -> None:
-    cited = re.search(r"^version: (.+)$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE).group(1)
-    latest = re.search(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE).group(1)
+    cited = re.search(r"^version: (.+)$", (ROOT / "CITATION.cff").read_text(encoding="utf-8"), re.MULTILINE).group(1)
+    latest = re.search(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE).group(1)
     assert {cited, latest} == {CSAFusionLib.__version__}
 
 

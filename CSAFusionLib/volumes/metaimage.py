@@ -97,6 +97,7 @@ def read_metaimage(path: Path) -> StoredVolume:
         affine=affine,
         data=_data(header),
         components=channels[0],
+        series=sizes[3] if len(sizes) > 3 else 1,
         notes=notes,
     )
 
@@ -123,10 +124,8 @@ def _sizes(header: _Header) -> list[int]:
         raise header.refusal("gives impossible dimensions")
     if len(sizes) < 3:
         raise InputError(f"'{header.path}' is a 2-D image; give a 3-D volume.")
-    if any(length > 1 for length in sizes[3:]):
-        raise InputError(
-            f"'{header.path}' is a series of {sizes[3]} volumes (4-D); extract one 3-D volume from it first."
-        )
+    if any(length > 1 for length in sizes[4:]):
+        raise InputError(f"'{header.path}' has more than 4 dimensions; extract one 3-D volume from it first.")
     return sizes
 
 

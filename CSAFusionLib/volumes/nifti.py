@@ -116,7 +116,7 @@ def read_nifti(path: Path, orientation: Orientation = Orientation.HEADER) -> Sto
     for a number type that cannot be used, for a pair with a missing file, and for an orientation the header lacks.
     """
     header = _parse(_header_file(path), path)
-    size, vectors = _sizes(header)
+    size, vectors, series = _sizes(header)
     number_type, components = _number_type(header)
     if components > 1 and vectors > 1:
         raise InputError(f"'{path}' has {vectors} colours in each voxel; extract one of them first.")
@@ -130,8 +130,14 @@ def read_nifti(path: Path, orientation: Orientation = Orientation.HEADER) -> Sto
         components=max(components, vectors),
         component_axis=0 if components > 1 else 3,
         scaling=_scaling(header) if components == 1 else None,
+        series=series,
         notes=placement.notes,
     )
+
+
+def intent_of(path: Path) -> int:
+    """Return the code by which a NIfTI file says what its numbers are; InputError for a damaged header."""
+    return _parse(_header_file(path), path).whole("intent_code")
 
 
 def _header_file(path: Path) -> Path:
@@ -175,8 +181,8 @@ def _parse(file: Path, path: Path) -> _Header:
     return _Header(path, np.frombuffer(head, record, 1)[0], byte_order, kind)
 
 
-def _sizes(header: _Header) -> tuple[tuple[int, int, int], int]:
-    """Voxels along i, j, k, and the numbers of each voxel along the fifth dimension."""
+def _sizes(header: _Header) -> tuple[tuple[int, int, int], int, int]:
+    """Voxels along i, j, k, the numbers of each voxel along the fifth dimension, and the volumes along the fourth."""
     count, *lengths = (int(number) for number in header.fields["dim"])
     path = header.path
     # Analyze files give the time as 0 where there is none.
@@ -186,11 +192,11 @@ def _sizes(header: _Header) -> tuple[tuple[int, int, int], int]:
     lengths[count:] = [1] * (7 - count)
     if count < 3:
         raise InputError(f"'{path}' is a 2-D image; give a 3-D volume.")
-    if lengths[3] > 1:
+    if lengths[3] > 1 and lengths[4] > 1:
         raise InputError(f"'{path}' is a series of {lengths[3]} volumes (4-D); extract one 3-D volume from it first.")
     if lengths[5] * lengths[6] > 1:
         raise InputError(f"'{path}' has more than 5 dimensions; extract one 3-D volume from it first.")
-    return (lengths[0], lengths[1], lengths[2]), lengths[4]
+    return (lengths[0], lengths[1], lengths[2]), lengths[4], lengths[3]
 
 
 def _number_type(header: _Header) -> tuple[np.dtype[Any], int]:

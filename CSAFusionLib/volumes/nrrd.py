@@ -80,10 +80,12 @@ class _Header:
 
 @dataclass(frozen=True)
 class _Axes:
-    """The axes of the array that lie in space, and the one, if any, along which the numbers of one voxel lie."""
+    """The axes of the array that lie in space, the one, if any, along which the numbers of one voxel lie, and how many
+    such volumes follow each other along the slowest axis."""
 
     space: tuple[int, int, int]
     components: int | None
+    series: int = 1
 
 
 def read_nrrd(path: Path) -> StoredVolume:
@@ -111,6 +113,7 @@ def read_nrrd(path: Path) -> StoredVolume:
         component_axis=0
         if components == 1 or axes.components is None
         else sum(axis < axes.components for axis in axes.space),
+        series=axes.series,
         notes=notes,
     )
 
@@ -170,6 +173,9 @@ def _axes(header: _Header, sizes: list[int]) -> _Axes:
     others = [axis for axis in range(len(sizes)) if axis not in inside]
     while len(inside) > 3 and sizes[inside[-1]] == 1:
         others.append(inside.pop())
+    series = 1
+    if len(inside) == 4 and inside[3] == len(sizes) - 1:
+        series = sizes[inside.pop()]
     if len(inside) > 3:
         raise InputError(
             f"'{header.path}' is a series of {sizes[inside[3]]} volumes (4-D); extract one 3-D volume from it first."
@@ -181,7 +187,7 @@ def _axes(header: _Header, sizes: list[int]) -> _Axes:
         raise header.refusal("has several axes that are none of space")
     if several:
         _check_kind(header, kinds[several[0]], sizes[several[0]])
-    return _Axes((inside[0], inside[1], inside[2]), several[0] if several else None)
+    return _Axes((inside[0], inside[1], inside[2]), several[0] if several else None, series)
 
 
 def _check_kind(header: _Header, kind: str, count: int) -> None:

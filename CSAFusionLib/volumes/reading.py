@@ -14,14 +14,14 @@ from CSAFusionLib.logs import itk_warnings_off
 from CSAFusionLib.volumes.dicom.files import is_dicom
 from CSAFusionLib.volumes.dicom.series import read_dicom_file, read_dicom_folder
 from CSAFusionLib.volumes.formats import Format, format_of
-from CSAFusionLib.volumes.input_path import check_input_path, chosen, reason
+from CSAFusionLib.volumes.input_path import check_input_path, reason
 from CSAFusionLib.volumes.metaimage import read_metaimage
 from CSAFusionLib.volumes.naming import said_beside
 from CSAFusionLib.volumes.nifti import read_nifti
 from CSAFusionLib.volumes.nifti_orientation import Orientation
 from CSAFusionLib.volumes.nrrd import read_nrrd
 from CSAFusionLib.volumes.pictures import lay_on_black
-from CSAFusionLib.volumes.stored_volume import to_image
+from CSAFusionLib.volumes.stored_volume import one_of, to_image
 from CSAFusionLib.volumes.volume import Volume
 
 
@@ -69,7 +69,7 @@ def read_volume(
         path: a NIfTI, Analyze, NRRD or MetaImage file, a folder that holds one DICOM series, a multi-frame DICOM file,
             or one file of a DICOM series, for which the whole series is read. A fourth dimension of length 1 is
             dropped.
-        volume: which one, from 1, where a DICOM file or series holds several; None for the only one.
+        volume: which one, from 1, where a DICOM file or series, or a 4-D file, holds several; None for the only one.
         orientation: which of its orientations places a NIfTI volume.
         keep_shear: read a volume with sheared axes too, and leave them so; right for one that is resampled anyway.
 
@@ -96,13 +96,12 @@ def read_volume(
 
 
 def _read_file(path: Path, volume: int | None, orientation: Orientation) -> Volume:
-    chosen(str(path), [("", 1)], volume)
     found = format_of(path)
     if found is Format.NIFTI:
         stored = read_nifti(path, orientation)
     else:
         stored = read_nrrd(path) if found is Format.NRRD else read_metaimage(path)
-    image, notes = to_image(stored)
+    image, notes = to_image(one_of(stored, volume))
     image, laid = lay_on_black(image)
     modality, acquisition = said_beside(path)
     return Volume(image, path.name, modality, notes + laid, acquisition=acquisition)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.geometry.grid import is_geometry, set_ijk_to_lps
-from CSAFusionLib.volumes.voxel_data import VoxelData, read_voxels
+from CSAFusionLib.volumes.input_path import chosen
+from CSAFusionLib.volumes.voxel_data import Encoding, VoxelData, read_voxels
 
 NO_ORIENTATION = "holds no orientation; its axes are taken to run to left, posterior and superior, as 3D Slicer does."
 NO_SPACING = "does not give its voxel size along every axis; 1 mm was taken where it is missing."
@@ -34,6 +35,7 @@ class StoredVolume:
     components: numbers in each voxel.
     component_axis: how many of the axes i, j, k run faster than the components; 0 where a voxel's numbers are together.
     scaling: slope and intercept that take stored numbers to values, or None where they are the values.
+    series: how many such volumes lie one behind the other; :func:`one_of` chooses one.
     notes: as in :class:`CSAFusionLib.volumes.volume.Volume`.
     """
 
@@ -45,15 +47,39 @@ class StoredVolume:
     components: int = 1
     component_axis: int = 0
     scaling: tuple[float, float] | None = None
+    series: int = 1
     notes: tuple[str, ...] = ()
+
+
+def one_of(stored: StoredVolume, number: int | None) -> StoredVolume:
+    """Return one volume of a series (4-D), counted from 1; of a file that holds one volume itself.
+
+    Raises SeveralVolumesError where there are several and none is chosen, InputError for a number there is none of.
+    """
+    index = chosen(str(stored.path), [("", stored.size[2])] * stored.series, number)
+    data = stored.data
+    if stored.series == 1 or len(data.files) > 1 or data.encoding in (Encoding.TEXT, Encoding.HEXADECIMAL):
+        return stored
+    length = math.prod(stored.size) * stored.components * stored.number_type.itemsize
+    return replace(
+        stored,
+        data=replace(data, skip=data.skip + index * length, behind=(stored.series - 1 - index) * length),
+        series=1,
+        notes=(*stored.notes, f"is number {index + 1} of the {stored.series} that its source holds."),
+    )
 
 
 def to_image(stored: StoredVolume) -> tuple[sitk.Image, tuple[str, ...]]:
     """Read the voxels; returns the image where the header puts it, and what a user must know of it.
 
     Values that are scaled are float32, or float64 where their stored numbers need it.
-    Raises InputError as :func:`CSAFusionLib.volumes.voxel_data.read_voxels` does, and for a header without a geometry.
+    Raises InputError as :func:`CSAFusionLib.volumes.voxel_data.read_voxels` does, for a header without a geometry, and
+    for a series of which no volume is chosen.
     """
+    if stored.series > 1:
+        raise InputError(
+            f"'{stored.path}' is a series of {stored.series} volumes (4-D); extract one 3-D volume from it first."
+        )
     _check_geometry(stored)
     flat, surplus = read_voxels(stored.data, stored.number_type, math.prod(stored.size) * stored.components)
     slice_bytes = stored.number_type.itemsize * stored.components * stored.size[0] * stored.size[1]

@@ -47,12 +47,14 @@ class VoxelData:
     encoding: how.
     offset: bytes of each file before the voxels, or before the compressed stream; None where they are its last bytes.
     skip: bytes of the decompressed stream before the voxels.
+    behind: bytes of it after the voxels that belong to other volumes, and must be there too.
     """
 
     files: tuple[Path, ...]
     encoding: Encoding = Encoding.RAW
     offset: int | None = 0
     skip: int = 0
+    behind: int = 0
 
 
 def read_voxels(data: VoxelData, number_type: np.dtype[Any], count: int) -> tuple[np.ndarray, int]:
@@ -69,18 +71,20 @@ def read_voxels(data: VoxelData, number_type: np.dtype[Any], count: int) -> tupl
         if check_input_path(file):
             raise InputError(f"'{file}' is a folder, where voxels were expected; export the volume again.")
         part, more = _READERS[data.encoding](file, data, number_type, share)
+        if more < data.behind:
+            raise _too_short(file, share * number_type.itemsize + data.behind, share * number_type.itemsize + more)
         parts.append(part)
-        surplus += more
+        surplus += more - data.behind
     return parts[0] if len(parts) == 1 else np.concatenate(parts), surplus
 
 
 def _read_raw(file: Path, data: VoxelData, number_type: np.dtype[Any], count: int) -> tuple[np.ndarray, int]:
     size, needed = file.stat().st_size, count * number_type.itemsize
-    offset = size - needed if data.offset is None else data.offset + data.skip
+    offset = size - needed - data.behind if data.offset is None else data.offset + data.skip
     held = min(size, size - offset)
     if held < needed:
         raise _too_short(file, needed, max(0, held))
-    return np.fromfile(file, number_type, count, offset=offset), 0 if data.offset is None else held - needed
+    return np.fromfile(file, number_type, count, offset=offset), data.behind if data.offset is None else held - needed
 
 
 def _read_deflated(file: Path, data: VoxelData, number_type: np.dtype[Any], count: int) -> tuple[np.ndarray, int]:
@@ -182,9 +186,9 @@ def _collect(
     kept, length = bytearray(), 0
     try:
         for piece in _decompressed(file, data.offset or 0, decoder):
+            kept += piece[max(0, data.skip - length) : max(0, needed - length)]
             length += len(piece)
-            kept += piece[: max(0, needed - len(kept))]
-            if length > needed + _MOST_SURPLUS:
+            if length > needed + data.behind + _MOST_SURPLUS:
                 raise InputError(f"'{file}' holds far more voxels than its header says; export the volume again.")
     except (zlib.error, OSError) as error:
         raise InputError(
@@ -194,7 +198,6 @@ def _collect(
         raise InputError(f"'{file}' is cut off before its last voxel; copy or export it again.") from error
     if length < needed:
         raise _too_short(file, needed - data.skip, max(0, length - data.skip))
-    del kept[: data.skip]
     return np.frombuffer(kept, number_type, count), length - needed
 
 

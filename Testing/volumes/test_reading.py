@@ -63,10 +63,32 @@ def test_a_fourth_dimension_of_length_one_is_dropped(tmp_path: Path, name: str) 
     assert volume.image.GetSpacing() == pytest.approx((0.5, 1, 3))
 
 
+@pytest.mark.parametrize("name", ["a.nrrd", "a.nii.gz", "a.nii", "a.mha"])
+def test_a_volume_of_a_series_in_time_is_chosen_by_its_number(tmp_path: Path, name: str) -> None:
+    several = [_an_image(4, 5, 6) + 100 * number for number in range(3)]
+    for image in several:
+        image.SetSpacing((0.5, 1, 3))
+    path = _written(sitk.JoinSeries(several), tmp_path / name)
+    assert "holds 3 volumes" in _refusal_of(path)
+    for number, image in enumerate(several, start=1):
+        volume = read_volume(path, number)
+        np.testing.assert_array_equal(sitk.GetArrayFromImage(volume.image), sitk.GetArrayFromImage(image))
+        assert volume.image.GetSpacing() == pytest.approx((0.5, 1, 3))
+        assert f"is number {number} of the 3 that its source holds." in volume.notes
+    with pytest.raises(InputError, match="there is no volume 4"):
+        read_volume(path, 4)
+
+
+@pytest.mark.parametrize("name", ["a.nrrd", "a.nii"])
+def test_a_series_that_is_cut_off_is_refused_whichever_volume_is_chosen(tmp_path: Path, name: str) -> None:
+    path = _written(sitk.JoinSeries([_an_image(4, 5, 6)] * 3), tmp_path / name)
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(InputError, match="cut off|damaged"):
+        read_volume(path, 1)
+
+
 @pytest.mark.parametrize("name", ["a.nrrd", "a.nii.gz"])
-def test_a_series_in_time_and_a_picture_are_refused(tmp_path: Path, name: str) -> None:
-    series = sitk.JoinSeries([_an_image(4, 5, 6), _an_image(4, 5, 6)])
-    assert "series of 2 volumes (4-D)" in _refusal_of(_written(series, tmp_path / name))
+def test_a_picture_is_refused(tmp_path: Path, name: str) -> None:
     assert "2-D image" in _refusal_of(_written(_an_image(5, 6), tmp_path / f"flat_{name}"))
 
 

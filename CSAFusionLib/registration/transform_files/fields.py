@@ -12,20 +12,36 @@ from CSAFusionLib.registration.transform_files.frames import Frame, Frames, lps_
 from CSAFusionLib.registration.transform_files.unusable import Unusable
 from CSAFusionLib.volumes.formats import Format, format_of
 from CSAFusionLib.volumes.metaimage import read_metaimage
-from CSAFusionLib.volumes.nifti import read_nifti
+from CSAFusionLib.volumes.nifti import intent_of, read_nifti
 from CSAFusionLib.volumes.nrrd import read_nrrd
-from CSAFusionLib.volumes.stored_volume import StoredVolume, to_image
+from CSAFusionLib.volumes.stored_volume import StoredVolume, one_of, to_image
+
+# FSL's codes for coefficients of cubic splines, of cosines, and of quadratic splines.
+_COEFFICIENTS = (2007, 2008, 2009, 2016)
 
 
-def read_field(path: Path) -> sitk.Transform:
-    """Read a field of displacements in LPS mm on the fixed volume's side, as ITK and what is built on it write it.
+def read_field(path: Path, frames: Frames) -> tuple[sitk.Transform, str]:
+    """Read a field on the fixed volume's side; returns it and what wrote it.
 
-    Raises Unusable for a file with anything but three finite numbers in each voxel, InputError for a damaged one.
+    ITK, and what is built on it, writes displacements in LPS mm as three numbers in each voxel; FSL writes
+    displacements or places in its own millimetres, as three volumes (4-D).
+
+    Raises Unusable for a file with anything but three finite numbers in each voxel, and for coefficients of FNIRT's,
+    InputError for a damaged file.
     """
-    image, _ = to_image(_stored(path))
-    if image.GetNumberOfComponentsPerPixel() != 3:
+    stored = _stored(path)
+    if stored.series == 3 and stored.components == 1:
+        if format_of(path) is Format.NIFTI and intent_of(path) in _COEFFICIENTS:
+            raise Unusable(
+                "it holds FNIRT's coefficients; write the field with fnirt --fout or convertwarp, and give that"
+            )
+        images = [to_image(one_of(stored, number))[0] for number in (1, 2, 3)]
+        vectors = np.stack([sitk.GetArrayFromImage(image) for image in images], axis=-1).astype(float)
+        return to_lps_field(vectors, images[0], frames), "FSL field"
+    if stored.series > 1 or stored.components != 3:
         raise Unusable("it is a volume and no field of displacements; give a transform file")
-    return _transform_of(sitk.GetArrayFromImage(image), image)
+    image, _ = to_image(stored)
+    return _transform_of(sitk.GetArrayFromImage(image), image), "displacement field"
 
 
 def to_lps_field(vectors: np.ndarray, placed: sitk.Image, frames: Frames) -> sitk.Transform:

@@ -128,7 +128,7 @@ def _transform(
     if found is TransformFormat.ITK:
         return _itk(path)
     if found is TransformFormat.FIELD:
-        return read_field(path), found.value, ()
+        return *read_field(path, frames), ()
     return _linear(path, found, frames, kind)
 
 

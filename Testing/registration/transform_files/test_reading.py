@@ -11,7 +11,7 @@ import SimpleITK as sitk
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.geometry.transform_algebra import map_points, target_registration_error
 from CSAFusionLib.registration.transform_files.frames import Frame, Frames
-from CSAFusionLib.registration.transform_files.matrices import MatrixKind
+from CSAFusionLib.registration.transform_files.matrices import MatrixKind, parse_matrix
 from CSAFusionLib.registration.transform_files.reading import given_transform, read_given
 from Testing.registration.transform_files.test_lta import VOXELS_TO_VOXELS
 from Testing.registration.transform_files.test_matrices import BY_FLIRT, BY_FSLPY, IN_RAS
@@ -157,6 +157,33 @@ def test_fields_in_volume_files_are_displacements_in_lps(tmp_path: Path, frames:
         sitk.WriteImage(field, str(tmp_path / name))
         found = read_given([tmp_path / name], frames).transform
         assert target_registration_error(found, truth, SOME_POINTS).max() < 1e-5, name
+
+
+@pytest.mark.parametrize("are_places", [False, True])
+def test_a_field_of_fnirt_moves_points_as_the_matrix_it_was_made_of(
+    tmp_path: Path, frames: Frames, error_mm, are_places: bool
+) -> None:
+    import nibabel
+
+    matrix = parse_matrix(BY_FSLPY)
+    assert matrix is not None
+    size, spacing = frames.fixed.image.GetSize(), frames.fixed.image.GetSpacing()
+    i, j, k = np.indices(size)
+    # FSL turns the first axis of the "neurological" fixed volume round.
+    points = np.stack([(size[0] - 1 - i) * spacing[0], j * spacing[1], k * spacing[2], np.ones(size)], axis=-1)
+    places = (points @ np.linalg.inv(matrix).T)[..., :3]
+    vectors = (places if are_places else places - points[..., :3]).astype(np.float32)
+    affine = nibabel.load(frames.fixed.path).affine
+    field = nibabel.Nifti1Image(vectors, affine)
+    field.header["intent_code"] = 2006
+    nibabel.save(field, tmp_path / "field.nii.gz")
+    given = read_given([tmp_path / "field.nii.gz"], frames)
+    assert error_mm(given.transform) < 1e-3
+    assert given.sources[0]["format"] == "FSL field"
+    field.header["intent_code"] = 2007
+    nibabel.save(field, tmp_path / "coefficients.nii.gz")
+    with pytest.raises(InputError, match="fnirt --fout"):
+        read_given([tmp_path / "coefficients.nii.gz"], frames)
 
 
 def test_a_volume_is_no_transform(frames: Frames) -> None:
