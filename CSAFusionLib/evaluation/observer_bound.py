@@ -47,7 +47,7 @@ def optimised_maps(
     """
     import torch
 
-    scenes = [_scene(pair, max(contrasts)) for pair in pairs]
+    scenes = [_scene(pair, min(contrasts)) for pair in pairs]
     knots = [torch.zeros(1, 2, *(2 + size // _KNOT for size in scene.sources.shape[1:])) for scene in scenes]
     # The sigmoid of this is the weight 0.5.
     parameters = [(knot - np.log(_MOST / 0.5 - 1)).requires_grad_() for knot in knots]

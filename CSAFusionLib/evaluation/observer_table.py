@@ -93,38 +93,30 @@ def _responses(
 ) -> Iterator[dict[str, object]]:
     for index, pair in enumerate(pairs):
         progress("Observing", index, len(pairs))
-        places = places_for_all_kinds(pair.a, pair.b, max(CONTRASTS), HALF_SIDE)
-        for condition, method, responses in _of_pair(methods, pair, places):
-            about = {"kind": pair.kind.value, "patient": pair.patient, "pair": pair.name, "trains": index < training}
-            for (_, _, diameter), absent, present in zip(places, *responses, strict=True):
-                yield {**about, **condition, "method": method, "diameter": diameter,
-                       "absent": absent, "present": present}  # fmt: skip
+        about = {"kind": pair.kind.value, "patient": pair.patient, "pair": pair.name, "trains": index < training}
+        fusing = {name: method_for(pair) for name, method_for in methods.items()}
+        plain = {name: fuse(pair.a, pair.b) for name, fuse in fusing.items()}
+        for contrast in CONTRASTS:
+            # A faint lesion has room in more places than a strong one.
+            places = places_for_all_kinds(pair.a, pair.b, contrast, HALF_SIDE)
+            for lesion in LESION_KINDS if places else ():
+                condition = {**about, "lesion": lesion, "contrast": contrast}
+                a, b = put_in(places, lesion, contrast, pair.a, pair.b)
+                seen = {name: _both(images, places) for name, images in (("A", (pair.a, a)), ("B", (pair.b, b)))}
+                seen[SOURCES[2]] = [np.concatenate(of_both, axis=1) for of_both in zip(*seen.values(), strict=True)]
+                seen |= {name: _both((plain[name], fuse(a, b)), places) for name, fuse in fusing.items()}
+                yield from _rows(condition, places, seen)
     progress("Observing", len(pairs), len(pairs))
 
 
-def _of_pair(
-    methods: Methods, pair: ImagePair, places: list[Place]
-) -> Iterator[tuple[dict[str, object], str, list[list[np.ndarray]]]]:
-    """Give, for each condition and method, the responses at all places without and with the lesions."""
-    if not places:
-        return
-    marked = {
-        (lesion, contrast): put_in(places, lesion, contrast, pair.a, pair.b)
-        for lesion in LESION_KINDS
-        for contrast in CONTRASTS
-    }
-    fusing = {name: method_for(pair) for name, method_for in methods.items()}
-    plain = {name: fuse(pair.a, pair.b) for name, fuse in fusing.items()}
-    for (lesion, contrast), (a, b) in marked.items():
-        condition: dict[str, object] = {"lesion": lesion, "contrast": contrast}
-        sources = [[_look(image, places) for image in images] for images in ((pair.a, a), (pair.b, b))]
-        both = [
-            [np.concatenate(halves) for halves in zip(*images, strict=True)] for images in zip(*sources, strict=True)
-        ]
-        yield from zip([condition] * 3, SOURCES, [*sources, both], strict=True)
-        for name, fuse in fusing.items():
-            yield condition, name, [_look(plain[name], places), _look(fuse(a, b), places)]
+def _rows(
+    condition: Mapping[str, object], places: list[Place], seen: Mapping[str, list[np.ndarray]]
+) -> Iterator[dict[str, object]]:
+    for method, (without, having) in seen.items():
+        for (_, _, diameter), absent, present in zip(places, without, having, strict=True):
+            yield {**condition, "method": method, "diameter": diameter, "absent": absent, "present": present}
 
 
-def _look(image: np.ndarray, places: list[Place]) -> list[np.ndarray]:
-    return [look_at(image, *place) for place in places]
+def _both(images: tuple[np.ndarray, np.ndarray], places: list[Place]) -> list[np.ndarray]:
+    """Return the responses at all places of an image without and one with lesions, (places, C) each."""
+    return [np.stack([look_at(image, *place) for place in places]) for image in images]
