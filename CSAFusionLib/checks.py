@@ -68,12 +68,13 @@ def member(value: object, choices: type[AnEnum], what: str) -> AnEnum:
 
 
 def parse_choice(choices: type[AnEnum], name: object, what: str) -> AnEnum:
-    """Return the member of an enumeration that is called ``name``, in any case.
+    """Return the member of an enumeration that is called ``name``, in any case, with hyphens or underscores.
 
     what: the thing chosen, as the message names it, for example "plane".
     """
-    if isinstance(name, str) and name.strip().upper() in choices.__members__:
-        return choices[name.strip().upper()]
+    spelled = name.strip().upper().replace("-", "_") if isinstance(name, str) else ""
+    if spelled in choices.__members__:
+        return choices[spelled]
     known = ", ".join(member.name.lower() for member in choices)
     raise InputError(f"There is no {what} {shown(name)}; choose one of {known}.")
 

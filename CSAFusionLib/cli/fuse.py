@@ -15,6 +15,7 @@ from CSAFusionLib.cli.panels import FUSION, INPUTS, OUTPUTS, REGISTRATION
 from CSAFusionLib.cli.transform_options import InitialTransform, TransformChoice, TransformOptions
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.fusion.style import Style
 from CSAFusionLib.geometry.planes import Plane
 from CSAFusionLib.registration.engines.brainsfit import use_executable
 from CSAFusionLib.registration.methods import Method
@@ -255,6 +256,7 @@ def _refuse_volume_options(
         "--fixed-window": settings.fixed_window is not None,
         "--moving-window": settings.moving_window is not None,
         "--colour-table": settings.colour_table is not None,
+        "--style": settings.style is not Style.FUSED,
         "--orientation-from": reading.orientation_from is not Orientation.HEADER,
         "--plane": settings.plane is not Plane.AUTO,
     }

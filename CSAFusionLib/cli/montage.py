@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import SimpleITK as sitk
 from PIL import Image, ImageDraw, ImageFont
 
+from CSAFusionLib.cli.legend import Key, band, key_of_fused, key_of_input, square
 from CSAFusionLib.fusion.aligned_pair import AlignedPair
+from CSAFusionLib.fusion.composition import two_colours
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.fusion.source_pair import SourcePair
+from CSAFusionLib.fusion.style import Style
 from CSAFusionLib.geometry.planes import Plane, slice_spacing, slices_view, to_slices
 from CSAFusionLib.volumes.volume import Volume
 
 _TILE = 256  # pixels of a tile's longer side
 _LEAST = 128  # pixels of its shorter side, as long as the longer one does not exceed the next number
 _MOST = 512
-_GAP = 4
+GAP = 4
 _BAND = 24  # pixels of the titles' band
 _PAPER = (24, 24, 24)
 _BACKGROUND = 0.05
@@ -42,14 +45,14 @@ def sheet(rows: Sequence[tuple[Sequence[np.ndarray], tuple[float, float]]], titl
     """
     sizes = [tile_size(tiles[0].shape[:2], pixel) for tiles, pixel in rows]
     cell = max(*(width for _, width in sizes), *(_FONT_MARGIN + _length(title) for title in titles))
-    tops = np.cumsum([_BAND, *(height + _GAP for height, _ in sizes)]).tolist()
-    canvas = Image.new("RGB", (len(titles) * (cell + _GAP) - _GAP, tops[-1] - _GAP), _PAPER)
+    tops = np.cumsum([_BAND, *(height + GAP for height, _ in sizes)]).tolist()
+    canvas = Image.new("RGB", (len(titles) * (cell + GAP) - GAP, tops[-1] - GAP), _PAPER)
     for column, title in enumerate(titles):
-        _write_title(canvas, title, column * (cell + _GAP))
+        _write_title(canvas, title, column * (cell + GAP))
     for (tiles, _), (height, width), top in zip(rows, sizes, tops, strict=False):
         for column, tile in enumerate(tiles):
             picture = Image.fromarray(_to_bytes(tile)).resize((width, height), Image.Resampling.BICUBIC)
-            canvas.paste(picture, (column * (cell + _GAP) + (cell - width) // 2, top))
+            canvas.paste(picture, (column * (cell + GAP) + (cell - width) // 2, top))
     return np.asarray(canvas)
 
 
@@ -113,6 +116,20 @@ TITLES = ("Fixed", "Moving, registered", "Overlay", "Fused")
 _SMALL = 0.6
 """What is no longer nor wider than this share of what all slices show is shown larger: a head in a whole body."""
 
+_TITLES_OF_STYLES = {
+    Style.FUSED: "Fused",
+    Style.OVERLAY: "Overlay",
+    Style.SIDE_BY_SIDE: "Side by side",
+    Style.TWO_COLOUR: "Two colours",
+}
+# An overlay is shown once, and what lies side by side is the first two columns.
+_COLUMNS = {
+    Style.FUSED: (0, 1, 2, 3),
+    Style.OVERLAY: (0, 1, 3),
+    Style.SIDE_BY_SIDE: (0, 1),
+    Style.TWO_COLOUR: (0, 1, 3),
+}
+
 Row = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
@@ -131,9 +148,9 @@ def montage(rows: Sequence[Row], pixel: tuple[float, float] = (1, 1)) -> np.ndar
 
 def rows_of(result: FusionResult, plane: Plane, count: int = 4) -> list[Row]:
     """The slices of a fusion worth showing, spread over what the moving volume covers, without empty borders."""
-    fixed, moving, fused = (
-        _to_unit(to_slices(image, plane)) for image in (result.fixed_mapped, result.moving_mapped, result.fused)
-    )
+    fixed, moving = (_to_unit(to_slices(image, plane)) for image in (result.fixed_mapped, result.moving_mapped))
+    is_on_grid = result.fused.GetSize() == result.fixed_mapped.GetSize()
+    fused = _to_unit(to_slices(result.fused, plane)) if is_on_grid else fixed
     shown = spread(moving, count, _covered(result, plane))
     bright = np.maximum(_brightness(fixed[shown]), _brightness(moving[shown]))
     return [
@@ -143,9 +160,40 @@ def rows_of(result: FusionResult, plane: Plane, count: int = 4) -> list[Row]:
 
 
 def montage_of(result: FusionResult, plane: Plane) -> np.ndarray:
-    """The montage (H, W, 3) uint8 of a fused volume, in slices of ``plane``."""
-    _, height, width = slice_spacing(result.fused, plane)
-    return montage(rows_of(result, plane), (height, width))
+    """The montage (H, W, 3) uint8 of a fused volume, in slices of ``plane``, with a key under each column."""
+    _, height, width = slice_spacing(result.fixed_mapped, plane)
+    style = _style_of(result.provenance)
+    columns = _COLUMNS[style]
+    titles = [(*TITLES[:3], _TITLES_OF_STYLES[style])[column] for column in columns]
+    tiles: list[tuple[Sequence[np.ndarray], tuple[float, float]]] = [
+        ([(fixed, moving, overlay(fixed, moving), fused)[column] for column in columns], (height, width))
+        for fixed, moving, fused in rows_of(result, plane)
+    ]
+    picture = sheet(tiles, titles)
+    if not (keys := _keys(result, style)):
+        return picture
+    cell = (picture.shape[1] + GAP) // len(titles) - GAP
+    return np.concatenate([picture, band([keys[column] for column in columns], cell, GAP)])
+
+
+def _style_of(provenance: Mapping[str, Any]) -> Style:
+    name = provenance.get("settings", {}).get("style", Style.FUSED.name)
+    return Style[name] if name in Style.__members__ else Style.FUSED
+
+
+def _keys(result: FusionResult, style: Style) -> list[Key | None]:
+    """What black, white and the colours of each column stand for."""
+    described = [result.provenance.get(role, {}) for role in ("fixed", "moving")]
+    fixed, moving = map(key_of_input, described)
+    if fixed is None and moving is None:
+        return []
+    in_grey = all(image.GetNumberOfComponentsPerPixel() == 1 for image in (result.fixed_mapped, result.moving_mapped))
+    mixed = square(overlay, "fixed upwards, moving rightwards") if in_grey else None
+    coloured = next((key for key, one in zip((fixed, moving), described, strict=True) if one.get("colour_table")), None)
+    fused = coloured if coloured is not None else key_of_fused() if in_grey else None
+    if style is Style.TWO_COLOUR:
+        fused = square(two_colours, "fixed upwards, moving rightwards")
+    return [fixed, moving, mixed or coloured, fused]
 
 
 def overlay(fixed: np.ndarray, moving: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ import typer
 from CSAFusionLib.cli.panels import FUSION, INPUTS, NETWORK, OUTPUTS, REGISTRATION, offering
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.fusion.style import Style
 from CSAFusionLib.geometry.planes import Plane
 from CSAFusionLib.intensity.colour import COLOUR_TABLES
 from CSAFusionLib.intensity.modality import Modality
@@ -203,6 +204,19 @@ class FusionOptions:
             rich_help_panel=FUSION,
         ),
     ] = DEFAULTS.plane
+    style: Annotated[
+        Style,
+        typer.Option(
+            case_sensitive=False,
+            help="fused: by the network. Without it, in RGB: a plain overlay, FIXED and MOVING side by side, or two "
+            "colours (orange FIXED, blue MOVING).",
+            rich_help_panel=FUSION,
+        ),
+    ] = DEFAULTS.style
+    opacity: Annotated[
+        float,
+        typer.Option(help="Of the overlay: the PET's or SPECT's, else MOVING's, from 0 to 1.", rich_help_panel=FUSION),
+    ] = DEFAULTS.opacity
     balance: Annotated[
         float,
         typer.Option(help="Balance of the sources, from -1 (FIXED alone) to 1 (MOVING alone).", rich_help_panel=FUSION),

@@ -21,7 +21,8 @@ def print_fusion_summary(provenance: Mapping[str, Any]) -> None:
         print_registration(provenance["registration"])
     device, weights = provenance["device"], provenance["weights"]
     typer.echo(f"Device       {device['name']}: {device['reason']}")
-    typer.echo(f"Weights      {weights['name']} (SHA-256 {weights['sha256'][:12]}...)")
+    checksum = f" (SHA-256 {weights['sha256'][:12]}...)" if weights["sha256"] else ": this style needs no network"
+    typer.echo(f"Weights      {weights['name']}{checksum}")
     print_warnings(provenance["warnings"])
     typer.echo(provenance["notice"])
 

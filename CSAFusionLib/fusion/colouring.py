@@ -11,6 +11,7 @@ import SimpleITK as sitk
 
 from CSAFusionLib.intensity.colour import apply_colour_table, rgb_to_yuv, yuv_to_rgb
 from CSAFusionLib.intensity.mapping import IntensityMapping
+from CSAFusionLib.intensity.perceptual import shaded
 
 if TYPE_CHECKING:
     from CSAFusionLib.fusion.aligned_pair import AlignedPair
@@ -24,7 +25,9 @@ _DARKEST_SURROUNDINGS = 0.1
 _AIR = 0.02
 _LEAST_TISSUE = 0.05
 _SHADES = (0.5, 1.5)
-"""The least and the most that detail can scale a colour by."""
+"""The least and the most that detail can scale a colour by, as values of a screen."""
+_LIGHTNESS = 2.2 / 3
+"""From a factor of a screen's values to one of OKLab's lightness, the cube root of light."""
 _SMALLEST_SIDE = 4  # pixels; the recursive filter's own lower limit
 
 
@@ -195,9 +198,9 @@ def bind_colour(
 ) -> np.ndarray:
     """Shade the colour of uptake with anatomical detail; where nothing is taken up, show the fused grey slices.
 
-    The colour is the table's own times ``1 + detail``, so it can be read back from the table: hue never changes, and no
-    channel is clipped. Mixing anatomy into the colour, as an overlay does, makes white matter look like low uptake
-    and bone like high uptake.
+    The colour is the table's own, its lightness and chroma in OKLab scaled by the detail, so it can be read back from
+    the table: hue never changes, and no channel is clipped. Mixing anatomy into the colour, as an overlay does,
+    makes white matter look like low uptake and bone like high uptake.
 
     Args:
         uptake: (S, H, W) in [0, 1], 0 where the functional volume does not reach.
@@ -217,9 +220,8 @@ def bind_colour(
         colour = apply_colour_table(uptake[index], table)
         share = (of_colour * (1 - reach[index] * (1 - _smooth_step(uptake[index] / _FULL_COLOUR))))[..., None]
         shade = 1 + of_detail * reach[index] * local_detail(anatomy[index], pixel)
-        brightest = np.maximum(colour.max(axis=-1), 1e-6)
-        shade = np.minimum(np.clip(shade, *_SHADES), 1 / brightest)[..., None]
-        bound[index] = share * colour * shade + (1 - share) * grey[index][..., None]
+        shade = np.clip(shade, *_SHADES) ** _LIGHTNESS
+        bound[index] = share * shaded(colour, shade) + (1 - share) * grey[index][..., None]
     return bound
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from CSAFusionLib.errors import InputError, NotEnoughMemory
 from CSAFusionLib.fusion.device import Device, choose_device
 from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.fusion.style import Style
 from CSAFusionLib.geometry.planes import slice_shape
 from CSAFusionLib.memory.estimate import Need, check_memory, fusion_need
 from CSAFusionLib.memory.exhaustion import is_out_of_memory
@@ -301,10 +302,11 @@ def device_for(fixed: Volume, moving: Volume, settings: FusionSettings) -> Devic
 def memory_need(fixed: Volume, moving: Volume, settings: FusionSettings, device: Device) -> Need:
     """Estimate what a fusion of two volumes, already read, takes at its peak."""
     slices, height, width = slice_shape(fixed.image, settings.plane)
+    has_colour = fixed.is_colour or moving.is_colour or settings.colour_table is not None
     return fusion_need(
         fixed.image,
         moving.image,
-        in_colour=fixed.is_colour or moving.is_colour or settings.colour_table is not None,
+        in_colour=has_colour or settings.style is not Style.FUSED,
         slices_at_once=min(slices, slices_in_memory(device, (height, width), settings.batch_size)),
         pixels=height * width,
     )

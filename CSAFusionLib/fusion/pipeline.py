@@ -11,6 +11,7 @@ import SimpleITK as sitk
 
 from CSAFusionLib.fusion.aligned_pair import AlignedPair, images_on_demand
 from CSAFusionLib.fusion.colouring import blend, coloured
+from CSAFusionLib.fusion.composition import composed, wide_volume
 from CSAFusionLib.fusion.device import Device
 from CSAFusionLib.fusion.inference import device_for
 from CSAFusionLib.fusion.pair_warnings import warnings_of_pair
@@ -18,6 +19,7 @@ from CSAFusionLib.fusion.provenance import describe_run
 from CSAFusionLib.fusion.result import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.fusion.source_pair import SourcePair
+from CSAFusionLib.fusion.style import Style
 from CSAFusionLib.fusion.weight_maps import WeightMaps
 from CSAFusionLib.geometry.planes import from_slices
 from CSAFusionLib.logs import logger_of
@@ -29,6 +31,7 @@ from CSAFusionLib.volumes.volume import Volume
 
 if TYPE_CHECKING:
     from CSAFusionLib.fusion.slices import FusedSlices
+    from CSAFusionLib.weights.catalogue import WeightsInfo
 
 _log = logger_of(__name__)
 
@@ -61,10 +64,13 @@ def fuse_volumes(
     """
     device = device_for(fixed, moving, settings)
     sources = SourcePair.settle(fixed, moving, settings)
+    if settings.style is not Style.FUSED:
+        found = _registration(sources, settings, registration, progress)
+        return _composed(sources, found, region, settings, progress)
     weight_maps = WeightMaps.load_for(sources, settings)
     found = _registration(sources, settings, registration, progress)
     fused, pixels = _fused(sources, found.transform, region, weight_maps, settings, device, contribution, progress)
-    return _result(sources, found, weight_maps, settings, fused, pixels)
+    return _result(sources, found, weight_maps.weights, settings, fused, pixels)
 
 
 def _registration(
@@ -117,10 +123,31 @@ def _fused(
     return replace(fused, contribution=of_fixed if contribution else None), pixels
 
 
+def _composed(
+    sources: SourcePair,
+    registration: Registration,
+    region: sitk.Image | None,
+    settings: FusionSettings,
+    progress: Progress,
+) -> FusionResult:
+    """The result in a style that no network makes."""
+    from CSAFusionLib.fusion.slices import FusedSlices
+
+    progress("Resampling", 0, 0)
+    pair = AlignedPair.bring(sources, registration.transform, region)
+    pixels = composed(pair, sources, settings.style, settings.opacity)
+    nothing = FusedSlices(np.empty(0), Device("cpu", "no network was needed"))
+    if settings.style is not Style.SIDE_BY_SIDE:
+        return _result(sources, registration, None, settings, nothing, pixels)
+    on_the_grid = _result(sources, registration, None, settings, nothing, pixels[:, :, : pixels.shape[2] // 2])
+    wide = wide_volume(pixels, sources.fixed.volume.image, sources.plane)
+    return replace(on_the_grid, fused=wide, figures={})
+
+
 def _result(
     sources: SourcePair,
     registration: Registration,
-    maps: WeightMaps,
+    weights: WeightsInfo | None,
     settings: FusionSettings,
     fused: FusedSlices,
     pixels: np.ndarray,
@@ -128,14 +155,14 @@ def _result(
     to_image = partial(from_slices, reference=sources.fixed.volume.image, plane=sources.plane)
     image = to_image(pixels)
     read, mapped = sources.notes()
-    pair = warnings_of_pair(sources, maps.weights.name)
+    pair = warnings_of_pair(sources, weights.name if weights else "")
     warnings = [*read, *registration.warnings, *_doubts(registration), *mapped, *pair, *fused.warnings]
     _log.info("fused %d slices on %s, %d warnings", len(pixels), fused.device.torch_device, len(warnings))
     return FusionResult(
         fused=image,
         **images_on_demand(sources, registration.transform, image),
         registration=registration,
-        provenance=describe_run(settings, maps.weights, fused.device)
+        provenance=describe_run(settings, weights, fused.device)
         | sources.describe()
         | {"registration": registration.describe(), "warnings": warnings},
         warnings=warnings,

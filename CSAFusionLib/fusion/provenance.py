@@ -29,14 +29,14 @@ def versions() -> dict[str, str]:
     }
 
 
-def describe_run(settings: FusionSettings, weights: WeightsInfo, device: Device) -> dict[str, Any]:
-    """Versions, settings, weights and device of a run."""
+def describe_run(settings: FusionSettings, weights: WeightsInfo | None, device: Device) -> dict[str, Any]:
+    """Versions, settings, weights (None: no network was used) and device of a run."""
     # The weights may have been given as a path of this user's disk; name and checksum say more and give nothing away.
-    chosen = settings.to_dict() | {"weights": None if settings.weights is None else weights.name}
+    chosen = settings.to_dict() | {"weights": weights.name if weights and settings.weights is not None else None}
     return {
         "notice": NOTICE,
         "versions": versions(),
         "settings": chosen,
-        "weights": {"name": weights.name, "sha256": weights.sha256},
+        "weights": {"name": weights.name, "sha256": weights.sha256} if weights else {"name": "none", "sha256": ""},
         "device": {"name": device.torch_device, "reason": device.reason},
     }

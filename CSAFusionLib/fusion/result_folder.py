@@ -39,6 +39,8 @@ def save_result(result: FusionResult, folder: Path) -> None:
     """
     if is_taken(folder):
         raise InputError(f"'{folder}' is not a folder; give another name.")
+    if result.fused.GetSize() != result.fixed_mapped.GetSize():
+        raise InputError("A side-by-side volume has a grid of its own and cannot be saved as a result; write 'fused'.")
     check_folder(folder if folder.is_dir() else folder.parent)
     images = {name: getattr(result, name) for name in IMAGES}
     if result.contribution is not None:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from CSAFusionLib import checks
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.fusion.style import Style
 from CSAFusionLib.geometry.planes import Plane
 from CSAFusionLib.intensity.colour import COLOUR_TABLES
 from CSAFusionLib.intensity.modality import Modality
@@ -36,6 +37,9 @@ class FusionSettings:
         balance: how much each source counts, from -1 (the fixed one alone) over 0 (as the network balances them) to 1
           (the moving one alone).
         plane: plane of the slices the network sees; AUTO is the acquired one of thick slices, else axial.
+        style: the network's fused volume; or, without a network, an RGB volume: a plain overlay, both side by side, or
+          two colours whose hue tells the source.
+        opacity: of the overlay: how much of the PET or SPECT is seen over the other volume, else of the moving one.
         through_slice_smoothing: over how many mm (standard deviation) neighbouring slices share the network's weight
           maps, which keeps the fused volume from flickering; 0 fuses each slice on its own.
         weights: name of bundled weights or path of a safetensors file; None chooses by the modalities.
@@ -54,6 +58,8 @@ class FusionSettings:
     colour_table: str | None = None
     balance: float = 0.0
     plane: Plane = Plane.AUTO
+    style: Style = Style.FUSED
+    opacity: float = 0.5
     through_slice_smoothing: float = 2.0
     weights: str | None = None
     device: str = "auto"
@@ -122,6 +128,7 @@ _ENUMS: dict[str, type[Enum]] = {
     "fixed_modality": Modality,
     "moving_modality": Modality,
     "plane": Plane,
+    "style": Style,
 }
 
 # Beyond, the neighbours of a slice would be those of another organ.
@@ -151,6 +158,7 @@ _CHECKS: dict[str, Callable[[object], Any]] = {
     "moving_window": _window,
     "colour_table": partial(checks.text, what="colour table"),
     "balance": partial(checks.number, what="balance", hint="-1 (fixed volume) to 1 (moving volume)", low=-1, high=1),
+    "opacity": partial(checks.number, what="opacity", hint="a number from 0 to 1", low=0, high=1),
     "through_slice_smoothing": partial(
         checks.number,
         what="through-slice smoothing",

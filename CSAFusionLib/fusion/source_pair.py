@@ -11,6 +11,7 @@ import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.fusion.style import Style
 from CSAFusionLib.geometry.planes import Plane, settled_plane, slice_spacing
 from CSAFusionLib.intensity.display_unit import display_factor, display_unit, in_own_values
 from CSAFusionLib.intensity.mapping import IntensityMapping, find_mapping
@@ -24,6 +25,8 @@ from CSAFusionLib.volumes.volume import Volume
 T = TypeVar("T")
 
 _ONE_GREY = 1 / 256
+_USUAL_TABLE = "hot-iron"
+_COLOURED = (Style.OVERLAY, Style.SIDE_BY_SIDE)
 
 # The order of training: A is the functional volume where there is one, else the CT, else the T1; B the anatomy.
 _RANK = {Modality.PET: 0, Modality.SPECT: 0, Modality.CT: 1, Modality.MR: 2}
@@ -92,9 +95,11 @@ class SourcePair:
             InputError: a window shows nothing of a volume, or a colour table is asked for and no volume is PET or
                 SPECT.
         """
+        # An overlay of grey on grey would not tell which is which.
+        table = settings.colour_table or (_USUAL_TABLE if settings.style in _COLOURED else None)
         pair = cls(
-            _prepared(fixed, settings.fixed_modality, settings.fixed_window, settings.colour_table),
-            _prepared(moving, settings.moving_modality, settings.moving_window, settings.colour_table),
+            _prepared(fixed, settings.fixed_modality, settings.fixed_window, table),
+            _prepared(moving, settings.moving_modality, settings.moving_window, table),
             settled_plane(fixed.image, settings.plane),
         )
         if settings.colour_table and not any(modality.is_functional for modality in pair.modalities):

@@ -117,6 +117,12 @@ def _storage_to_slices(image: sitk.Image, plane: Plane) -> tuple[tuple[int, ...]
     return order, tuple(int(axis) for axis in np.flatnonzero(down))
 
 
+def column_axis(image: sitk.Image, plane: Plane) -> tuple[int, bool]:
+    """Return the image axis (0, 1, 2) that the columns of its slices run along, and whether they run against it."""
+    order, flips = _storage_to_slices(image, plane)
+    return 2 - order[2], 2 in flips
+
+
 def _plane_of_thick_slices(image: sitk.Image, thicker: float) -> Plane:
     """The plane across the longest side of a voxel, axial where that is not so many times as long as the next one."""
     planes = (Plane.SAGITTAL, Plane.CORONAL, Plane.AXIAL)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.intensity.colour_tables import COLOUR_TABLES as COLOUR_TABLES
 
 # ITU-R BT.601: Y = 0.299 R + 0.587 G + 0.114 B, U = 0.492 (B - Y), V = 0.877 (R - Y).
 _LUMINANCE = np.array([0.299, 0.587, 0.114])
@@ -22,16 +23,6 @@ def rgb_to_yuv(rgb: np.ndarray) -> np.ndarray:
 def yuv_to_rgb(yuv: np.ndarray) -> np.ndarray:
     """Turn YUV (..., 3) into RGB (..., 3), clipped to [0, 1]: a new Y can leave the colours a screen can show."""
     return np.clip(yuv @ _YUV_TO_RGB.T.astype(yuv.dtype), 0, 1)
-
-
-# Each table: control points (position, R, G, B), all in [0, 1], joined by straight lines. Hot-iron is that of DICOM
-# PS3.6 B.1.1. It and ice grow brighter all the way, so the fused luminance keeps the order of uptake; rainbow, which
-# many readers are used to, does not.
-COLOUR_TABLES: dict[str, tuple[tuple[float, float, float, float], ...]] = {
-    "hot-iron": ((0, 0, 0, 0), (0.5, 1, 0, 0), (0.75, 1, 0.5, 0), (1, 1, 1, 1)),
-    "ice": ((0, 0, 0, 0), (0.4, 0, 0.2, 0.8), (0.75, 0, 0.8, 1), (1, 1, 1, 1)),
-    "rainbow": ((0, 0, 0, 0), (0.2, 0, 0, 1), (0.4, 0, 1, 1), (0.6, 0, 1, 0), (0.8, 1, 1, 0), (1, 1, 0, 0)),
-}
 
 
 def apply_colour_table(unit: np.ndarray, name: str) -> np.ndarray:

@@ -40,7 +40,9 @@ def a_result(shape: tuple[int, int, int] = (10, 20, 40), spacing: tuple[float, .
     images = [sitk.GetImageFromArray(array.copy()) for array in (values, covered, values)]
     for image in images:
         image.SetSpacing(spacing)
-    return SimpleNamespace(fixed_mapped=images[0], moving_mapped=images[1], fused=images[2], field_of_view=None)
+    return SimpleNamespace(
+        fixed_mapped=images[0], moving_mapped=images[1], fused=images[2], field_of_view=None, provenance={}
+    )
 
 
 def test_the_four_columns_are_fixed_moving_overlay_and_fused() -> None:

@@ -44,7 +44,7 @@ def test_the_run_is_summed_up_on_stdout(csafusion: Command, heads: Heads, tmp_pa
     result = csafusion(*words, "--fixed-modality", "mr")
     lines = result.stdout.splitlines()
     assert lines[0].startswith("Memory       about ")
-    assert lines[1].startswith("Fixed        MR, ")
+    assert lines[1].startswith("Fixed        MR T1, ")
     assert "(guessed)" in lines[2]
     assert "Registration none" in result.stdout
     assert "Device       " in result.stdout

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pydicom
 import pytest
 
 from CSAFusionLib.errors import InputError
@@ -44,20 +47,22 @@ RAMP = np.linspace(0, 1, 1001)
 
 
 @pytest.mark.parametrize("name", COLOUR_TABLES)
-def test_every_table_starts_black_and_stays_within_the_unit_range(name: str) -> None:
+def test_every_table_starts_darkest_and_stays_within_the_unit_range(name: str) -> None:
     colours = apply_colour_table(RAMP, name)
     assert colours.shape == (1001, 3)
     assert colours.dtype == np.float32
-    assert (colours[0] == 0).all()
+    # Viridis alone starts at a dark violet; below full colour the anatomy's grey is shown anyway.
+    assert colours[0].max() <= (0.33 if name == "viridis" else 0.05)
+    assert rgb_to_yuv(colours)[:, 0].argmin() == 0
     assert colours.min() >= 0
     assert colours.max() <= 1
 
 
-@pytest.mark.parametrize("name", ["hot-iron", "ice"])
-def test_tables_for_amounts_grow_brighter_all_the_way_to_white(name: str) -> None:
+@pytest.mark.parametrize("name", ["hot-iron", "hot", "viridis", "inferno", "grey", "ice"])
+def test_tables_for_amounts_grow_brighter_all_the_way(name: str) -> None:
     luminance = rgb_to_yuv(apply_colour_table(RAMP, name))[:, 0]
     assert (np.diff(luminance) > 0).all()
-    assert luminance[-1] == pytest.approx(1)
+    assert luminance[-1] > 0.75
 
 
 def test_hot_iron_is_the_palette_of_dicom() -> None:
@@ -72,5 +77,24 @@ def test_the_shape_of_the_values_is_kept() -> None:
 
 
 def test_an_unknown_table_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(InputError, match="'jet' is not a colour table; give one of hot-iron, ice, rainbow"):
+    with pytest.raises(
+        InputError,
+        match="'jet' is not a colour table; give one of hot-iron, dicom-pet, hot, .*rainbow",
+    ):
         apply_colour_table(RAMP, "jet")
+
+
+@pytest.mark.parametrize("name", ["viridis", "inferno", "hot"])
+def test_tables_of_matplotlib_are_its_own(name: str) -> None:
+    matplotlib = pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    unit = np.linspace(0, 1, 256)
+    np.testing.assert_allclose(apply_colour_table(unit, name), matplotlib.colormaps[name](unit)[:, :3], atol=2.5 / 255)
+
+
+@pytest.mark.parametrize(("name", "file"), [("dicom-pet", "pet.dcm"), ("hot-iron", "hotiron.dcm")])
+def test_tables_of_dicom_are_the_standard_s(name: str, file: str) -> None:
+    folder = Path(pydicom.__file__).parent / "data" / "palettes"
+    palette = pydicom.dcmread(folder / file)
+    channels = [palette[f"{colour}PaletteColorLookupTableData"].value for colour in ("Red", "Green", "Blue")]
+    table = np.stack([np.frombuffer(channel, np.uint8) for channel in channels], axis=-1) / 255
+    np.testing.assert_allclose(apply_colour_table(np.linspace(0, 1, 256), name), table, atol=4 / 255)

@@ -68,6 +68,10 @@ class ColourChoice(MenuChoice):
 
     GREY = (_("Grey"), _("In grey, as every other volume."))
     HOT_IRON = (_("Hot iron"), _("From black over red and orange to white."))
+    DICOM_PET = (_("PET"), _("From black over green-blue, violet and orange to white (DICOM's PET)."))
+    HOT = (_("Hot"), _("From black over red and yellow to white."))
+    VIRIDIS = (_("Viridis"), _("From violet over green to yellow; even to the eye, also of the colour-blind."))
+    INFERNO = (_("Inferno"), _("From black over violet and orange to yellow; even to the eye."))
     ICE = (_("Ice"), _("From black over blue and cyan to white."))
     RAINBOW = (_("Rainbow"), _("From black over blue, green and yellow to red."))
 
