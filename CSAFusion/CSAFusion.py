@@ -175,7 +175,7 @@ class CSAFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.setParameterNode(None)
 
     def onReload(self):
-        """Developer reload: Slicer executes this file again, the package it must be made to forget."""
+        """Developer reload: Slicer executes this file again, but must be made to forget the package."""
         self.logic.cancel()
         for name in [name for name in sys.modules if name.split(".")[0] == "CSAFusionLib"]:
             del sys.modules[name]
@@ -215,7 +215,7 @@ class CSAFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._panel.node_goes(node)
 
     def initializeParameterNode(self):
-        """Show the scene's parameter node, with volumes chosen where that takes no guess."""
+        """Show the scene's parameter node, with volumes selected where the choice is unambiguous."""
         parameterNode = self.logic.getParameterNode()
         _chooseVolumes(parameterNode)
         self.setParameterNode(parameterNode)
@@ -244,7 +244,7 @@ class CSAFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
                 self._start(chosen)
 
     def onInstalledForApply(self, error, chosen):
-        """Called when the installation that Apply has begun has ended: go on, if its parameters are still shown."""
+        """Called when the installation that Apply started has ended: continue if its parameters are still shown."""
         if error or self._parameterNode is None or self._parameterNode is not chosen:
             self._panel.after_installation(error or _("The packages are installed; press Apply."))
             return
@@ -268,7 +268,7 @@ class CSAFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     @contextmanager
     def _tellingErrors(self, message, waitCursor):
-        """Tell an expected error in the panel, and any other one in a box with a message."""
+        """Show an expected error in the panel, and any other one in a message box."""
         from CSAFusionLib.errors import CSAFusionError
 
         with slicer.util.tryWithErrorDisplay(message, waitCursor=waitCursor):
@@ -291,7 +291,7 @@ class CSAFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
                 self._panel.after_installation(text)
 
     def onBusyChanged(self):
-        """Called when a run or an installation begins or ends, also one that the Python console has asked for."""
+        """Called when a run or an installation begins or ends, including those of the Python console."""
         if self.logic.isInstalling:
             self._panel.run.show_wait(_("Installing Python packages"))
         self._panel.update()
@@ -322,7 +322,7 @@ def _parameterOf(widget):
 
 
 def _chooseVolumes(parameterNode):
-    """Choose the scene's volumes where none is chosen and there are just two."""
+    """Select the scene's volumes if none is selected and there are exactly two."""
     if parameterNode.volumeA is None and parameterNode.volumeB is None:
         shown = [
             node for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode") if _isInput(node, parameterNode)
@@ -332,7 +332,7 @@ def _chooseVolumes(parameterNode):
 
 
 def _isInput(node, parameterNode):
-    """Whether a volume can be what a user means to fuse: one with an image, neither labels, hidden nor a result."""
+    """Whether a volume is a likely input: it has an image, and is no label map, hidden node or result."""
     from CSAFusionLib.slicer_host.nodes import is_result
 
     if node.IsA("vtkMRMLLabelMapVolumeNode") or node.GetHideFromEditors() or node.GetImageData() is None:
@@ -344,7 +344,7 @@ _FORMER_PARAMETERS = {"makeFigures": "makeSliceTable", "figuresTable": "sliceTab
 
 
 def _renameFormerParameters(node):
-    """Give the parameters of a scene that a version before has saved the names they have now."""
+    """Rename the parameters of a scene saved by an earlier version."""
     for former, name in _FORMER_PARAMETERS.items():
         if node.HasParameter(former):
             # Slicer keeps a node as a reference, and an empty parameter of its name.
@@ -355,7 +355,7 @@ def _renameFormerParameters(node):
 
 
 class CSAFusionLogic(ScriptedLoadableModuleLogic):
-    """Fusion of nodes, with and without the panel; one at a time, as both have the same logic.
+    """Fuses nodes, with or without the panel; one fusion at a time.
 
     From the Python console, in one line::
 

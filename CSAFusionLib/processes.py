@@ -1,4 +1,4 @@
-"""Child processes: what is started, how it ends with all it started, and that it ends with this process.
+"""Child processes: starting one, ending it with all it started, and ending it with this process.
 
 A child begins in a folder of its own, and takes no file of the current folder for a module: that folder holds the
 user's data, which may be a stranger's.

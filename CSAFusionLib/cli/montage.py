@@ -204,7 +204,7 @@ def overlay(fixed: np.ndarray, moving: np.ndarray) -> np.ndarray:
 
 
 def _windows(bright: np.ndarray) -> list[tuple[slice, slice]]:
-    """What to show of each slice (S, H, W): the same of all, so that sizes compare, but less of a far smaller one."""
+    """The window of each slice (S, H, W): one for all, so that sizes compare; a smaller one for far smaller content."""
     common = bounding_box(bright.max(axis=0))
     own = [bounding_box(one) for one in bright]
     most = np.multiply(bright[0][common].shape, _SMALL)
@@ -213,7 +213,7 @@ def _windows(bright: np.ndarray) -> list[tuple[slice, slice]]:
 
 
 def _covered(result: FusionResult, plane: Plane) -> np.ndarray | None:
-    """How many pixels of each slice (S,) the moving volume reaches; None where nobody knows."""
+    """How many pixels of each slice (S,) the moving volume reaches; None if unknown."""
     if result.field_of_view is None:
         return None
     inside = slices_view(result.field_of_view, plane)

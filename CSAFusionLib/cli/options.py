@@ -247,7 +247,7 @@ class NetworkOptions:
 
 
 def settings_from(*groups: Any, **more: Any) -> FusionSettings:
-    """Make settings of the groups' options that are named as they are, and of ``more``.
+    """Make settings from the groups' options that have the name of a setting, and from ``more``.
 
     Raises:
         InputError: an option cannot be used, or not with the others.

@@ -11,7 +11,7 @@ from CSAFusionLib.files.paths import check_folder, is_same_file, is_taken, place
 
 
 def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[Path], *, overwrite: bool = False) -> None:
-    """Refuse an output that is an input, that is named twice, or that cannot be put in its place; None is none.
+    """Refuse an output that is an input, is named twice, or cannot be written; None stands for no output.
 
     overwrite: whether an output may be there already.
 
@@ -27,7 +27,7 @@ def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[Path], *, ove
 
 
 def check_absent(place: Path, path: Path, *, overwrite: bool) -> None:
-    """Refuse to put an output where there is something already, unless it is to be overwritten.
+    """Refuse an output that exists already, unless it may be overwritten.
 
     Raises:
         InputError: naming the output as the user did.
@@ -48,7 +48,7 @@ def check_extension(path: Path | None, extensions: Iterable[str]) -> None:
 
 
 def check_output_folder(folder: Path) -> None:
-    """Refuse a folder that outputs are to fill, made if need be, when it is a file or its place cannot be written to.
+    """Refuse an output folder that is a file or cannot be created or written to.
 
     Raises:
         InputError: naming the folder.
@@ -60,7 +60,7 @@ def check_output_folder(folder: Path) -> None:
 
 @contextmanager
 def filled_folder(folder: Path) -> Iterator[None]:
-    """Make a folder that the block fills, if need be; when the block fails, one that was made goes again.
+    """Create a folder for the block to fill, if it is missing; if the block fails, remove it again.
 
     Raises:
         InputError: it cannot be made.

@@ -48,7 +48,7 @@ class PanelCommand(TyperCommand):
 
 
 def _current(word: str) -> str:
-    """A word of the command line, an option by its name of today."""
+    """A word of the command line; an option by its current name."""
     from CSAFusionLib.fusion.settings import FORMER_NAMES
 
     option, equals, value = word.partition("=")

@@ -28,7 +28,7 @@ def print_fusion_summary(provenance: Mapping[str, Any]) -> None:
 
 
 def print_registration(registration: Mapping[str, Any]) -> None:
-    """Say what did a registration, its quality and why, and the metrics before and after it."""
+    """Print what registered the volumes, the quality and its reason, and the metrics before and after."""
     parts = [_describe_method(registration)]
     if registration["model"] is not None:
         parts += [registration["model"].lower(), f"{registration['seconds']:.1f} s"]
@@ -52,7 +52,7 @@ def _describe_method(registration: Mapping[str, Any]) -> str:
 
 
 def print_warnings(warnings: Iterable[str]) -> None:
-    """Say what changes how a result is to be read, one line each."""
+    """Print the warnings, one line each."""
     for warning in warnings:
         typer.echo(f"Warning      {printable(warning)}")
 

@@ -50,7 +50,7 @@ def explains_errors(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def sentence_for(error: BaseException) -> str | None:
-    """What to tell the user; None for a failure nobody foresaw, whose traceback is wanted."""
+    """The sentence for the user; None for an unexpected failure, whose traceback is wanted."""
     if isinstance(error, NotEnoughMemory):
         return str(error)
     if stems_from_lack_of_memory(error):
@@ -61,7 +61,7 @@ def sentence_for(error: BaseException) -> str | None:
 
 
 def _refused(error: OSError) -> str:
-    """What the system refused, in one sentence: no command can foresee all that a disk may do."""
+    """What the system refused, in one sentence."""
     if error.filename is None:
         return f"The system refused a file ({error.strerror or error}); check the free disk space and try again."
     return f"'{shown(Path(error.filename))}' cannot be used ({error.strerror}); check the path and the disk."

@@ -1,1 +1,1 @@
-"""Files on disk: which names can be used, temporary folders that outlive nobody, and outputs that are always whole."""
+"""Files on disk: paths of outputs, temporary folders, and atomic writes."""

@@ -1,4 +1,4 @@
-"""Outputs that are whole or not there: written beside their place, read back, and put in place all together."""
+"""Atomic writes: outputs are written beside their place, read back, and put in place together, or not at all."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class _Draft:
 
     @property
     def old(self) -> Path:
-        """Where the file that was there before waits until all are in place."""
+        """Where the previous file is kept until all outputs are in place."""
         return self.file.with_name("before")
 
 
@@ -104,7 +104,7 @@ def _draft(path: Path, place: Path, folder: Path) -> _Draft:
 
 
 def _settle(draft: _Draft) -> None:
-    """Have the disk really hold a file, which is when some disks first tell that they cannot; and give it its mode."""
+    """Flush a file to the disk, which is when some disks first report an error; and set its mode."""
     if not draft.file.is_file():
         raise Unwritable("nothing was written")
     with draft.file.open("rb+") as file:
@@ -153,7 +153,7 @@ def _put_back(draft: _Draft) -> None:
 
 @contextmanager
 def _blames(path: Path) -> Iterator[None]:
-    """Tell a failure with the name of the output it concerns."""
+    """Report a failure with the name of the output it concerns."""
     try:
         yield
     except (OSError, RuntimeError) as error:

@@ -45,7 +45,7 @@ def check_folder(folder: Path) -> None:
 
 
 def is_taken(folder: Path) -> bool:
-    """Whether something has the name of a folder and is none: a file, or a link that leads nowhere.
+    """Whether the path of a folder is taken by a file or a broken link.
 
     Raises InputError for a link that leads back to itself, and a name that is too long.
     """
@@ -63,7 +63,7 @@ def is_same_file(one: Path, other: Path) -> bool:
 
 
 def shown(path: Path) -> str:
-    """A path as a sentence can hold it: cut where it is very long."""
+    """A path for a message, cut if it is very long."""
     text = str(path)
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
 

@@ -1,4 +1,4 @@
-"""Temporary folders that are removed even when their owner is killed: by whoever comes next.
+"""Temporary folders that are removed even when their owner is killed: by the next process that makes one.
 
 Each holds a file that its owner keeps locked. The system drops the lock with the process, however that ends, so that a
 folder whose lock can be taken has no owner any more. Only folders of this computer and this user are looked at.
@@ -100,7 +100,7 @@ else:
     import fcntl
 
     def _hold(folder: Path) -> int:
-        """Lock a file and only then give it the name it is known by: what is not locked yet is not taken for free."""
+        """Lock a file before naming it, so that nobody mistakes a folder not yet locked for an abandoned one."""
         unnamed = folder / "owner.new"
         descriptor = os.open(unnamed, os.O_CREAT | os.O_RDWR, 0o600)
         # Where the disk knows no locks, the folder stays without one, and nobody sweeps it.

@@ -1,1 +1,1 @@
-"""Memory: how much there is, how much a fusion needs, and what is said when it runs out."""
+"""Memory: how much is available, how much a fusion needs, and the message when it runs out."""

@@ -21,7 +21,7 @@ class Available:
 
 
 def available() -> Available:
-    """Look how much there is now.
+    """Measure how much is available now.
 
     On Linux the least of what the machine has free, its swap counted, and of what the control group leaves; on Windows
     what can be committed; elsewhere the whole memory of the machine, for want of a better bound.

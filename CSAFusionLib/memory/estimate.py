@@ -78,7 +78,7 @@ def check_room_for_torch() -> None:
 
 
 def check_memory(need: Need, there_is: Available | None = None) -> None:
-    """Refuse what this machine, or what it grants this process, cannot hold.
+    """Refuse what the machine, or the limits of this process, cannot hold.
 
     Raises NotEnoughMemory, which says how much is needed and how much there is.
     """

@@ -1,4 +1,4 @@
-"""How it is known, whichever library meets it, that memory ran out, and what is said then."""
+"""Detects that memory ran out, whichever library reports it, and the message for it."""
 
 from __future__ import annotations
 

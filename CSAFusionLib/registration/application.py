@@ -6,7 +6,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.geometry.resampling import resample_to_grid
+from CSAFusionLib.geometry.resampling import lowest_value, resample_to_grid
 from CSAFusionLib.intensity.numeric_range import own_values, within_float32
 from CSAFusionLib.registration.given import check_meeting
 from CSAFusionLib.volumes.volume import Volume
@@ -35,8 +35,8 @@ def apply_to(moving: Volume, reference: Volume, transform: sitk.Transform, *, la
     if moving.is_colour:
         return _in_whole_numbers(resample_to_grid(image, reference.image, transform), image)
     narrow = within_float32(moving)
-    lowest = float(sitk.GetArrayViewFromImage(narrow.image).min())
-    return own_values(resample_to_grid(narrow.image, reference.image, transform, lowest), narrow)
+    brought = resample_to_grid(narrow.image, reference.image, transform, lowest_value(narrow.image))
+    return own_values(brought, narrow)
 
 
 def _in_whole_numbers(colours: sitk.Image, like: sitk.Image) -> sitk.Image:

@@ -1,4 +1,4 @@
-"""Side by side in linked views: fixed, registered moving, overlay, and both in squares or fused; and the way back."""
+"""Four linked views: fixed, registered moving, overlay, and a checkerboard or the fused volume."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _LINKS = ("LinkedControl", "HotLinkedControl")
 
 
 class SliceViews:
-    """Remembers the volumes, opacities and links of every slice view that there is, to give them back."""
+    """Remembers the volumes, opacities and links of every slice view, and restores them."""
 
     def __init__(self) -> None:
         self._before = {node.GetID(): _state(node) for node in composites()}
 
     def give_back(self, where: Callable[[slicer.vtkMRMLSliceCompositeNode], bool] = lambda node: True) -> None:
-        """Set all of it again in the views that are still there; a volume that is gone stays replaced as it was.
+        """Restore the views that still exist; a volume that has been removed is not restored.
 
         Args:
             where: of which views; all by default.
@@ -43,13 +43,13 @@ class SliceViews:
 
 
 def composites() -> list[slicer.vtkMRMLSliceCompositeNode]:
-    """The nodes that say what each slice view shows."""
+    """The composite nodes of the slice views, which hold what each shows."""
     nodes: list[slicer.vtkMRMLSliceCompositeNode] = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
     return nodes
 
 
 def unlink(nodes: list[slicer.vtkMRMLSliceCompositeNode]) -> None:
-    """Part views, so that what happens to one stays there."""
+    """Unlink views, so that a change in one stays there."""
     for node in nodes:
         _set(node, dict.fromkeys(_LINKS, False))
 
@@ -68,7 +68,7 @@ _SQUARES = 8
 
 
 def are_on_one_grid(fixed: slicer.vtkMRMLVolumeNode | None, registered: slicer.vtkMRMLVolumeNode | None) -> bool:
-    """Whether there are two volumes of which a checkerboard can be made; the user may have changed one of them."""
+    """Whether two volumes still lie on one grid, so that a checkerboard can be made of them."""
     sizes = [node.GetImageData().GetDimensions() for node in (fixed, registered) if node and node.GetImageData()]
     return len(sizes) == 2 and bool(sizes[0] == sizes[1])
 
@@ -93,7 +93,7 @@ def add_checkerboard(
 
 
 def remove_checkerboard(node: slicer.vtkMRMLScalarVolumeNode) -> None:
-    """Remove a checkerboard and how it is shown from the scene, where it still is there."""
+    """Remove a checkerboard and its display from the scene, if they are still there."""
     remove_nodes(one for one in (node.GetDisplayNode(), node) if one is not None)
 
 
@@ -147,7 +147,7 @@ class Comparison:
 
     @property
     def is_shown(self) -> bool:
-        """Whether the comparison has been begun and not ended."""
+        """Whether the comparison is shown."""
         return self._before is not None
 
     def show(
@@ -186,12 +186,12 @@ class Comparison:
             node.SetForegroundOpacity(opacity)
 
     def let_go(self) -> None:
-        """Part the views before a volume that they show is removed: linked, all views would take another one."""
+        """Unlink the views before a volume they show is removed: linked views would all switch to another one."""
         if self.is_shown:
             unlink(own_composites())
 
     def end(self) -> None:
-        """Give the views back, and the layout unless the user has chosen another one meanwhile."""
+        """Restore the views, and the layout unless the user has since chosen another."""
         if self._before is None:
             return
         unlink(own_composites())
@@ -207,7 +207,7 @@ class Comparison:
         qt.QTimer.singleShot(0, self._clear_away)
 
     def _clear_away(self, tries: int = 20) -> None:
-        """Remove the views, and what they leave once they are gone: until then they would put it back.
+        """Remove the views, then what they leave behind: while they exist they would restore it.
 
         Views are deleted with the event loop, some time after their nodes.
         """
@@ -223,7 +223,7 @@ class Comparison:
 
 
 def own_composites() -> list[slicer.vtkMRMLSliceCompositeNode]:
-    """The nodes that say what the four views show; none while there are no such views."""
+    """The composite nodes of the four views; none while there are no such views."""
     names = [name for name, _, _ in _VIEWS]
     return [node for node in composites() if node.GetLayoutName() in names]
 

@@ -35,7 +35,7 @@ _SIZES = {
 
 
 def missing_from(requirements: Iterable[Path], *, with_torch: bool = True) -> list[str]:
-    """The requirements of some files that are not met; PyTorch's first, where it is asked about."""
+    """The requirements of these files that are not met; PyTorch comes first if it is asked about."""
     lines = [_TORCH] if with_torch else []
     lines += [line for path in requirements for line in _lines(path)]
     return [line for line in lines if not is_installed(_name_in(line))]
@@ -151,7 +151,7 @@ def _install_beside_slicer(packaging: Any, packages: list[str], ended: Callable[
 
 
 def _slicer_packaging() -> Any:
-    """Slicer's own installer, of 5.12 and later; None before."""
+    """Slicer's own installer (5.12 and later); None in earlier versions."""
     found = importlib.util.find_spec("slicer.packaging") is not None
     return importlib.import_module("slicer.packaging") if found else None
 

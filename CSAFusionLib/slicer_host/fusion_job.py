@@ -111,7 +111,7 @@ class FusionJob:
             self._engine.start()
 
     def poll(self) -> list[Event]:
-        """What happened since the last call, without waiting; after an event that ends the job, always nothing.
+        """What has happened since the last call, without waiting; nothing after the event that ends the job.
 
         A job whose input is removed or changed meanwhile ends at once, with an error that says so.
         """
@@ -124,7 +124,7 @@ class FusionJob:
         return [self._reason() if isinstance(event, CancelledEvent) else event for event in events]
 
     def cancel(self) -> None:
-        """Ask the job to end; a :class:`CancelledEvent` follows once nothing of it runs any more."""
+        """Ask the job to end; a :class:`CancelledEvent` follows once it has ended."""
         self._cancelled = True
         if self._engine:
             self._engine.cancel()
@@ -172,12 +172,12 @@ class FusionJob:
             return
 
     def _reason(self) -> Event:
-        """How a job that was ended early ends: for what was found wrong, or because it was asked to."""
+        """Why a job ended early: an error, or a request."""
         return ErrorEvent(self._why_stopped) if self._why_stopped else CancelledEvent()
 
 
 def _state(node: slicer.vtkMRMLVolumeNode) -> tuple[Any, ...]:
-    """Everything of a volume node that a fusion depends on; equal as long as nothing of it has changed."""
+    """Everything in a volume node that a fusion depends on; equal while none of it has changed."""
     parent = node.GetParentTransformNode()
     moved = parent and (parent.GetID(), parent.GetTransformToWorldMTime())
     image = node.GetImageData()

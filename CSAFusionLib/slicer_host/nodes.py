@@ -1,4 +1,4 @@
-"""Nodes that we make: hidden ones, where a result is filed, how it was made, and what goes when it goes."""
+"""Nodes of our own: hidden nodes, the study and provenance of a result, and the nodes that are removed with it."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _names(node: slicer.vtkMRMLNode) -> list[str]:
 
 
 def _reads_as_text(part: Any) -> bool:
-    """Whether it is a text that cannot be taken for anything else, as most are; it is then kept as it is."""
+    """Whether a text cannot be mistaken for another JSON value; it is then kept as it is."""
     return isinstance(part, str) and _parsed(part) == part and not part.startswith('"')
 
 
@@ -105,7 +105,7 @@ CHART = "CSAFusion.chart"
 
 
 def belongings_of(node: slicer.vtkMRMLNode) -> list[slicer.vtkMRMLNode]:
-    """The nodes that have no use once a node is gone; none for a node that is no result of ours."""
+    """The nodes to remove together with a result; none for other nodes."""
     found = list(_displays_of(node)) if node.IsA("vtkMRMLVolumeNode") and is_result(node) else []
     for one in filter(None, (node.GetNodeReference(role) for role in (RENDERED, SLICE_TABLE, CHART))):
         found += [one, *belongings_of(one)]
@@ -117,14 +117,14 @@ def belongings_of(node: slicer.vtkMRMLNode) -> list[slicer.vtkMRMLNode]:
 
 
 def remove_nodes(nodes: Iterable[slicer.vtkMRMLNode]) -> None:
-    """Remove nodes from the scene, those that still are in it."""
+    """Remove nodes that are still in the scene."""
     for node in list(nodes):
         if slicer.mrmlScene.IsNodePresent(node):
             slicer.mrmlScene.RemoveNode(node)
 
 
 def _displays_of(volume: slicer.vtkMRMLVolumeNode) -> Iterator[slicer.vtkMRMLNode]:
-    """How it is shown, and the volume property of a rendering where no other one uses it too."""
+    """The display nodes of a volume, and the volume property of a rendering unless another one shares it."""
     for display in filter(None, map(volume.GetNthDisplayNode, range(volume.GetNumberOfDisplayNodes()))):
         yield display
         if display.IsA("vtkMRMLVolumeRenderingDisplayNode"):

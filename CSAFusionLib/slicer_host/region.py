@@ -22,7 +22,7 @@ def region_on_grid(
     roi: slicer.vtkMRMLMarkupsROINode | None = None,
     mask: slicer.vtkMRMLNode | None = None,
 ) -> sitk.Image | None:
-    """Mark with 1 (uint8) the voxels of the fixed node that lie in the ROI and in the mask; None for neither of them.
+    """Mark with 1 (uint8) the voxels of the fixed node inside the ROI and the mask; None if both are None.
 
     Args:
         roi: a box; seen where its parent transforms put it.
@@ -76,7 +76,7 @@ def _in_mask(fixed: slicer.vtkMRMLVolumeNode, grid: sitk.Image, mask: slicer.vtk
 
 @contextmanager
 def _as_labels(mask: slicer.vtkMRMLNode) -> Iterator[slicer.vtkMRMLLabelMapVolumeNode]:
-    """The mask as a label volume; of a segmentation a hidden one, which is gone afterwards."""
+    """The mask as a label volume; a segmentation is exported to a temporary hidden one."""
     if mask.IsA("vtkMRMLVolumeNode"):
         yield mask
         return

@@ -18,7 +18,7 @@ _SAMPLES = 500_000
 
 
 def render_fused(fused: slicer.vtkMRMLVolumeNode) -> slicer.vtkMRMLVolumeRenderingDisplayNode:
-    """Show a fused volume in the 3-D views; returns its display node, which is used again the next time."""
+    """Show a fused volume in the 3-D views; returns its display node, which the next call reuses."""
     in_colour = fused.IsA("vtkMRMLVectorVolumeNode")
     display = _display_of(_with_opacity(fused) if in_colour else fused)
     properties = display.GetVolumePropertyNode()
@@ -38,7 +38,7 @@ def render_fused(fused: slicer.vtkMRMLVolumeNode) -> slicer.vtkMRMLVolumeRenderi
 
 
 def update_rendering(fused: slicer.vtkMRMLVolumeNode) -> None:
-    """Let the rendering of a fused volume, where there is one, show what the volume holds now; hidden, it stays so."""
+    """Update the rendering of a fused volume, if there is one; a hidden rendering stays hidden."""
     display = _first_display(fused.GetNodeReference(RENDERED) or fused)
     if display is not None:
         shown = display.GetVisibility()
@@ -60,7 +60,7 @@ def grey_functions(values: np.ndarray) -> tuple[list[tuple[float, float]], list[
 
 
 def _rising(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Points at values that differ: of two at one value a function would keep one."""
+    """Keep points at different values: a transfer function keeps only one of two at the same value."""
     values = np.array([value for value, _ in points])
     values = np.maximum.accumulate(values + 1e-4 * np.arange(len(values)))
     return [(float(value), share) for value, (_, share) in zip(values, points, strict=True)]
@@ -86,7 +86,7 @@ def _first_display(volume: slicer.vtkMRMLVolumeNode) -> slicer.vtkMRMLVolumeRend
 
 
 def _with_opacity(fused: slicer.vtkMRMLVectorVolumeNode) -> slicer.vtkMRMLVectorVolumeNode:
-    """A hidden copy with the luminance as a fourth component: three are none that could be rendered."""
+    """A hidden copy with the luminance as a fourth component: volume rendering needs four components."""
     copy = fused.GetNodeReference(RENDERED)
     if copy is None:
         copy = add_hidden_node("vtkMRMLVectorVolumeNode", f"{fused.GetName()} rendered", saved=True)

@@ -20,7 +20,7 @@ OPTIONAL = frozenset({"transform", "registered", "contribution", "slice_table"})
 
 @dataclass(frozen=True, kw_only=True)
 class Outputs:
-    """Nodes to overwrite; the fused volume is made where there is none, the others only where ``make`` names them.
+    """Nodes to overwrite; a missing fused volume is created, other nodes only if ``make`` names them.
 
     fused: the fused volume.
     transform: the registration.
@@ -38,7 +38,7 @@ class Outputs:
     make: frozenset[str] = frozenset()
 
     def nodes(self) -> dict[str, slicer.vtkMRMLNode]:
-        """The nodes that are given, by the names of their fields."""
+        """The given nodes by field name."""
         names = [field.name for field in fields(self) if field.name != "make"]
         return {name: node for name in names if (node := getattr(self, name)) is not None}
 
@@ -47,7 +47,7 @@ class Outputs:
         return name in self.make or getattr(self, name) is not None
 
     def without_removed(self) -> Outputs:
-        """These outputs less the nodes that have left the scene; one that was wanted is made anew."""
+        """These outputs without the nodes that have left the scene; wanted ones are created again."""
         present = {name: node for name, node in self.nodes().items() if slicer.mrmlScene.IsNodePresent(node)}
         return Outputs(**present, make=self.make | (OPTIONAL & set(self.nodes())))
 

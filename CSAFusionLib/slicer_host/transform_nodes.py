@@ -88,7 +88,7 @@ def write_transform(
 
 
 def read_transform(node: slicer.vtkMRMLTransformNode) -> sitk.Transform:
-    """The transform of a node, of whatever kind, as ITK has it: from parent to child points (fixed to moving), LPS mm.
+    """A node's transform of any kind as an ITK transform: from parent to child points (fixed to moving), LPS mm.
 
     Raises RegistrationError where Slicer cannot express it so.
     """

@@ -1,4 +1,4 @@
-"""A layout that is shown for a while, and the one from before afterwards."""
+"""Layouts that are shown temporarily: the table of slices, and the way back to the previous layout."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from CSAFusionLib.slicer_host.slice_table import chart_of, row_of_slice, slice_p
 
 
 class LayoutLoan:
-    """Shows a layout until it is ended, and tells when the user leaves it by another way.
+    """Shows a layout until :meth:`end`, and reports when the user chooses another one.
 
     Args:
         layout: its number.
@@ -36,7 +36,7 @@ class LayoutLoan:
         manager.setLayout(self._layout)
 
     def end(self) -> None:
-        """Give the layout back, unless the user has chosen another one meanwhile."""
+        """Restore the layout, unless the user has since chosen another."""
         if self._watched is None:
             return
         node, tag = self._watched
@@ -63,7 +63,7 @@ _TABLE_SIGNAL = "clicked(QModelIndex)"
 
 
 class SliceTableView:
-    """Shows one table with its plot, and afterwards the layout, table and plot that were there before.
+    """Shows one table with its plot, and restores layout, table and plot afterwards.
 
     Args:
         left: called from Slicer's event loop after the user has chosen another layout.
@@ -93,7 +93,7 @@ class SliceTableView:
         self._table_view.connect(_TABLE_SIGNAL, self._on_cell)
 
     def end(self) -> None:
-        """Give the layout back, unless the user has chosen another one meanwhile."""
+        """Restore the layout, unless the user has since chosen another."""
         if self._table is None:
             return
         self._plot_view.disconnect(_PLOT_SIGNAL, self._on_point)
@@ -114,7 +114,7 @@ class SliceTableView:
             self._go_to(rows[0])
 
     def _on_cell(self, cell: Any) -> None:
-        """A cell of the table: the first one of its row tells the slice, however the rows are sorted."""
+        """Go to the slice named in the first cell of the clicked row, however the rows are sorted."""
         text = str(cell.sibling(cell.row(), 0).data())
         row = row_of_slice(self._table, int(text)) if text.isdigit() else None
         if row is not None:
@@ -139,6 +139,6 @@ def _select(table: str | None, chart: str | None) -> tuple[str | None, str | Non
 
 
 def _set_click(chart: vtk.vtkChartXY, left: int, right: int) -> None:
-    """What a click on a point does; as a plot comes, only one of the right button selects it."""
+    """Set what a click on a point does; by default only a right click selects it."""
     chart.SetClickActionToButton(left, vtk.vtkContextMouseEvent.LEFT_BUTTON)
     chart.SetClickActionToButton(right, vtk.vtkContextMouseEvent.RIGHT_BUTTON)

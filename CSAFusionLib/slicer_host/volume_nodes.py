@@ -69,7 +69,7 @@ def volume_from_node(node: slicer.vtkMRMLVolumeNode, frame: slicer.vtkMRMLTransf
 
 
 def sample_of_node(node: slicer.vtkMRMLVolumeNode, most: tuple[int, int, int]) -> Volume:
-    """Some of the voxels of a node, to tell in an instant what it looks like; its parent transform is left out.
+    """A sample of a node's voxels for a quick estimate; its parent transform is ignored.
 
     Args:
         most: about how many voxels to take along i, j and k, evenly spread over the length of each.
@@ -200,7 +200,7 @@ def write_registered(
     moving: slicer.vtkMRMLVolumeNode,
     output: slicer.vtkMRMLVolumeNode | None = None,
 ) -> slicer.vtkMRMLVolumeNode:
-    """Put the moving volume, resampled on the fixed grid, into a node that is shown as the moving one is."""
+    """Put the moving volume, resampled on the fixed grid, into a node displayed like the moving one."""
     node = _write(image, fixed, _("{moving} on {fixed}").format(moving=moving.GetName(), fixed=fixed.GetName()), output)
     shown = moving.GetDisplayNode()
     if shown is not None:

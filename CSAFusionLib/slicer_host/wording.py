@@ -80,7 +80,7 @@ _NOT_THERE = ("not present", "no such device")
 
 
 def device_in_words(name: str, reason: str) -> str:
-    """A device by its name for PyTorch, and why it is the one: the backend's reason is for a log."""
+    """A device and the reason for choosing it, in the user's words; the backend's reason is for a log."""
     title = _("the processor (CPU)") if name == "cpu" else _("the graphics card ({name})").format(name=name)
     return _("{device}: {reason}").format(device=title, reason=_device_reason(reason))
 
@@ -108,5 +108,5 @@ def title_of(choice: Method | TransformModel) -> str:
 
 
 def stage_in_words(stage: str) -> str:
-    """A stage as the panel shows it; one that is not known is shown as it is reported."""
+    """A stage as the panel shows it; an unknown one is shown as reported."""
     return STAGES.get(stage, stage)

@@ -1,1 +1,1 @@
-"""The heavy work in a process of its own, so that the application that asked for it stays usable, whatever happens."""
+"""Heavy work in a process of its own, so that the application stays usable whatever happens."""

@@ -1,4 +1,4 @@
-"""Which compute devices there are, asked in a child process: PyTorch is not to be loaded into the host for that."""
+"""Finds compute devices in a child process, so that the host need not load PyTorch."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class DeviceQuestion:
         return self._process is not None
 
     def poll(self) -> Devices | None:
-        """The answer, once, when it is there and the child could give one; does not wait."""
+        """The answer, once, when the child has given one; does not wait."""
         if self._process is None or self._process.poll() is None:
             return None
         answered = self._process.returncode == 0
@@ -60,7 +60,7 @@ class DeviceQuestion:
         return Devices(**json.loads(said.splitlines()[-1])) if answered else None
 
     def end(self) -> None:
-        """Do without the answer."""
+        """Stop asking."""
         if self._process is not None:
             self._process.dismiss()
             self._process = None

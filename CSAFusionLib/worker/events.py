@@ -1,4 +1,4 @@
-"""What a running job tells: the lines of the child's standard output, and the events made of them."""
+"""Reports of a running job: lines of the child's standard output, and the events made of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A fusion to do and its result, as files of one folder: what the two processes hand to each other."""
+"""A fusion job and its result as files of one folder, which the two processes exchange."""
 
 from __future__ import annotations
 

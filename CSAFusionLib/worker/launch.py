@@ -67,7 +67,7 @@ class WorkerProcess:
             )
 
     def poll(self) -> list[Event]:
-        """What happened since the last call, without waiting; after an event that ends the job, always nothing."""
+        """What has happened since the last call, without waiting; nothing after the event that ends the job."""
         child = self._child
         if child is None:
             return []
@@ -83,7 +83,7 @@ class WorkerProcess:
         return events
 
     def cancel(self) -> list[Event]:
-        """End the child within two seconds and remove its files; returns the event that says so, if it still ran."""
+        """End the child within two seconds and remove its files; returns a CancelledEvent if it was still running."""
         if self._child is None:
             return []
         self._end(self._child)

@@ -1,4 +1,4 @@
-"""What every registration by a program of Slicer's has in common: hidden copies go in, a transform node comes out.
+"""What all registrations by Slicer's programs share: hidden copies go in, a transform node comes out.
 
 The copies lie in the reference frame. So the program sees parent transforms, which it would ignore, and it is a copy
 that Slicer puts under the new transform afterwards, not the user's moving volume.
@@ -122,7 +122,7 @@ class SlicerEngine(ABC):
 
     @abstractmethod
     def _cancel(self) -> None:
-        """Ask the program, which has been started, to end."""
+        """Ask the running program to end."""
 
     @abstractmethod
     def _launch(self, fixed: slicer.vtkMRMLScalarVolumeNode, moving: slicer.vtkMRMLScalarVolumeNode) -> None:
@@ -140,7 +140,7 @@ class SlicerEngine(ABC):
         return RegistrationError(_("{program} was ended before it had a result.").format(program=self.program))
 
     def _failed(self, said: str) -> RegistrationError:
-        """The error of a program that gave its reason in its last line."""
+        """The error of a program that states its reason in its last line."""
         return RegistrationError(_("{program} failed: {said}").format(program=self.program, said=last_line(said)))
 
     def _add_volume(self, image: sitk.Image) -> slicer.vtkMRMLScalarVolumeNode:
@@ -164,12 +164,12 @@ class SlicerEngine(ABC):
 
 
 def _prepare(fixed: Volume, moving: Volume) -> tuple[sitk.Image, sitk.Image]:
-    """What the program registers. Takes up to a second, so that it is done beside Slicer's main thread."""
+    """Prepare what the program registers. It takes up to a second, so it runs beside Slicer's main thread."""
     prepared = prepare(fixed), prepare(moving)
     return prepared[0], pad_slab(*prepared)
 
 
 def last_line(text: str) -> str:
-    """The last line that says anything: programs give their reason there."""
+    """The last line that is not empty, where programs state their reason."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else _("it gave no reason.")

@@ -15,7 +15,7 @@ _ENGINES: dict[Method, type[SlicerEngine]] = {engine.method: engine for engine i
 
 
 def engine_of(method: Method) -> type[SlicerEngine] | None:
-    """The program of Slicer's that runs a method; None where the child process does, or nothing can."""
+    """The Slicer program that runs a method; None where the child process does, or nothing can."""
     engine = _ENGINES.get(method)
     if engine is None or has_package(method) or (method in PACKAGES and not engine.is_available()):
         return None
@@ -28,5 +28,5 @@ def has_package(method: Method) -> bool:
 
 
 def is_usable(method: Method) -> bool:
-    """Whether a method can be used in this Slicer, as it is."""
+    """Whether this Slicer can use a method as it is now."""
     return method not in _ENGINES or has_package(method) or _ENGINES[method].is_available()

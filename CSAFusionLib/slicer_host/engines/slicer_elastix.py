@@ -49,13 +49,13 @@ class SlicerElastix(SlicerEngine):
         self._logic.cancelRequested = True
 
     def _launch(self, fixed: slicer.vtkMRMLScalarVolumeNode, moving: slicer.vtkMRMLScalarVolumeNode) -> None:
-        """Nothing runs yet: whoever starts a registration is not to be kept waiting."""
+        """Start nothing yet, so that the caller does not wait."""
         self._logic = import_module("Elastix").ElastixLogic()
         self._volumes = (fixed, moving)
         self._add_transform()
 
     def _go_on(self) -> bool:
-        """Run elastix to its end when first called; called again meanwhile, from Slicer's events, say that it runs."""
+        """Run elastix to its end at the first call; a call from Slicer's event loop meanwhile reports that it runs."""
         if not self._runs and not self._is_cancelled:
             self._runs = True
             try:

@@ -17,7 +17,7 @@ DEVICE_SETTING = "CSAFusion/Device"
 
 
 class FusionSection:
-    """Shows how the two are fused; the device is kept in the settings of the application, not in the scene."""
+    """Shows how the volumes are fused; the device is stored in the application's settings, not in the scene."""
 
     def __init__(self, ui: Any) -> None:
         self._ui = ui
@@ -27,12 +27,12 @@ class FusionSection:
 
     @property
     def device(self) -> str:
-        """The device that is chosen, as the settings of a fusion name it."""
+        """The chosen device, by its name in the fusion settings."""
         return self._ui.deviceComboBox.itemData(self._ui.deviceComboBox.currentIndex)
 
     @property
     def chosen_device(self) -> str:
-        """The title of the device that is chosen; empty where it is chosen automatically."""
+        """The title of the chosen device; empty if it is chosen automatically."""
         return "" if self.device == "auto" else self._ui.deviceComboBox.currentText
 
     def describe(self) -> None:

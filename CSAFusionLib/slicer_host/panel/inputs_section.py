@@ -17,7 +17,7 @@ from CSAFusionLib.slicer_host.panel.widgets import describe_items, number, say
 
 
 class InputsSection:
-    """Shows what is chosen of the inputs, with what is guessed of them."""
+    """Shows the chosen inputs and what is guessed about them."""
 
     def __init__(self, ui: Any) -> None:
         self._ui = ui
@@ -118,7 +118,7 @@ class InputsSection:
             say(getattr(self._ui, f"intensity{side}Label"), text)
 
     def _limits_of(self, side: str, volume: slicer.vtkMRMLVolumeNode) -> str:
-        """What a volume is taken for, and its black and white in its unit, which the preview then shows."""
+        """The modality a volume is taken for, and the values shown black and white, which the preview then uses."""
         chosen = modality_of(getattr(self._parameters, f"modality{side}"))
         try:
             mapping = self._estimate.mapping(volume, chosen, window_of(self._parameters, side))

@@ -46,7 +46,7 @@ class Tour:
         self._show(not slicer.util.settingsValue(CLOSED_SETTING, False, converter=slicer.util.toBool))
 
     def close(self) -> None:
-        """They have served: somebody has come to a result."""
+        """Close the first steps: the user has reached a result."""
         if not self._ui.tourWidget.isHidden():
             self._on_close()
 
@@ -122,13 +122,13 @@ class Panel:
         self.run.show_ready(self._busy() or self.missing(), self._is_running())
 
     def release(self) -> None:
-        """Let go of the parameter node, and undo what was shown in the views."""
+        """Release the parameter node, and restore the views."""
         self._parameters = None
         self.inputs.release()
         self.result.release()
 
     def end(self) -> None:
-        """The panel is destroyed: nothing of it goes on."""
+        """Stop everything: the panel is destroyed."""
         self.release()
         self._scrolling.end()
         self._devices.end()
@@ -142,7 +142,7 @@ class Panel:
         return ""
 
     def request(self) -> Request:
-        """What is asked for. Raises InputError where something is missing."""
+        """The request. Raises InputError if something is missing."""
         return request_from(self._parameters, self.fusion.device)
 
     def show_event(self, event: Event) -> None:
@@ -160,7 +160,7 @@ class Panel:
         self._bring_end_into_view(isinstance(event, FusedEvent) and self._unseen is None)
 
     def node_goes(self, node: slicer.vtkMRMLNode) -> None:
-        """A node is about to be removed; what was chosen is then chosen no more, and said so, rather than replaced."""
+        """Handle a node that is about to be removed: deselect it and say so, instead of selecting another."""
         self.result.node_goes(node)
         if self._parameters is not None:
             text = forget_node(node, self._parameters)
@@ -169,18 +169,18 @@ class Panel:
                 self.run.show_end(text)
 
     def after_installation(self, text: str) -> None:
-        """An installation has ended, as the text says."""
+        """Show how an installation ended."""
         self.registration.describe()
         self.run.show_end(text)
         self.update()
 
     def ask_for_devices(self) -> None:
-        """Look for graphics cards in a child process, once, as soon as there is a PyTorch to look with."""
+        """Look for graphics cards in a child process, once, as soon as PyTorch is installed."""
         if not self._devices_known and not self._devices.is_open and is_installed("torch"):
             self._devices.start()
 
     def poll_devices(self) -> bool:
-        """Show the answer when it is there; returns whether it is still awaited."""
+        """Show the answer once it has arrived; returns whether it is still awaited."""
         found = self._devices.poll()
         if found is not None:
             self._devices_known = True
@@ -204,14 +204,14 @@ class Panel:
         self._heads["outputs"].summarise(of_outputs(parameters))
 
     def _bring_end_into_view(self, fused: bool) -> None:
-        """What a run has come to: its result and its warnings, or at least the sentence that says why there is none."""
+        """Bring into view the result and its warnings, or the sentence that says why there is none."""
         ui = self._ui
         self._scrolling.bring(
             *((ui.resultCollapsibleButton, ui.warningLabel, ui.qualityLabel) if fused else ()), ui.statusLabel
         )
 
     def _show_result(self, fused: slicer.vtkMRMLVolumeNode | None) -> None:
-        """Show the result of a run, or keep it for the time when its parameters are shown again."""
+        """Show the result of a run, or keep it until its parameters are shown again."""
         if fused is not None and self._parameters is not None and self._parameters.fusedVolume is fused:
             self._unseen = None
             self.tour.close()

@@ -61,7 +61,7 @@ def preset_of(parameters: Any) -> Preset | None:
 
 
 def apply_preset(preset: Preset, parameters: Any) -> None:
-    """Set a parameter node to a preset; what was chosen of nodes, region, registration and device stays."""
+    """Set a parameter node to a preset; the chosen nodes, region, registration and device stay."""
     parameters.modalityA, parameters.modalityB = preset.modality_a, preset.modality_b
     parameters.intensitiesA = parameters.intensitiesB = Intensities.AUTOMATIC
     parameters.colourTable = preset.colour

@@ -30,7 +30,7 @@ _SHARP_MM = 3.5
 
 
 class IntensityEstimate:
-    """Guesses about volume nodes, remembered until their voxels change.
+    """Estimates of volume nodes, remembered until their voxels change.
 
     A part of the voxels is looked at, of which the size is bounded: a larger one only where a PET is possible.
     """
@@ -45,7 +45,7 @@ class IntensityEstimate:
     def mapping(
         self, node: slicer.vtkMRMLVolumeNode, modality: Modality | None, window: Window | None
     ) -> IntensityMapping | None:
-        """Which values would be black and white, or None as above."""
+        """The values shown black and white, or None as above."""
 
         def find(node: slicer.vtkMRMLVolumeNode) -> IntensityMapping:
             some = _checked(sample_of_node(node, _THROUGHOUT))
@@ -75,7 +75,7 @@ class IntensityEstimate:
 
 
 class IntensityPreview:
-    """Shows volumes in the slice views with the limits they are fused with, and afterwards as they were before."""
+    """Shows volumes with the limits of the fusion in the slice views, and restores their display afterwards."""
 
     def __init__(self) -> None:
         self._before: dict[str, tuple[bool, float, float]] = {}
@@ -107,14 +107,14 @@ class IntensityPreview:
 
 
 class PairInViews:
-    """Shows two volumes in the slice views where one of them cannot be seen, and afterwards what was there before."""
+    """Shows two volumes in the slice views where one is hidden, and restores the views afterwards."""
 
     def __init__(self) -> None:
         self._before: SliceViews | None = None
         self._pair: tuple[slicer.vtkMRMLVolumeNode, slicer.vtkMRMLVolumeNode] | None = None
 
     def show(self, a: slicer.vtkMRMLVolumeNode, b: slicer.vtkMRMLVolumeNode) -> None:
-        """Show two volumes; once they are shown, what the user changes in the views stays."""
+        """Show two volumes; later changes by the user stay."""
         if self._pair == (a, b):
             return
         self._pair = (a, b)
@@ -123,7 +123,7 @@ class PairInViews:
             slicer.util.setSliceViewerLayers(background=a, foreground=b, foregroundOpacity=0.5)
 
     def end(self) -> None:
-        """Give the views back that still show the two."""
+        """Restore the views that still show the two volumes."""
         if self._before is not None and self._pair is not None:
             ids = tuple(volume.GetID() for volume in self._pair)
             self._before.give_back(lambda view: (view.GetBackgroundVolumeID(), view.GetForegroundVolumeID()) == ids)

@@ -80,14 +80,14 @@ def agreement_of(provenance: Mapping[str, Any]) -> str:
 
 
 def warning_of(provenance: Mapping[str, Any]) -> str:
-    """The sentence to add where the end of a run is told; empty unless the alignment is bad."""
+    """The sentence to add at the end of a run; empty unless the alignment is bad."""
     if grade_of(provenance) is not Grade.BAD:
         return ""
     return _("But the alignment is bad: {reason}").format(reason=provenance["registration"]["verdict"]["reason"])
 
 
 def _compared(metric: Mapping[str, float]) -> list[str]:
-    """The metrics that there are of before and of after."""
+    """The metrics known both before and after."""
     names = [name.removesuffix("_before") for name in metric if name.endswith("_before")]
     return [name for name in names if f"{name}_after" in metric]
 
@@ -110,7 +110,7 @@ class ResultStrip:
         ui.warningLabel.styleSheet = _STYLE
 
     def update(self, parameters: Any) -> None:
-        """Show what a parameter node holds a result with."""
+        """Show the quality and warnings of a parameter node's result."""
         provenance = provenance_of(parameters.fusedVolume) if parameters.fusedVolume is not None else {}
         self._ui.qualityLabel.styleSheet = frame_of(grade_of(provenance))
         say(self._ui.qualityLabel, quality_text(provenance))
@@ -126,7 +126,7 @@ def warnings_of(provenance: Mapping[str, Any]) -> list[str]:
 
 
 def report_of(fused: slicer.vtkMRMLVolumeNode, provenance: Mapping[str, Any]) -> str:
-    """Rich text: the name, what went in, and what did it; the warnings stand in a strip of their own."""
+    """Rich text: the name, the inputs, the device and the weights; a strip of its own shows the warnings."""
     lines = [f"<b>{escape(fused.GetName())}</b>"]
     lines += [_input_line(provenance, role, name) for role, name in (("fixed", _("Fixed")), ("moving", _("Moving")))]
     if "weights" in provenance:

@@ -69,7 +69,7 @@ class RegistrationSection:
 
 
 def _how(method: Method) -> str:
-    """The tooltip of a method, with what is special to how it runs in this Slicer."""
+    """The tooltip of a method, with what is particular about running it in this Slicer."""
     tooltip = words_of(method)[1]
     if engine_of(method) is SlicerElastix:
         tooltip += " " + _("By the extension SlicerElastix: Slicer answers only now and then while it runs.")

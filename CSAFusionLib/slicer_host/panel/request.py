@@ -102,7 +102,7 @@ def window_of(parameters: Any, side: str) -> Window | None:
 
 
 def keep_outputs(outputs: Outputs, parameters: Any) -> None:
-    """Keep the nodes of a result in a parameter node, where the next run overwrites them; what it did not make goes."""
+    """Store the nodes of a result in a parameter node, where the next run overwrites them; unused ones are cleared."""
     with slicer.util.NodeModify(parameters):
         parameters.fusedVolume = outputs.fused
         parameters.registeredVolume = outputs.registered
@@ -111,7 +111,7 @@ def keep_outputs(outputs: Outputs, parameters: Any) -> None:
 
 
 def forget_node(node: slicer.vtkMRMLNode, parameters: Any) -> str:
-    """Choose nothing where a node that is about to be removed is chosen: selectors would take another one in silence.
+    """Deselect a node that is about to be removed: selectors would silently select another.
 
     Returns:
         The sentence that tells the user, or an empty text where the node was not chosen.
@@ -177,5 +177,5 @@ def _outputs(parameters: Any) -> Outputs:
 
 
 def _listed(node: slicer.vtkMRMLNode | None) -> slicer.vtkMRMLNode | None:
-    """A node to overwrite; a hidden one is not what a user means, however it came to be chosen."""
+    """A node to overwrite; a hidden node is never overwritten."""
     return node if node is not None and not node.GetHideFromEditors() else None

@@ -61,7 +61,7 @@ class ResultSection:
             qt.QTimer.singleShot(0, self._show_again)
 
     def node_goes(self, node: slicer.vtkMRMLNode) -> None:
-        """A node is about to be removed: what shows it ends."""
+        """Stop showing a node that is about to be removed."""
         if node in self._shown:
             self._comparison.let_go()
             qt.QTimer.singleShot(0, self._show_again)
@@ -69,7 +69,7 @@ class ResultSection:
             qt.QTimer.singleShot(0, self._release_views)
 
     def show_new(self) -> None:
-        """A run has just put its result into the scene: show it."""
+        """Show the result that a run has just put into the scene."""
         self._ui.resultCollapsibleButton.collapsed = False
         if self._ui.compareButton.checked:
             self._on_compare(True)
@@ -82,7 +82,7 @@ class ResultSection:
             self._follow_opacity(1.0)
 
     def release(self) -> None:
-        """Give the views back and let go of the scene."""
+        """Restore the views and release the scene."""
         self._parameters = None
         self._release_views()
 
@@ -97,12 +97,12 @@ class ResultSection:
         return self._ui.compareButton, self._ui.checkButton, self._ui.sliceTableButton
 
     def _release_views(self) -> None:
-        """Views show what they showed before, and no button is pressed."""
+        """Restore the views and release the buttons."""
         for button in self._view_buttons():
             button.checked = False
 
     def _wanted(self) -> list[slicer.vtkMRMLNode | None]:
-        """What the pressed button asks to show of the parameter node; empty for none."""
+        """The nodes that the pressed button shows; empty for none."""
         if self._parameters is None or not any(button.checked for button in self._view_buttons()):
             return []
         if self._ui.sliceTableButton.checked:
@@ -110,7 +110,7 @@ class ResultSection:
         return [self._fixed(), self._parameters.registeredVolume, self._fused()]
 
     def _is_stale(self) -> bool:
-        """Whether views show something else than the pressed button stands for, or it can be pressed no more."""
+        """Whether the views no longer match the pressed button, or the button is no longer usable."""
         grey = any(button.checked and not button.enabled for button in self._view_buttons())
         gone = any(node is not None and not slicer.mrmlScene.IsNodePresent(node) for node in self._shown)
         return grey or gone or self._wanted() != self._shown
@@ -152,7 +152,7 @@ class ResultSection:
             self._shown = []
 
     def _can_show(self, button: Any) -> bool:
-        """Whether there is what a button is pressed for, which then is all that views show; else it comes up again."""
+        """Whether the button has something to show, which then replaces all else; otherwise release the button."""
         for other in self._view_buttons():
             if other is not button:
                 other.checked = False

@@ -37,14 +37,14 @@ class TimeLeft:
 
 
 def in_words(seconds: float) -> str:
-    """A duration as one would say it: ``40 s``, ``3 min``."""
+    """A duration in words: ``40 s``, ``3 min``."""
     if seconds < 90:
         return f"{max(1, round(seconds, -1) if seconds > 20 else round(seconds)):.0f} s"
     return f"{seconds / 60:.0f} min"
 
 
 class RunSection:
-    """Shows whether a run can start, and the one that is going on.
+    """Shows whether a run can start, and the running one.
 
     Args:
         scrolling: brings a run that starts into view.
@@ -70,7 +70,7 @@ class RunSection:
         self.show_wait(_("Starting..."))
 
     def show_wait(self, text: str) -> None:
-        """Something goes on of which nobody knows how long it takes."""
+        """Show that something runs whose duration is unknown."""
         self._say(text)
         self._show_bar(0, 0)
         self._scrolling.bring(self._ui.applyButton, self._ui.progressBar, self._ui.statusLabel)

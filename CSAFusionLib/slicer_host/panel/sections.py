@@ -38,7 +38,7 @@ def of_registration(parameters: Any) -> str:
 
 
 def of_fusion(parameters: Any, device: str) -> str:
-    """What differs from what is usual, or that nothing does.
+    """The settings that differ from the defaults, or that none does.
 
     Args:
         device: the title of a device that was chosen; empty for the automatic one.
@@ -59,7 +59,7 @@ def of_fusion(parameters: Any, device: str) -> str:
 
 
 def of_outputs(parameters: Any) -> str:
-    """Which volume gets the result, and what is made beside it."""
+    """The volume for the result, and the other outputs."""
     fused = parameters.fusedVolume
     parts = [_("new volume") if fused is None else _("into '{name}'").format(name=fused.GetName())]
     parts += [_("contribution map")] if parameters.makeContribution else []

@@ -1,4 +1,4 @@
-"""What Slicer's parameter node leaves to be done on widgets: menus, labels that wrap, and what is in view."""
+"""Widgets beyond what Slicer's parameter node does: menus, wrapping labels, and scrolling parts into view."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def enable_item(menu: Any, index: int, enabled: bool, tooltip: str) -> None:
 
 
 def say(label: Any, text: str) -> None:
-    """Show a text, or nothing, which then takes no room."""
+    """Show a text; an empty one hides the label."""
     label.text = text
     label.visible = bool(text)
     fit(label)
@@ -65,12 +65,12 @@ class Scrolling:
         self._timer.connect("timeout()", self._scroll)
 
     def bring(self, *widgets: Any) -> None:
-        """Bring these into view, as far as there is room; the later, the more important."""
+        """Bring these into view as far as there is room; later ones take precedence."""
         self._widgets = widgets
         self._timer.start()
 
     def end(self) -> None:
-        """Scroll no more."""
+        """Stop scrolling."""
         self._timer.stop()
 
     def _scroll(self) -> None:
@@ -89,10 +89,10 @@ def _scroll_area_of(widget: Any) -> Any:
 
 
 def number(value: float) -> str:
-    """An intensity with four digits, and with all of its whole ones."""
+    """An intensity with four significant digits, and all digits before the point."""
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def shortened(text: str, most: int) -> str:
-    """A text of at most so many characters, with an ellipsis where it was longer."""
+    """The text cut to at most this many characters, with an ellipsis if it was longer."""
     return text if len(text) <= most else text[: most - 1].rstrip(" ,.") + "\N{HORIZONTAL ELLIPSIS}"

@@ -1,4 +1,4 @@
-"""From what a PET's voxels count to standardised uptake values by body weight (SUVbw, g/ml).
+"""Converts PET voxel values to standardised uptake values by body weight (SUVbw, g/ml).
 
 After the vendor-neutral pseudocode of QIBA (RSNA): https://qibawiki.rsna.org/index.php/Standardized_Uptake_Value_(SUV).
 """
