@@ -16,6 +16,7 @@ from CSAFusionLib.cli.outputs import check_extension
 from CSAFusionLib.files.atomic_write import Writer
 from CSAFusionLib.geometry.planes import Plane, slice_spacing, slices_view
 from CSAFusionLib.progress import Progress
+from CSAFusionLib.registration.misalignment.colours import coloured, scale_mm
 from CSAFusionLib.registration.misalignment.measure import Misalignment, measure_misalignment
 from CSAFusionLib.registration.misalignment.summary import summarise
 from CSAFusionLib.registration.preparation import prepare
@@ -24,13 +25,6 @@ from CSAFusionLib.volumes.volume import Volume
 from CSAFusionLib.volumes.writing import VOLUME_EXTENSIONS, volume_writer
 
 _PLANES = (Plane.AXIAL, Plane.CORONAL, Plane.SAGITTAL)
-
-# viridis (van der Walt and Smith, 2015), which every kind of colour vision can read, from 0 to 1 in equal steps.
-_COLOURS = np.array(
-    [(68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37)], np.float32
-) / np.float32(255)  # fmt: skip
-_OPACITY = 0.65
-_LEAST_SCALE_MM = 2.0
 
 
 def map_files(path: Path | None) -> tuple[Path, ...]:
@@ -101,7 +95,7 @@ def misalignment_picture(fixed: sitk.Image, distance: sitk.Image, deviation: sit
     fixed: scalar float32. distance, deviation: on its grid, mm, negative where nothing is known.
     """
     off = sitk.GetArrayViewFromImage(distance)
-    scale = max(_LEAST_SCALE_MM, float(np.ceil(off.max())))
+    scale = scale_mm(off)
     is_known = bool((off >= 0).any())
     voxels = sitk.GetArrayViewFromImage(fixed)
     place = np.unravel_index(off.argmax() if is_known else voxels.size // 2, off.shape)
@@ -129,15 +123,5 @@ def _row(
     index = int(slices_view(mark, plane).any(axis=(1, 2)).argmax())
     fixed, off, spread = (stack[index] for stack in stacks)
     window = bounding_box(fixed)
-    tiles = tuple(_coloured(fixed[window], values[window] / scale) for values in (off, spread))
+    tiles = tuple(coloured(fixed[window], values[window] / scale) for values in (off, spread))
     return (fixed[window], *tiles), slice_spacing(grey, plane)[1:]
-
-
-def _coloured(grey: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Grey (H, W) under colours of 0 to 1 (H, W); where that is negative, grey alone."""
-    place = share.clip(0, 1) * (len(_COLOURS) - 1)
-    low = np.minimum(place.astype(int), len(_COLOURS) - 2)
-    part = (place - low)[..., None]
-    colour = _COLOURS[low] * (1 - part) + _COLOURS[low + 1] * part
-    rgb = np.repeat(grey[..., None], 3, axis=-1)
-    return np.where(share[..., None] >= 0, (1 - _OPACITY) * rgb + _OPACITY * colour, rgb)

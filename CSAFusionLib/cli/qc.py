@@ -25,7 +25,15 @@ Output = Annotated[
 ]
 
 
-def qc(folder: Folder, output: Output = None) -> None:
+Misalignment = Annotated[
+    bool,
+    typer.Option(
+        "--misalignment", help="Also measure how far off each registration is, and where; some seconds a case."
+    ),
+]
+
+
+def qc(folder: Folder, output: Output = None, misalignment: Misalignment = False) -> None:
     """Make one page to look through the cases of a batch, the doubtful ones first.
 
     The page needs no network and nothing beside it. What is decided on it stays in the browser until it is exported.
@@ -39,7 +47,7 @@ def qc(folder: Folder, output: Output = None) -> None:
     # Only a page of ours is replaced.
     check_outputs([page], [], overwrite=True)
     with ProgressBar() as progress:
-        atomic_write({page: page_writer(cases, folder, progress)}, progress)
+        atomic_write({page: page_writer(cases, folder, progress, misalignment=misalignment)}, progress)
     counts = Counter(case.level for case in cases)
     typer.echo(f"Cases        {len(cases)}: {', '.join(f'{count} {level}' for level, count in counts.items())}")
     print_written([page])

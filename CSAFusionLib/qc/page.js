@@ -166,6 +166,11 @@
     else if (found.registered) box.append(plain("Registered moving", found.registered));
     if (found.fused) box.append(plain("Fused", found.fused));
     if (found.headers && found.registered) box.append(differenceOf(found));
+    if (found.misalignment) {
+      const whole = plain("How far off", found.misalignment);
+      whole.querySelector("figcaption").append(make("span", found.misalignmentSaid));
+      box.append(whole);
+    }
   }
   const ready = () => {
     for (const [number, box] of waiting) {

@@ -35,21 +35,24 @@ def check_page_path(path: Path) -> None:
         raise InputError(f"'{path}' is there already and is no page of csafusion qc; give another name with -o.")
 
 
-def page_writer(cases: Sequence[QcCase], folder: Path, progress: Progress = silent) -> Writer:
+def page_writer(
+    cases: Sequence[QcCase], folder: Path, progress: Progress = silent, *, misalignment: bool = False
+) -> Writer:
     """Return what writes the page of these cases, in their order.
 
     folder: where they are; it names the page, and what a reader decides is kept for it. A case whose volumes cannot be
     read says so in its row. The pictures of no more than one case are held at a time.
+    misalignment: whether to measure, and show, how far off each registration is and where.
     """
 
     def write(path: Path) -> None:
         with path.open("w", encoding="utf-8", newline="\n") as file:
-            file.writelines(_parts(cases, folder.resolve(), progress))
+            file.writelines(_parts(cases, folder.resolve(), progress, misalignment))
 
     return write
 
 
-def _parts(cases: Sequence[QcCase], folder: Path, progress: Progress) -> Iterator[str]:
+def _parts(cases: Sequence[QcCase], folder: Path, progress: Progress, misalignment: bool) -> Iterator[str]:
     """The page, piece by piece: all that is text first, so that a browser shows it before it has read the pictures."""
     rows = [_row(case) for case in cases]
     data = {"title": printable(folder.name), "notice": NOTICE, "id": _digest(str(folder)), "cases": rows}
@@ -63,7 +66,8 @@ def _parts(cases: Sequence[QcCase], folder: Path, progress: Progress) -> Iterato
     yield re.sub(r"\{\{(\w+)\}\}", lambda found: pieces[found[1]], template)
     for number, case in enumerate(cases):
         progress(_STAGE, number, len(cases))
-        yield f'<script type="application/json" id="pictures-{number}">{in_script(_pictures(case))}</script>\n'
+        pictures = in_script(_pictures(case, misalignment))
+        yield f'<script type="application/json" id="pictures-{number}">{pictures}</script>\n'
     progress(_STAGE, len(cases), len(cases))
     yield "</body>\n</html>\n"
 
@@ -90,13 +94,13 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def _pictures(case: QcCase) -> dict[str, str]:
+def _pictures(case: QcCase, misalignment: bool) -> dict[str, str]:
     """The pictures, or under ``error`` the sentence that says why there are none."""
     if case.load is None:
         return {}
     try:
         volumes = case.load()
         missing = {"error": printable(volumes.missing)} if volumes.missing else {}
-        return pictures_of(volumes) | missing
+        return pictures_of(volumes, misalignment=misalignment) | missing
     except CSAFusionError as error:
         return {"error": printable(f"There are no pictures: {error}")}

@@ -12,6 +12,11 @@ import SimpleITK as sitk
 from PIL import Image, features
 
 from CSAFusionLib.geometry.planes import Plane, slice_spacing, slices_view
+from CSAFusionLib.registration.misalignment.colours import coloured, scale_mm
+from CSAFusionLib.registration.misalignment.measure import measure_misalignment
+from CSAFusionLib.registration.misalignment.summary import summarise
+from CSAFusionLib.registration.preparation import prepare
+from CSAFusionLib.volumes.volume import Volume
 
 Scale = tuple[tuple[float, ...], tuple[float, ...]]
 """Intensities, and the brightness (0 to 1) of each."""
@@ -48,10 +53,12 @@ class Volumes:
 Load = Callable[[], Volumes]
 
 
-def pictures_of(volumes: Volumes) -> dict[str, str]:
+def pictures_of(volumes: Volumes, *, misalignment: bool = False) -> dict[str, str]:
     """Return data addresses of pictures by name: fixed, registered, fused, and headers where the transform is linear.
 
     All have the same size. ``headers`` is the moving volume where its header has it, as far as the result shows it.
+    misalignment: whether to measure it too; then ``misalignment`` is a picture of it, and ``misalignmentSaid`` what it
+    says.
     """
     shown = {"registered": _brightness(volumes.registered, volumes.registered_scale), "fused": volumes.fused}
     if volumes.fixed is not None:
@@ -62,7 +69,22 @@ def pictures_of(volumes: Volumes) -> dict[str, str]:
         shown["headers"] = sitk.Resample(moved, moved, back, sitk.sitkLinear, 0.0, moved.GetPixelID())
     places = _places(shown.get("fixed", volumes.fused), shown["registered"])
     scale = _pixels_per_mm(volumes.fused, places)
-    return {name: _address(_strip(image, places, scale)) for name, image in shown.items()}
+    sizes = [np.maximum(1, np.multiply(_sides(volumes.fused, place), scale).astype(int)).tolist() for place in places]
+    found = {name: _address(_strip(_tiles(image, places), sizes)) for name, image in shown.items()}
+    if misalignment and volumes.fixed is not None:
+        off, said = _misalignment(volumes.fixed, volumes.registered)
+        scale = scale_mm(sitk.GetArrayViewFromImage(off))
+        pairs = zip(_tiles(shown["fixed"], places), _tiles(off, places), strict=True)
+        tiles = [coloured(_grey_tile(grey), distance / scale) for grey, distance in pairs]
+        found |= {"misalignment": _address(_strip(tiles, sizes)), "misalignmentSaid": f"Yellow: {scale:g} mm. {said}"}
+    return found
+
+
+def _misalignment(fixed: sitk.Image, registered: sitk.Image) -> tuple[sitk.Image, str]:
+    """How far off the registered volume is, float32 mm on the fixed grid, and that in one sentence."""
+    images = prepare(Volume(fixed, "fixed")), prepare(Volume(registered, "registered"))
+    measured = measure_misalignment(*images, sitk.Transform(3, sitk.sitkIdentity))
+    return measured.on_grid(fixed)[0], summarise(measured).sentence()
 
 
 def _brightness(image: sitk.Image, scale: Scale | None) -> sitk.Image:
@@ -118,13 +140,20 @@ def _sides(image: sitk.Image, place: tuple[Plane, int, tuple[slice, slice]]) -> 
     return shape[0] * height, shape[1] * width
 
 
-def _strip(image: sitk.Image, places: list[tuple[Plane, int, tuple[slice, slice]]], scale: float) -> Image.Image:
-    """The three planes side by side, on black."""
+def _tiles(image: sitk.Image, places: list[tuple[Plane, int, tuple[slice, slice]]]) -> list[np.ndarray]:
+    """The slice of each place, (H, W) or (H, W, 3)."""
+    return [slices_view(image, plane)[index][box] for plane, index, box in places]
+
+
+def _grey_tile(tile: np.ndarray) -> np.ndarray:
+    return tile.max(axis=-1) / np.float32(255) if tile.ndim == 3 else tile
+
+
+def _strip(tiles: list[np.ndarray], sizes: list[list[int]]) -> Image.Image:
+    """Tiles side by side, on black. sizes: height and width of each in pixels."""
     strip = Image.new("RGB", (_WIDTH, _HEIGHT))
-    sizes = [np.maximum(1, np.multiply(_sides(image, place), scale).astype(int)).tolist() for place in places]
-    left = (_WIDTH - sum(width for _, width in sizes) - _GAP * (len(places) - 1)) // 2
-    for (plane, index, box), (height, width) in zip(places, sizes, strict=True):
-        tile = slices_view(image, plane)[index][box]
+    left = (_WIDTH - sum(width for _, width in sizes) - _GAP * (len(sizes) - 1)) // 2
+    for tile, (height, width) in zip(tiles, sizes, strict=True):
         pixels = tile if tile.dtype == np.uint8 else np.round(tile.clip(0, 1) * 255).astype(np.uint8)
         picture = Image.fromarray(np.ascontiguousarray(pixels)).resize((width, height), Image.Resampling.BICUBIC)
         strip.paste(picture, (left, (_HEIGHT - height) // 2))

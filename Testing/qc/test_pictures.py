@@ -74,3 +74,16 @@ def test_an_empty_volume_and_one_slice_make_a_picture_too() -> None:
     for size in ((20, 20, 20), (20, 20, 1)):
         nothing = sitk.Image(size, sitk.sitkFloat32)
         assert pixels(pictures_of(Volumes(nothing, nothing, nothing, sitk.Euler3DTransform()))["fixed"]).max() < 10
+
+
+def test_how_far_off_it_is_has_a_picture_when_it_is_asked_for() -> None:
+    noise = sitk.GetImageFromArray(np.random.default_rng(7).normal(size=(26, 26, 26)).astype(np.float32))
+    texture = sitk.GetArrayFromImage(sitk.SmoothingRecursiveGaussian(noise, 1.5))
+    inside = np.linalg.norm(np.indices(texture.shape) - 12.5, axis=0) < 11
+    head = sitk.GetImageFromArray(np.where(inside, 0.5 + texture, 0).clip(0, 1).astype(np.float32))
+    head.SetSpacing((3.0, 3.0, 3.0))
+    off = sitk.Resample(head, head, sitk.TranslationTransform(3, (-3.0, 0.0, 0.0)))
+    found = pictures_of(Volumes(head, off, head, sitk.Euler3DTransform()), misalignment=True)
+    assert "95 % of the anatomy lies within 3" in found["misalignmentSaid"]
+    shown = pixels(found["misalignment"])
+    assert np.ptp(shown, axis=-1).max() > 60 and np.ptp(pixels(found["fixed"]), axis=-1).max() < 30
