@@ -76,7 +76,7 @@ def pictures_of(volumes: Volumes, *, misalignment: bool = False) -> dict[str, st
         scale = scale_mm(sitk.GetArrayViewFromImage(off))
         pairs = zip(_tiles(shown["fixed"], places), _tiles(off, places), strict=True)
         tiles = [coloured(_grey_tile(grey), distance / scale) for grey, distance in pairs]
-        found |= {"misalignment": _address(_strip(tiles, sizes)), "misalignmentSaid": f"Yellow: {scale:g} mm. {said}"}
+        found |= {"misalignment": _address(_strip(tiles, sizes)), "misalignmentSaid": said}
     return found
 
 
@@ -84,7 +84,9 @@ def _misalignment(fixed: sitk.Image, registered: sitk.Image) -> tuple[sitk.Image
     """How far off the registered volume is, float32 mm on the fixed grid, and that in one sentence."""
     images = prepare(Volume(fixed, "fixed")), prepare(Volume(registered, "registered"))
     measured = measure_misalignment(*images, sitk.Transform(3, sitk.sitkIdentity))
-    return measured.on_grid(fixed)[0], summarise(measured).sentence()
+    off, said = measured.on_grid(fixed)[0], summarise(measured).sentence()
+    scale = f"Yellow: {scale_mm(sitk.GetArrayViewFromImage(off)):g} mm. " if measured.known.any() else ""
+    return off, scale + said
 
 
 def _brightness(image: sitk.Image, scale: Scale | None) -> sitk.Image:

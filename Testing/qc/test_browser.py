@@ -220,3 +220,8 @@ def test_pictures_are_held_only_near_the_window(a_page: Page) -> None:
     a_page.locator("#case-4").scroll_into_view_if_needed()
     a_page.wait_for_selector("#case-4 .stack")
     a_page.wait_for_selector("#case-0 .stack", state="detached")
+
+
+def test_nothing_is_cut_off_on_a_narrow_screen(a_page: Page) -> None:
+    a_page.set_viewport_size({"width": 400, "height": 800})
+    assert a_page.evaluate("document.documentElement.scrollWidth") <= 400
