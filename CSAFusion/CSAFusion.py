@@ -366,6 +366,7 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
         ScriptedLoadableModuleLogic.__init__(self)
         self._job = None
         self._onEvent = None
+        self._batch = None
         self.isInstalling = False
         self.onBusyChanged = None
         self._timer = qt.QTimer()
@@ -441,6 +442,51 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
         self._timer.start()
         self._tellBusyChanged()
 
+    def batch(self, pairs, folder, settings=None, *, jobs=None, retryFailed=False, onRow=None):
+        """Fuse many pairs, each into a folder of its own, with the engine of ``csafusion batch``; Slicer stays alive.
+
+        What is done already in the folder, with the same inputs and settings, is skipped: call it again to go on. ::
+
+            from CSAFusionLib.slicer_host.batch import pairs_of_dicom
+            pairs, leftOut = pairs_of_dicom("MR", "PT")
+            records = slicer.util.getModuleLogic("CSAFusion").batch(pairs, "/data/fused")
+
+        :param pairs: what the functions of ``CSAFusionLib.slicer_host.batch`` give, or pairs of volume nodes.
+        :param folder: where the cases go.
+        :param settings: ``CSAFusionLib.fusion.settings.FusionSettings``; None takes its defaults.
+        :param jobs: how many cases at a time; None takes as many as cores and memory have room for.
+        :param retryFailed: whether cases that failed before are tried again.
+        :param onRow: called with each ``CSAFusionLib.batch.child.Row`` as its case ends; it may raise ``Cancelled``.
+        :return: the ``CSAFusionLib.batch.layout.Record`` of every case in the folder.
+        :raises CSAFusionLib.errors.CSAFusionError: one sentence; what is done stays.
+        """
+        from pathlib import Path
+
+        from CSAFusionLib.batch.layout import read_records
+        from CSAFusionLib.fusion.settings import FusionSettings
+        from CSAFusionLib.slicer_host.batch import as_pairs, process_of
+
+        self._waitWhile(self.busy)
+        settings = settings or FusionSettings()
+        self.ensureDependencies(settings.registration, forBatch=True)
+        batch = process_of(as_pairs(pairs, Path(folder)), Path(folder), settings, jobs, retryFailed)
+        batch.start()
+        self._batch = batch
+        self._tellBusyChanged()
+        try:
+            while batch.is_running:
+                for row in batch.poll():
+                    if onRow:
+                        onRow(row)
+                slicer.app.processEvents()
+                time.sleep(WAIT_SECONDS)
+        finally:
+            # Whatever a callback may have raised, nothing of this batch goes on.
+            batch.cancel()
+            self._batch = None
+            self._tellBusyChanged()
+        return read_records(Path(folder))
+
     @property
     def isRunning(self):
         """Whether a fusion that was started has not ended yet."""
@@ -456,27 +502,31 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
         """The sentence that says what is going on, so that nothing else can begin; empty for nothing."""
         if self.isRunning:
             return _("A fusion is running; wait for it or cancel it.")
+        if self._batch is not None:
+            return _("A batch is running; wait for its end.")
         return _("Python packages are being installed; wait until that has ended.") if self.isInstalling else ""
 
-    def ensureDependencies(self, method=None):
+    def ensureDependencies(self, method=None, *, forBatch=False):
         """Have the Python packages installed that a fusion needs, after asking once; returns when they are there.
 
         :param method: registration whose packages are needed too.
+        :param forBatch: whether those of a batch are, too.
         :raises CSAFusionLib.errors.InputError: something is missing and was not installed.
         """
         from CSAFusionLib.errors import InputError
 
         ends = []
-        if self.install(method, ends.append, forFusion=True):
+        if self.install(method, ends.append, forFusion=True, forBatch=forBatch):
             self._waitWhile(lambda: not ends)
             if ends[0]:
                 raise InputError(ends[0])
 
-    def install(self, method, onEnd, *, forFusion=False):
+    def install(self, method, onEnd, *, forFusion=False, forBatch=False):
         """Have missing Python packages installed beside Slicer, after asking once.
 
         :param method: registration whose packages are wanted; None for none.
         :param onEnd: called once at the end with an empty text, or with the sentence that says what failed.
+        :param forBatch: whether what a batch needs is wanted too.
         :param forFusion: whether all else is wanted too that a fusion with this method needs.
         :return: whether anything was missing; if not, onEnd is not called.
         :raises CSAFusionLib.errors.InputError: the user declined, or it cannot be done now.
@@ -486,6 +536,7 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
         from CSAFusionLib.slicer_host.engines.choice import PACKAGES, engine_of
 
         names = ["requirements.txt"] if forFusion else []
+        names += ["requirements-batch.txt"] if forBatch else []
         if method in PACKAGES and not (forFusion and engine_of(method)):
             names.append(f"requirements-{method.name.lower()}.txt")
         files = [Path(__file__).resolve().parent / "Resources" / name for name in names]

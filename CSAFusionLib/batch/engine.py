@@ -20,6 +20,7 @@ from CSAFusionLib.batch.case import Case
 from CSAFusionLib.batch.layout import Record
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.temporary import OwnedFolder
+from CSAFusionLib.processes import find_program
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -108,10 +109,16 @@ def local_cluster(jobs: int) -> Iterator[Client]:
     are in a temporary folder, and a worker that comes to hold nearly its share of the memory is started again.
     """
     with _dask():
+        import dask
         from distributed import Client, LocalCluster, Security
         from distributed.system import MEMORY_LIMIT
 
-    with OwnedFolder() as folder, _without_main(), _told("The workers of this machine"):
+    with (
+        OwnedFolder() as folder,
+        dask.config.set({_TEMPORARY: str(folder)}),
+        _without_main(),
+        _told("The workers of this machine"),
+    ):
         cluster = LocalCluster(
             n_workers=jobs,
             threads_per_worker=1,
@@ -157,11 +164,18 @@ def slurm_cluster(jobs: int, options: dict[str, str], folder: Path) -> Iterator[
         folder: which all nodes see, for the keys by which the workers are known; gone at the end.
     """
     with _dask():
+        import dask
         from dask_jobqueue import SLURMCluster
         from distributed import Client, Security
 
+    if find_program("sbatch") is None:
+        raise InputError("There is no sbatch on the PATH, which --slurm needs; run this on a node of the cluster.")
     others = {name: value for name, value in options.items() if name not in ("mem", "time")}
-    with OwnedFolder(folder, prefix=".csafusion-") as shared:
+    with (
+        OwnedFolder() as own,
+        OwnedFolder(folder, prefix=".csafusion-") as shared,
+        dask.config.set({_TEMPORARY: str(own)}),
+    ):
         cluster = SLURMCluster(
             cores=1,
             # Left out, Dask would part a job of several cores into processes, each with its part of the memory.
@@ -214,6 +228,8 @@ def _without_main() -> Iterator[None]:
         sys.modules["__main__"] = main
 
 
+_TEMPORARY = "temporary-directory"
+"""Where Dask's scheduler makes a folder that it leaves behind."""
 _ROOM = 3 * 2**30
 _CONFIGURATION = {
     "distributed.scheduler.allowed-failures": TRIES - 1,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -20,7 +21,7 @@ from CSAFusionLib.batch.summary import Summary
 from CSAFusionLib.cli.user_errors import EXPECTED, sentence_for
 from CSAFusionLib.errors import Interrupted
 from CSAFusionLib.files.atomic_write import atomic_write, content_writer
-from CSAFusionLib.files.temporary import sweep
+from CSAFusionLib.files.temporary import PREFIX, sweep
 from CSAFusionLib.text import to_json
 
 if TYPE_CHECKING:
@@ -92,7 +93,8 @@ class Batch:
             if to_do:
                 with engine() as client:
                     self._do(client, to_do, summary, tally, tell)
-        sweep(self.out, STAGING)
+        for place, prefix in ((self.out, STAGING), (Path(tempfile.gettempdir()), PREFIX)):
+            sweep(place, prefix)
         return tally
 
     def _do(self, client: Client, to_do: list[Case], summary: Summary, tally: Tally, tell: Tell) -> None:

@@ -74,7 +74,25 @@ def sweep(parent: Path, prefix: str = PREFIX) -> None:
     with suppress(OSError), os.scandir(parent) as entries:
         ours = [Path(entry) for entry in entries if entry.name.startswith(prefix) and _is_our_folder(entry)]
         for folder in filter(_is_abandoned, ours):
-            shutil.rmtree(folder, ignore_errors=True)
+            _clear(folder)
+
+
+def _clear(folder: Path) -> None:
+    """Remove a folder, its lock last.
+
+    What a process below its owner, which ends a moment later, still puts into it would keep the folder; with its lock
+    the next one to come can remove it.
+    """
+    for entry in list(folder.iterdir()):
+        if entry.name == _LOCK:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                entry.unlink()
+    if all(entry.name == _LOCK for entry in folder.iterdir()):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_our_folder(entry: os.DirEntry[str]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 
@@ -502,3 +503,63 @@ def test_sample_data_is_registered_when_slicer_has_started(module, application, 
     assert all(
         digest.removeprefix("SHA256:") in uri for digest, uri in zip(source["checksums"], source["uris"], strict=True)
     )
+
+
+@pytest.fixture
+def batch_stub(monkeypatch):
+    """A stand-in for the process of a batch, which does nothing but what the command would leave on the disk."""
+    from CSAFusionLib.batch.child import Row
+    from CSAFusionLib.slicer_host import batch
+
+    class Stub:
+        is_running = False
+        cancelled = False
+
+        def __init__(self, pairs, out, settings, jobs, retry_failed):
+            self.pairs, self.out, self.settings = pairs, out, settings
+
+        def start(self):
+            self.is_running = True
+
+        def poll(self):
+            (self.out / "failed").mkdir(exist_ok=True)
+            record = {"format": "csafusion-failed-case", "format_version": 1, "name": self.pairs[0].name}
+            record |= {"inputs": {}, "settings": {}, "run": {}, "sentence": "It cannot be done."}
+            (self.out / "failed" / "one.json").write_text(json.dumps(record))
+            self.is_running = False
+            return [Row(self.pairs[0].name, "failed", "", "It cannot be done.")]
+
+        def cancel(self):
+            self.cancelled = True
+
+    made = []
+    monkeypatch.setattr(batch, "process_of", lambda *given: made.append(Stub(*given)) or made[-1])
+    return made
+
+
+def test_many_pairs_from_the_console(module, volumes, batch_stub, tmp_path, monkeypatch):
+    logic = module.CSAFusionLogic()
+    monkeypatch.setattr(logic, "ensureDependencies", lambda method, forBatch: None)
+    rows = []
+    records = logic.batch([volumes], tmp_path, FusionSettings(registration="none"), onRow=rows.append)
+    assert [(row.status, row.reason) for row in rows] == [("failed", "It cannot be done.")]
+    assert [record.name for record in records] == [rows[0].name]
+    assert batch_stub[0].settings.registration is Method.NONE
+    assert all(pair.fixed.exists() for pair in batch_stub[0].pairs)
+    assert logic.busy() == ""
+
+
+def test_a_callback_that_gives_up_ends_the_batch(module, volumes, batch_stub, tmp_path, monkeypatch):
+    logic = module.CSAFusionLogic()
+    monkeypatch.setattr(logic, "ensureDependencies", lambda method, forBatch: None)
+    busy = []
+
+    def give_up(row):
+        busy.append(logic.busy())
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        logic.batch([volumes], tmp_path, onRow=give_up)
+    assert busy == ["A batch is running; wait for its end."]
+    assert batch_stub[0].cancelled
+    assert logic.busy() == ""

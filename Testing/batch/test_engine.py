@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from CSAFusionLib.batch import engine
-from CSAFusionLib.batch.engine import Died, SchedulerGone, local_cluster, outcomes, running_cluster
+from CSAFusionLib.batch.engine import Died, SchedulerGone, local_cluster, outcomes, running_cluster, slurm_cluster
 from CSAFusionLib.errors import InputError
 from Testing.batch import tasks
 from Testing.batch.conftest import MakeCase
@@ -108,3 +108,10 @@ def test_a_scheduler_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("CSAFusionLib.batch.engine._SECONDS_TO_CONNECT", 0.3)
     with pytest.raises(InputError, match="No Dask scheduler answers at 'tcp://127.0.0.1:9'"):
         running_cluster("tcp://127.0.0.1:9").__enter__()
+
+
+def test_without_slurm_its_option_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pytest.importorskip("dask_jobqueue", reason="dask-jobqueue is not installed")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InputError, match="There is no sbatch on the PATH"):
+        slurm_cluster(1, {}, tmp_path).__enter__()

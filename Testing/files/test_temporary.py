@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from CSAFusionLib.files import temporary
-from CSAFusionLib.files.temporary import OwnedFolder
+from CSAFusionLib.files.temporary import OwnedFolder, sweep
 
 ROOT = Path(__file__).resolve().parents[2]
 AN_OWNER = """
 import os, sys, pathlib
-from CSAFusionLib.files.temporary import OwnedFolder
+from CSAFusionLib.files.temporary import OwnedFolder, sweep
 folder = OwnedFolder(pathlib.Path(sys.argv[1]))
 (folder.path / "volume.nrrd").write_text("a patient's")
 print("ready", flush=True)
@@ -91,3 +91,18 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
 def test_where_no_folder_can_be_made_it_is_told(tmp_path: Path) -> None:
     with pytest.raises(OSError):
         OwnedFolder(tmp_path / "missing")
+
+
+def test_what_cannot_be_removed_yet_keeps_its_lock_for_the_next_to_come(
+    tmp_path: Path, an_owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    an_owner.kill()
+    an_owner.wait()
+    (left,) = tmp_path.iterdir()
+    (left / "below").mkdir()
+    monkeypatch.setattr(temporary.shutil, "rmtree", lambda folder, ignore_errors: None)
+    sweep(tmp_path)
+    assert (left / "below").exists()
+    monkeypatch.undo()
+    sweep(tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,79 @@
+"""A batch in a child process."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from CSAFusionLib.batch.child import BatchProcess, Pair, Row, write_table
+from CSAFusionLib.batch.defaults import Defaults
+from CSAFusionLib.batch.layout import read_records
+from CSAFusionLib.batch.table import cases_of_table
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.fusion.settings import FusionSettings
+from Testing.batch.conftest import MakeCase
+
+
+def ended(batch: BatchProcess, seconds: float = 120) -> list[Row]:
+    rows: list[Row] = []
+    deadline = time.monotonic() + seconds
+    while batch.is_running:
+        rows += batch.poll()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return rows
+
+
+def test_every_setting_comes_through_the_table(tmp_path: Path) -> None:
+    settings = FusionSettings(
+        registration="sitk", transform_model="affine", fixed_modality="ct", moving_modality="pet", fixed_window="40,80",
+        colour_table="hot-iron", balance=-0.125, plane="coronal", weights="/w/a.safetensors", device="cpu",
+        batch_size=3, seed=7, deterministic=False,
+    )  # fmt: skip
+    pair = Pair("one", tmp_path / "a b.nii", tmp_path / "c.nii")
+    write_table(tmp_path / "pairs.tsv", [pair], settings)
+    (case,) = cases_of_table(tmp_path / "pairs.tsv", Defaults(FusionSettings()))
+    assert case.settings == settings
+    assert Pair(case.name, case.fixed, case.moving) == pair
+
+
+@pytest.mark.slow
+def test_cases_are_told_as_they_end_and_a_second_start_finds_them_done(make_case: MakeCase, out: Path) -> None:
+    cases = [make_case(name) for name in "ab"]
+    cases[1].fixed.write_bytes(b"no volume")
+    pairs = [Pair(case.name, case.fixed, case.moving) for case in cases]
+    for _ in range(2):
+        batch = BatchProcess(pairs, out, FusionSettings(registration="none", device="cpu"), jobs=1)
+        batch.start()
+        rows = {row.name: row for row in ended(batch)}
+        assert (rows["a"].status, rows["b"].status) == ("done", "failed")
+        assert rows["a"].verdict in ("good", "doubtful", "bad")
+        assert "b_t1.nii.gz" in rows["b"].reason
+    assert [record.name for record in read_records(out)] == ["a", "b"]
+
+
+def test_a_batch_that_fails_as_a_whole_says_why(make_case: MakeCase, tmp_path: Path) -> None:
+    case = make_case("a")
+    (tmp_path / "file").touch()
+    batch = BatchProcess([Pair("a", case.fixed, case.moving)], tmp_path / "file", FusionSettings())
+    batch.start()
+    with pytest.raises(InputError, match="is not a folder"):
+        ended(batch)
+    assert not batch.is_running
+
+
+def test_a_cancelled_batch_leaves_no_process(make_case: MakeCase, out: Path) -> None:
+    case = make_case("a")
+    batch = BatchProcess([Pair("a", case.fixed, case.moving)], out, FusionSettings(), jobs=1)
+    batch.start()
+    batch.cancel()
+    assert not batch.is_running
+    assert batch.poll() == []
+
+
+@pytest.mark.parametrize(("pairs", "message"), [([], "no pair"), ([Pair("../x", Path("a"), Path("b"))], "holds '/'")])
+def test_what_cannot_be_a_batch_is_refused_before_anything_starts(pairs: list[Pair], message: str, out: Path) -> None:
+    with pytest.raises(InputError, match=message):
+        BatchProcess(pairs, out, FusionSettings()).start()

@@ -1,0 +1,90 @@
+"""Pairs for a batch out of Slicer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from CSAFusionLib.batch.child import Pair
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.slicer_host.batch import pairs_of_dicom, pairs_of_folders, pairs_of_nodes
+from CSAFusionLib.volumes.reading import read_volume
+from Testing.host.scene import a_blob_node, a_linear_transform_node
+
+
+class Database:
+    """Stands in for a ctkDICOMDatabase: patients with studies with series of a modality and files."""
+
+    def __init__(self, **patients: dict[str, tuple[str, list[str]]]) -> None:
+        self._series = {
+            f"{patient}/{name}": one for patient, all_of in patients.items() for name, one in all_of.items()
+        }
+        self._patients = list(patients)
+
+    def patients(self) -> list[str]:
+        return self._patients
+
+    def studiesForPatient(self, patient: str) -> list[str]:
+        return [patient]
+
+    def seriesForStudy(self, study: str) -> list[str]:
+        return [name for name in self._series if name.startswith(f"{study}/")]
+
+    def fieldForSeries(self, field: str, series: str) -> str:
+        assert field == "Modality"
+        return self._series[series][0]
+
+    def filesForSeries(self, series: str) -> list[str]:
+        return self._series[series][1]
+
+
+def test_nodes_are_saved_where_their_transforms_put_them(tmp_path: Path) -> None:
+    shift = np.eye(4)
+    shift[:3, 3] = (5, 0, 0)
+    fixed, moving = a_blob_node("T1"), a_blob_node("PET", parent=a_linear_transform_node(shift), seed=1)
+    (pair,) = pairs_of_nodes([(fixed, moving)], tmp_path / "out")
+    assert pair.name == "T1_PET"
+    own, shifted = (read_volume(path).image.GetOrigin() for path in (pair.fixed, pair.moving))
+    assert np.subtract(shifted, own) == pytest.approx((-5, 0, 0), abs=1e-4)
+
+
+def test_the_same_node_gives_the_same_bytes_so_that_a_batch_goes_on(tmp_path: Path) -> None:
+    nodes = [(a_blob_node("T1"), a_blob_node("PET", seed=1))]
+    (first,) = pairs_of_nodes(nodes, tmp_path)
+    before = first.fixed.read_bytes()
+    assert pairs_of_nodes(nodes, tmp_path) == [first]
+    assert first.fixed.read_bytes() == before
+
+
+def test_two_pairs_of_the_same_names_are_refused(tmp_path: Path) -> None:
+    pair = (a_blob_node("T1"), a_blob_node("PET"))
+    with pytest.raises(InputError, match="rename one"):
+        pairs_of_nodes([pair, (a_blob_node("T1"), a_blob_node("PET"))], tmp_path)
+
+
+def test_folders_give_pairs_and_say_what_has_no_partner(tmp_path: Path) -> None:
+    for name in ("t1/a.nii", "t1/b.nii", "pet/a.nii"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    pairs, notes = pairs_of_folders(tmp_path / "t1", tmp_path / "pet")
+    assert pairs == [Pair("a", tmp_path / "t1" / "a.nii", tmp_path / "pet" / "a.nii")]
+    assert "b.nii" in notes[0]
+
+
+def test_each_patient_gives_the_longest_series_of_either_modality() -> None:
+    database = Database(
+        **{
+            "1": {"scout": ("MR", ["/s/1"]), "t1": ("MR", ["/t/2", "/t/1"]), "pet": ("PT", ["/p/1"])},
+            "2": {"t1": ("MR", ["/u/1"]), "ct": ("CT", ["/c/1"])},
+        }
+    )
+    pairs, notes = pairs_of_dicom("MR", "PT", database)
+    assert pairs == [Pair("patient-1_MR_PT", Path("/t/1"), Path("/p/1"))]
+    assert "1 patients" in notes[0]
+
+
+def test_a_database_without_such_a_patient_is_told() -> None:
+    with pytest.raises(InputError, match="import them first"):
+        pairs_of_dicom("MR", "PT", Database(**{"1": {"t1": ("MR", ["/u/1"])}}))
