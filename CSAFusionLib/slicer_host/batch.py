@@ -15,7 +15,7 @@ from CSAFusionLib.batch.folders import cases_of_folders
 from CSAFusionLib.batch.names import stem_of
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings
-from CSAFusionLib.slicer_host.reading import volume_from_node
+from CSAFusionLib.slicer_host.volume_nodes import volume_from_node
 from CSAFusionLib.volumes.writing import write_volume
 
 INPUTS = "scene"
