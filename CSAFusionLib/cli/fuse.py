@@ -256,6 +256,7 @@ def _refuse_volume_options(
         "--fixed-window": settings.fixed_window is not None,
         "--moving-window": settings.moving_window is not None,
         "--colour-table": settings.colour_table is not None,
+        "--bias-correction": settings.bias_correction,
         "--style": settings.style is not Style.FUSED,
         "--orientation-from": reading.orientation_from is not Orientation.HEADER,
         "--plane": settings.plane is not Plane.AUTO,

@@ -147,6 +147,14 @@ class IntensityOptions:
     moving_modality: _ModalityOption = DEFAULTS.moving_modality
     fixed_window: _WindowOption = None
     moving_window: _WindowOption = None
+    bias_correction: Annotated[
+        bool,
+        typer.Option(
+            "--bias-correction",
+            help="Take the slow change of brightness that coils make out of the MR volumes, by N4.",
+            rich_help_panel=INPUTS,
+        ),
+    ] = DEFAULTS.bias_correction
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ class FusionSettings:
         fixed_modality, moving_modality: None guesses them from the data.
         fixed_window, moving_window: intensities shown from black to white; None finds them from the modality.
         colour_table: shows the scalar PET or SPECT volume through this table, in colour; None fuses it in grey.
+        bias_correction: whether N4 takes the slow change of brightness that coils make out of the MR volumes.
         balance: how much each source counts, from -1 (the fixed one alone) over 0 (as the network balances them) to 1
           (the moving one alone).
         plane: plane of the slices the network sees; AUTO is the acquired one of thick slices, else axial.
@@ -56,6 +57,7 @@ class FusionSettings:
     fixed_window: Window | None = None
     moving_window: Window | None = None
     colour_table: str | None = None
+    bias_correction: bool = False
     balance: float = 0.0
     plane: Plane = Plane.AUTO
     style: Style = Style.FUSED
@@ -157,6 +159,7 @@ _CHECKS: dict[str, Callable[[object], Any]] = {
     "fixed_window": _window,
     "moving_window": _window,
     "colour_table": partial(checks.text, what="colour table"),
+    "bias_correction": partial(checks.flag, what="bias correction"),
     "balance": partial(checks.number, what="balance", hint="-1 (fixed volume) to 1 (moving volume)", low=-1, high=1),
     "opacity": partial(checks.number, what="opacity", hint="a number from 0 to 1", low=0, high=1),
     "through_slice_smoothing": partial(

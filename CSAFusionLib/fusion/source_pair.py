@@ -13,6 +13,7 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.fusion.style import Style
 from CSAFusionLib.geometry.planes import Plane, settled_plane, slice_spacing
+from CSAFusionLib.intensity.bias import bias_corrected
 from CSAFusionLib.intensity.display_unit import display_factor, display_unit, in_own_values
 from CSAFusionLib.intensity.mapping import IntensityMapping, find_mapping
 from CSAFusionLib.intensity.modality import Confidence, Guess, Modality, guess
@@ -98,8 +99,8 @@ class SourcePair:
         # An overlay of grey on grey would not tell which is which.
         table = settings.colour_table or (_USUAL_TABLE if settings.style in _COLOURED else None)
         pair = cls(
-            _prepared(fixed, settings.fixed_modality, settings.fixed_window, table),
-            _prepared(moving, settings.moving_modality, settings.moving_window, table),
+            _prepared(fixed, settings.fixed_modality, settings.fixed_window, table, settings.bias_correction),
+            _prepared(moving, settings.moving_modality, settings.moving_window, table, settings.bias_correction),
             settled_plane(fixed.image, settings.plane),
         )
         if settings.colour_table and not any(modality.is_functional for modality in pair.modalities):
@@ -108,6 +109,8 @@ class SourcePair:
                 f"taken as {pair.fixed.modality.name} and '{moving.name}' as {pair.moving.modality.name}; set the "
                 "modality."
             )
+        if settings.bias_correction and Modality.MR not in pair.modalities:
+            raise InputError("N4 corrects an MR, and neither volume is one; leave the bias correction out.")
         if pair.modalities == (Modality.MR, Modality.MR):
             skewness = (quartile_skewness(map(one.mapping, _slabs(one.volume))) for one in (pair.fixed, pair.moving))
             return replace(pair, fixed_is_t2=is_t2_beside(*skewness))
@@ -153,11 +156,13 @@ def _slabs(volume: Volume) -> Iterator[np.ndarray]:
 
 
 def _prepared(
-    volume: Volume, modality: Modality | None, window: Window | None, colour_table: str | None
+    volume: Volume, modality: Modality | None, window: Window | None, colour_table: str | None, bias: bool
 ) -> PreparedInput:
     volume = within_float32(volume)
     found = guess(volume) if modality is None else None
     known = modality or (found.modality if found else Modality.MR)
+    if bias and known is Modality.MR and not volume.is_colour:
+        volume = bias_corrected(volume)
     mapping = find_mapping(volume, known, in_own_values(window, volume, known))
     _check_contrast(volume, mapping)
     return PreparedInput(
