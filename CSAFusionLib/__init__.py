@@ -10,7 +10,7 @@
 The backend of the CSAFusion extension for 3D Slicer. It imports without Slicer, and importing it loads nothing heavy:
 the names below are loaded when they are first used.
 
-The way of the data: ``volumes`` (read, check, write), ``geometry`` (grids, planes, resampling), ``intensity``
+The way of the data: ``volumes`` (read, check, write), ``geometry`` (grids, planes, transforms), ``intensity``
 (modality, mapping to [0, 1], colour), ``registration``, ``fusion`` (settings, the run over the slices), ``network``
 with its ``weights``. ``losses``, ``training`` and ``evaluation`` make and judge the weights; ``api`` (this front door),
 ``cli`` and ``slicer_host`` (with ``worker``, its child process) are the three ways in; ``demo`` is the tour.

@@ -1,1 +1,1 @@
-"""From two volumes to one: the settings of a run, the compute device, the network over the slices, the pipeline."""
+"""From two volumes to one, on one road: source pair, weight maps, registration, aligned pair, result."""

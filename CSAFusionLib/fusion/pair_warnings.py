@@ -18,25 +18,29 @@ def warnings_of_pair(pair: SourcePair, weights: str) -> list[str]:
 
     weights: the name of the bundled weights, or of a file, of whose training nothing is known.
     """
-    roles = pair.fixed, pair.moving
-    said = [_of_guess(name, role) for name, role in zip(("fixed", "moving"), roles, strict=True)]
+    inputs = pair.fixed, pair.moving
+    said = [_of_guess(name, prepared) for name, prepared in zip(("fixed", "moving"), inputs, strict=True)]
     trained_on = TRAINED_ON.get(weights)
     if trained_on is not None:
-        said += [_of_modalities(roles, weights, trained_on), _of_contrasts(roles, weights, trained_on), _of_body(roles)]
+        said += [
+            _of_modalities(inputs, weights, trained_on),
+            _of_contrasts(inputs, weights, trained_on),
+            _of_body(inputs),
+        ]
     return [sentence for sentence in said if sentence]
 
 
-def _of_guess(name: str, role: PreparedInput) -> str:
-    if role.guess is None or role.guess.confidence is not Confidence.UNSURE or role.volume.is_colour:
+def _of_guess(name: str, prepared: PreparedInput) -> str:
+    if prepared.guess is None or prepared.guess.confidence is not Confidence.UNSURE or prepared.volume.is_colour:
         return ""
     return (
-        f"The {name} volume was taken for {_article(role.modality)}, which its values leave open; state it with "
+        f"The {name} volume was taken for {_article(prepared.modality)}, which its values leave open; state it with "
         f"--{name}-modality if it is another."
     )
 
 
-def _of_modalities(roles: tuple[PreparedInput, PreparedInput], weights: str, trained_on: str) -> str:
-    both = {role.modality for role in roles}
+def _of_modalities(inputs: tuple[PreparedInput, PreparedInput], weights: str, trained_on: str) -> str:
+    both = {prepared.modality for prepared in inputs}
     if both == {Modality.CT, Modality.PET} and weights == choose_weights(*both):
         return (
             f"No weights were trained on PET with CT; {weights}, trained on {trained_on}, kept lesions of the PET best "
@@ -44,14 +48,14 @@ def _of_modalities(roles: tuple[PreparedInput, PreparedInput], weights: str, tra
         )
     if Modality.MR in both and (len(both) == 2 or weights == "t1-t2"):
         expected = {Modality[name.upper()] for name in weights.split("-") if name.upper() in Modality.__members__}
-        return "" if both == (expected or {Modality.MR}) else _untrained(_names(both, roles), weights, trained_on)
-    return _untrained(_names(both, roles), weights, trained_on)
+        return "" if both == (expected or {Modality.MR}) else _untrained(_names(both, inputs), weights, trained_on)
+    return _untrained(_names(both, inputs), weights, trained_on)
 
 
-def _of_contrasts(roles: tuple[PreparedInput, PreparedInput], weights: str, trained_on: str) -> str:
-    if any(role.modality is not Modality.MR for role in roles):
+def _of_contrasts(inputs: tuple[PreparedInput, PreparedInput], weights: str, trained_on: str) -> str:
+    if any(prepared.modality is not Modality.MR for prepared in inputs):
         return ""
-    contrasts = [role.volume.acquisition.contrast for role in roles]
+    contrasts = [prepared.volume.acquisition.contrast for prepared in inputs]
     known = {contrast for contrast in contrasts if contrast}
     if known <= _TRAINED_CONTRASTS and len(known) == len(list(filter(None, contrasts))):
         return ""
@@ -59,9 +63,9 @@ def _of_contrasts(roles: tuple[PreparedInput, PreparedInput], weights: str, trai
     return _untrained(pair, weights, trained_on)
 
 
-def _of_body(roles: Sequence[PreparedInput]) -> str:
-    for role in roles:
-        if role.modality is Modality.CT and is_in_hounsfield(role.volume) and not shows_a_head(role.volume):
+def _of_body(inputs: Sequence[PreparedInput]) -> str:
+    for prepared in inputs:
+        if prepared.modality is Modality.CT and is_in_hounsfield(prepared.volume) and not shows_a_head(prepared.volume):
             return "The CT shows a trunk; all weights were trained on heads, and elsewhere the result is untested."
     return ""
 
@@ -70,9 +74,9 @@ def _untrained(pair: str, weights: str, trained_on: str) -> str:
     return f"The weights {weights} were trained on {trained_on}, not on {pair}; look at both originals too."
 
 
-def _names(both: set[Modality], roles: tuple[PreparedInput, PreparedInput]) -> str:
+def _names(both: set[Modality], inputs: tuple[PreparedInput, PreparedInput]) -> str:
     names = sorted(modality.value for modality in both)
-    return " with ".join(names) if len(names) == 2 else f"{roles[0].modality.value} with {roles[1].modality.value}"
+    return " with ".join(names) if len(names) == 2 else f"{inputs[0].modality.value} with {inputs[1].modality.value}"
 
 
 def _article(modality: Modality) -> str:

@@ -33,7 +33,7 @@ def volumes(fixed: str, moving: str, output: str, threads: str, stand_in: str, w
     """
     import torch
 
-    from CSAFusionLib.fusion import pipeline
+    from CSAFusionLib.fusion import pipeline, weight_maps
     from CSAFusionLib.fusion.settings import FusionSettings
     from CSAFusionLib.intensity.windows import parse_window
     from CSAFusionLib.registration.methods import Method
@@ -41,15 +41,15 @@ def volumes(fixed: str, moving: str, output: str, threads: str, stand_in: str, w
     from CSAFusionLib.volumes.writing import write_volume
 
     class Constant(torch.nn.Module):
-        configuration = SimpleNamespace(gains=True)
+        configuration = SimpleNamespace(gains=True, pointwise=False)
 
-        def gains(self, x: torch.Tensor) -> torch.Tensor:
+        def local_gains(self, x: torch.Tensor) -> torch.Tensor:
             return torch.full_like(x, 0.5)
 
     torch.set_num_threads(int(threads))
     if stand_in == "stand-in":
         info = SimpleNamespace(name="none", sha256="")
-        pipeline.load_network = lambda name: (Constant(), info)  # type: ignore[assignment]
+        weight_maps.load_network = lambda name: (Constant(), info)  # type: ignore[assignment]
     shown = parse_window(window) if window else None
     settings = FusionSettings(registration=Method.NONE, device="cpu", moving_window=shown)
     start = time.perf_counter()

@@ -50,9 +50,9 @@ def a_quick_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """One convolution in the network's place: quick, and lopsided, so that a slice turned or mirrored gives it away."""
 
     class Lopsided(torch.nn.Conv2d):
-        configuration = SimpleNamespace(gains=True)
+        configuration = SimpleNamespace(gains=True, pointwise=False)
 
-        def gains(self, x: torch.Tensor) -> torch.Tensor:
+        def local_gains(self, x: torch.Tensor) -> torch.Tensor:
             return 2 * torch.sigmoid(self(x))
 
     torch.manual_seed(0)

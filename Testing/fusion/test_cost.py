@@ -26,13 +26,13 @@ _PEAK = """
 import json, resource, sys
 import numpy as np, SimpleITK as sitk, torch
 from types import SimpleNamespace
-from CSAFusionLib.fusion import pipeline
+from CSAFusionLib.fusion import pipeline, weight_maps
 from Testing.fusion.test_cost import SETTINGS, a_volume
 class Constant(torch.nn.Module):
-    configuration = SimpleNamespace(gains=True)
-    def gains(self, x):
+    configuration = SimpleNamespace(gains=True, pointwise=False)
+    def local_gains(self, x):
         return torch.full_like(x, 0.5)
-pipeline.load_network = lambda name: (Constant(), SimpleNamespace(name="", sha256=""))
+weight_maps.load_network = lambda name: (Constant(), SimpleNamespace(name="", sha256=""))
 fuse = lambda size: pipeline.fuse_volumes(a_volume(size, 0), a_volume(size, 1), SETTINGS)
 fuse((32, 32, 32))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -62,3 +62,20 @@ def test_what_nobody_reads_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(aligned_pair, name, lambda *_, name=name, **__: made.append(name))
     fuse_volumes(a_volume((32, 32, 8), 0), a_volume((32, 32, 8), 1), SETTINGS)
     assert made == []
+
+
+def test_a_run_checks_each_volume_once_and_makes_one_field_of_view_mask(monkeypatch: pytest.MonkeyPatch) -> None:
+    from CSAFusionLib.fusion import inference
+    from CSAFusionLib.geometry import resampling
+    from CSAFusionLib.registration import register
+
+    called: list[str] = []
+    for module, name in ((inference, "check_volume"), (register, "check_volume"), (resampling, "field_of_view")):
+        original = getattr(module, name)
+        monkeypatch.setattr(
+            module, name, lambda *given, name=name, original=original: called.append(name) or original(*given)
+        )
+    shifted = a_volume((32, 32, 8), 1)
+    shifted.image.SetOrigin((3.0, 0.0, 0.0))
+    fuse_volumes(a_volume((32, 32, 8), 0), shifted, SETTINGS)
+    assert sorted(called) == ["check_volume", "check_volume", "field_of_view"]
