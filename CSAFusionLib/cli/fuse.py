@@ -14,6 +14,7 @@ from CSAFusionLib.cli.manners import Overwrite
 from CSAFusionLib.cli.panels import FUSION, INPUTS, OUTPUTS, REGISTRATION
 from CSAFusionLib.cli.transform_options import InitialTransform, TransformChoice, TransformOptions
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.fusion.output_grid import GridOf, OutputGrid
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.fusion.style import Style
 from CSAFusionLib.geometry.planes import Plane
@@ -87,14 +88,39 @@ Movings = Annotated[
         rich_help_panel=INPUTS,
     ),
 ]
-Region = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="MASK",
-        help="Fuse only where this volume on FIXED's grid is not 0; the rest is FIXED.",
-        rich_help_panel=FUSION,
-    ),
-]
+
+
+@dataclass(frozen=True)
+class WhereOptions:
+    """Where the two are fused, and on which grid."""
+
+    region: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="MASK",
+            help="Fuse only where this volume on FIXED's grid is not 0; the rest is FIXED.",
+            rich_help_panel=FUSION,
+        ),
+    ] = None
+    grid: Annotated[
+        GridOf,
+        typer.Option(
+            case_sensitive=False,
+            help="Whose grid the result has; MOVING's lies where the registration puts it on FIXED.",
+            rich_help_panel=OUTPUTS,
+        ),
+    ] = GridOf.FIXED
+    spacing: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MM", help="Sides of the result's voxels. Default: those of the grid.", rich_help_panel=OUTPUTS
+        ),
+    ] = None
+
+    @property
+    def output_grid(self) -> OutputGrid:
+        """The grid of the result; InputError for a spacing that cannot be."""
+        return OutputGrid(of=self.grid, spacing=self.spacing)
 
 
 @dataclass(frozen=True)
@@ -148,7 +174,7 @@ def fuse(
     about_transform: TransformOptions,
     reading: options.ReadingOptions,
     intensities: options.IntensityOptions,
-    region: Region = None,
+    where: WhereOptions,
     fusing: options.FusionOptions,
     network: options.NetworkOptions,
 ) -> None:
@@ -158,15 +184,15 @@ def fuse(
     Pictures: a pair of PNG files, or a pair of folders of PNG files with equal names, already aligned.
     """
     settings = options.settings_from(registering, intensities, fusing, network, registration=how.method)
-    known = how.known(about_transform)
+    known, grid = how.known(about_transform), where.output_grid
     use_executable(registering.brainsfit)
     # The jobs load PyTorch; the help and a wrong option should not wait for it.
     if movings:
         from CSAFusionLib.cli.several import fuse_several_files
 
-        _refuse_options_of_two(moving, outputs, intensities, fusing, known)
+        _refuse_options_of_two(moving, outputs, intensities, fusing, known, grid)
         several = fuse_several_files(
-            fixed, movings, settings, outputs.output, reading, region, overwrite=outputs.overwrite
+            fixed, movings, settings, outputs.output, reading, where.region, overwrite=outputs.overwrite
         )
         fail_on_quality(how.fail_on, [found.quality for found in several.registrations])
         return
@@ -177,7 +203,7 @@ def fuse(
     if _are_pictures(fixed, moving):
         from CSAFusionLib.cli.picture_job import PictureOutputs, fuse_picture_files
 
-        _refuse_volume_options(settings, how.registration, outputs, reading, known, region)
+        _refuse_volume_options(settings, how.registration, outputs, reading, known, where)
         pictures = PictureOutputs(outputs.output, outputs.png, outputs.provenance, outputs.overwrite)
         fuse_picture_files(fixed, moving, settings, pictures)
     else:
@@ -186,7 +212,7 @@ def fuse(
 
         others = {name: value for name, value in vars(outputs).items() if name != "output"}
         wanted = VolumeOutputs(outputs.output, **others)
-        result = fuse_volume_files(fixed, moving, settings, wanted, reading, known, region)
+        result = fuse_volume_files(fixed, moving, settings, wanted, reading, known, where.region, grid)
         fail_on_quality(how.fail_on, [result.registration.quality])
 
 
@@ -196,6 +222,7 @@ def _refuse_options_of_two(
     intensities: options.IntensityOptions,
     fusing: options.FusionOptions,
     known: TransformChoice | None,
+    grid: OutputGrid,
 ) -> None:
     """With several moving volumes an option about the only one would be silently ignored."""
     if moving is not None:
@@ -211,6 +238,8 @@ def _refuse_options_of_two(
     for option, value in given.items():
         if value is not None:
             raise InputError(f"{option} is for one moving volume; write it behind the name of its own, after a colon.")
+    if not grid.is_fixed:
+        raise InputError("--grid and --spacing are for one moving volume; several are fused on FIXED's grid.")
     if known is not None:
         raise InputError("A given transform is for one moving volume; fuse one after the other, or leave it out.")
 
@@ -238,7 +267,7 @@ def _refuse_volume_options(
     outputs: FuseOutputs,
     reading: options.ReadingOptions,
     known: TransformChoice | None,
-    region: Path | None,
+    where: WhereOptions,
 ) -> None:
     """Pictures have no geometry and no units: an option that needs either would be silently ignored."""
     given = {
@@ -246,7 +275,9 @@ def _refuse_volume_options(
         "--use-transform": known is not None and not known.is_start,
         "--initial-transform": known is not None and known.is_start,
         "--dicom": outputs.dicom,
-        "--region": region is not None,
+        "--region": where.region is not None,
+        "--grid": where.grid is not GridOf.FIXED,
+        "--spacing": where.spacing is not None,
         "--registered": outputs.registered is not None,
         "--contribution": outputs.contribution is not None,
         "--metrics": outputs.metrics is not None,
