@@ -51,12 +51,17 @@ def optimised_maps(
     knots = [torch.zeros(1, 2, *(2 + size // _KNOT for size in scene.sources.shape[1:])) for scene in scenes]
     # The sigmoid of this is the weight 0.5.
     parameters = [(knot - np.log(_MOST / 0.5 - 1)).requires_grad_() for knot in knots]
+    if not any(scene.places for scene in scenes):
+        return [_half(scene) for scene in scenes]
     optimiser = torch.optim.Adam(parameters, lr=_LEARNING_RATE)
+    # A slice without room for a lesion keeps the average's weights.
+    searched = [(scene, knot) for scene, knot in zip(scenes, parameters, strict=True) if scene.places]
+    diameters = np.concatenate([[diameter for *_, diameter in scene.places] for scene, _ in searched])
     for step in range(steps):
         progress("Optimising weight maps", step, steps)
         optimiser.zero_grad()
-        seen = [scene.responses(_maps(knot, scene)) for scene, knot in zip(scenes, parameters, strict=True)]
-        (-_mean_area(seen, scenes, contrasts)).backward()
+        seen = torch.cat([scene.responses(_maps(knot, scene)) for scene, knot in searched], dim=1)
+        (-_mean_area(seen, diameters, contrasts)).backward()
         optimiser.step()
     progress("Optimising weight maps", steps, steps)
     with torch.no_grad():
@@ -94,6 +99,10 @@ def _scene(pair: ImagePair, contrast: float) -> _Scene:
     return _Scene(torch.from_numpy(plain), torch.from_numpy(np.stack(changes).astype(np.float32)), places)
 
 
+def _half(scene: _Scene) -> np.ndarray:
+    return np.full(tuple(scene.sources.shape), 0.5, np.float32)
+
+
 def _maps(knots: Tensor, scene: _Scene) -> Tensor:
     import torch
 
@@ -110,12 +119,15 @@ def _look(images: Tensor, place: Place) -> Tensor:
     return images[:, rows, columns].flatten(1) @ torch.from_numpy(channels(diameter).astype(np.float32)).mT
 
 
-def _mean_area(seen: Sequence[Tensor], scenes: Sequence[_Scene], contrasts: Sequence[float]) -> Tensor:
-    """Return the mean AUC over kinds of lesions, sizes and contrasts, as if responses were normally distributed."""
+def _mean_area(responses: Tensor, diameters: np.ndarray, contrasts: Sequence[float]) -> Tensor:
+    """Return the mean AUC over kinds of lesions, sizes and contrasts, as if responses were normally distributed.
+
+    Args:
+        responses: of all places, as :meth:`_Scene.responses` gives them.
+        diameters: of each place's lesions.
+    """
     import torch
 
-    diameters = np.concatenate([[diameter for *_, diameter in scene.places] for scene in scenes])
-    responses = torch.cat([one for one, scene in zip(seen, scenes, strict=True) if scene.places], dim=1)
     areas = []
     for diameter in np.unique(diameters):
         background, *lesions = responses[:, torch.from_numpy(diameters == diameter)]

@@ -39,6 +39,14 @@ def test_maps_cover_each_pair_and_stay_in_their_range(pairs: list[ImagePair]) ->
     assert 0 <= maps.min() < maps.max() <= 1.5
 
 
+def test_a_slice_without_room_for_a_lesion_keeps_the_weights_of_the_average(pairs: list[ImagePair]) -> None:
+    dark = ImagePair(np.zeros((90, 80), np.float32), np.zeros((90, 80), np.float32), PairKind.T1_T2, "dark")
+    with_room, without = optimised_maps([pairs[0], dark], (0.16,), steps=1)
+    assert not np.allclose(with_room, 0.5)
+    np.testing.assert_allclose(without, np.full((2, 90, 80), 0.5), atol=1e-6)
+    np.testing.assert_array_equal(optimised_maps([dark], (0.16,))[0], np.full((2, 90, 80), 0.5))
+
+
 def test_two_slices_are_fused_by_their_maps() -> None:
     maps = np.stack([np.full((4, 5), 0.5), np.full((4, 5), 1.5)])
     fused = weighted_by(maps)(np.full((4, 5), 0.4, np.float32), np.full((4, 5), 0.6, np.float32))
