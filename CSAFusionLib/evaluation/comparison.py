@@ -38,6 +38,14 @@ class Comparison:
     limits: pd.DataFrame | None = None
     observer: pd.DataFrame | None = None
 
+    @property
+    def unobserved(self) -> list[str]:
+        """The kinds of pairs that the model observer was asked about but had too few places for lesions in."""
+        if self.observer is None:
+            return []
+        observed = set() if self.observer.empty else set(self.observer["kind"])
+        return [kind for kind in dict.fromkeys(pair.kind.value for pair in self.pairs) if kind not in observed]
+
     @cached_property
     def by_patient(self) -> pd.DataFrame:
         """Each patient's means."""

@@ -209,6 +209,13 @@ def test_saved_results_stand_beside_the_methods(evaluated: Callable, image_data:
     assert rows[0].split(" | ")[5] == "**1.000**"  # SSIM(B) of a copy of the MRI
 
 
+def test_an_observer_without_room_for_lesions_says_so(evaluated: Callable) -> None:
+    result = evaluated("--pairs", 1, "--observer", "--bound")
+    assert result.exit_code == 0, result.stderr
+    assert "The model observer finds too few places with room for a lesion in CT-MRI" in result.stdout
+    assert "## Model observer" not in result.stdout
+
+
 def test_the_other_part_of_the_data_can_be_asked_for(evaluated: Callable) -> None:
     assert "patients of train: 1 of CT-MRI" in evaluated("--split", "train").stdout
 
@@ -254,6 +261,7 @@ def test_clinical_tests_and_limits_join_the_report(
     from CSAFusionLib.evaluation import comparison
 
     about = {"kind": "CT-MRI", "volume": "v", "flicker": 0.7, "flicker for detail": 1.0, "inconsistency": 5.0}
+    about |= {"drift": 2.0, "turn to A": 0.2, "turn to B": 0.3}
     flicker = pd.DataFrame([about | {"method": method} for method in ("average", "mine")])
     monkeypatch.setattr(comparison, "flicker_table", lambda *_, **__: flicker)
     monkeypatch.setattr(comparison, "attainable", lambda a, b, objective: (a + b) / 2)

@@ -21,6 +21,7 @@ from CSAFusionLib.fusion.device import choose_device
 
 if TYPE_CHECKING:
     from CSAFusionLib.evaluation.compared_methods import ComparedMethod
+    from CSAFusionLib.evaluation.comparison import Comparison
     from CSAFusionLib.training.pairs import ImagePair, Split
 
 _TRAINS_OBSERVER = 40
@@ -115,7 +116,7 @@ def evaluate(
             training = read_pairs(described, chosen_kinds, others, registered=registered, progress=progress)
             training = evenly_spaced(training, _TRAINS_OBSERVER)
             comparison = add_observer(comparison, compared, training, bound=bound, progress=progress)
-        about = _about(chosen, part, compared)
+        about = _about(comparison, part, compared)
         summary = to_markdown(tables_of(comparison), about, comparison.ours)
         if output is not None:
             progress("Writing the report", 0, 0)
@@ -174,8 +175,13 @@ def _saved(texts: Sequence[str], pairs: Sequence[ImagePair]) -> list[ComparedMet
     return [by_results(name, Path(folder), pairs) for name, folder in named]
 
 
-def _about(pairs: Sequence[ImagePair], part: Split, compared: Sequence[ComparedMethod]) -> list[str]:
-    counts = Counter(pair.kind.value for pair in pairs)
+def _about(comparison: Comparison, part: Split, compared: Sequence[ComparedMethod]) -> list[str]:
+    counts = Counter(pair.kind.value for pair in comparison.pairs)
     measured = ", ".join(f"{count} of {kind}" for kind, count in counts.items())
     told = [f"{method.name}: {method.about}." for method in compared if method.about]
+    if comparison.unobserved:
+        told.append(
+            f"The model observer finds too few places with room for a lesion in {', '.join(comparison.unobserved)}; "
+            "give it more pairs."
+        )
     return [f"Pairs of images, patients of {part}: {measured}.", *told]

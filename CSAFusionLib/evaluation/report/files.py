@@ -26,6 +26,7 @@ def report_files(comparison: Comparison, about: Sequence[str]) -> dict[str, str]
         "statistics.csv": comparison.statistics,
         "lesions.csv": comparison.lesions,
         "flicker.csv": comparison.flicker,
+        "observer.csv": comparison.observer,
         "limits.csv": comparison.limits,
     }
     return {
