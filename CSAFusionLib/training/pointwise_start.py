@@ -28,11 +28,10 @@ def _b_less_a(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _root_of_squares(a: Tensor, b: Tensor) -> Tensor:
-    """Near the brighter of the two where they differ, and more than either where they do not; white stays white."""
-    white = ((a - 0.8) / 0.15).clamp(0, 1)
-    white = white.square() * (3 - 2 * white)
-    toned = a * (0.6 + 0.4 * white)
-    return torch.sqrt(toned.square() + b.square() + 1e-12)
+    """B with what is bright in A: grey tissue of A is dimmed, so that blood and bone on a CT stand out from brain."""
+    bright = ((a - 0.45) / 0.3).clamp(0, 1)
+    toned = a * (0.55 + 0.45 * bright.square() * (3 - 2 * bright))
+    return torch.sqrt(toned.square() + b.square() + 1e-9)
 
 
 STARTS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {

@@ -31,13 +31,14 @@ class PointwiseMap:
 
         Args:
             local: (2, H, W), as :meth:`CSAFusion.local_gains` gives for a slice.
-            x: the two sources (2, H, W) in [0, 1]; where both are 0 the gains do not count and are 0 too.
+            x: the two sources (2, H, W) in [0, 1]; where both are 0 the gains do not count.
         """
         flat, shared = x.flatten(1), local.flatten(1)
         gains = torch.zeros_like(flat)
-        filled = torch.nonzero(flat.any(dim=0))[:, 0]
-        for some in filled.split(_PIXELS_AT_ONCE):
-            gains[:, some] = self._logits(flat[:, some]).add_(shared[:, some]).sigmoid_().mul_(2)
+        for start in range(0, flat.shape[1], _PIXELS_AT_ONCE):
+            some = slice(start, start + _PIXELS_AT_ONCE)
+            if flat[:, some].any():
+                gains[:, some] = self._logits(flat[:, some]).add_(shared[:, some]).sigmoid_().mul_(2)
         return gains.view(x.shape)
 
     def _logits(self, values: Tensor) -> Tensor:

@@ -10,15 +10,15 @@ from CSAFusionLib.network.inference.pointwise import PointwiseMap
 
 
 @torch.inference_mode()
-def test_its_gains_are_the_network_s_and_zero_in_air() -> None:
+def test_its_gains_are_the_network_s_but_in_air_that_fills_a_whole_strip() -> None:
     torch.manual_seed(0)
     network = CSAFusion(CONFIGURATIONS["consistent"]).eval()
     x, local = torch.rand(2, 2, 150, 140)
-    x[:, :20] = 0
+    x[:, :130] = 0
     gains = PointwiseMap(network).gains(local, x)
     expected = network.gains_from(local[None], x[None])[0]
-    torch.testing.assert_close(gains[:, 20:], expected[:, 20:])
-    assert not gains[:, :20].any()
+    torch.testing.assert_close(gains[:, 130:], expected[:, 130:])
+    assert not gains[:, :100].any()
 
 
 def test_it_keeps_its_weights_when_the_network_is_trained_on() -> None:
