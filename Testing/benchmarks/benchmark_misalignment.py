@@ -41,9 +41,9 @@ PAIRS = {
     "templates T1/PET": ("templates/spm_T1.nii.gz", "templates/spm_PET.nii.gz"),
     "templates T1/SPECT": ("templates/spm_T1.nii.gz", "templates/spm_SPECT.nii.gz"),
     "stroke T1/T2, 15 mm off": ("stroke/T1.nii.gz", "stroke/T2.nii.gz"),
+    "two patients": ("stroke/T1.nii.gz", "open_ms/mni_patient07/T1.nii.gz"),
 }
-"""Fixed and moving files; of the last pair, farther off than a match can lie, the map should say that nothing is known.
-"""
+"""Fixed and moving files; of the last two, which lie farther off than a match can, nothing should be known."""
 
 FAR_MM = 15.0
 

@@ -35,7 +35,7 @@ _MOST_DEVIATION_MM = 1.2
 _LEAST_AGREEING = 0.5
 
 # Matches that agree by chance make islands; where nothing else is known, the islands are not known either.
-_LEAST_KNOWN = 0.3
+_LEAST_KNOWN = 0.4
 
 
 @dataclass(frozen=True)
