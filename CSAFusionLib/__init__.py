@@ -27,7 +27,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from CSAFusionLib.api import apply_transform, fuse, fuse_several, read_volume, register
+    from CSAFusionLib.api import apply_transform, fuse, fuse_several, read_volume, register, save_dicom
     from CSAFusionLib.errors import CSAFusionError, InputError
     from CSAFusionLib.fusion.result import FusionResult
     from CSAFusionLib.fusion.settings import FusionSettings
@@ -46,6 +46,7 @@ __all__ = [
     "fuse_several",
     "read_volume",
     "register",
+    "save_dicom",
 ]
 
 _HOMES = {
@@ -59,6 +60,7 @@ _HOMES = {
     "fuse_several": "CSAFusionLib.api",
     "read_volume": "CSAFusionLib.api",
     "register": "CSAFusionLib.api",
+    "save_dicom": "CSAFusionLib.api",
 }
 
 # Hidden from type checkers, which would take every misspelt name for one that this gives.

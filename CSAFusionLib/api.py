@@ -202,6 +202,31 @@ def fuse(
     )
 
 
+def save_dicom(
+    result: FusionResult, fixed: VolumeLike, folder: str | os.PathLike[str], moving: VolumeLike | None = None
+) -> list[str]:
+    """Write a fused volume to a new folder as a DICOM series of the fixed volume's patient and study.
+
+    Args:
+        result: what :func:`fuse` gave.
+        fixed: the DICOM volume it was fused on, as a path or as :func:`read_volume` gives it.
+        folder: made if need be; it must be empty.
+        moving: the other volume, which the series refers to where it is DICOM.
+
+    Returns:
+        Sentences that change how the series is read.
+
+    Raises:
+        InputError: the fixed volume is no DICOM, the folder cannot be used, or highdicom is not installed.
+    """
+    from CSAFusionLib.volumes.dicom.derived_series import write_series
+
+    modalities = [result.provenance[role]["modality"] for role in ("fixed", "moving")]
+    target = _volume(fixed, "fixed")
+    other = None if moving is None else _volume(moving, "moving", keep_shear=True)
+    return write_series(result.fused, target, other, Path(folder), modalities=modalities)
+
+
 def fuse_several(
     fixed: VolumeLike,
     movings: Sequence[VolumeLike | Mapping[str, Any]],

@@ -21,7 +21,7 @@ from CSAFusionLib.progress import Progress
 from CSAFusionLib.registration.methods import TransformModel
 from CSAFusionLib.registration.transforms import check_transform_path, transform_writer
 from CSAFusionLib.text import to_json
-from CSAFusionLib.volumes.dicom.derived_series import check_can_be_dicom, derived_series
+from CSAFusionLib.volumes.dicom.derived_series import check_can_be_dicom, check_is_empty, derived_series
 from CSAFusionLib.volumes.pictures import picture_writer
 from CSAFusionLib.volumes.volume import Volume
 from CSAFusionLib.volumes.writing import VOLUME_EXTENSIONS, volume_writer
@@ -120,8 +120,7 @@ class VolumeOutputs:
 
 def _check_series_folder(folder: Path) -> None:
     check_output_folder(folder)
-    if folder.is_dir() and any(folder.iterdir()):
-        raise InputError(f"'{folder}' is not empty, and a series is read with all that lies beside it; name a new one.")
+    check_is_empty(folder)
 
 
 def _contribution_of(result: FusionResult) -> sitk.Image:

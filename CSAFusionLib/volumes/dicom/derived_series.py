@@ -20,7 +20,8 @@ import SimpleITK as sitk
 
 import CSAFusionLib
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.files.atomic_write import Unwritable, Writer
+from CSAFusionLib.files.atomic_write import Unwritable, Writer, atomic_write
+from CSAFusionLib.files.paths import check_folder, is_taken
 from CSAFusionLib.geometry.grid import points_of, same_grid
 from CSAFusionLib.volumes.dicom.files import read_header
 from CSAFusionLib.volumes.volume import Volume
@@ -99,6 +100,37 @@ def derived_series(
         sources = [ours[number]] if is_on_fixed else ours
         writers[f"IM{number + 1:05d}.dcm"] = _writer(shared, fused, number, values, [*sources, *others])
     return writers, warnings
+
+
+def write_series(
+    fused: sitk.Image, fixed: Volume, moving: Volume | None, folder: Path, *, modalities: Sequence[str] = ()
+) -> list[str]:
+    """Write a series, as :func:`derived_series` makes it, to a folder that is made if need be; all files or none.
+
+    Returns sentences that change how the series is read.
+
+    Raises InputError as ``derived_series`` does, and for a folder that cannot be used or is not empty.
+    """
+    if is_taken(folder):
+        raise InputError(f"'{folder}' is not a folder; give another name.")
+    check_folder(folder if folder.is_dir() else folder.parent)
+    check_is_empty(folder)
+    writers, warnings = derived_series(fused, fixed, moving, modalities=modalities)
+    is_new = not folder.exists()
+    folder.mkdir(exist_ok=True)
+    try:
+        atomic_write({folder / name: write for name, write in writers.items()})
+    except BaseException:
+        if is_new:
+            folder.rmdir()
+        raise
+    return warnings
+
+
+def check_is_empty(folder: Path) -> None:
+    """Raise InputError for a folder that holds anything: a series is read with all that lies beside it."""
+    if folder.is_dir() and any(folder.iterdir()):
+        raise InputError(f"'{folder}' is not empty, and a series is read with all that lies beside it; name a new one.")
 
 
 def _series_of(first: Frame, modalities: Sequence[str]) -> _Series:

@@ -15,6 +15,7 @@ import pytest
 import SimpleITK as sitk
 from pydicom import Dataset, dcmread
 
+import CSAFusionLib as csafusion
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.geometry.grid import corners_apart
 from CSAFusionLib.volumes.dicom.derived_series import MOST_GREY, check_can_be_dicom, derived_series
@@ -203,3 +204,23 @@ def test_header_values_that_break_a_rule_are_kept_as_they_are(tmp_path: Path) ->
 def test_a_fixed_volume_that_is_no_dicom_is_told_what_is_needed(fixed: Volume) -> None:
     with pytest.raises(InputError, match="give FIXED as DICOM"):
         check_can_be_dicom(Volume(fixed.image, "t1.nii.gz"))
+
+
+def test_python_writes_the_same_series_to_a_new_folder_alone(tmp_path: Path, fixed: Volume, weights_file: Path) -> None:
+    moving = Volume(sitk.Cast(1000 - fixed.image, sitk.sitkFloat32), "moving")
+    choices = {"registration": "none", "weights": weights_file, "device": "cpu"}
+    result = csafusion.fuse(fixed, moving, fixed_modality="mr", moving_modality="mr", **choices)
+    assert csafusion.save_dicom(result, tmp_path / "fixed", tmp_path / "out") == []
+    back = read_volume(tmp_path / "out").image
+    assert corners_apart(back, fixed.image) < 1e-9
+    np.testing.assert_allclose(
+        sitk.GetArrayFromImage(back) / MOST_GREY, sitk.GetArrayFromImage(result.fused).clip(0, 1), atol=1e-5
+    )
+    for folder in (tmp_path / "out", tmp_path / "fixed"):
+        before = sorted(folder.iterdir())
+        with pytest.raises(InputError, match="is not empty"):
+            csafusion.save_dicom(result, tmp_path / "fixed", folder)
+        assert sorted(folder.iterdir()) == before
+    with pytest.raises(InputError, match="give FIXED as DICOM"):
+        csafusion.save_dicom(result, moving, tmp_path / "none")
+    assert not (tmp_path / "none").exists()
