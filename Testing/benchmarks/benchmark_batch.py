@@ -292,14 +292,14 @@ def _environment(folder: Path) -> dict[str, str]:
     return os.environ | {"TMPDIR": str(_temporary(folder))}
 
 
-def run_cost(folder: Path) -> None:
+def run_cost(folder: Path, repeats: int) -> None:
     """CPU seconds a case beyond the plain work, wall time of two workers against one, and memory a worker."""
     for name, count in (("few.csv", 2), ("many.csv", 6)):
         _write_table(folder, name, [f"good-3-{number}" for number in range(count)])
     plain, peak = _plain(folder)
     print(f"plain work of the same cases: {plain:.2f} CPU-s a case, peak {peak} MiB")
     walls: dict[int, list[float]] = {1: [], 2: []}
-    for _ in range(3):
+    for _ in range(repeats):
         for jobs in (1, 2):
             few, many = (_timed(folder, name, jobs) for name in ("few.csv", "many.csv"))
             walls[jobs].append((many[0] - few[0]) / 4)
@@ -322,7 +322,7 @@ def _plain(folder: Path) -> tuple[float, int]:
         "def work(case):\n"
         "    result = _fuse(case); names = _names(case.place, result)\n"
         "    atomic_write({Path(sys.argv[2]) / names[role]: w for role, w in _writers(result, names).items()})\n"
-        "cases = cases_of_table(Path(sys.argv[1]), Defaults(FusionSettings()))\n"
+        "cases = cases_of_table(Path(sys.argv[1]), Defaults(FusionSettings(registration='none')))\n"
         "work(cases[0]); peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024\n"
         "start = time.process_time()\n"
         "for case in cases[2:]: work(case)\n"
@@ -342,7 +342,7 @@ def _timed(folder: Path, table: str, jobs: int) -> tuple[float, float]:
     out = folder / "cost"
     shutil.rmtree(out, ignore_errors=True)
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    _batch(folder, out, "--jobs", str(jobs), table=table).wait()
+    _batch(folder, out, *QUICK, "--jobs", str(jobs), table=table).wait()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return time.perf_counter() - started, cpu
@@ -400,6 +400,7 @@ def main() -> None:
     parser.add_argument("what", choices=("pairs", "cohort", "kills", "cost", "simulate"))
     parser.add_argument("folder", type=Path)
     parser.add_argument("--moments", type=int, default=10)
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--count", type=int, default=10_000)
     asked = parser.parse_args()
@@ -408,7 +409,7 @@ def main() -> None:
         "pairs": make_pairs,
         "cohort": run_cohort,
         "kills": partial(run_kills, moments=asked.moments, seed=asked.seed),
-        "cost": run_cost,
+        "cost": partial(run_cost, repeats=asked.repeats),
         "simulate": partial(simulate, count=asked.count),
     }
     jobs[asked.what](asked.folder)
