@@ -236,6 +236,12 @@ _CONFIGURATION = {
     # Pages that show the names of the cases to whoever asks.
     "distributed.scheduler.http.routes": [],
     "distributed.worker.http.routes": [],
+    # What watches the work a hundred times a second takes a share of it, and nobody looks at what it sees.
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.system-monitor.gil.enabled": False,
+    "distributed.admin.system-monitor.interval": "5s",
+    "distributed.worker.memory.monitor-interval": "500ms",
+    "distributed.scheduler.work-stealing": False,
 }
 _SILENT = 60  # above logging.CRITICAL: a worker that dies is told in this command's own words
 
