@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from CSAFusionLib.evaluation.clinical.flicker import flicker_table
@@ -15,7 +14,7 @@ from CSAFusionLib.evaluation.compared_methods import ComparedMethod, by_method
 from CSAFusionLib.evaluation.lesion_table import measure_lesions
 from CSAFusionLib.evaluation.limit import OBJECTIVES, attainable
 from CSAFusionLib.evaluation.methods import FusionMethod
-from CSAFusionLib.evaluation.observer_bound import BOUND, optimised_maps, weighted_by
+from CSAFusionLib.evaluation.observer_bound import BOUND, fused_by, optimised_table
 from CSAFusionLib.evaluation.observer_table import CONTRASTS, observe
 from CSAFusionLib.evaluation.statistics import compare
 from CSAFusionLib.evaluation.summaries import average_by_patient, rank, summarise
@@ -127,7 +126,7 @@ def add_observer(
 
     Args:
         training: pairs of other patients, on which the observer is trained.
-        bound: whether to find how much it could see by weight maps that are optimised for it; this takes long.
+        bound: whether to find how much it could see by a pointwise fusion that is optimised for it.
 
     Raises:
         Cancelled: from ``progress``.
@@ -143,13 +142,12 @@ def _for_pairs(method_for: Callable[[PairKind], FusionMethod]) -> Callable[[Imag
 
 
 def _optimised(pairs: Sequence[ImagePair], progress: Progress) -> Callable[[ImagePair], FusionMethod]:
-    """Return what fuses as the weight maps do that are optimised for each pair."""
-    maps: dict[int, np.ndarray] = {}
-    for kind in dict.fromkeys(pair.kind for pair in pairs):
-        of_kind = [pair for pair in pairs if pair.kind is kind]
-        found = optimised_maps(of_kind, CONTRASTS, progress=progress)
-        maps |= {id(pair): weights for pair, weights in zip(of_kind, found, strict=True)}
-    return lambda pair: weighted_by(maps[id(pair)])
+    """Return what fuses as the pointwise fusion does that is optimised for each kind of pair."""
+    fusing = {
+        kind: fused_by(optimised_table([pair for pair in pairs if pair.kind is kind], CONTRASTS, progress=progress))
+        for kind in dict.fromkeys(pair.kind for pair in pairs)
+    }
+    return lambda pair: fusing[pair.kind]
 
 
 def add_limits(comparison: Comparison, progress: Progress = silent) -> Comparison:

@@ -1,19 +1,18 @@
-"""How much the model observer could see: weight maps optimised for it, slice by slice, with no network between.
+"""How much the model observer could see of one fused image: a pointwise fusion that is optimised for it.
 
-The fused image is A and B times a weight map each. The maps know the slices and what is looked for, but not where a
-lesion is or of which kind: they are the same with and without one. A network that sees a slice once cannot do better,
-except by the local optimum that the search ends in.
+Weight maps that are optimised freely, slice by slice, are no bound to aim at: they know the slices, even out the
+anatomy that hides lesions, and reach an AUC of 1.00 on CT-MRI, SPECT-MRI and PET-MRI. So the fused value is one
+function of both source values here, for all slices of a kind: only then does the same tissue look the same everywhere.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from CSAFusionLib.evaluation.clinical.lesion_kinds import LESION_KINDS, Place, places_for_all_kinds, put_in
+from CSAFusionLib.evaluation.clinical.lesion_kinds import LESION_KINDS, places_for_all_kinds, put_in
 from CSAFusionLib.evaluation.clinical.observer import DISPLAY_NOISE, HALF_SIDE, INTERNAL_NOISE, channels
 from CSAFusionLib.evaluation.methods import FusionMethod
 from CSAFusionLib.progress import Progress, silent
@@ -22,19 +21,23 @@ from CSAFusionLib.training.pairs import ImagePair
 if TYPE_CHECKING:
     from torch import Tensor
 
-BOUND = "weight maps optimised"
-STEPS = 100
+BOUND = "pointwise, optimised"
+STEPS = 60
+KNOTS = 12
+"""Knots of the function along each source value; it is linear in between."""
 _LEARNING_RATE = 0.1
-_KNOT = 8
-"""Pixels from knot to knot of a weight map, which is linear in between."""
-_MOST = 1.5
-"""The largest weight."""
+_MOST_PLACES = 240
+_EDGE = 0.02
+"""The function starts from the average, kept this far from 0 and 1, where it could not be changed."""
+
+Squares = dict[int, np.ndarray]
+"""By a lesion's diameter, the squares that the observer sees: (conditions, places, 2, pixels), the first without."""
 
 
-def optimised_maps(
+def optimised_table(
     pairs: Sequence[ImagePair], contrasts: Sequence[float], *, steps: int = STEPS, progress: Progress = silent
-) -> list[np.ndarray]:
-    """Return the weight maps of A and B, (2, H, W) for each pair, that the observer sees the four kinds best by.
+) -> np.ndarray:
+    """Return the fused value for each two source values, (12, 12), that the observer sees the four kinds best by.
 
     What is raised is the mean AUC over kinds of lesions, sizes and contrasts, each with the template that is best for
     all places together; by Adam from the average of both sources.
@@ -47,101 +50,77 @@ def optimised_maps(
     """
     import torch
 
-    scenes = [_scene(pair, min(contrasts)) for pair in pairs]
-    knots = [torch.zeros(1, 2, *(2 + size // _KNOT for size in scene.sources.shape[1:])) for scene in scenes]
-    # The sigmoid of this is the weight 0.5.
-    parameters = [(knot - np.log(_MOST / 0.5 - 1)).requires_grad_() for knot in knots]
-    if not any(scene.places for scene in scenes):
-        return [_half(scene) for scene in scenes]
-    optimiser = torch.optim.Adam(parameters, lr=_LEARNING_RATE)
-    # A slice without room for a lesion keeps the average's weights.
-    searched = [(scene, knot) for scene, knot in zip(scenes, parameters, strict=True) if scene.places]
-    diameters = np.concatenate([[diameter for *_, diameter in scene.places] for scene, _ in searched])
+    values = torch.linspace(0, 1, KNOTS)
+    start = ((values[:, None] + values) / 2).clamp(_EDGE, 1 - _EDGE)
+    squares = {diameter: torch.from_numpy(seen) for diameter, seen in _squares(pairs, contrasts).items()}
+    if not squares:
+        return start.numpy()
+    parameters = torch.logit(start).requires_grad_()
+    optimiser = torch.optim.Adam([parameters], lr=_LEARNING_RATE)
     for step in range(steps):
-        progress("Optimising weight maps", step, steps)
+        progress("Optimising a pointwise fusion", step, steps)
         optimiser.zero_grad()
-        seen = torch.cat([scene.responses(_maps(knot, scene)) for scene, knot in searched], dim=1)
-        (-_mean_area(seen, diameters, contrasts)).backward()
+        areas = [_mean_area(_look_up(torch.sigmoid(parameters), seen), size) for size, seen in squares.items()]
+        (-torch.stack(areas).mean()).backward()
         optimiser.step()
-    progress("Optimising weight maps", steps, steps)
-    with torch.no_grad():
-        return [_maps(knot, scene).numpy() for knot, scene in zip(parameters, scenes, strict=True)]
+    progress("Optimising a pointwise fusion", steps, steps)
+    return torch.sigmoid(parameters).detach().numpy()
 
 
-def weighted_by(maps: np.ndarray) -> FusionMethod:
-    """Return what fuses two slices by weight maps (2, H, W)."""
-    return lambda a, b: np.clip(maps[0] * a + maps[1] * b, 0, 1).astype(np.float32)
+def fused_by(table: np.ndarray) -> FusionMethod:
+    """Return what fuses two slices by a table of fused values."""
 
-
-@dataclass(frozen=True)
-class _Scene:
-    """A pair and its places: both sources (2, H, W), and what each kind of lesion adds to them at contrast 1."""
-
-    sources: Tensor
-    lesions: Tensor
-    """(kinds, 2, H, W)."""
-    places: list[Place]
-
-    def responses(self, maps: Tensor) -> Tensor:
-        """Return the channels' responses to the background and to each kind of lesion, (1 + kinds, places, 6)."""
+    def fuse(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         import torch
 
-        images = torch.cat([(maps * self.sources).sum(dim=0)[None], (maps * self.lesions).sum(dim=1)])
-        return torch.stack([_look(images, place) for place in self.places], dim=1)
+        sources = torch.from_numpy(np.stack([a, b]).astype(np.float32)).reshape(1, 1, 2, -1)
+        return _look_up(torch.from_numpy(table.astype(np.float32)), sources).numpy().reshape(a.shape)
+
+    return fuse
 
 
-def _scene(pair: ImagePair, contrast: float) -> _Scene:
+def _squares(pairs: Sequence[ImagePair], contrasts: Sequence[float]) -> Squares:
+    """Return what the observer sees of the places of all pairs, or of every n-th where there are many."""
+    found: dict[int, list[np.ndarray]] = {}
+    for pair in pairs:
+        places = places_for_all_kinds(pair.a, pair.b, max(contrasts), HALF_SIDE)
+        images = [(pair.a, pair.b)]
+        images += [put_in(places, kind, contrast, pair.a, pair.b) for kind in LESION_KINDS for contrast in contrasts]
+        stacked = np.stack(images).astype(np.float32)
+        for row, column, diameter in places:
+            rows, columns = (slice(at - HALF_SIDE, at + HALF_SIDE + 1) for at in (row, column))
+            found.setdefault(diameter, []).append(stacked[..., rows, columns].reshape(*stacked.shape[:2], -1))
+    total = sum(map(len, found.values()))
+    every = max(1, -(-total // _MOST_PLACES))
+    return {diameter: np.stack(seen[::every], axis=1) for diameter, seen in found.items() if len(seen[::every]) > 1}
+
+
+def _look_up(table: Tensor, sources: Tensor) -> Tensor:
+    """Return the fused values (C, P, N) of both source values (C, P, 2, N)."""
     import torch
 
-    places = places_for_all_kinds(pair.a, pair.b, contrast, HALF_SIDE)
-    plain = np.stack([pair.a, pair.b])
-    changes = [(np.stack(put_in(places, kind, contrast, pair.a, pair.b)) - plain) / contrast for kind in LESION_KINDS]
-    return _Scene(torch.from_numpy(plain), torch.from_numpy(np.stack(changes).astype(np.float32)), places)
+    # The last coordinate comes first: columns, which are the values of B.
+    grid = 2 * sources.movedim(2, -1).flip(-1) - 1
+    flat = grid.reshape(1, -1, 1, 2)
+    fused = torch.nn.functional.grid_sample(table[None, None], flat, mode="bilinear", align_corners=True)
+    return fused.reshape(grid.shape[:-1])
 
 
-def _half(scene: _Scene) -> np.ndarray:
-    return np.full(tuple(scene.sources.shape), 0.5, np.float32)
-
-
-def _maps(knots: Tensor, scene: _Scene) -> Tensor:
+def _mean_area(fused: Tensor, diameter: int) -> Tensor:
+    """Return the mean AUC over the conditions of fused squares (C, P, N), as if responses were normally distributed."""
     import torch
 
-    size = scene.sources.shape[1:]
-    wide = torch.nn.functional.interpolate(knots, size=tuple(size), mode="bilinear", align_corners=True)
-    return _MOST * torch.sigmoid(wide[0])
+    responses = fused @ torch.from_numpy(channels(diameter).astype(np.float32)).mT
+    without, *having = responses
+    return torch.stack([_area(without, one) for one in having]).mean()
 
 
-def _look(images: Tensor, place: Place) -> Tensor:
+def _area(without: Tensor, having: Tensor) -> Tensor:
     import torch
 
-    row, column, diameter = place
-    rows, columns = (slice(at - HALF_SIDE, at + HALF_SIDE + 1) for at in (row, column))
-    return images[:, rows, columns].flatten(1) @ torch.from_numpy(channels(diameter).astype(np.float32)).mT
-
-
-def _mean_area(responses: Tensor, diameters: np.ndarray, contrasts: Sequence[float]) -> Tensor:
-    """Return the mean AUC over kinds of lesions, sizes and contrasts, as if responses were normally distributed.
-
-    Args:
-        responses: of all places, as :meth:`_Scene.responses` gives them.
-        diameters: of each place's lesions.
-    """
-    import torch
-
-    areas = []
-    for diameter in np.unique(diameters):
-        background, *lesions = responses[:, torch.from_numpy(diameters == diameter)]
-        for lesion in lesions:
-            areas += [_area(background, contrast * lesion) for contrast in contrasts]
-    return torch.stack(areas).mean()
-
-
-def _area(background: Tensor, change: Tensor) -> Tensor:
-    import torch
-
-    covariance = (torch.cov(background.mT) + torch.cov((background + change).mT)) / 2
+    covariance = (torch.cov(without.mT) + torch.cov(having.mT)) / 2
     noise = INTERNAL_NOISE * covariance.diagonal() + DISPLAY_NOISE**2
-    mean = change.mean(dim=0)
+    mean = (having - without).mean(dim=0)
     template = torch.linalg.solve(covariance + torch.diag(noise), mean)
     # Of a signal that is not there the root has no derivative.
     return torch.special.ndtr(torch.sqrt((mean @ template).clamp_min(1e-8) / 2))

@@ -64,7 +64,7 @@ ModelObserver = Annotated[
 
 Bound = Annotated[
     bool,
-    typer.Option("--bound", help="With --observer: how much it could see by weight maps that are optimised for it."),
+    typer.Option("--bound", help="With --observer: how much it could see by a pointwise fusion optimised for it."),
 ]
 
 
