@@ -64,12 +64,20 @@ def fuse_volumes(
     """
     device = device_for(fixed, moving, settings)
     sources = SourcePair.settle(fixed, moving, settings)
-    if settings.style is not Style.FUSED:
-        found = _registration(sources, settings, registration, progress)
-        return _composed(sources, found, region, settings, progress)
-    weight_maps = WeightMaps.load_for(sources, settings)
+    weight_maps = WeightMaps.load_for(sources, settings) if settings.style is Style.FUSED else None
     found = _registration(sources, settings, registration, progress)
-    fused, pixels = _fused(sources, found.transform, region, weight_maps, settings, device, contribution, progress)
+    if weight_maps is None:
+        return _composed(sources, found, region, settings, progress)
+    fused, pixels = _fused(
+        sources,
+        found.transform,
+        region,
+        weight_maps,
+        settings,
+        device=device,
+        contribution=contribution,
+        progress=progress,
+    )
     return _result(sources, found, weight_maps.weights, settings, fused, pixels)
 
 
@@ -89,6 +97,7 @@ def _fused(
     region: sitk.Image | None,
     maps: WeightMaps,
     settings: FusionSettings,
+    *,
     device: Device,
     contribution: bool,
     progress: Progress,
