@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import json
 import re
 import shutil
@@ -117,6 +118,26 @@ def loaded_after(statements: str) -> list[str]:
     code = f"{statements}\nimport sys\nprint([name for name in {HEAVY} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     return ast.literal_eval(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "errors.CSAFusionError",
+        "errors.InputError",
+        "volumes.reading.read_volume",
+        "volumes.checking.check_volume",
+        "network.configuration.NetworkConfiguration",
+        "network.csafusion.CSAFusion",
+        "weights.weights_file.save_weights",
+        "fusion.slices",
+        "registration.register",
+    ],
+)
+def test_import_paths_that_scripts_of_others_use_stay(path):
+    module, _, name = path.rpartition(".")
+    found = importlib.import_module(f"CSAFusionLib.{module}")
+    assert hasattr(found, name) or importlib.import_module(f"CSAFusionLib.{path}")
 
 
 def test_importing_the_backend_loads_nothing_heavy():

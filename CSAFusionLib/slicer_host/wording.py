@@ -69,6 +69,7 @@ STAGES = {
     "Registering with elastix": _("Registering with elastix"),
     "Matching landmarks": _("Matching landmarks"),
     "Checking the registration": _("Checking the registration"),
+    "Measuring misalignment": _("Measuring misalignment"),
     "Resampling": _("Resampling"),
     "Fusing slices": _("Fusing slices"),
     "Writing colour and geometry": _("Writing colour and geometry"),

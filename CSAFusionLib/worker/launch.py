@@ -60,7 +60,7 @@ class WorkerProcess:
         self._child = _Child(process)
 
     def _start(self, files: OwnedFolder) -> ModuleProcess:
-        arguments = "CSAFusionLib.worker.main", str(files.path), self._task
+        arguments = "CSAFusionLib.worker.run_job", str(files.path), self._task
         with open(_log_of(files.path), "w", encoding="utf-8") as log:
             return ModuleProcess(
                 *arguments, python=self._python, files=files, stdout=subprocess.PIPE, stderr=log, encoding="utf-8"

@@ -17,7 +17,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 import CSAFusionLib
-from CSAFusionLib.cli.development.options import parse_kinds, parse_split
+from CSAFusionLib.cli.development.data_options import parse_kinds, parse_split
 from CSAFusionLib.cli.development.train import TrainingOptions
 from CSAFusionLib.cli.main import app
 from CSAFusionLib.cli.option_groups import with_groups

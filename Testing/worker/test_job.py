@@ -22,7 +22,7 @@ from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.quality.grading import Grade, Quality
 from CSAFusionLib.registration.registration import Registration
 from CSAFusionLib.volumes.volume import Volume
-from CSAFusionLib.worker import main as main_module
+from CSAFusionLib.worker import run_job as main_module
 from CSAFusionLib.worker.devices import DeviceQuestion, find_devices
 from CSAFusionLib.worker.events import error_line, progress_line, result_line
 from CSAFusionLib.worker.job import Job, load_job, load_result, save_job, save_result
@@ -205,7 +205,7 @@ def run(folder: Path, task: str) -> subprocess.CompletedProcess[str]:
     volume = Volume(sitk.GetImageFromArray(np.arange(8, dtype=np.float32).reshape(2, 2, 2)), "A")
     save_job(Job(volume, volume, FusionSettings()), folder)
     return subprocess.run(
-        [sys.executable, "-m", "CSAFusionLib.worker.main", str(folder), f"child_tasks:{task}"],
+        [sys.executable, "-m", "CSAFusionLib.worker.run_job", str(folder), f"child_tasks:{task}"],
         env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(Path(__file__).parent)])},
         capture_output=True,
         text=True,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from CSAFusionLib.cli.development import options
+from CSAFusionLib.cli.development import data_options
 from CSAFusionLib.cli.development.evaluate import check_packages
 from CSAFusionLib.cli.options import NetworkDevice
 from CSAFusionLib.cli.outputs import check_output_folder
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 def ablate(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of the training to compare with.")],
-    data: options.Data,
+    data: data_options.Data,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FOLDER", help="For trainings and their table.")],
-    dataset: options.DataDescription = None,
+    dataset: data_options.DataDescription = None,
     what: Annotated[
         str, typer.Option(metavar="networks|losses", help="Change the network, or one term of the loss at a time.")
     ] = "networks",
@@ -36,7 +36,7 @@ def ablate(
     ] = "0,0.5,2",
     only: Annotated[str | None, typer.Option(help="Only these variants, with commas between them.")] = None,
     device: NetworkDevice = "auto",
-    registered: options.Registered = options.REGISTERED,
+    registered: data_options.Registered = data_options.REGISTERED,
 ) -> None:
     """Train variants of a training with its own settings, and compare them on the val patients.
 

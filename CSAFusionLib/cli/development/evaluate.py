@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from CSAFusionLib.cli.development import options
+from CSAFusionLib.cli.development import data_options
 from CSAFusionLib.cli.options import NetworkDevice, parse_named
 from CSAFusionLib.cli.outputs import check_output_folder, filled_folder
 from CSAFusionLib.cli.progress_bar import ProgressBar
@@ -69,10 +69,10 @@ Bound = Annotated[
 
 
 def evaluate(
-    data: options.Data,
-    dataset: options.DataDescription = None,
+    data: data_options.Data,
+    dataset: data_options.DataDescription = None,
     output: Output = None,
-    kinds: options.Kinds = options.ALL_KINDS,
+    kinds: data_options.Kinds = data_options.ALL_KINDS,
     split: Annotated[str, typer.Option(metavar="train|val", help="Which patients.")] = "val",
     pairs: Few = None,
     weights: Weights = None,
@@ -83,7 +83,7 @@ def evaluate(
     observer: ModelObserver = False,
     bound: Bound = False,
     device: NetworkDevice = "auto",
-    registered: options.Registered = options.REGISTERED,
+    registered: data_options.Registered = data_options.REGISTERED,
 ) -> None:
     """Compare fusion methods on pairs of images, and print tables as Markdown."""
     check_packages()
@@ -98,7 +98,7 @@ def evaluate(
 
     if output is not None:
         check_output_folder(output)
-    chosen_kinds, part = options.parse_kinds(kinds), options.parse_split(split)
+    chosen_kinds, part = data_options.parse_kinds(kinds), data_options.parse_split(split)
     described = read_dataset(data, dataset)
     plain, networks = _plain(methods), _networks(weights or [BUNDLED], choose_device(device).torch_device)
     with ProgressBar() as progress:

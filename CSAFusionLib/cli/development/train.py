@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from CSAFusionLib.cli.development import options
+from CSAFusionLib.cli.development import data_options
 from CSAFusionLib.cli.options import NetworkDevice
 from CSAFusionLib.cli.progress_bar import ProgressBar
 from CSAFusionLib.errors import InputError
@@ -47,10 +47,10 @@ class TrainingOptions:
 
 
 def train(
-    data: options.Data,
+    data: data_options.Data,
     output: Annotated[Path, typer.Option("-o", "--output", help="The run's folder: weights, checkpoint, log.")],
-    dataset: options.DataDescription = None,
-    kinds: options.Kinds = options.ALL_KINDS,
+    dataset: data_options.DataDescription = None,
+    kinds: data_options.Kinds = data_options.ALL_KINDS,
     network: Annotated[
         str, typer.Option(metavar="|".join(CONFIGURATIONS), help="The network or an ablation.")
     ] = "full",
@@ -67,7 +67,7 @@ def train(
     training: TrainingOptions,
     device: NetworkDevice = "auto",
     start_from: Annotated[Path | None, typer.Option(help="Take the first weights from this file.")] = None,
-    registered: options.Registered = options.REGISTERED,
+    registered: data_options.Registered = data_options.REGISTERED,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's checkpoint.")] = False,
 ) -> None:
     """Train the network without labels; run it under torchrun to use several processes or GPUs."""
@@ -77,7 +77,7 @@ def train(
     from CSAFusionLib.training.run import train_in_folder
 
     configuration = TrainingConfiguration(
-        kinds=options.parse_kinds(kinds),
+        kinds=data_options.parse_kinds(kinds),
         network=replace(_configuration_named(network), channels=channels),
         loss_weights=parse_loss_weights(loss_weights),
         **vars(training),

@@ -1,4 +1,4 @@
-"""The child process: ``python -m CSAFusionLib.worker.main FOLDER TASK``, started by :mod:`CSAFusionLib.worker.launch`.
+"""The child process, ``python -m CSAFusionLib.worker.run_job FOLDER TASK``, which ``worker.launch`` starts.
 
 It reads the job in FOLDER, calls TASK (``module:function``, called as ``fuse_volumes`` is), writes the result into
 FOLDER, and prints one line of JSON for each event. A failure nobody foresaw ends it with a traceback on standard error.
