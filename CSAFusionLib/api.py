@@ -180,10 +180,7 @@ def fuse(
     """
     from CSAFusionLib.fusion.pipeline import fuse_volumes
 
-    if transform is not None and initial_transform is not None:
-        raise InputError("'transform' does without a registration, 'initial_transform' starts one; give one of them.")
-    if transform is not None and "registration" in choices:
-        raise InputError("'transform' takes the place of a registration; leave out 'registration'.")
+    _check_one_way(transform, initial_transform, choices)
     known = choices.pop("registration") if isinstance(choices.get("registration"), Registration) else None
     chosen = _settings(settings, current_names(choices))
     checks.flag(contribution, "contribution")
@@ -200,6 +197,16 @@ def fuse(
         contribution=contribution,
         progress=progress,
     )
+
+
+def _check_one_way(used: object, initial: object, choices: Mapping[str, Any]) -> None:
+    """Refuse two ways to the alignment, of which one would be silently ignored."""
+    if used is not None and initial is not None:
+        raise InputError("'transform' does without a registration, 'initial_transform' starts one; give one of them.")
+    if used is not None and "registration" in choices:
+        raise InputError("'transform' takes the place of a registration; leave out 'registration'.")
+    if initial is not None and isinstance(choices.get("registration"), Registration):
+        raise InputError("'registration' is one that is done, so 'initial_transform' cannot start it; leave one out.")
 
 
 def save_dicom(

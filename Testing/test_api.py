@@ -279,3 +279,22 @@ def test_it_says_what_it_does_where_logging_is_asked_for_and_nothing_of_the_pati
 def test_nothing_is_heard_of_it_where_logging_is_not_asked_for() -> None:
     code = "import sys; sys.stderr = sys.stdout; print('start'); from CSAFusionLib.logs import logger_of\n"
     assert in_a_fresh_process(code + "logger_of('CSAFusionLib.x').warning('heard')") == "start"
+
+
+def test_only_one_way_to_the_alignment_is_taken(a_head, another, quick) -> None:
+    shift = sitk.TranslationTransform(3, (1.0, 0.0, 0.0))
+    with pytest.raises(InputError, match="give one of them"):
+        csafusion.fuse(a_head, another, transform=shift, initial_transform=shift)
+    with pytest.raises(InputError, match="leave out 'registration'"):
+        csafusion.fuse(a_head, another, transform=shift, **quick)
+    done = csafusion.register(a_head, another, method="none")
+    with pytest.raises(InputError, match="leave one out"):
+        csafusion.fuse(a_head, another, initial_transform=shift, registration=done)
+
+
+def test_a_transform_in_memory_takes_the_place_of_a_registration(a_head, another, quick) -> None:
+    shift = sitk.TranslationTransform(3, (1.0, 0.0, 0.0))
+    others = {name: value for name, value in quick.items() if name != "registration"}
+    result = csafusion.fuse(a_head, another, transform=shift, **others)
+    assert result.registration.transform.TransformPoint((0.0, 0.0, 0.0)) == (1.0, 0.0, 0.0)
+    assert result.provenance["registration"]["given"] == [{"format": "in memory"}]
