@@ -193,7 +193,8 @@ def _keys(result: FusionResult, style: Style) -> list[Key | None]:
     fused = coloured if coloured is not None else key_of_fused() if in_grey else None
     if style is Style.TWO_COLOUR:
         fused = square(two_colours, "fixed upwards, moving rightwards")
-    return [fixed, moving, mixed or coloured, fused]
+    half = None if coloured is None else replace(coloured, line=f"{coloured.line}, half seen")
+    return [fixed, moving, mixed or half, fused]
 
 
 def overlay(fixed: np.ndarray, moving: np.ndarray) -> np.ndarray:

@@ -132,12 +132,13 @@ def network() -> Figure:
 
 
 def two_rows(montage: Image.Image) -> Image.Image:
-    """The titles and the two middle rows of the four of a montage."""
-    title, width, height = 24, montage.width, montage.height
-    row = (height - title) // 4
-    picture = Image.new("RGB", (width, title + 2 * row))
+    """The titles, the two middle rows of the four of a montage, and the keys below."""
+    title, keys, width, height = 24, 64, montage.width, montage.height
+    row = (height - title - keys) // 4
+    picture = Image.new("RGB", (width, title + 2 * row + keys))
     picture.paste(montage.crop((0, 0, width, title)), (0, 0))
     picture.paste(montage.crop((0, title + row, width, title + 3 * row)), (0, title))
+    picture.paste(montage.crop((0, height - keys, width, height)), (0, title + 2 * row))
     return picture
 
 
