@@ -42,6 +42,7 @@ def fuse_volume_files(
     """
     others = [*(known.inputs if known else ()), *([region] if region else ())]
     outputs.check((fixed, moving, *others), settings.transform_model)
+    outputs.check_style(settings.style)
     with ProgressBar() as progress:
         progress("Reading", 0, 0)
         volumes = reading.read(fixed, moving)

@@ -17,6 +17,7 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import Writer, atomic_write, content_writer
 from CSAFusionLib.fusion.pipeline import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.fusion.style import Style
 from CSAFusionLib.progress import Progress
 from CSAFusionLib.registration.methods import TransformModel
 from CSAFusionLib.registration.transforms import check_transform_path, transform_writer
@@ -64,6 +65,16 @@ class VolumeOutputs:
         files = (self.transform, self.png, self.provenance, self.contribution, self.registered, self.metrics)
         others = (*files, *map_files(self.misalignment))
         check_outputs(others if self.dicom else (self.fused, *others), inputs, overwrite=self.overwrite)
+
+    def check_style(self, style: Style) -> None:
+        """Raise InputError for an output that a style has not: only the network tells what comes from where."""
+        if style is not Style.FUSED and self.contribution is not None:
+            raise InputError(
+                f"--contribution is of the network, which --style {style.value} does without; leave one out."
+            )
+        if style is Style.SIDE_BY_SIDE and (self.dicom or self.metrics is not None):
+            option = "--dicom" if self.dicom else "--metrics"
+            raise InputError(f"{option} needs the grid of FIXED, and side by side has one of its own; leave one out.")
 
     def check_volumes(self, fixed: Volume) -> None:
         """Raise InputError where the fixed volume cannot give what an output needs."""

@@ -45,7 +45,7 @@ def test_the_run_is_summed_up_on_stdout(csafusion: Command, heads: Heads, tmp_pa
     lines = result.stdout.splitlines()
     assert lines[0].startswith("Memory       about ")
     assert lines[1].startswith("Fixed        MR T1, ")
-    assert "(guessed)" in lines[2]
+    assert "(guessed from its file name)" in lines[2]
     assert "Registration none" in result.stdout
     assert "Device       " in result.stdout
     assert "Weights      random.safetensors (SHA-256 " in result.stdout
@@ -308,3 +308,22 @@ def test_real_slices_are_fused_in_their_own_colours(
     shown = (fused > 0).all(axis=-1) & (fused < 255).all(axis=-1)
     assert shown.sum() > 1000
     np.testing.assert_allclose(red[0][shown], red[1][shown], atol=1.5)
+
+
+def test_an_overlay_is_written_as_a_colour_volume_on_the_grid(csafusion: Command, heads: Heads, tmp_path: Path) -> None:
+    words = ("fuse", *heads, "-o", tmp_path / "o.nrrd", "--registration", "none", "--style", "overlay")
+    result = csafusion(*words, "--opacity", "0.3", "--png", tmp_path / "o.png")
+    assert result.exit_code == 0
+    assert "none: this style needs no network" in result.stdout
+    written, fixed = (sitk.ReadImage(str(path)) for path in (tmp_path / "o.nrrd", heads[0]))
+    assert written.GetPixelID() == sitk.sitkVectorUInt8
+    assert written.GetSize() == fixed.GetSize()
+
+
+def test_an_output_that_a_style_has_not_is_refused(csafusion: Command, heads: Heads, tmp_path: Path) -> None:
+    words = ("fuse", *heads, "-o", tmp_path / "o.nrrd", "--registration", "none", "--style")
+    for style, option, name in (("two-colour", "--contribution", "c.nrrd"), ("side-by-side", "--metrics", "m.tsv")):
+        result = csafusion(*words, style, option, tmp_path / name)
+        assert result.exit_code == 2
+        assert option in result.stderr
+        assert not (tmp_path / "o.nrrd").exists()
