@@ -121,7 +121,7 @@ def test_weights_that_are_missing_or_damaged(
         (("--registration", "magic"), "'magic' is not one of 'auto'"),
         (("--registration", "brains"), "3D Slicer"),
         (("--registration", "sitk", "--model", "syn"), "'sitk' cannot be syn"),
-        (("--plane", "sideways"), "'sideways' is not one of 'axial'"),
+        (("--plane", "sideways"), "'sideways' is not one of 'auto'"),
         (("--orientation-from", "afar"), "'afar' is not one of 'header'"),
         (("--fixed-modality", "xray"), "'xray' is not one of 'ct'"),
         (("--fixed-window", "wobbly"), "'wobbly'"),

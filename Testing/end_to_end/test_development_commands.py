@@ -48,12 +48,11 @@ def test_a_variant_is_trained_as_the_reference_was_and_compared_with_it(
     assert trained.exit_code == 0, trained.stderr
     result = csafusion("ablate", run, data, "-o", output, "--only", "no-attention", "--device", "cpu")
     assert result.exit_code == 0, result.stderr
-    settings, others = (
-        json.loads((folder / "configuration.json").read_text()) for folder in (run, output / "no-attention")
-    )
+    folders = (run, output / "no-attention")
+    settings, others = (json.loads((one / "configuration.json").read_text(encoding="utf-8")) for one in folders)
     assert others.pop("network") == {**settings.pop("network"), "attention": False}
     assert others == settings
-    table = (output / "networks.md").read_text()
+    table = (output / "networks.md").read_text(encoding="utf-8")
     assert "| **reference** |" in table
     assert "| no-attention |" in table
 
@@ -64,10 +63,10 @@ def test_a_loss_weight_is_varied_and_drawn(csafusion: Callable, data: Path, tmp_
     words = ("--what", "losses", "--factors", "0,2", "--only", "0x-rmi,2x-rmi", "--device", "cpu")
     result = csafusion("ablate", run, data, "-o", output, *words)
     assert result.exit_code == 0, result.stderr
-    weights = json.loads((output / "2x-rmi" / "configuration.json").read_text())["loss_weights"]
+    weights = json.loads((output / "2x-rmi" / "configuration.json").read_text(encoding="utf-8"))["loss_weights"]
     assert (weights["ssim_a"], weights["rmi_a"], weights["rmi_b"]) == (1, 2, 5)
-    assert "Lesion retention" in (output / "losses.md").read_text()
-    assert "times its weight" in (output / "losses-CT-MRI.svg").read_text()
+    assert "Lesion retention" in (output / "losses.md").read_text(encoding="utf-8")
+    assert "times its weight" in (output / "losses-CT-MRI.svg").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -199,11 +198,11 @@ def test_the_report_is_written_into_a_new_folder(evaluated: Callable, tmp_path: 
     assert sorted(path.name for path in (tmp_path / "report").iterdir()) == names
     pairs = pd.read_csv(tmp_path / "report" / "pairs.csv", dtype=str)
     assert list(pairs["pair"].unique()) == ["33005", "33007", "33009"]
-    assert result.stdout.startswith((tmp_path / "report" / "summary.md").read_text())
+    assert result.stdout.startswith((tmp_path / "report" / "summary.md").read_text(encoding="utf-8"))
 
 
 def test_saved_results_stand_beside_the_methods(evaluated: Callable, image_data: Path) -> None:
-    result = evaluated("--results", f"theirs={data / 'slices' / 'CT-MRI' / 'MRI'}", "--pairs", 1)
+    result = evaluated("--results", f"theirs={image_data / 'slices' / 'CT-MRI' / 'MRI'}", "--pairs", 1)
     assert result.exit_code == 0, result.stderr
     rows = [line for line in result.stdout.splitlines() if line.startswith("| CT-MRI | theirs |")]
     assert rows[0].split(" | ")[5] == "**1.000**"  # SSIM(B) of a copy of the MRI
@@ -269,5 +268,5 @@ def test_clinical_tests_and_limits_join_the_report(
     assert result.exit_code == 0, result.stderr
     for title in ("Lesion retention", "Flicker", "Share of the attainable limit"):
         assert f"## {title}\n" in result.stdout
-    limits = pd.read_csv(io.StringIO((tmp_path / "report" / "limits.csv").read_text()))
+    limits = pd.read_csv(io.StringIO((tmp_path / "report" / "limits.csv").read_text(encoding="utf-8")))
     assert len(limits) == 4
