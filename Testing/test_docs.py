@@ -14,7 +14,7 @@ from CSAFusionLib.cli.main import app
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "Docs").rglob("*.md"))]
-COMMANDS = ("fuse", "register", "apply", "batch", "train", "average", "evaluate", "ablate", "demo")
+COMMANDS = ("fuse", "register", "apply", "batch", "qc", "train", "average", "evaluate", "ablate", "demo")
 
 
 def name(page: Path) -> str:
