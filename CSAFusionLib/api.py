@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +14,12 @@ from CSAFusionLib import checks
 from CSAFusionLib.checks import parse_choice
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.known_registration import registration_by
+from CSAFusionLib.fusion.output_grid import GridOf, OutputGrid
 from CSAFusionLib.fusion.result import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings, current_names
 from CSAFusionLib.geometry.resampling import region_of
 from CSAFusionLib.progress import Progress, silent
+from CSAFusionLib.registration.masks import RegistrationMasks
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.registration import Registration
 from CSAFusionLib.registration.transform_files.frames import Frame, Frames
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
     from nibabel.spatialimages import SpatialImage
 
+    from CSAFusionLib.fusion.on_grid import Alignment
     from CSAFusionLib.fusion.several import MovingVolume, SeveralFused
 
     VolumeLike: TypeAlias = str | os.PathLike[str] | Volume | sitk.Image | SpatialImage | tuple[Any, Any]
@@ -71,6 +74,8 @@ def register(
     seed: int = 0,
     deterministic: bool = True,
     initial_transform: TransformLike | None = None,
+    mask: VolumeLike | None = None,
+    moving_mask: VolumeLike | None = None,
     progress: Progress = silent,
 ) -> Registration:
     """Find the transform that takes points of the fixed volume to points of the moving one (LPS mm), and assess it.
@@ -80,6 +85,7 @@ def register(
         method, model: as ``registration`` and ``transform_model`` of :class:`FusionSettings`.
         seed, deterministic: as in :class:`FusionSettings`.
         initial_transform: where to start instead of at the headers, as ``transform`` of :func:`fuse`.
+        mask, moving_mask: as of :func:`fuse`.
         progress: told where the registration is; it may raise :class:`CSAFusionLib.errors.Cancelled`.
 
     Returns:
@@ -100,7 +106,8 @@ def register(
     for volume in volumes:
         check_volume(volume)
     start = None if initial_transform is None else _given(initial_transform, (fixed, moving), volumes)
-    return registration_by(*volumes, settings, start, is_start=True, progress=progress)
+    masks = _masks(volumes, mask, moving_mask)
+    return registration_by(*volumes, settings, start, is_start=True, masks=masks, progress=progress)
 
 
 def apply_transform(
@@ -150,6 +157,10 @@ def fuse(
     contribution: bool = False,
     transform: TransformLike | None = None,
     initial_transform: TransformLike | None = None,
+    mask: VolumeLike | None = None,
+    moving_mask: VolumeLike | None = None,
+    grid: GridOf | str = GridOf.FIXED,
+    spacing: float | None = None,
     progress: Progress = silent,
     **choices: Any,
 ) -> FusionResult:
@@ -169,6 +180,8 @@ def fuse(
         transform: used instead of a registration: a SimpleITK transform from fixed to moving points (LPS mm), a file of
             ITK, ANTs, Slicer, FSL or FreeSurfer, or a list of files as antsApplyTransforms takes them.
         initial_transform: where the registration starts instead of at the headers.
+        mask, moving_mask: where the registration compares the two (not 0), each on the grid of its volume.
+        grid, spacing: the result's grid, as :class:`CSAFusionLib.fusion.output_grid.OutputGrid` has it.
         progress: told where the fusion is; it may raise :class:`CSAFusionLib.errors.Cancelled`.
         **choices: single fields of :class:`FusionSettings`, which go before ``settings``; names serve for enums and
             windows (``registration="none"``, ``moving_window="brain"``). ``registration`` may also be the result of
@@ -178,35 +191,64 @@ def fuse(
         InputError: a volume or a choice cannot be used.
         RegistrationError: the registration failed or its method is not installed.
     """
-    from CSAFusionLib.fusion.pipeline import fuse_volumes
+    from CSAFusionLib.fusion.on_grid import fuse_on_grid
 
-    _check_one_way(transform, initial_transform, choices)
-    known = choices.pop("registration") if isinstance(choices.get("registration"), Registration) else None
-    chosen = _settings(settings, current_names(choices))
+    ways = _Ways(transform, initial_transform, mask, moving_mask, _registration_taken(choices))
+    ways.check(choices)
+    chosen, on = _settings(settings, current_names(choices)), _output_grid(grid, spacing)
     checks.flag(contribution, "contribution")
     volumes = _pair(fixed, moving)
-    given = transform if transform is not None else initial_transform
-    if given is not None:
-        read, is_start = _given(given, (fixed, moving), volumes), transform is None
-        known = registration_by(*volumes, chosen, read, is_start=is_start, progress=progress)
-    return fuse_volumes(
-        *volumes,
+    return fuse_on_grid(
+        volumes,
         chosen,
-        registration=known,
+        grid=on,
+        alignment=ways.alignment(volumes, (fixed, moving)),
         region=None if region is None else region_of(_volume(region, "region"), volumes[0]),
         contribution=contribution,
         progress=progress,
     )
 
 
-def _check_one_way(used: object, initial: object, choices: Mapping[str, Any]) -> None:
-    """Refuse two ways to the alignment, of which one would be silently ignored."""
-    if used is not None and initial is not None:
-        raise InputError("'transform' does without a registration, 'initial_transform' starts one; give one of them.")
-    if used is not None and "registration" in choices:
-        raise InputError("'transform' takes the place of a registration; leave out 'registration'.")
-    if initial is not None and isinstance(choices.get("registration"), Registration):
-        raise InputError("'registration' is one that is done, so 'initial_transform' cannot start it; leave one out.")
+@dataclass(frozen=True)
+class _Ways:
+    """What a caller gives for the alignment; None is not given."""
+
+    used: TransformLike | None
+    initial: TransformLike | None
+    mask: VolumeLike | None
+    moving_mask: VolumeLike | None
+    done: Registration | None
+
+    def check(self, choices: Mapping[str, Any]) -> None:
+        """Refuse two ways to the alignment, of which one would be silently ignored."""
+        if self.used is not None and self.initial is not None:
+            raise InputError(
+                "'transform' does without a registration, 'initial_transform' starts one; give one of them."
+            )
+        if self.used is not None and (self.done is not None or "registration" in choices):
+            raise InputError("'transform' takes the place of a registration; leave out 'registration'.")
+        guides = {"initial_transform": self.initial, "mask": self.mask, "moving_mask": self.moving_mask}
+        for name, given in guides.items():
+            if given is not None and self.done is not None:
+                does = "start" if name == "initial_transform" else "guide"
+                raise InputError(f"'registration' is one that is done, so '{name}' cannot {does} it; leave one out.")
+
+    def alignment(self, volumes: tuple[Volume, Volume], sources: tuple[VolumeLike, VolumeLike]) -> Alignment:
+        """The same with all files read; sources are what the caller gave for the two volumes."""
+        from CSAFusionLib.fusion.on_grid import Alignment
+
+        given = self.initial if self.used is None else self.used
+        return Alignment(
+            given=None if given is None else _given(given, sources, volumes),
+            is_start=self.used is None,
+            masks=_masks(volumes, self.mask, self.moving_mask),
+            done=self.done,
+        )
+
+
+def _registration_taken(choices: dict[str, Any]) -> Registration | None:
+    """The registration that is done among the choices, which then no longer hold it."""
+    return choices.pop("registration") if isinstance(choices.get("registration"), Registration) else None
 
 
 def save_dicom(
@@ -334,6 +376,26 @@ def _given(
     frames = Frames(*(Frame(volume.image, path) for volume, path in zip(volumes, paths, strict=True)))
     checks.flag(inverse, "inverse")
     return given_transform(transform, frames, is_inverse=inverse, matrix=kind)
+
+
+def _masks(volumes: tuple[Volume, Volume], fixed: VolumeLike | None, moving: VolumeLike | None) -> RegistrationMasks:
+    given = {"mask": fixed, "moving_mask": moving}
+    of_fixed, of_moving = (None if one is None else _volume(one, name, keep_shear=True) for name, one in given.items())
+    return RegistrationMasks.of(volumes, (of_fixed, of_moving), (_checksum(fixed), _checksum(moving)))
+
+
+def _checksum(source: VolumeLike | None) -> str | None:
+    """The SHA-256 of what a path names; None for what is in memory."""
+    from CSAFusionLib.batch.checksums import describe_input
+
+    if not isinstance(source, str | os.PathLike):
+        return None
+    return str(describe_input(Path(os.fsdecode(source)))["sha256"])
+
+
+def _output_grid(grid: GridOf | str, spacing: float | None) -> OutputGrid:
+    of = grid if isinstance(grid, GridOf) else parse_choice(GridOf, grid, "grid")
+    return OutputGrid(of=of, spacing=spacing)
 
 
 def _method(method: Method | str) -> Method:

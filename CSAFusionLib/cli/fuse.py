@@ -11,6 +11,7 @@ import typer
 from CSAFusionLib.cli import options
 from CSAFusionLib.cli.distrust import FailOn, fail_on_quality
 from CSAFusionLib.cli.manners import Overwrite
+from CSAFusionLib.cli.mask_options import MaskOptions
 from CSAFusionLib.cli.panels import FUSION, INPUTS, OUTPUTS, REGISTRATION
 from CSAFusionLib.cli.transform_options import InitialTransform, TransformChoice, TransformOptions
 from CSAFusionLib.errors import InputError
@@ -170,6 +171,7 @@ def fuse(
     outputs: FuseOutputs,
     movings: Movings = None,
     how: FuseRegistration,
+    masked: MaskOptions,
     registering: options.RegistrationOptions,
     about_transform: TransformOptions,
     reading: options.ReadingOptions,
@@ -190,7 +192,7 @@ def fuse(
     if movings:
         from CSAFusionLib.cli.several import fuse_several_files
 
-        _refuse_options_of_two(moving, outputs, intensities, fusing, known, grid)
+        _refuse_options_of_two(moving, outputs, intensities, fusing, known, grid, masked)
         several = fuse_several_files(
             fixed, movings, settings, outputs.output, reading, where.region, overwrite=outputs.overwrite
         )
@@ -203,7 +205,7 @@ def fuse(
     if _are_pictures(fixed, moving):
         from CSAFusionLib.cli.picture_job import PictureOutputs, fuse_picture_files
 
-        _refuse_volume_options(settings, how.registration, outputs, reading, known, where)
+        _refuse_volume_options(settings, how.registration, outputs, reading, known, where, masked)
         pictures = PictureOutputs(outputs.output, outputs.png, outputs.provenance, outputs.overwrite)
         fuse_picture_files(fixed, moving, settings, pictures)
     else:
@@ -212,7 +214,7 @@ def fuse(
 
         others = {name: value for name, value in vars(outputs).items() if name != "output"}
         wanted = VolumeOutputs(outputs.output, **others)
-        result = fuse_volume_files(fixed, moving, settings, wanted, reading, known, where.region, grid)
+        result = fuse_volume_files(fixed, moving, settings, wanted, reading, known, where.region, grid, masked)
         fail_on_quality(how.fail_on, [result.registration.quality])
 
 
@@ -223,6 +225,7 @@ def _refuse_options_of_two(
     fusing: options.FusionOptions,
     known: TransformChoice | None,
     grid: OutputGrid,
+    masked: MaskOptions,
 ) -> None:
     """With several moving volumes an option about the only one would be silently ignored."""
     if moving is not None:
@@ -240,6 +243,8 @@ def _refuse_options_of_two(
             raise InputError(f"{option} is for one moving volume; write it behind the name of its own, after a colon.")
     if not grid.is_fixed:
         raise InputError("--grid and --spacing are for one moving volume; several are fused on FIXED's grid.")
+    if masked.inputs:
+        raise InputError("--mask and --moving-mask are for one moving volume; register one after the other.")
     if known is not None:
         raise InputError("A given transform is for one moving volume; fuse one after the other, or leave it out.")
 
@@ -268,12 +273,15 @@ def _refuse_volume_options(
     reading: options.ReadingOptions,
     known: TransformChoice | None,
     where: WhereOptions,
+    masked: MaskOptions,
 ) -> None:
     """Pictures have no geometry and no units: an option that needs either would be silently ignored."""
     given = {
         "--registration": registration not in (None, Method.NONE),
         "--use-transform": known is not None and not known.is_start,
         "--initial-transform": known is not None and known.is_start,
+        "--mask": masked.mask is not None,
+        "--moving-mask": masked.moving_mask is not None,
         "--dicom": outputs.dicom,
         "--region": where.region is not None,
         "--grid": where.grid is not GridOf.FIXED,

@@ -12,6 +12,7 @@ import typer
 from CSAFusionLib.cli import options
 from CSAFusionLib.cli.distrust import FailOn, fail_on_quality
 from CSAFusionLib.cli.manners import Overwrite
+from CSAFusionLib.cli.mask_options import MaskOptions
 from CSAFusionLib.cli.misalignment import map_files, measured
 from CSAFusionLib.cli.montage import alignment_picture
 from CSAFusionLib.cli.outputs import check_extension, check_outputs
@@ -93,6 +94,7 @@ def register(
     fail_on: FailOn = None,
     registering: options.RegistrationOptions,
     initial_transform: InitialTransform = None,
+    masked: MaskOptions,
     about_transform: TransformOptions,
     reading: options.ReadingOptions,
 ) -> None:
@@ -102,7 +104,7 @@ def register(
         check_input_path(path)
     use_executable(registering.brainsfit)
     known = about_transform.choice(initial_transform, is_start=True)
-    outputs.check((fixed, moving, *(known.inputs if known else ())), settings.transform_model)
+    outputs.check((fixed, moving, *(known.inputs if known else ()), *masked.inputs), settings.transform_model)
     with ProgressBar() as progress:
         progress("Reading", 0, 0)
         volumes = reading.read(fixed, moving)
@@ -111,8 +113,9 @@ def register(
         start = known.read(*volumes, (fixed, moving)) if known else None
         if start is not None and not start.transform.IsLinear():
             check_transform_path(outputs.transform, deformable=True)
+        masks = masked.read(volumes, reading.orientation_from)
         volumes = within_float32(volumes[0]), within_float32(volumes[1])
-        result = registration_by(*volumes, settings, start, is_start=True, progress=progress)
+        result = registration_by(*volumes, settings, start, is_start=True, masks=masks, progress=progress)
         described, writers = result.describe(), outputs.writers(volumes, result, progress)
         writers |= measured(outputs.misalignment, volumes, result.transform, described, progress)
         atomic_write(writers, progress)

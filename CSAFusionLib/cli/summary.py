@@ -46,6 +46,8 @@ def _describe_method(registration: Mapping[str, Any]) -> str:
     if files := registration.get("given"):
         return "none, a given transform: " + ", ".join(file["format"] for file in files)
     method = str(registration["method"]).lower()
+    if masks := registration.get("masks"):
+        method += f" inside the mask of the {' and the '.join(mask['of'] for mask in masks)} volume"
     if files := registration.get("started_from"):
         return f"{method} from a given transform ({', '.join(file['format'] for file in files)})"
     return method

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 
+from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.progress import Progress, silent
-from CSAFusionLib.registration.given import as_registration, register_from
+from CSAFusionLib.registration.given import as_registration, masks_from, register_from
+from CSAFusionLib.registration.masks import NO_MASKS, RegistrationMasks
 from CSAFusionLib.registration.register import register
 from CSAFusionLib.registration.registration import Registration
 from CSAFusionLib.registration.transform_files.reading import GivenTransform
@@ -21,6 +23,7 @@ def registration_by(
     given: GivenTransform | None,
     *,
     is_start: bool = False,
+    masks: RegistrationMasks = NO_MASKS,
     progress: Progress = silent,
 ) -> Registration:
     """Return the registration of two volumes.
@@ -28,6 +31,7 @@ def registration_by(
     Args:
         given: a transform that is used as it is, and checked; None registers as the settings say.
         is_start: let that registration start at the given transform instead.
+        masks: where the registration compares the two.
 
     Raises:
         InputError: a volume cannot be used, or under the given transform the volumes do not meet.
@@ -37,6 +41,10 @@ def registration_by(
     for volume in (fixed, moving):
         check_volume(volume)
     if given is not None and not is_start:
+        if masks:
+            raise InputError(
+                "A given transform takes the place of a registration, so no mask can guide it; leave it out."
+            )
         return as_registration(fixed, moving, given, progress)
     find = partial(
         register,
@@ -44,6 +52,7 @@ def registration_by(
         model=settings.transform_model,
         seed=settings.seed,
         threads=settings.threads,
+        masks=masks if given is None else masks_from(masks, fixed, given),
         progress=progress,
     )
     return find(fixed, moving) if given is None else register_from(fixed, moving, given, find)

@@ -81,6 +81,34 @@ def choose(
     return headers.attempt
 
 
+def choose_found(
+    methods: Sequence[Method], find: Callable[[Method], sitk.Transform], assess: Callable[[sitk.Transform], Assessment]
+) -> Attempt:
+    """Return the first attempt that is good, or the one it trusts most, where the headers are no candidate.
+
+    So it is with masks: what lies outside of them may agree better under the headers, and is not asked.
+
+    methods, find, assess: as :func:`choose` takes them.
+
+    Raises RegistrationError, the first method's, when all fail.
+    """
+    attempts: list[Attempt] = []
+    failures: list[RegistrationError] = []
+    for method in methods:
+        if method is Method.NONE:
+            continue
+        found = _try(find, method)
+        if isinstance(found, RegistrationError):
+            failures.append(found)
+            continue
+        attempts.append(Attempt(found, method, assess(found)))
+        if attempts[-1].assessment.quality.grade is Grade.GOOD:
+            return attempts[-1]
+    if not attempts:
+        raise failures[0]
+    return min(attempts, key=_rank)
+
+
 class _Headers:
     """What the headers say, assessed once, and only when it is asked for."""
 

@@ -14,6 +14,7 @@ from CSAFusionLib.geometry.resampling import lowest_value
 from CSAFusionLib.geometry.transform_algebra import as_affine, as_rigid, linear_matrix
 from CSAFusionLib.intensity.numeric_range import within_float32
 from CSAFusionLib.progress import Progress, silent
+from CSAFusionLib.registration.masks import RegistrationMasks
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.preparation import overlap
 from CSAFusionLib.registration.register import RegistrationRun
@@ -54,6 +55,13 @@ def register_from(
         warnings=(*given.notes, *found.warnings),
         started_from=given.sources,
     )
+
+
+def masks_from(masks: RegistrationMasks, fixed: Volume, given: GivenTransform) -> RegistrationMasks:
+    """Return masks with the moving one put where a given transform has its volume, as :func:`register_from` does."""
+    if masks.moving is None:
+        return masks
+    return replace(masks, moving=placed(masks.moving, fixed.image, given.transform))
 
 
 def check_meeting(fixed: Volume, moving: Volume, transform: sitk.Transform) -> None:

@@ -12,6 +12,7 @@ from CSAFusionLib.errors import RegistrationError
 from CSAFusionLib.geometry.grid import centre
 from CSAFusionLib.geometry.resampling import coarsen
 from CSAFusionLib.geometry.transform_algebra import inverse
+from CSAFusionLib.registration.masks import NO_MASKS, RegistrationMasks
 from CSAFusionLib.registration.mutual_information import maximise
 from CSAFusionLib.registration.preparation import foreground_centre, is_part_of, slab_normals
 from CSAFusionLib.registration.quality.agreement import agreement
@@ -25,7 +26,13 @@ _SLAB_STEPS_MM = (-45.0, -30.0, -15.0, 15.0, 30.0, 45.0)
 
 
 def find_start(
-    fixed: sitk.Image, moving: sitk.Image, *, seed: int, threads: int, on_iteration: Callable[[], None]
+    fixed: sitk.Image,
+    moving: sitk.Image,
+    *,
+    seed: int,
+    threads: int,
+    on_iteration: Callable[[], None],
+    masks: RegistrationMasks = NO_MASKS,
 ) -> sitk.Euler3DTransform:
     """Find a rough rigid alignment, from fixed to moving points (LPS mm).
 
@@ -33,12 +40,15 @@ def find_start(
     slab in a whole also places along its normal; each is improved on coarse images, and they are compared there.
 
     fixed, moving: scalar float32.
+    masks: where the two are compared; everywhere all the same where a mask holds too little at this resolution.
 
     Raises RegistrationError when the search leaves the moving image from every start.
     """
     if is_part_of(moving, fixed):
-        found = find_start(moving, fixed, seed=seed, threads=threads, on_iteration=on_iteration)
+        other = masks.exchanged()
+        found = find_start(moving, fixed, seed=seed, threads=threads, on_iteration=on_iteration, masks=other)
         return sitk.Euler3DTransform(inverse(found))
+    masks = masks.for_voxels_of(START_SPACING_MM)
     coarse_fixed, coarse_moving = coarsen(fixed, START_SPACING_MM), coarsen(moving, START_SPACING_MM)
     improve = partial(
         maximise,
@@ -49,9 +59,10 @@ def find_start(
         seed=seed,
         threads=threads,
         on_iteration=on_iteration,
+        masks=masks,
     )
     starts = _improved(_candidates(coarse_fixed, coarse_moving), improve)
-    return max(starts, key=lambda start: agreement(coarse_fixed, coarse_moving, start))
+    return max(starts, key=lambda start: agreement(coarse_fixed, coarse_moving, start, masks))
 
 
 def _improved(

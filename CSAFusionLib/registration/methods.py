@@ -36,6 +36,11 @@ class Method(Enum):
         """The transform models this method can find; none for the header geometry, which ignores the model."""
         return _MODELS[self]
 
+    @property
+    def takes_masks(self) -> bool:
+        """Whether it can compare inside of masks alone."""
+        return self not in (Method.NONE, Method.BRAINS)
+
 
 _LINEAR = (TransformModel.RIGID, TransformModel.AFFINE)
 _MODELS = {

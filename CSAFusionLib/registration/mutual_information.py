@@ -8,6 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import RegistrationError
+from CSAFusionLib.registration.masks import NO_MASKS, RegistrationMasks
 
 _BINS = 64
 _SWEEPS = 20
@@ -25,6 +26,7 @@ def maximise(
     seed: int,
     threads: int,
     on_iteration: Callable[[], None],
+    masks: RegistrationMasks = NO_MASKS,
 ) -> None:
     """Change ``transform`` in place to where Mattes mutual information is at its nearest maximum.
 
@@ -35,6 +37,7 @@ def maximise(
     transform: a linear transform with a centre, from fixed to moving points (LPS mm).
     step_mm: length of the first steps; lines are searched to a tenth of it.
     samples: voxels of the fixed image that are looked at, drawn at random; all where it has no more.
+    masks: where the two are compared; samples are drawn inside.
     on_iteration: called first and after each sweep over the parameters; what it raises stops the search.
 
     Raises RegistrationError when no sample of the fixed image falls in the moving one.
@@ -43,19 +46,23 @@ def maximise(
     search = sitk.ImageRegistrationMethod()
     search.SetNumberOfThreads(threads)
     search.SetInterpolator(sitk.sitkLinear)
-    _set_metric(search, fixed, samples, seed)
+    _set_metric(search, samples / (fixed.GetNumberOfPixels() * masks.share_of(fixed)), seed, masks)
     search.SetOptimizerAsPowell(_SWEEPS, _LINE_STEPS, step_mm, step_mm / 10, _VALUE_TOLERANCE)
     search.SetOptimizerScales(_scales(fixed, transform))
     search.SetInitialTransform(transform, inPlace=True)
     _execute(search, fixed, moving, on_iteration)
 
 
-def _set_metric(search: sitk.ImageRegistrationMethod, fixed: sitk.Image, samples: int, seed: int) -> None:
+def _set_metric(search: sitk.ImageRegistrationMethod, share: float, seed: int, masks: RegistrationMasks) -> None:
     search.SetMetricAsMattesMutualInformation(_BINS)
     # Only the value is used, so the gradient images need not be computed.
     search.SetMetricUseFixedImageGradientFilter(False)
     search.SetMetricUseMovingImageGradientFilter(False)
-    share = samples / fixed.GetNumberOfPixels()
+    if masks.fixed is not None:
+        search.SetMetricFixedMask(masks.fixed)
+    if masks.moving is not None:
+        search.SetMetricMovingMask(masks.moving)
+    # ITK draws from all voxels and then leaves out those outside the mask.
     if share < 1:
         search.SetMetricSamplingStrategy(search.RANDOM)
         # ITK takes 0 for "seed from the clock".

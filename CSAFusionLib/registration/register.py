@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
@@ -15,7 +16,8 @@ from CSAFusionLib.intensity.numeric_range import within_float32
 from CSAFusionLib.logs import logger_of
 from CSAFusionLib.memory.estimate import check_memory, registration_need
 from CSAFusionLib.progress import Progress, silent
-from CSAFusionLib.registration.auto import Attempt, candidates, choose
+from CSAFusionLib.registration.auto import Attempt, candidates, choose, choose_found
+from CSAFusionLib.registration.masks import JUDGED_WHOLE, NO_MASKS, RegistrationMasks
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.preparation import PreparedPair, pad_slab
 from CSAFusionLib.registration.quality.assessment import QualityAssessor
@@ -43,6 +45,7 @@ def register(
     *,
     seed: int = 0,
     threads: int | None = None,
+    masks: RegistrationMasks = NO_MASKS,
     progress: Progress = silent,
 ) -> Registration:
     """Find the transform that takes points of the fixed volume to points of the moving one (LPS mm), and assess it.
@@ -50,6 +53,7 @@ def register(
     model: ignored by ``Method.NONE``, which trusts the headers.
     seed: of the engine's random samples, 0 or more.
     threads: None is one thread, with which the same volumes and seed give the same transform; more are faster.
+    masks: where the two are compared; the quality is that of the whole volumes all the same.
 
     Raises:
         InputError: a volume cannot be used, the method does not offer the model, or the headers are to be trusted
@@ -57,11 +61,11 @@ def register(
         RegistrationError: the engine failed, is not installed, or does not run here.
         Cancelled: from ``progress``.
     """
-    _check_choice(method, model)
+    _check_choice(method, model, masks)
     check_volume(fixed)
     check_volume(moving)
     check_memory(registration_need(fixed.image, moving.image))
-    run = RegistrationRun(method, model, seed, threads, progress)
+    run = RegistrationRun(method, model, seed, threads, progress, masks=masks)
     return run.registered(within_float32(fixed), within_float32(moving))
 
 
@@ -70,7 +74,7 @@ class RegistrationRun:
     """A registration that was asked for, ready for two volumes that are valid and within float32.
 
     Args:
-        method, model, seed, threads, progress: as :func:`register` takes them.
+        method, model, seed, threads, progress, masks: as :func:`register` takes them.
         known: a registration that was found already; it is assessed where it was not, and nothing else is run.
     """
 
@@ -80,13 +84,14 @@ class RegistrationRun:
     threads: int | None = None
     progress: Progress = silent
     known: Registration | None = None
+    masks: RegistrationMasks = NO_MASKS
 
     def registered(self, fixed: Volume, moving: Volume) -> Registration:
         """Give the registration with its quality. Raises as :func:`register` does."""
         if self.known is not None and self.known.quality is not None:
             return self.known
         if self.known is None:
-            _check_choice(self.method, self.model)
+            _check_choice(self.method, self.model, self.masks)
             _check_thickness(fixed, moving, self.method)
         started = time.perf_counter()
         pair = PreparedPair(fixed, moving)
@@ -104,8 +109,15 @@ class RegistrationRun:
             seconds=seconds,
             metric=chosen.assessment.figures,
             quality=quality,
-            warnings=() if pair.shift is None else (_started_from_centres(pair),),
+            warnings=tuple(self._warnings(pair)),
+            masks=self.masks.sources,
         )
+
+    def _warnings(self, pair: PreparedPair) -> Iterator[str]:
+        if pair.shift is not None:
+            yield _started_from_centres(pair)
+        if self.masks:
+            yield JUDGED_WHOLE
 
     def _chosen(self, pair: PreparedPair, assess: QualityAssessor) -> Attempt:
         """The one attempt of a method, or the best of those that AUTO makes."""
@@ -113,7 +125,8 @@ class RegistrationRun:
             raise InputError(_apart(pair))
         find = partial(self._find, pair)
         if self.method is Method.AUTO:
-            chosen = choose(candidates(pair.fixed, pair.moving, self.model), find, assess)
+            among = choose_found if self.masks else choose
+            chosen = among(candidates(pair.fixed, pair.moving, self.model), find, assess)
         else:
             transform = find(self.method)
             chosen = Attempt(transform, self.method, assess(transform))
@@ -132,13 +145,20 @@ class RegistrationRun:
         engine = import_module(_ENGINES[method])
         # Air that is made up for the sake of mutual information has no landmarks, and hides those beside it.
         moving = pair.placed if method is Method.LANDMARKS else pad_slab(pair.fixed, pair.placed)
+        # An engine that knows no masks is not asked for them: _check_choice has refused it.
+        given = {"masks": self.masks.on_grids(pair.fixed, pair.moving, pair.placed)} if self.masks else {}
         found: sitk.Transform = engine.run(
-            pair.fixed, moving, self.model, seed=self.seed, threads=self.threads, progress=self.progress
+            pair.fixed, moving, self.model, seed=self.seed, threads=self.threads, progress=self.progress, **given
         )
         return found if pair.shift is None else after_shift(found, pair.shift)
 
 
-def _check_choice(method: Method, model: TransformModel) -> None:
+def _check_choice(method: Method, model: TransformModel, masks: RegistrationMasks) -> None:
+    if masks and not method.takes_masks:
+        raise InputError(
+            f"The method '{method.value}' does not look at masks; leave the mask out, or choose 'auto', 'landmarks', "
+            "'sitk', 'elastix' or 'ants'."
+        )
     if method in (Method.NONE, Method.AUTO):
         return
     if method not in _ENGINES:

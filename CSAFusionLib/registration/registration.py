@@ -27,6 +27,7 @@ class Registration:
     warnings: sentences that change how the registration is read.
     given, started_from: the files (format and SHA-256) of a transform that was used instead of a registration, or from
       which one started; empty where there was none.
+    masks: of each mask in which the volumes were compared whose it is, and its SHA-256.
     """
 
     transform: sitk.Transform
@@ -38,6 +39,7 @@ class Registration:
     warnings: tuple[str, ...] = ()
     given: tuple[dict[str, str], ...] = ()
     started_from: tuple[dict[str, str], ...] = ()
+    masks: tuple[dict[str, str], ...] = ()
 
     @property
     def verdict(self) -> Quality | None:
@@ -55,7 +57,7 @@ class Registration:
             "verdict": self.quality and {"level": self.quality.grade.value, "reason": self.quality.reason},
             "transform": self.transform.GetName(),
         }
-        for name, files in (("given", self.given), ("started_from", self.started_from)):
+        for name, files in (("given", self.given), ("started_from", self.started_from), ("masks", self.masks)):
             if files:
                 described[name] = [*files]
         if self.transform.IsLinear():
@@ -73,6 +75,7 @@ class Registration:
             "warnings": [*self.warnings],
             "given": [*self.given],
             "started_from": [*self.started_from],
+            "masks": [*self.masks],
         }
 
     @classmethod
@@ -90,14 +93,15 @@ class Registration:
             warnings=tuple(checks.texts(saved.get("warnings", []), "warnings of the registration")),
             given=_files(saved.get("given", [])),
             started_from=_files(saved.get("started_from", [])),
+            masks=_files(saved.get("masks", [])),
         )
 
 
 def _files(values: object) -> tuple[dict[str, str], ...]:
-    """What is known of transform files: their format and checksum."""
+    """What is known of files of transforms or masks, such as their format and checksum."""
     if not isinstance(values, list):
-        raise InputError(f"The transform files must be a list, not {checks.shown(values)}.")
-    known = [checks.mapping(value, "transform file") for value in values]
+        raise InputError(f"The files must be a list, not {checks.shown(values)}.")
+    known = [checks.mapping(value, "file of a registration") for value in values]
     return tuple({name: checks.text(value, name) for name, value in one.items()} for one in known)
 
 

@@ -18,6 +18,7 @@ from CSAFusionLib.registration.engines.child import (
     takes_result,
 )
 from CSAFusionLib.registration.initialisation import find_start
+from CSAFusionLib.registration.masks import NO_MASKS, RegistrationMasks
 from CSAFusionLib.registration.methods import TransformModel
 from CSAFusionLib.registration.transforms import transform_writer
 
@@ -31,6 +32,7 @@ def run(
     *,
     seed: int = 0,
     threads: int | None = None,
+    masks: RegistrationMasks = NO_MASKS,
     progress: Progress = silent,
 ) -> sitk.Transform:
     """Find the transform from fixed to moving points, LPS mm.
@@ -40,6 +42,7 @@ def run(
         an affine transform and a displacement field on the fixed grid, the field applied first.
     seed: of ANTs' random samples, 0 or more.
     threads: None is one, with which the same input and seed give the same transform.
+    masks: where the two are compared.
 
     Raises RegistrationError when antspyx is not installed or ANTs fails; Cancelled from ``progress``.
     """
@@ -47,8 +50,8 @@ def run(
     threads = threads or 1
     on_wait = partial(progress, _STAGE, 0, 0)
     on_wait()
-    start = find_start(fixed, moving, seed=seed, threads=threads, on_iteration=on_wait)
-    with exchange_folder(fixed, moving) as folder:
+    start = find_start(fixed, moving, seed=seed, threads=threads, on_iteration=on_wait, masks=masks)
+    with exchange_folder(fixed, moving, masks) as folder:
         hand_over(folder, {"start.mat": transform_writer(as_affine(start))})
         # ANTs takes 0 for "seed from the clock".
         variables = {"ANTS_RANDOM_SEED": str(seed + 1)}

@@ -1,7 +1,7 @@
 """The process in which ANTs runs: ``python -m CSAFusionLib.registration.engines.ants_child FOLDER MODEL``.
 
 FOLDER holds fixed.nrrd, moving.nrrd and start.mat; result0GenericAffine.mat joins them and, for a deformable model,
-result1Warp.nii.gz.
+result1Warp.nii.gz. Where there are fixed_mask.nrrd or moving_mask.nrrd, every stage compares inside of them alone.
 """
 
 from __future__ import annotations
@@ -21,14 +21,22 @@ def register_folder(folder: Path, model: str) -> dict[str, Any]:
 
     model: RIGID, AFFINE, SYN (affine, then symmetric normalisation) or RIGID_AFFINE_SYN (rigid, affine, then the same).
     """
-    fixed, moving = (ants.from_sitk(sitk.ReadImage(str(folder / name))) for name in ("fixed.nrrd", "moving.nrrd"))
+    names = ("fixed.nrrd", "moving.nrrd", "fixed_mask.nrrd", "moving_mask.nrrd")
+    fixed, moving, mask, moving_mask = (_read(folder / name) for name in names)
     return ants.registration(
         fixed,
         moving,
         type_of_transform=_TYPES[model],
         initial_transform=str(folder / "start.mat"),
         outprefix=str(folder / "result"),
+        mask=mask,
+        moving_mask=moving_mask,
+        mask_all_stages=True,
     )
+
+
+def _read(file: Path) -> Any:
+    return ants.from_sitk(sitk.ReadImage(str(file))) if file.exists() else None
 
 
 if __name__ == "__main__":

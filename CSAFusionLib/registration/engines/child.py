@@ -21,6 +21,7 @@ from CSAFusionLib.files.atomic_write import Writer
 from CSAFusionLib.files.temporary import OwnedFolder
 from CSAFusionLib.processes import ChildProcess, module_command, module_variables
 from CSAFusionLib.progress import ends_in_order
+from CSAFusionLib.registration.masks import NO_MASKS, RegistrationMasks
 from CSAFusionLib.volumes.writing import volume_writer
 
 _CHUNK = 2**20
@@ -37,8 +38,10 @@ def check_installed(program: str, package: str) -> None:
 
 
 @contextmanager
-def exchange_folder(fixed: sitk.Image, moving: sitk.Image) -> Iterator[Path]:
+def exchange_folder(fixed: sitk.Image, moving: sitk.Image, masks: RegistrationMasks = NO_MASKS) -> Iterator[Path]:
     """Give a temporary folder that holds fixed.nrrd and moving.nrrd; it is removed however the block ends.
+
+    fixed_mask.nrrd and moving_mask.nrrd are beside them where there are masks.
 
     Raises RegistrationError when they cannot be written.
     """
@@ -51,7 +54,13 @@ def exchange_folder(fixed: sitk.Image, moving: sitk.Image) -> Iterator[Path]:
             folder,
             {
                 f"{name}.nrrd": volume_writer(image, compressed=False)
-                for name, image in (("fixed", fixed), ("moving", moving))
+                for name, image in (
+                    ("fixed", fixed),
+                    ("moving", moving),
+                    ("fixed_mask", masks.fixed),
+                    ("moving_mask", masks.moving),
+                )
+                if image is not None
             },
         )
         yield folder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from CSAFusionLib.registration.engines.child import (
     takes_result,
 )
 from CSAFusionLib.registration.initialisation import find_start
+from CSAFusionLib.registration.masks import NO_MASKS, RegistrationMasks
 from CSAFusionLib.registration.methods import TransformModel
 
 _STAGE = "Registering with elastix"
@@ -31,6 +33,7 @@ def run(
     *,
     seed: int = 0,
     threads: int | None = None,
+    masks: RegistrationMasks = NO_MASKS,
     progress: Progress = silent,
 ) -> sitk.Transform:
     """Find the transform from fixed to moving points, LPS mm.
@@ -40,6 +43,7 @@ def run(
         transforms and a B-spline.
     seed: of elastix' random samples, 0 or more.
     threads: None is one, with which the same input and seed give the same transform.
+    masks: where the two are compared.
 
     Raises RegistrationError when itk-elastix is not installed or elastix fails; Cancelled from ``progress``.
     """
@@ -47,11 +51,13 @@ def run(
     threads = threads or 1
     on_wait = partial(progress, _STAGE, 0, 0)
     on_wait()
-    start = find_start(fixed, moving, seed=seed, threads=threads, on_iteration=on_wait)
+    start = find_start(fixed, moving, seed=seed, threads=threads, on_iteration=on_wait, masks=masks)
     # elastix begins where the start brings the moving image; what it finds is then a step before the start.
     placed = sitk.TransformGeometry(moving, start)
-    stages = elastix_parameters(fixed, placed, model, seed=seed)
-    with exchange_folder(fixed, placed) as folder:
+    if masks.moving is not None:
+        masks = replace(masks, moving=sitk.TransformGeometry(masks.moving, start))
+    stages = elastix_parameters(fixed, placed, model, seed=seed, masks=masks)
+    with exchange_folder(fixed, placed, masks) as folder:
         hand_over(folder, {"parameters.json": content_writer(json.dumps(stages))})
         run_module("elastix", "elastix_child", [str(folder), str(threads)], folder, threads=threads, on_wait=on_wait)
         with takes_result("elastix"):
@@ -107,14 +113,24 @@ _COMMON = {
 # Control points closer than this follow the noise of the samples, and move a head that did not change shape.
 _GRID = {"FinalGridSpacingInPhysicalUnits": "50", "GridSpacingSchedule": "2 1"}
 
+# Of a mask nothing is to be eroded at coarse levels, where little would be left; and a part of the moving image is
+# all that a sample need meet.
+_IN_MASKS = {"ErodeFixedMask": ["false"], "ErodeMovingMask": ["false"], "RequiredRatioOfValidSamples": ["0.02"]}
+# The plain sampler tries all of the image, and gives up where a small mask is seldom met.
+_IN_FIXED_MASK = {"ImageSampler": ["RandomSparseMask"]}
 
-def elastix_parameters(fixed: sitk.Image, moving: sitk.Image, model: TransformModel, *, seed: int) -> list[Parameters]:
+
+def elastix_parameters(
+    fixed: sitk.Image, moving: sitk.Image, model: TransformModel, *, seed: int, masks: RegistrationMasks = NO_MASKS
+) -> list[Parameters]:
     """Return the parameters of each stage, for two images that are roughly aligned.
 
     model: RIGID, AFFINE (after rigid) or BSPLINE (after rigid and affine).
     seed: of the random samples, 0 or more.
+    masks: where the two are compared.
     """
-    return [_stage(transform, fixed, moving, seed) for transform in _STAGES[model]]
+    masked = (_IN_MASKS if masks else {}) | (_IN_FIXED_MASK if masks.fixed is not None else {})
+    return [_stage(transform, fixed, moving, seed) | masked for transform in _STAGES[model]]
 
 
 def _stage(transform: str, fixed: sitk.Image, moving: sitk.Image, seed: int) -> Parameters:

@@ -17,6 +17,7 @@ from CSAFusionLib.registration.initialisation import find_start
 from CSAFusionLib.registration.landmarks.counterparts import Level, find_pairs
 from CSAFusionLib.registration.landmarks.deformation import smooth_deformation
 from CSAFusionLib.registration.landmarks.motion import Motion, agree, fit_affine, fit_rigid
+from CSAFusionLib.registration.masks import NO_MASKS, RegistrationMasks
 from CSAFusionLib.registration.methods import TransformModel
 
 _STAGE = "Matching landmarks"
@@ -35,6 +36,7 @@ def run(
     *,
     seed: int = 0,
     threads: int | None = None,
+    masks: RegistrationMasks = NO_MASKS,
     progress: Progress = silent,
 ) -> sitk.Transform:
     """Find the transform from fixed to moving points, LPS mm.
@@ -44,20 +46,22 @@ def run(
         transform and a B-spline deformation, the deformation applied first.
     seed: of the random samples, 0 or more.
     threads: None is one, with which the same input and seed give the same transform.
+    masks: where the two are compared.
 
     Raises RegistrationError when too few landmarks agree on one motion; Cancelled from ``progress``.
     """
+    pairs_of = partial(find_pairs, fixed, moving, masks=masks)
     steps = 4 if model is TransformModel.BSPLINE else 3
     at_step = partial(partial, progress, _STAGE)
     transform: sitk.Transform = find_start(
-        fixed, moving, seed=seed, threads=threads or 1, on_iteration=at_step(0, steps)
+        fixed, moving, seed=seed, threads=threads or 1, on_iteration=at_step(0, steps), masks=masks
     )
-    points, targets = find_pairs(fixed, moving, transform, _COARSE, at_step(1, steps))
+    points, targets = pairs_of(transform, _COARSE, at_step(1, steps))
     transform = _linear(points, targets, TransformModel.RIGID, _COARSE_TOLERANCE_MM, seed)
-    points, targets = find_pairs(fixed, moving, transform, _FINE, at_step(2, steps))
+    points, targets = pairs_of(transform, _FINE, at_step(2, steps))
     transform = _linear(points, targets, model, _FINE_TOLERANCE_MM, seed)
     if model is TransformModel.BSPLINE:
-        points, targets = find_pairs(fixed, moving, transform, _LOCAL, at_step(3, steps))
+        points, targets = pairs_of(transform, _LOCAL, at_step(3, steps))
         transform = _with_deformation(transform, points, targets)
     progress(_STAGE, steps, steps)
     return transform

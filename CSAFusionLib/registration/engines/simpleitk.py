@@ -10,6 +10,7 @@ from CSAFusionLib.geometry.resampling import coarsen
 from CSAFusionLib.geometry.transform_algebra import inverse
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.initialisation import find_start
+from CSAFusionLib.registration.masks import NO_MASKS, RegistrationMasks
 from CSAFusionLib.registration.methods import TransformModel
 from CSAFusionLib.registration.mutual_information import maximise
 from CSAFusionLib.registration.preparation import is_part_of
@@ -27,6 +28,7 @@ def run(
     *,
     seed: int = 0,
     threads: int | None = None,
+    masks: RegistrationMasks = NO_MASKS,
     progress: Progress = silent,
 ) -> sitk.Transform:
     """Find the rigid (Euler3DTransform) or affine (AffineTransform) transform from fixed to moving points, LPS mm.
@@ -34,6 +36,7 @@ def run(
     fixed, moving: scalar float32, as :func:`CSAFusionLib.registration.preparation.prepare` makes them.
     seed: of the random samples, 0 or more.
     threads: None is one; the transform does not depend on it.
+    masks: where the two are compared.
 
     A moving volume that shows but a part of the fixed one is searched the other way round: nearly all samples of the
     part lie in the whole, so that all speak, while most of the whole say nothing of the part.
@@ -41,15 +44,16 @@ def run(
     Raises RegistrationError when the search leaves the moving image; Cancelled from ``progress``.
     """
     if is_part_of(moving, fixed):
-        return inverse(run(moving, fixed, model, seed=seed, threads=threads, progress=progress))
+        other = masks.exchanged()
+        return inverse(run(moving, fixed, model, seed=seed, threads=threads, masks=other, progress=progress))
     affine = model is TransformModel.AFFINE
     levels = len(_LEVELS)
     steps = 1 + levels * (2 if affine else 1)
-    maximise_level = partial(maximise, seed=seed, threads=threads or 1)
+    maximise_level = partial(maximise, seed=seed, threads=threads or 1, masks=masks)
 
     progress(_STAGE, 0, steps)
     transform: sitk.Transform = find_start(
-        fixed, moving, seed=seed, threads=threads or 1, on_iteration=partial(progress, _STAGE, 0, steps)
+        fixed, moving, seed=seed, threads=threads or 1, on_iteration=partial(progress, _STAGE, 0, steps), masks=masks
     )
     for step in range(1, steps):
         if step == levels + 1:

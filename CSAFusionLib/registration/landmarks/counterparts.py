@@ -13,6 +13,7 @@ from CSAFusionLib.geometry.grid import points_of, volume_of
 from CSAFusionLib.geometry.resampling import coarsen, field_of_view
 from CSAFusionLib.registration.landmarks.keypoints import find_keypoints, self_similarity
 from CSAFusionLib.registration.landmarks.matching import Described, match_both_ways
+from CSAFusionLib.registration.masks import NO_MASKS, RegistrationMasks, in_mask
 from CSAFusionLib.registration.preparation import foreground
 
 # A body is searched more coarsely than a head: more voxels would take minutes and gigabytes.
@@ -33,23 +34,34 @@ class Level:
 
 
 def find_pairs(
-    fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform, level: Level, on_step: Callable[[], None]
+    fixed: sitk.Image,
+    moving: sitk.Image,
+    transform: sitk.Transform,
+    level: Level,
+    on_step: Callable[[], None],
+    masks: RegistrationMasks = NO_MASKS,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Find points of the fixed volume and their counterparts near where a rough alignment takes them.
 
     fixed, moving: scalar float32.
     transform: linear, from fixed to moving points, LPS mm.
     on_step: called between the steps; what it raises stops the search.
+    masks: where a point and its counterpart must lie.
 
     Returns the fixed points and the moving points, (N, 3) each in LPS mm.
     """
-    points, counterparts = find_counterparts(fixed, moving, transform, level, on_step)
+    points, counterparts = find_counterparts(fixed, moving, transform, level, on_step, masks)
     back_in_moving = [transform.TransformPoint(point) for point in counterparts.tolist()]
     return points, np.reshape(back_in_moving, (-1, 3))
 
 
 def find_counterparts(
-    fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform, level: Level, on_step: Callable[[], None]
+    fixed: sitk.Image,
+    moving: sitk.Image,
+    transform: sitk.Transform,
+    level: Level,
+    on_step: Callable[[], None],
+    masks: RegistrationMasks = NO_MASKS,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Find points of the fixed volume, and where the moving volume, brought onto it by a transform, shows the same.
 
@@ -63,12 +75,15 @@ def find_counterparts(
     image, covered = _on_grid(fixed, grid, _IDENTITY, level)
     other, other_covered = _on_grid(moving, grid, transform, level)
     on_step()
-    keypoints = find_keypoints(image, covered & other_covered & head)
+    keypoints = find_keypoints(image, covered & other_covered & head & in_mask(masks.fixed, grid, _IDENTITY))
     on_step()
     described = Described(self_similarity(image), covered), Described(self_similarity(other), other_covered)
     on_step()
     places, counterparts = match_both_ways(*described, keypoints, level.radius)
-    return points_of(grid, places), points_of(grid, counterparts)
+    allowed = in_mask(masks.moving, grid, transform)
+    nearest = np.rint(counterparts).astype(int).clip(0, np.array(allowed.shape) - 1)
+    inside = allowed[tuple(nearest.T)]
+    return points_of(grid, places[inside]), points_of(grid, counterparts[inside])
 
 
 def _around_the_head(fixed: sitk.Image, grid: sitk.Image, level: Level) -> tuple[sitk.Image, np.ndarray]:

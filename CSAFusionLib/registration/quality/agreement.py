@@ -10,6 +10,7 @@ import SimpleITK as sitk
 from CSAFusionLib.geometry.grid import volume_of
 from CSAFusionLib.geometry.resampling import coarsen, field_of_view
 from CSAFusionLib.geometry.transform_algebra import is_identity
+from CSAFusionLib.registration.masks import NO_MASKS, RegistrationMasks
 
 _BINS = 32
 _SPACING_MM = 3.0
@@ -79,9 +80,13 @@ class Comparison:
         return mean, _smooth(self._voxels * self._voxels) - mean**2
 
 
-def agreement(fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform) -> float:
+def agreement(
+    fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform, masks: RegistrationMasks = NO_MASKS
+) -> float:
     """Return mutual information times overlap: one number to rank alignments, where a good-looking sliver loses."""
     resampled, inside = _brought(fixed, moving, transform)
+    if masks:
+        inside &= masks.inside(fixed, transform)
     return mutual_information(sitk.GetArrayViewFromImage(fixed)[inside], resampled[inside]) * float(inside.mean())
 
 

@@ -1,0 +1,136 @@
+"""Masks of where a registration compares two volumes; outside of them nothing counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import SimpleITK as sitk
+
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.geometry.grid import same_grid, volume_of
+from CSAFusionLib.geometry.resampling import in_one_order
+from CSAFusionLib.geometry.transform_algebra import identity
+from CSAFusionLib.volumes.volume import Volume
+
+# With fewer voxels than this, the joint histogram of a search is too sparse to be trusted.
+_FEWEST_VOXELS = 500
+
+JUDGED_WHOLE = "The registration compared the two volumes inside a mask alone; its quality is judged on all they show."
+
+
+@dataclass(frozen=True)
+class RegistrationMasks:
+    """Where to compare: uint8 images, 1 inside and 0 outside, at their places in mm; None compares everywhere.
+
+    fixed, moving: on the grid of the fixed and of the moving volume.
+    sources: of each mask whose it is (``of``) and its file's checksum (``sha256``), or that it came from memory.
+    """
+
+    fixed: sitk.Image | None = None
+    moving: sitk.Image | None = None
+    sources: tuple[dict[str, str], ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        volumes: tuple[Volume, Volume],
+        masks: tuple[Volume | None, Volume | None],
+        checksums: tuple[str | None, str | None] = (None, None),
+    ) -> RegistrationMasks:
+        """Return the masks of a fixed and a moving volume, from volumes that are not 0 where to compare.
+
+        checksums: the SHA-256 of the files they were read from; None for a mask in memory.
+
+        Raises InputError for a mask in colour or on another grid than its volume, and for one that is 0 everywhere.
+        """
+        given = zip(("fixed", "moving"), volumes, masks, checksums, strict=True)
+        marked = [
+            (role, _marked(mask, volume), _source(role, known))
+            for role, volume, mask, known in given
+            if mask is not None
+        ]
+        images = {role: image for role, image, _ in marked}
+        return cls(images.get("fixed"), images.get("moving"), tuple(source for _, _, source in marked))
+
+    def __bool__(self) -> bool:
+        return self.fixed is not None or self.moving is not None
+
+    def exchanged(self) -> RegistrationMasks:
+        """The masks of the same pair seen the other way round."""
+        return replace(self, fixed=self.moving, moving=self.fixed)
+
+    def on_grids(self, fixed: sitk.Image, moving: sitk.Image, placed: sitk.Image) -> RegistrationMasks:
+        """The masks on other grids over the same space; the moving one's is then taken to where ``placed`` has it."""
+        of_moving = _on_grid(self.moving, moving)
+        if of_moving is not None:
+            of_moving.CopyInformation(placed)
+        return replace(self, fixed=_on_grid(self.fixed, fixed), moving=of_moving)
+
+    def for_voxels_of(self, spacing_mm: float) -> RegistrationMasks:
+        """The same, or none where a mask holds too few voxels of this width to compare anything."""
+        least_mm3 = _FEWEST_VOXELS * spacing_mm**3
+        wide = all(_volume_inside(mask) >= least_mm3 for mask in (self.fixed, self.moving) if mask is not None)
+        return self if wide else NO_MASKS
+
+    def share_of(self, fixed: sitk.Image) -> float:
+        """The share of a fixed image's voxels that lie in its mask, above 0 and at most 1."""
+        return 1.0 if self.fixed is None else min(1.0, _volume_inside(self.fixed) / volume_of(fixed))
+
+    def inside(self, grid: sitk.Image, transform: sitk.Transform) -> np.ndarray:
+        """Whether each voxel of a grid over the fixed volume lies in both masks, (Z, Y, X) bool.
+
+        transform: from fixed to moving points, LPS mm.
+        """
+        return in_mask(self.fixed, grid, identity()) & in_mask(self.moving, grid, transform)
+
+
+NO_MASKS = RegistrationMasks()
+
+
+def in_mask(mask: sitk.Image | None, grid: sitk.Image, transform: sitk.Transform) -> np.ndarray:
+    """Return whether each voxel of a grid lies in a mask, (Z, Y, X) bool; all do where there is none.
+
+    transform: from points of the grid to points of the mask, LPS mm.
+    """
+    if mask is None:
+        return np.ones(grid.GetSize()[::-1], bool)
+    return sitk.GetArrayFromImage(sitk.Resample(mask, grid, transform, sitk.sitkNearestNeighbor, 0)) > 0
+
+
+def _marked(mask: Volume, volume: Volume) -> sitk.Image:
+    # A mask that another program has stored in another order of the axes still says the same.
+    image = in_one_order(mask.image)
+    if mask.is_colour:
+        raise InputError(f"The registration mask of '{volume.name}' is in colour; give one number for each voxel.")
+    if not same_grid(image, in_one_order(volume.image)):
+        raise InputError(
+            f"The registration mask of '{volume.name}' does not lie on its grid ({_told(mask.image.GetSize())} voxels "
+            f"instead of {_told(volume.image.GetSize())}, or at another place); draw it on that volume, or resample it."
+        )
+    inside = image != 0
+    if not sitk.GetArrayViewFromImage(inside).any():
+        raise InputError(
+            f"The registration mask of '{volume.name}' is 0 everywhere, so nothing would be compared; mark where to "
+            "compare, or leave it out."
+        )
+    return inside
+
+
+def _told(size: Sequence[int]) -> str:
+    return " x ".join(str(length) for length in size)
+
+
+def _source(role: str, checksum: str | None) -> dict[str, str]:
+    return {"of": role} | ({"format": "in memory"} if checksum is None else {"sha256": checksum})
+
+
+def _on_grid(mask: sitk.Image | None, grid: sitk.Image) -> sitk.Image | None:
+    return None if mask is None else sitk.Resample(mask, grid, identity(), sitk.sitkNearestNeighbor, 0)
+
+
+def _volume_inside(mask: sitk.Image) -> float:
+    """How much a mask holds, mm3."""
+    voxel = float(np.prod(mask.GetSpacing()))
+    return float(np.count_nonzero(sitk.GetArrayViewFromImage(mask))) * voxel
