@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -210,6 +211,29 @@ def test_a_registration_starts_where_it_is_told(folder: Path) -> None:
     np.testing.assert_allclose(point, [-4, 0, 0], atol=1e-9)
 
 
+def test_the_commands_and_python_register_inside_the_same_masks(folder: Path, weights_file: Path) -> None:
+    pair, masks = ["fixed.nii.gz", "moving.nii.gz"], ["--mask", "lesions.nii.gz", "--moving-mask", "lesions.nii.gz"]
+    code, said = _run(folder, "register", *pair, "--method", "sitk", "--transform", "found.tfm", *masks)
+    assert code == 0, said
+    assert "sitk inside the mask of the fixed and the moving volume" in said
+    assert "inside a mask alone" in said
+    common = ["--weights", str(weights_file), "--device", "cpu", "--fixed-modality", "mr", "--moving-modality", "mr"]
+    outputs = ["-o", "fused.nii.gz", "--provenance", "how.json"]
+    code, said = _run(folder, "fuse", *pair, "--registration", "sitk", *outputs, *masks, *common)
+    assert code == 0, said
+    told = json.loads((folder / "how.json").read_text())["registration"]
+    checksum = hashlib.sha256((folder / "lesions.nii.gz").read_bytes()).hexdigest()
+    assert told["masks"] == [{"of": "fixed", "sha256": checksum}, {"of": "moving", "sha256": checksum}]
+    files = [folder / name for name in pair]
+    lesions = {"mask": folder / "lesions.nii.gz", "moving_mask": folder / "lesions.nii.gz"}
+    found = csafusion.register(*files, method="sitk", **lesions)
+    assert found.describe()["matrix_lps_mm"] == told["matrix_lps_mm"]
+    assert found.transform.GetParameters() == sitk.ReadTransform(str(folder / "found.tfm")).GetParameters()
+    assert found.transform.GetParameters() != csafusion.register(*files, method="sitk").transform.GetParameters()
+    with pytest.raises(InputError, match="'mask' cannot guide it"):
+        csafusion.fuse(*files, registration=found, **lesions)
+
+
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
@@ -217,12 +241,17 @@ def test_a_registration_starts_where_it_is_told(folder: Path) -> None:
         (["--use-transform", "shift.tfm", "--registration", "sitk"], "leave out --registration"),
         (["--inverse"], "--inverse tells of a given transform"),
         (["--use-transform", "none.tfm"], "does not exist"),
+        (["--mask", "none.nii.gz"], "does not exist"),
+        (["--mask", "lesions.nii.gz", "--registration", "none"], "does not look at masks"),
+        (["--mask", "lesions.nii.gz", "--use-transform", "shift.tfm"], "no mask can guide it"),
+        (["--moving-mask", "thin.nii.gz"], "mask of 'moving.nii.gz' does not lie on its grid"),
         (["--use-transform", "shift.tfm", "--matrix", "spm"], "spm"),
     ],
 )
 def test_options_that_do_not_go_together_are_told_in_one_sentence(
     folder: Path, options: list[str], reason: str
 ) -> None:
+    sitk.WriteImage(sitk.ReadImage(str(folder / "lesions.nii.gz"))[:, :, 1:], str(folder / "thin.nii.gz"))
     code, said = _run(folder, "fuse", "fixed.nii.gz", "moving.nii.gz", "-o", "fused.nii.gz", *options)
     assert code == 2
     assert reason in said

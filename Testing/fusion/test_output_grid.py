@@ -10,6 +10,7 @@ import pytest
 import SimpleITK as sitk
 from typer.testing import CliRunner
 
+import CSAFusionLib as csafusion
 from CSAFusionLib.cli.main import app
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.output_grid import GridOf, OutputGrid, with_spacing
@@ -101,3 +102,16 @@ def test_the_command_writes_on_the_grid_that_is_asked_for(tmp_path: Path, fixed:
     # Nothing of the moving volume is interpolated there.
     moved = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "moved.nrrd")))
     np.testing.assert_allclose(moved, sitk.GetArrayFromImage(moving), atol=0.01)
+
+
+def test_python_gives_the_same_on_the_grid_that_is_asked_for(tmp_path: Path, weights_file: Path, fuse) -> None:
+    modalities = {"fixed_modality": "mr", "moving_modality": "mr"}
+    by_command = fuse("--spacing", "3.5", "--grid", "moving", "--fixed-modality", "mr", "--moving-modality", "mr")
+    files = [tmp_path / name for name in ("fixed.nrrd", "moving.nrrd")]
+    common = {"transform": tmp_path / "turn.tfm", "weights": weights_file, "device": "cpu", **modalities}
+    by_python = csafusion.fuse(*files, grid="moving", spacing=3.5, **common)
+    assert same_grid(by_python.fused, by_command)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(by_python.fused), sitk.GetArrayFromImage(by_command))
+    assert by_python.provenance["output_grid"] == {"of": "moving", "spacing_mm": 3.5}
+    with pytest.raises(InputError, match="grid"):
+        csafusion.fuse(*files, grid="neither", **common)
