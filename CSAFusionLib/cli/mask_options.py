@@ -10,7 +10,9 @@ import typer
 
 from CSAFusionLib.batch.checksums import describe_input
 from CSAFusionLib.cli.panels import REGISTRATION
-from CSAFusionLib.registration.masks import NO_MASKS, RegistrationMasks
+from CSAFusionLib.cli.transform_options import TransformChoice
+from CSAFusionLib.registration.masks import NO_MASKS, RegistrationMasks, check_guides
+from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.volumes.input_path import check_input_path
 from CSAFusionLib.volumes.nifti_orientation import Orientation
 from CSAFusionLib.volumes.reading import read_volume
@@ -33,6 +35,11 @@ class MaskOptions:
         Path | None,
         typer.Option(metavar="FILE", help="The same on MOVING's grid.", rich_help_panel=REGISTRATION),
     ] = None
+
+    def check(self, method: Method, known: TransformChoice | None) -> None:
+        """Raise InputError for masks that the registration would not look at."""
+        if self.inputs:
+            check_guides(method, is_given=known is not None and not known.is_start)
 
     @property
     def inputs(self) -> tuple[Path, ...]:

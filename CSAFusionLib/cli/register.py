@@ -104,6 +104,7 @@ def register(
         check_input_path(path)
     use_executable(registering.brainsfit)
     known = about_transform.choice(initial_transform, is_start=True)
+    masked.check(method, known)
     outputs.check((fixed, moving, *(known.inputs if known else ()), *masked.inputs), settings.transform_model)
     with ProgressBar() as progress:
         progress("Reading", 0, 0)

@@ -45,12 +45,14 @@ def fuse_volume_files(
     """
     others = [*(known.inputs if known else ()), *masks.inputs, *([region] if region else ())]
     outputs.check((fixed, moving, *others), settings.transform_model)
+    masks.check(settings.registration, known)
     outputs.check_style(settings.style)
     with ProgressBar() as progress:
         progress("Reading", 0, 0)
         volumes = reading.read(fixed, moving)
         outputs.check_volumes(volumes[0])
         where = None if region is None else region_of(read_volume(region), volumes[0])
+        inside = masks.read(volumes, reading.orientation_from)
         need = memory_need(*volumes, settings, choose_device(settings.device))
         typer.echo(f"Memory       about {need} at the peak")
         given = None if known is None else known.read(*volumes, (fixed, moving))
@@ -63,7 +65,7 @@ def fuse_volume_files(
             alignment=Alignment(
                 given=given,
                 is_start=known is not None and known.is_start,
-                masks=masks.read(volumes, reading.orientation_from),
+                masks=inside,
             ),
             region=where,
             contribution=outputs.contribution is not None,

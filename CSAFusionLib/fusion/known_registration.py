@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.given import as_registration, masks_from, register_from
-from CSAFusionLib.registration.masks import NO_MASKS, RegistrationMasks
+from CSAFusionLib.registration.masks import NO_MASKS, RegistrationMasks, check_guides
 from CSAFusionLib.registration.register import register
 from CSAFusionLib.registration.registration import Registration
 from CSAFusionLib.registration.transform_files.reading import GivenTransform
@@ -42,9 +41,7 @@ def registration_by(
         check_volume(volume)
     if given is not None and not is_start:
         if masks:
-            raise InputError(
-                "A given transform takes the place of a registration, so no mask can guide it; leave it out."
-            )
+            check_guides(settings.registration, is_given=True)
         return as_registration(fixed, moving, given, progress)
     find = partial(
         register,

@@ -12,6 +12,7 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.geometry.grid import same_grid, volume_of
 from CSAFusionLib.geometry.resampling import in_one_order
 from CSAFusionLib.geometry.transform_algebra import identity
+from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.volumes.volume import Volume
 
 # With fewer voxels than this, the joint histogram of a search is too sparse to be trusted.
@@ -87,6 +88,20 @@ class RegistrationMasks:
 
 
 NO_MASKS = RegistrationMasks()
+
+
+def check_guides(method: Method, *, is_given: bool = False) -> None:
+    """Raise InputError where a mask would silently be ignored.
+
+    is_given: a transform that is known takes the place of the registration.
+    """
+    if is_given:
+        raise InputError("A given transform takes the place of a registration, so no mask can guide it; leave it out.")
+    if not method.takes_masks:
+        raise InputError(
+            f"The method '{method.value}' does not look at masks; leave the mask out, or choose 'auto', 'landmarks', "
+            "'sitk', 'elastix' or 'ants'."
+        )
 
 
 def in_mask(mask: sitk.Image | None, grid: sitk.Image, transform: sitk.Transform) -> np.ndarray:

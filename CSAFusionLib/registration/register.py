@@ -17,7 +17,7 @@ from CSAFusionLib.logs import logger_of
 from CSAFusionLib.memory.estimate import check_memory, registration_need
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.auto import Attempt, candidates, choose, choose_found
-from CSAFusionLib.registration.masks import JUDGED_WHOLE, NO_MASKS, RegistrationMasks
+from CSAFusionLib.registration.masks import JUDGED_WHOLE, NO_MASKS, RegistrationMasks, check_guides
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.preparation import PreparedPair, pad_slab
 from CSAFusionLib.registration.quality.assessment import QualityAssessor
@@ -154,11 +154,8 @@ class RegistrationRun:
 
 
 def _check_choice(method: Method, model: TransformModel, masks: RegistrationMasks) -> None:
-    if masks and not method.takes_masks:
-        raise InputError(
-            f"The method '{method.value}' does not look at masks; leave the mask out, or choose 'auto', 'landmarks', "
-            "'sitk', 'elastix' or 'ants'."
-        )
+    if masks:
+        check_guides(method)
     if method in (Method.NONE, Method.AUTO):
         return
     if method not in _ENGINES:
