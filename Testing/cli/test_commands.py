@@ -259,6 +259,17 @@ def test_options_that_do_not_go_together_are_told_in_one_sentence(
     assert not (folder / "fused.nii.gz").exists()
 
 
+@pytest.mark.parametrize("option", ["--mask", "--moving-mask"])
+def test_a_mask_is_refused_where_it_would_be_ignored(folder: Path, option: str) -> None:
+    several = ["--moving", "moving.nii.gz", "--moving", "lesions.nii.gz", "-o", "out"]
+    code, said = _run(folder, "fuse", "fixed.nii.gz", *several, option, "lesions.nii.gz")
+    assert (code, "are for one moving volume" in said) == (2, True)
+    for name in ("a.png", "b.png"):
+        write_picture(np.zeros((16, 16), np.uint8), folder / name)
+    code, said = _run(folder, "fuse", "a.png", "b.png", "-o", "c.png", option, "lesions.nii.gz")
+    assert (code, f"{option} does not apply to pictures" in said) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("threshold", "refused"),
     [(None, set()), (Distrusted.BAD, {"bad"}), (Distrusted.DOUBTFUL, {"bad", "doubtful"})],
