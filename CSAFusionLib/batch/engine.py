@@ -7,6 +7,7 @@ a case goes to a worker, and nothing but its record comes back: the volumes go f
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
@@ -156,6 +157,16 @@ def running_cluster(address: str) -> Iterator[Client]:
 
 
 @contextmanager
+def _ctrl_c_kept() -> Iterator[None]:
+    """Give SIGINT back as it was: to import dask_jobqueue makes Ctrl-C end a process with exit code 0."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
 def slurm_cluster(jobs: int, options: dict[str, str], folder: Path) -> Iterator[Client]:
     """A cluster of so many SLURM jobs of one worker, one core each.
 
@@ -163,7 +174,7 @@ def slurm_cluster(jobs: int, options: dict[str, str], folder: Path) -> Iterator[
         options: of sbatch, by their long names; ``mem`` (8G when left out) and ``time`` are Dask's to know.
         folder: which all nodes see, for the keys by which the workers are known; gone at the end.
     """
-    with _dask():
+    with _dask(), _ctrl_c_kept():
         import dask
         from dask_jobqueue import SLURMCluster
         from distributed import Client, Security

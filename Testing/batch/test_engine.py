@@ -115,3 +115,14 @@ def test_without_slurm_its_option_is_told(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InputError, match="There is no sbatch on the PATH"):
         slurm_cluster(1, {}, tmp_path).__enter__()
+
+
+def test_slurm_leaves_ctrl_c_as_it_was(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pytest.importorskip("dask_jobqueue", reason="dask-jobqueue is not installed")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "dask_jobqueue"]:
+        monkeypatch.delitem(sys.modules, name)  # it takes SIGINT when it is imported
+    monkeypatch.setenv("PATH", str(tmp_path))
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(InputError):
+        slurm_cluster(1, {}, tmp_path).__enter__()
+    assert signal.getsignal(signal.SIGINT) is before
