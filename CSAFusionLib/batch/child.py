@@ -71,6 +71,7 @@ class BatchProcess:
         self._child: ChildProcess | None = None
         self._files: OwnedFolder | None = None
         self._told: set[str] = set()
+        self._before: tuple[int, int] | None = None
 
     def start(self) -> None:
         """Start the child.
@@ -87,6 +88,7 @@ class BatchProcess:
             write_table(table, self._pairs, self._settings)
             words = ["batch", str(table), "-o", str(self._out), *self._words]
             command = module_command("CSAFusionLib.cli", *words, python=self._python)
+            self._before = self._stamp()
             with open(self._log, "w", encoding="utf-8") as log:
                 self._child = ChildProcess(
                     command, self._files.path, variables=module_variables(), stdout=subprocess.DEVNULL, stderr=log
@@ -108,7 +110,8 @@ class BatchProcess:
         if code is not None:
             said = self._last_sentence()
             self._put_away()
-            if code not in _ENDED_WELL or not self._told:
+            # The exit code of failed cases is also that of a batch which stopped on the way.
+            if code not in _ENDED_WELL or len(self._told) < len(self._pairs):
                 raise InputError(said or f"The batch ended unexpectedly (exit code {code}); start it again to go on.")
         return rows
 
@@ -129,6 +132,8 @@ class BatchProcess:
         return self._files.path / "batch.log"
 
     def _rows(self) -> list[Row]:
+        if self._stamp() in (None, self._before):
+            return []  # the summary of an earlier run, which the child has yet to replace
         wanted = {pair.name for pair in self._pairs}
         try:
             with (self._out / SUMMARY).open(encoding="utf-8", newline="") as stream:
@@ -138,6 +143,14 @@ class BatchProcess:
         # The last row may be on its way to the disk.
         whole = [row for row in rows if row.get("record") and row.get("name") in wanted]
         return [Row(row["name"], row["status"], row["verdict"].replace("n/a", ""), row["reason"]) for row in whole]
+
+    def _stamp(self) -> tuple[int, int] | None:
+        """Tells one summary from the next; None where there is none."""
+        try:
+            status = (self._out / SUMMARY).stat()
+        except OSError:
+            return None
+        return status.st_ino, status.st_mtime_ns
 
     def _last_sentence(self) -> str:
         lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()

@@ -66,14 +66,18 @@ def outcomes(client: Client, task: Task, cases: Iterable[Case]) -> Iterator[tupl
     waiting = iter(cases)
     known: dict[str, Case] = {}
 
-    def submitted(count: int) -> list[Any]:
-        batch = list(islice(waiting, count))
+    def submitted() -> list[Any]:
+        # Counted each time: the workers of a cluster come one by one.
+        try:
+            at_once = max(_LEAST_AT_ONCE, 2 * sum(client.nthreads().values()))
+        except (OSError, CancelledError) as problem:
+            raise _gone(client) from problem
+        batch = list(islice(waiting, max(0, at_once - len(known))))
         futures = [client.submit(task, case, key=f"case-{case.name}", pure=False) for case in batch]
         known.update(zip([str(future.key) for future in futures], batch, strict=True))
         return futures
 
-    at_once = max(_LEAST_AT_ONCE, 2 * sum(client.nthreads().values()))
-    ended = as_completed(submitted(at_once), loop=client.loop)
+    ended = as_completed(submitted(), loop=client.loop)
     for future in ended:
         case = known.pop(future.key)
         error = _error_of(future, client)
@@ -81,7 +85,7 @@ def outcomes(client: Client, task: Task, cases: Iterable[Case]) -> Iterator[tupl
             error = Died()
         yield case, future.result() if error is None else error
         future.release()
-        ended.update(submitted(1))
+        ended.update(submitted())
 
 
 def _error_of(future: Any, client: Client) -> BaseException | None:

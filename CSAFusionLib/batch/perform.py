@@ -16,6 +16,7 @@ from CSAFusionLib.batch.placing import place_case, place_failure
 from CSAFusionLib.cli.options import read_inputs
 from CSAFusionLib.cli.user_errors import EXPECTED, sentence_for
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.volumes.reading import read_volume
 
 if TYPE_CHECKING:
     from CSAFusionLib.fusion.result import FusionResult
@@ -33,9 +34,10 @@ def perform(case: Case, out: Path, command: str) -> Record:
     try:
         if case.refusal is not None:
             raise InputError(case.refusal)
+        inputs = _as_far_as_they_can_be_read(case)
         for role, path in case.inputs.items():
-            inputs[role] = {"path": str(path)}
-            inputs[role] = describe_input(path)
+            if "sha256" not in inputs[role]:
+                inputs[role] = describe_input(path)  # says why it cannot be read
         result = _fuse(case)
         return place_case(case, out, result, lambda: _sidecar(case, inputs, result, run))
     except EXPECTED as error:
@@ -92,7 +94,8 @@ def _fuse(case: Case) -> FusionResult:
     use_executable(case.brainsfit)
     fixed, moving = read_inputs(case.fixed, case.moving, case.volume, orientation=case.orientation)
     given: dict[str, Any] = {} if case.transform is None else {"registration": _given(case, fixed, moving)}
-    return fuse(fixed, moving, case.settings, region=case.region, **given)
+    region = None if case.region is None else read_volume(case.region, orientation=case.orientation)
+    return fuse(fixed, moving, case.settings, region=region, **given)
 
 
 def _given(case: Case, fixed: Volume, moving: Volume) -> Registration:

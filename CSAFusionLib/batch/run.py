@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from CSAFusionLib.batch.case import Case
 from CSAFusionLib.batch.engine import Died, Task, outcomes
-from CSAFusionLib.batch.layout import SUMMARY, Record
+from CSAFusionLib.batch.layout import FAILED, SUMMARY, Record
 from CSAFusionLib.batch.perform import Run, perform, record_failure
 from CSAFusionLib.batch.placing import STAGING
 from CSAFusionLib.batch.resuming import ended
@@ -125,6 +125,9 @@ class Batch:
             if record is None or (record.failed and self.retry_failed):
                 to_do.append(case)
             else:
+                if not record.failed:
+                    # What failed had other settings or inputs, and the case is done.
+                    (self.out / FAILED / f"{case.name}.json").unlink(missing_ok=True)
                 before.append(record)
         return before, to_do
 

@@ -206,7 +206,7 @@ def _engine(
     wanted = max(1, min(jobs or engine.default_jobs(), cases))
     if slurm is not None:
         given = dict(parse_named(one, "option of sbatch") for one in slurm.split(",") if one)
-        return partial(engine.slurm_cluster, jobs or wanted, given, output.absolute())
+        return partial(engine.slurm_cluster, wanted, given, output.absolute())
     return partial(engine.local_cluster, wanted)
 
 

@@ -51,8 +51,9 @@ def fuse_volume_files(
         progress("Reading", 0, 0)
         volumes = reading.read(fixed, moving)
         outputs.check_volumes(volumes[0])
-        where = None if region is None else region_of(read_volume(region), volumes[0])
-        inside = masks.read(volumes, reading.orientation_from)
+        orientation = reading.orientation_from
+        where = None if region is None else region_of(read_volume(region, orientation=orientation), volumes[0])
+        inside = masks.read(volumes, orientation)
         need = memory_need(*volumes, settings, choose_device(settings.device))
         typer.echo(f"Memory       about {need} at the peak")
         given = None if known is None else known.read(*volumes, (fixed, moving))

@@ -35,7 +35,11 @@ def pairs_of_nodes(nodes: Sequence[tuple[Any, Any]], out: Path) -> list[Pair]:
     if len(named) < len(nodes):
         raise InputError(_("Two pairs have volumes of the same names; rename one of the volumes."))
     folder = out / INPUTS
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        text = _("The folder '{folder}' cannot be made ({reason}); choose another.")
+        raise InputError(text.format(folder=folder, reason=error.strerror)) from error
     return [
         Pair(name, _saved(fixed, folder / f"{name}_fixed.nrrd"), _saved(moving, folder / f"{name}_moving.nrrd"))
         for name, (fixed, moving) in named.items()

@@ -45,6 +45,6 @@ def load_checkpoint(path: Path, configuration: TrainingConfiguration) -> dict[st
         raise InputError(f"The checkpoint {path} is damaged; start the training without --resume.") from error
     if not isinstance(state, dict) or not state.keys() >= _KEYS:
         raise InputError(f"{path} is not the checkpoint of a training; start the training without --resume.")
-    if not configuration.fits(str(state["fingerprint"])):
+    if state["fingerprint"] != configuration.fingerprint():
         raise InputError(f"The checkpoint {path} comes from other settings; resume with the same ones.")
     return state

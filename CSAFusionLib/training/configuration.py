@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from CSAFusionLib import checks
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import atomic_write, content_writer
-from CSAFusionLib.losses.fusion_loss import LossWeights, current_name
+from CSAFusionLib.losses.fusion_loss import LossWeights
 from CSAFusionLib.losses.retention import TARGET
 from CSAFusionLib.network.configuration import FULL, NetworkConfiguration
 from CSAFusionLib.text import to_json
@@ -94,10 +93,6 @@ class TrainingConfiguration:
         free = {"epochs"} if self.schedule == "plateau" else set()
         settings = {name: value for name, value in vars(self).items() if name not in free}
         return repr(settings)
-
-    def fits(self, fingerprint: str) -> bool:
-        """Whether a :meth:`fingerprint`, also one of an earlier version, is that of these settings."""
-        return re.sub(r"\b\w+(?==)", lambda name: current_name(name[0]), fingerprint) == self.fingerprint()
 
 
 # From the least to the most of each. The most is far above all use, and below what would fill a memory or a disk.

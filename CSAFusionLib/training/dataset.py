@@ -25,6 +25,7 @@ which of the two gives the voxels.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -135,13 +136,16 @@ def _volume_pair(entry: Mapping[str, object], root: Path) -> VolumePair:
         raise ValueError(f"the split of {entry['name']} is {part}, not one of {', '.join(_PARTS)}")
     if grid not in ("a", "b"):
         raise ValueError(f"the grid of {entry['name']} is {grid}, not a or b")
+    kind, a, b = PairKind(entry["kind"]), str(entry["a"]), str(entry["b"])
+    both = hashlib.sha256(f"{(root / a).resolve()}\n{(root / b).resolve()}".encode()).hexdigest()[:12]
     return VolumePair(
         name=str(entry["name"]),
-        kind=PairKind(entry["kind"]),
+        kind=kind,
         split=str(part),
-        a=root / str(entry["a"]),
-        b=root / str(entry["b"]),
+        a=root / a,
+        b=root / b,
         register=bool(entry.get("register", False)),
         grid_is_a=grid == "a",
-        cached=str(entry["b"]).replace("/", "_"),
+        # B may be registered onto several volumes, and other data sets may share the folder.
+        cached=f"{both}_{b.replace('/', '_')}",
     )

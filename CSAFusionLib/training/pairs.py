@@ -70,12 +70,14 @@ def read_pairs(
     pairs: list[ImagePair] = []
     for kind in kinds:
         volumes = dataset.volume_pairs([kind], split)
-        if kind not in dataset.slices and not volumes:
+        slices = dataset.slices.get(kind)
+        in_pictures = slices is not None and bool(slices.names.get(split))
+        if not in_pictures and not volumes:
             raise InputError(
                 f"The data set has no pairs of {kind.value} for {split}; check its dataset.json and split.json."
             )
-        if kind in dataset.slices:
-            pairs += read_slice_pairs(dataset.slices[kind], kind, split)
+        if slices is not None and in_pictures:
+            pairs += read_slice_pairs(slices, kind, split)
         if volumes:
             from CSAFusionLib.training.volume_pairs import cut_pairs
 

@@ -98,9 +98,13 @@ class Trainer:
         """Train until the configured number of epochs is reached."""
         first = self.processes.is_first
         log = TrainingLog(self.folder) if first else None
-        model: nn.Module = DistributedDataParallel(self.network) if self.processes.count > 1 else self.network
-        if self.fresh and self.configuration.network.pointwise:
+        starts = self.fresh and self.configuration.network.pointwise
+        if starts:
             self._start_pointwise(progress)
+        # Gives every process the first one's weights: on a GPU the start need not come out alike to the last bit.
+        model: nn.Module = DistributedDataParallel(self.network) if self.processes.count > 1 else self.network
+        if starts:
+            self.averaged.module.load_state_dict(self.network.state_dict())
         while self.epoch < self.configuration.epochs:
             started = time.monotonic()
             training_loss = self._train_epoch(model, progress)
@@ -121,7 +125,7 @@ class Trainer:
                 )
 
     def _start_pointwise(self, progress: Progress) -> None:
-        """Train the pointwise part alone, alike in every process."""
+        """Train the pointwise part alone, in every process on the same patches."""
         configuration, steps = self.configuration, self.configuration.pointwise_steps
         fit_start(self.network.pointwise, configuration.pointwise_start)
 
@@ -134,7 +138,6 @@ class Trainer:
         device = self.processes.device
         self.dataset.epoch = configuration.epochs  # patches that no epoch of the whole network sees
         train_pointwise(self.network, batches(), steps, configuration.loss_weights, configuration.retention_target)
-        self.averaged.module.load_state_dict(self.network.state_dict())
 
     def _train_epoch(self, model: nn.Module, progress: Progress) -> float:
         model.train()
@@ -189,7 +192,7 @@ class _Schedule:
         self._plateau = ReduceLROnPlateau(optimiser, factor=0.5, patience=configuration.patience)
 
     def after_step(self, epochs: float) -> None:
-        """Tell it how many epochs are done, as a fraction too."""
+        """Tell it how many epochs were done before this step, as a fraction too."""
         if self._configuration.schedule == "cosine":
             share = (1 + math.cos(math.pi * min(1, epochs / self._configuration.epochs))) / 2
             for group, rate in zip(self._optimiser.param_groups, self._rates, strict=True):

@@ -77,3 +77,23 @@ def test_a_cancelled_batch_leaves_no_process(make_case: MakeCase, out: Path) -> 
 def test_what_cannot_be_a_batch_is_refused_before_anything_starts(pairs: list[Pair], message: str, out: Path) -> None:
     with pytest.raises(InputError, match=message):
         BatchProcess(pairs, out, FusionSettings()).start()
+
+
+@pytest.mark.slow
+def test_a_second_start_tells_nothing_of_the_summary_before(make_case: MakeCase, out: Path) -> None:
+    case = make_case("a")
+    (out / "summary.tsv").write_text("name\tstatus\tverdict\treason\trecord\na\tfailed\tn/a\told\tx\n")
+    batch = BatchProcess([Pair("a", case.fixed, case.moving)], out, FusionSettings(registration="none"), jobs=1)
+    batch.start()
+    assert [(row.name, row.status) for row in ended(batch)] == [("a", "done")]
+
+
+def test_a_batch_that_stops_on_the_way_says_why_whatever_was_told_before(make_case: MakeCase, out: Path) -> None:
+    case = make_case("a")
+    (out / "failed").mkdir()
+    (out / "failed" / "a.json").write_text('{"format": "csafusion-failed-case", "format_version": 99}')
+    (out / "summary.tsv").write_text("name\tstatus\tverdict\treason\trecord\na\tfailed\tn/a\told\tx\n")
+    batch = BatchProcess([Pair("a", case.fixed, case.moving)], out, FusionSettings(registration="none"), jobs=1)
+    batch.start()
+    with pytest.raises(InputError, match=r"a\.json"):
+        ended(batch)

@@ -7,6 +7,7 @@ import json
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+import nibabel
 import pytest
 import SimpleITK as sitk
 
@@ -15,6 +16,7 @@ from CSAFusionLib.batch.case import Case, Place
 from CSAFusionLib.batch.layout import Record, read_records
 from CSAFusionLib.batch.perform import perform
 from CSAFusionLib.batch.resuming import ended
+from CSAFusionLib.volumes.nifti_orientation import Orientation
 from Testing.batch.conftest import MakeCase
 
 
@@ -139,3 +141,21 @@ def test_cases_can_share_a_folder_as_in_bids(shared_folder: Case, out: Path) -> 
     assert record.values["Description"] == "Fused."
     assert [path.name for path in out.iterdir()] == ["sub-1"]
     assert read_records(out) == [record]
+
+
+def test_a_case_without_its_fixed_volume_has_failed_before(make_case: MakeCase, out: Path) -> None:
+    case = make_case("one")
+    case.fixed.unlink()
+    record = perform(case, out, "csafusion")
+    assert set(record.values["inputs"]) == {"fixed", "moving"}
+    assert ended(case, out) == record
+
+
+def test_a_region_is_placed_as_the_volumes_are(make_case: MakeCase, out: Path) -> None:
+    case = make_case("one")
+    for path in (case.fixed, case.moving):
+        image = nibabel.load(path)
+        image.set_sform(image.get_qform() + [[0, 0, 0, 6], [0] * 4, [0] * 4, [0] * 4], code=1)
+        nibabel.save(image, path)
+    case = replace(case, region=case.fixed, orientation=Orientation.QFORM)
+    assert not perform(case, out, "csafusion").failed

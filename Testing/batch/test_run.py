@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from CSAFusionLib.batch.case import Case
-from CSAFusionLib.batch.layout import Record
+from CSAFusionLib.batch.layout import Record, read_records
 from CSAFusionLib.batch.perform import Run, perform, record_failure
 from CSAFusionLib.batch.run import Batch, Tally
 from Testing.batch.conftest import MakeCase
@@ -136,3 +136,12 @@ def test_what_killed_processes_left_is_swept_away(make_case: MakeCase, out: Path
     (left / temporary._LOCK).touch()
     run([case], out, nobody)
     assert not left.exists()
+
+
+def test_a_case_that_is_done_is_no_longer_among_the_failed(make_case: MakeCase, out: Path, threads: Threads) -> None:
+    case = make_case("a")
+    run([case], out, threads)
+    record_failure(make_case("a", balance=0.5), out, "No.", Run("csafusion"))
+    tally = run([case], out, nobody)
+    assert (tally.skipped, tally.skipped_failed) == (1, 0)
+    assert [record.failed for record in read_records(out)] == [False]

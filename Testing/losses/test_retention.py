@@ -81,3 +81,13 @@ def test_flat_images_give_a_finite_gradient() -> None:
     fused = FLAT[:, :1].clone().requires_grad_()
     retention_loss(fused, fused + 0, FLAT, FLAT + lesions()).backward()
     assert torch.isfinite(fused.grad).all()
+
+
+def test_the_better_source_is_where_a_lesion_stands_out_not_where_it_has_more_contrast() -> None:
+    sources = FLAT[:1].clone()
+    sources[:, 1] += checkerboard(0.12)
+    change = torch.zeros_like(sources)
+    change[:, 0, 20:30, 20:30], change[:, 1, 20:30, 20:30] = 0.2, -0.22
+    fused = sources[:, 1:]
+    found = retention_loss(fused, fused + change[:, 1:], sources, sources + change)
+    assert float(found) == pytest.approx((0.7 - 1.1 / 6) ** 2, abs=0.01)

@@ -30,14 +30,6 @@ def test_settings_with_the_former_names_of_loss_terms_still_load(tmp_path: Path)
     assert TrainingConfiguration.read(tmp_path / "settings.json") == configuration
 
 
-def test_a_fingerprint_with_the_former_names_of_loss_terms_still_fits() -> None:
-    configuration = TrainingConfiguration(loss_weights=LossWeights(ssim_parity=0.3, artefacts=12))
-    old = configuration.fingerprint().replace("ssim_parity=", "balance=").replace("artefacts=", "invention=")
-    assert old != configuration.fingerprint()
-    assert configuration.fits(old)
-    assert not TrainingConfiguration(loss_weights=LossWeights(ssim_parity=0.4, artefacts=12)).fits(old)
-
-
 @pytest.mark.parametrize("text", ["", "{}", '{"kinds": ["X-ray"]}', "[1]"])
 def test_a_file_of_something_else_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "settings.json").write_text(text)

@@ -41,7 +41,8 @@ def test_a_description_beside_the_data_tells_folders_names_and_splits(own: Path)
     assert (slices.a, slices.b) == (own / "pictures" / "pet", own / "pictures" / "mr")
     assert (slices.names["val"], slices.digits_of_slice) == (["201"], 2)
     one, two = dataset.volumes
-    assert (one.a, one.register, one.grid_is_a, one.cached) == (own / "scans/1/t1.nii", True, True, "1_t2.nii")
+    assert (one.a, one.register, one.grid_is_a) == (own / "scans/1/t1.nii", True, True)
+    assert one.cached.endswith("_1_t2.nii")
     assert (two.kind, two.register, two.grid_is_a) == (PairKind.CT_MRI, False, False)
 
 
@@ -95,3 +96,14 @@ def test_no_patient_of_the_volumes_is_in_two_splits(tmp_path: Path) -> None:
     for pair in read_dataset(tmp_path).volumes:
         split_of.setdefault(pair.name, set()).add(pair.split)
     assert all(len(parts) == 1 for parts in split_of.values())
+
+
+def test_a_volume_registered_onto_two_others_is_kept_twice(own: Path) -> None:
+    onto_both = json.loads(json.dumps(OWN))
+    onto_both["volumes"]["pairs"] = [
+        {**onto_both["volumes"]["pairs"][0], "name": name, "a": f"1/{name}.nii"} for name in ("t1", "flair")
+    ]
+    (own / "dataset.json").write_text(json.dumps(onto_both))
+    one, two = read_dataset(own).volumes
+    assert one.b == two.b
+    assert one.cached != two.cached

@@ -152,7 +152,7 @@ def test_a_resumed_training_of_a_consistent_network_ends_where_an_uninterrupted_
     torch.testing.assert_close(state(resumed), state(whole), rtol=0, atol=1e-6)
 
 
-def test_a_cosine_falls_to_nothing_and_the_pointwise_part_has_a_rate_of_its_own(tmp_path: Path) -> None:
+def test_a_cosine_is_nothing_after_the_last_epoch_and_the_pointwise_part_has_a_rate_of_its_own(tmp_path: Path) -> None:
     run = trainer(tmp_path / "run", CONSISTENT)
     of_others, of_pointwise = (group["lr"] for group in run.optimiser.param_groups)
     assert of_pointwise == pytest.approx(0.25 * of_others)

@@ -126,9 +126,11 @@ def _artefacts(comparison: Comparison) -> Table:
 
 def _flicker(flicker: pd.DataFrame) -> Table:
     rows = flicker.groupby(["kind", "method"], sort=False)[["flicker", "flicker for detail"]].mean()
-    average = flicker[flicker["method"] == "average"].set_index("volume")["flicker"]
-    if not average.empty:
-        ratio = flicker["flicker"] / flicker["volume"].map(average)
+    if (flicker["method"] == "average").any():
+        # A row's place in the table of its method tells the volume; two visits of one patient share their name.
+        places = flicker.groupby(["kind", "method"]).cumcount()
+        average = flicker["flicker"].where(flicker["method"] == "average")
+        ratio = flicker["flicker"] / average.groupby([flicker["kind"], places]).transform("max")
         rows["highest, over average's"] = ratio.groupby([flicker["kind"], flicker["method"]]).max()
     return Table(
         "Flicker",
