@@ -15,7 +15,7 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.geometry.grid import is_sheared, voxel_axes
 from CSAFusionLib.geometry.resampling import lowest_value, resample_to_grid
 from CSAFusionLib.geometry.transform_algebra import identity
-from CSAFusionLib.intensity.numeric_range import own_values, within_float32
+from CSAFusionLib.intensity.numeric_range import in_whole_numbers, own_values, within_float32
 from CSAFusionLib.registration.given import placed
 from CSAFusionLib.volumes.volume import Volume
 
@@ -93,9 +93,7 @@ def on_grid(volume: Volume, grid: sitk.Image) -> Volume:
     narrow = within_float32(volume)
     image = resample_to_grid(narrow.image, grid, identity(), lowest_value(narrow.image))
     if volume.is_colour:
-        rounded = sitk.GetImageFromArray(np.rint(sitk.GetArrayViewFromImage(image)).astype(np.uint8), isVector=True)
-        rounded.CopyInformation(image)
-        image = rounded
+        image = in_whole_numbers(image, volume.image)
     return replace(volume, image=own_values(image, narrow), frames=())
 
 

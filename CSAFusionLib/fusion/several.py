@@ -13,6 +13,7 @@ from CSAFusionLib.fusion.known_registration import registration_by
 from CSAFusionLib.fusion.pipeline import fuse_volumes
 from CSAFusionLib.fusion.result import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.intensity.bias import bias_corrected
 from CSAFusionLib.intensity.modality import Modality, guess_modality
 from CSAFusionLib.intensity.numeric_range import within_float32
 from CSAFusionLib.intensity.windows import Window
@@ -83,6 +84,9 @@ def fuse_several(
     """
     if not movings:
         raise InputError("There is no moving volume to fuse; give one or more.")
+    if settings.bias_correction:
+        fixed, movings = _corrected(fixed, movings, settings.fixed_modality)
+        settings = replace(settings, bias_correction=False)
     own = [_settings_for(moving, settings) for moving in movings]
     registrations = tuple(
         registration_by(fixed, moving.volume, chosen, None, progress=progress)
@@ -111,6 +115,22 @@ def _settings_for(moving: MovingVolume, settings: FusionSettings) -> FusionSetti
     return replace(
         settings, moving_modality=moving.modality, moving_window=moving.window, colour_table=moving.colour_table
     )
+
+
+def _corrected(
+    fixed: Volume, movings: Sequence[MovingVolume], modality: Modality | None
+) -> tuple[Volume, list[MovingVolume]]:
+    """Correct every MR once, before what has been fused takes the place of the fixed volume."""
+    volumes = [within_float32(volume) for volume in (fixed, *(moving.volume for moving in movings))]
+    given = [modality, *(moving.modality for moving in movings)]
+    is_mr = [
+        not volume.is_colour and (known or guess_modality(volume)) is Modality.MR
+        for volume, known in zip(volumes, given, strict=True)
+    ]
+    if not any(is_mr):
+        raise InputError("N4 corrects an MR, and none of the volumes is one; leave the bias correction out.")
+    first, *others = (bias_corrected(volume) if mr else volume for volume, mr in zip(volumes, is_mr, strict=True))
+    return first, [replace(moving, volume=volume) for moving, volume in zip(movings, others, strict=True)]
 
 
 def _on_top(settings: FusionSettings, current: Volume, modality: Modality) -> FusionSettings:

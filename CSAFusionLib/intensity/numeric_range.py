@@ -121,3 +121,13 @@ def _difference(voxels: np.ndarray, offset: float) -> np.ndarray:
     wide = voxels.astype(np.int64 if voxels.dtype.kind == "i" else np.uint64).view(np.uint64)
     base = np.uint64(int(offset) % 2**64)
     return np.where(voxels >= offset, (wide - base).astype(np.float64), -((base - wide).astype(np.float64)))
+
+
+def in_whole_numbers(colours: sitk.Image, like: sitk.Image) -> sitk.Image:
+    """Colours in the number type of another image."""
+    number_type = sitk.GetArrayViewFromImage(like).dtype
+    values = sitk.GetArrayViewFromImage(colours)
+    rounded = np.rint(values) if number_type.kind in "iu" else values
+    image = sitk.GetImageFromArray(rounded.astype(number_type), isVector=True)
+    image.CopyInformation(colours)
+    return image

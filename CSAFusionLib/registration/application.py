@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.geometry.resampling import lowest_value, resample_to_grid
-from CSAFusionLib.intensity.numeric_range import own_values, within_float32
+from CSAFusionLib.intensity.numeric_range import in_whole_numbers, own_values, within_float32
 from CSAFusionLib.registration.given import check_meeting
 from CSAFusionLib.volumes.volume import Volume
 
@@ -33,17 +32,7 @@ def apply_to(moving: Volume, reference: Volume, transform: sitk.Transform, *, la
             raise InputError(f"'{moving.name}' is in colour, which labels are not; leave --labels out.")
         return sitk.Resample(image, reference.image, transform, sitk.sitkNearestNeighbor, 0.0, image.GetPixelID())
     if moving.is_colour:
-        return _in_whole_numbers(resample_to_grid(image, reference.image, transform), image)
+        return in_whole_numbers(resample_to_grid(image, reference.image, transform), image)
     narrow = within_float32(moving)
     brought = resample_to_grid(narrow.image, reference.image, transform, lowest_value(narrow.image))
     return own_values(brought, narrow)
-
-
-def _in_whole_numbers(colours: sitk.Image, like: sitk.Image) -> sitk.Image:
-    """Colours in the number type of another image."""
-    number_type = sitk.GetArrayViewFromImage(like).dtype
-    values = sitk.GetArrayViewFromImage(colours)
-    rounded = np.rint(values) if number_type.kind in "iu" else values
-    image = sitk.GetImageFromArray(rounded.astype(number_type), isVector=True)
-    image.CopyInformation(colours)
-    return image

@@ -61,7 +61,11 @@ def masks_from(masks: RegistrationMasks, fixed: Volume, given: GivenTransform) -
     """Return masks with the moving one put where a given transform has its volume, as :func:`register_from` does."""
     if masks.moving is None:
         return masks
-    return replace(masks, moving=placed(masks.moving, fixed.image, given.transform))
+    if given.transform.IsLinear():
+        return replace(masks, moving=placed(masks.moving, fixed.image, given.transform))
+    # Outside its grid nothing is marked, which is not its lowest value where it marks all of it.
+    on_fixed = sitk.Resample(masks.moving, fixed.image, given.transform, sitk.sitkNearestNeighbor, 0)
+    return replace(masks, moving=on_fixed)
 
 
 def check_meeting(fixed: Volume, moving: Volume, transform: sitk.Transform) -> None:

@@ -110,9 +110,9 @@ def _of_nibabel(source: Any, name: str) -> tuple[sitk.Image, tuple[str, ...]]:
     note = (
         "holds no orientation (both codes are 0); it is placed by nibabel's affine, as nibabel, FSL and SPM place it."
     )
-    is_unplaced = (
-        "sform_code" in header and "qform_code" in header and not (header["sform_code"] or header["qform_code"])
-    )
+    # The headers of some formats are no mappings.
+    names = set(header.keys()) if hasattr(header, "keys") else set()
+    is_unplaced = names >= {"sform_code", "qform_code"} and not (header["sform_code"] or header["qform_code"])
     return _on_affine(array, affine, name), (note,) if is_unplaced else ()
 
 

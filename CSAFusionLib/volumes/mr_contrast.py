@@ -6,13 +6,14 @@ import re
 from collections.abc import Iterable
 
 _WORD = r"(?<![a-z0-9]){}(?![a-z])"
-# The first that fits counts: a FLAIR is called "T2 FLAIR" too, and a DWI "EPI T2 DWI".
+# The first that fits counts: a FLAIR is called "T2 FLAIR" too, and a DWI "EPI T2 DWI". A T1 FLAIR is a T1.
 _NAMES = (
     ("DWI", r"(e?dwi|diff\w*|adc|dti|trace\w*|ep2d_diff\w*|dwibs)"),
-    ("BOLD", r"(bold|fmri|rest\w*)"),
+    ("BOLD", r"(bold|fmri|rest(ing)?( ?state)?)"),
     ("ASL", r"(asl|pcasl|pasl|m0scan)"),
     ("angiography", r"(tof|mra|angio\w*)"),
     ("T2*", r"(t2\*|t2star\w*|swi|swan|hemo\w*|t2s)"),
+    ("T1", r"t1w? flair"),
     ("FLAIR", r"(flair|tirm|dark[ _-]?fluid)"),
     ("PD", r"(pd|pdw|proton)"),
     ("T2", r"(t2w?|inplanet2)"),

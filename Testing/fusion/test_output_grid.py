@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import CSAFusionLib as csafusion
 from CSAFusionLib.cli.main import app
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.fusion.output_grid import GridOf, OutputGrid, with_spacing
+from CSAFusionLib.fusion.output_grid import GridOf, OutputGrid, on_grid, with_spacing
 from CSAFusionLib.geometry.grid import same_grid
 from CSAFusionLib.geometry.transform_algebra import identity
 from CSAFusionLib.volumes.volume import Volume
@@ -115,3 +115,11 @@ def test_python_gives_the_same_on_the_grid_that_is_asked_for(tmp_path: Path, wei
     assert by_python.provenance["output_grid"] == {"of": "moving", "spacing_mm": 3.5}
     with pytest.raises(InputError, match="grid"):
         csafusion.fuse(*files, grid="neither", **common)
+
+
+def test_colours_of_16_bits_keep_their_values_on_another_grid() -> None:
+    colours = sitk.GetImageFromArray(np.full((4, 6, 8, 3), 40000, dtype=np.uint16), isVector=True)
+    grid = with_spacing(colours, (2.0, 2.0, 2.0))
+    image = on_grid(Volume(colours, "colour"), grid).image
+    assert image.GetPixelID() == sitk.sitkVectorUInt16
+    assert (sitk.GetArrayFromImage(image) == 40000).all()

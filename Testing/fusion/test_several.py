@@ -14,7 +14,8 @@ import CSAFusionLib as csafusion
 from CSAFusionLib.cli.main import app
 from CSAFusionLib.cli.several import parse_moving
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.fusion.several import MovingVolume, order_of
+from CSAFusionLib.fusion import several
+from CSAFusionLib.fusion.several import MovingVolume, fuse_several, order_of
 from CSAFusionLib.geometry.grid import same_grid
 from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.intensity.windows import CT_WINDOWS
@@ -170,3 +171,20 @@ def test_files_that_are_there_are_kept_unless_asked(scans: Path, weights_file: P
     assert [file.name for file in (scans / "out").iterdir()] == ["transform-1.h5"]
     assert _fuse(scans, weights_file, *words, "--overwrite")[0] == 0
     assert (scans / "out" / "transform-1.h5").read_bytes() != b"mine"
+
+
+def test_the_bias_of_an_mr_is_corrected_once_whatever_lies_below(
+    scans: Path, weights_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corrected: list[str] = []
+    monkeypatch.setattr(several, "bias_corrected", lambda volume: corrected.append(volume.name) or volume)
+    one, two, three = (csafusion.read_volume(scans / f"{name}.nii.gz") for name in ("ct", "t1", "pet"))
+    movings = [MovingVolume(volume=two, modality=Modality.MR), MovingVolume(volume=three, modality=Modality.PET)]
+    settings = csafusion.FusionSettings(
+        registration="none", weights=str(weights_file), device="cpu", fixed_modality="ct", bias_correction=True
+    )
+    found = fuse_several(one, movings, settings)
+    assert corrected == ["t1.nii.gz"]
+    assert len(found.provenance["steps"]) == 2
+    with pytest.raises(InputError, match="none of the volumes is one"):
+        fuse_several(one, movings[1:], settings)

@@ -141,3 +141,11 @@ def test_a_start_looks_everywhere_where_a_mask_holds_too_few_of_its_voxels(torn)
     small[20:24, 20:24, 20:24] = 1
     assert RegistrationMasks(small).for_voxels_of(8.0) is NO_MASKS
     assert RegistrationMasks(small).for_voxels_of(1.0).fixed is small
+
+
+def test_a_mask_that_marks_all_of_its_grid_marks_nothing_beside_it_under_a_deformation() -> None:
+    fixed = sitk.Image(20, 20, 20, sitk.sitkFloat32)
+    field = sitk.DisplacementFieldTransform(sitk.Image(20, 20, 20, sitk.sitkVectorFloat64))
+    of_moving = sitk.Image(10, 10, 10, sitk.sitkUInt8) + 1
+    found = masks_from(RegistrationMasks(moving=of_moving), Volume(fixed, "fixed"), GivenTransform(field)).moving
+    assert sitk.GetArrayFromImage(found).sum() == 1000

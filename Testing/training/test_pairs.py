@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,13 @@ def test_a_kind_that_the_data_set_does_not_have_is_named(slices: Path, tmp_path:
     dataset = DataSet({PairKind.SPECT_MRI: described(slices)})
     with pytest.raises(InputError, match=r"no pairs of CT-MRI for train.*split\.json"):
         read_pairs(dataset, [PairKind.SPECT_MRI, PairKind.CT_MRI], "train", registered=tmp_path)
+
+
+@pytest.mark.parametrize("names", [{"train": ["10001"]}, {"train": ["10001"], "val": []}])
+def test_a_split_without_the_wanted_part_is_named(slices: Path, tmp_path: Path, names: dict[str, list[str]]) -> None:
+    dataset = DataSet({PairKind.SPECT_MRI: replace(described(slices), names=names)})
+    with pytest.raises(InputError, match="no pairs of SPECT-MRI for val"):
+        read_pairs(dataset, [PairKind.SPECT_MRI], "val", registered=tmp_path)
 
 
 @pytest.mark.parametrize("kind", [PairKind.CT_MRI, PairKind.SPECT_MRI])

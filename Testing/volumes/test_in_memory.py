@@ -155,3 +155,11 @@ def test_what_cannot_be_a_volume_is_refused_in_one_sentence(source, said) -> Non
     with pytest.raises(InputError, match=f"^'a' .*{said}") as caught:
         to_volume(source, "a")
     assert "\n" not in str(caught.value)
+
+
+def test_a_nibabel_image_whose_header_is_no_mapping_is_taken(an_array) -> None:
+    image = nibabel.spatialimages.SpatialImage(an_array, AFFINE)
+    found = to_volume(image, "a")
+    expected = to_volume(nibabel.Nifti1Image(an_array, AFFINE), "a")
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(found.image), sitk.GetArrayFromImage(expected.image))
+    assert not found.notes

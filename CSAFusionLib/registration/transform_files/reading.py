@@ -13,7 +13,7 @@ import SimpleITK as sitk
 
 from CSAFusionLib import checks
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.geometry.transform_algebra import affine_of, as_affine
+from CSAFusionLib.geometry.transform_algebra import affine_of, as_affine, linear_matrix
 from CSAFusionLib.registration.inversion import inverse_of
 from CSAFusionLib.registration.transform_files.fields import read_field
 from CSAFusionLib.registration.transform_files.formats import TransformFormat, text_of, transform_format_of
@@ -29,6 +29,8 @@ from CSAFusionLib.registration.transform_files.slicer import read_inverse
 from CSAFusionLib.registration.transform_files.unusable import Unusable
 from CSAFusionLib.registration.transforms import read_transform
 from CSAFusionLib.volumes.input_path import check_input_path
+
+_LEAST_DETERMINANT = 1e-9
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,8 @@ def given_transform(
     if isinstance(transform, sitk.Transform):
         if transform.GetDimension() != 3:
             raise InputError(f"The transform is a {transform.GetDimension()}-D one; give a 3-D one.")
+        if not _is_invertible(transform):
+            raise InputError("The given transform has no inverse; give another one.")
         given = GivenTransform(transform, ({"format": "in memory"},))
         return _undone(given, frames) if is_inverse else given
     paths = [transform] if isinstance(transform, str | os.PathLike) else transform
@@ -115,10 +119,17 @@ def _read(path: Path, frames: Frames, matrix: MatrixKind | None) -> GivenTransfo
         raise InputError(f"'{path}' is a folder; give a transform file.")
     try:
         transform, name, notes = _transform(path, transform_format_of(path), frames, matrix)
+        if not _is_invertible(transform):
+            raise Unusable("it has no inverse; save the transform again")
     except Unusable as error:
         raise InputError(f"'{path}' cannot be used as a transform: {error}.") from error
     source = {"format": name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
     return GivenTransform(transform, (source,), tuple(f"The given transform {note}" for note in notes))
+
+
+def _is_invertible(transform: sitk.Transform) -> bool:
+    """Whether a transform, if it is linear, takes different points to different points."""
+    return not transform.IsLinear() or abs(np.linalg.det(linear_matrix(transform))) >= _LEAST_DETERMINANT
 
 
 def _transform(
@@ -149,7 +160,7 @@ def _linear(
         return affine_of(lps), found.value, said
     matrix = parse_matrix(text)
     assert matrix is not None
-    if not np.isfinite(matrix).all() or abs(np.linalg.det(matrix)) < 1e-9:
+    if not np.isfinite(matrix).all() or abs(np.linalg.det(matrix)) < _LEAST_DETERMINANT:
         raise Unusable("its matrix has no inverse; save the transform again")
     chosen = kind or MatrixKind.FSL
     notes: tuple[str, ...] = ()

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 _UNITLESS = ("", "US")
 
 
+REAL_WORLD = "real world value"
+"""The unit of values by a mapping whose own unit is not read."""
+
+
 @dataclass(frozen=True)
 class Scale:
     """From stored to physical values: ``slope * stored + intercept``, or a table that begins at a stored value.
@@ -68,7 +72,7 @@ def real_world_of(datasets: Sequence[Dataset]) -> Scale | None:
         slope = numbers_of(dataset, "RealWorldValueSlope")
         intercept = numbers_of(dataset, "RealWorldValueIntercept")
         if slope and len(slope) == 1 and slope[0] != 0:
-            return Scale(slope[0], intercept[0] if intercept else 0.0, "real world value")
+            return Scale(slope[0], intercept[0] if intercept else 0.0, REAL_WORLD)
     return None
 
 

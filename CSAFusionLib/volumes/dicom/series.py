@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import filecmp
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from CSAFusionLib.volumes.dicom.files import (
 from CSAFusionLib.volumes.dicom.frames import Frame
 from CSAFusionLib.volumes.dicom.layouts import frames_of
 from CSAFusionLib.volumes.dicom.pixels import image_of, stored_frames, stored_values
+from CSAFusionLib.volumes.dicom.scaling import REAL_WORLD, chosen_scales
 from CSAFusionLib.volumes.dicom.splitting import SubVolume, split_into_volumes
 from CSAFusionLib.volumes.dicom.stacking import stack_frames
 from CSAFusionLib.volumes.input_path import chosen
@@ -120,6 +122,10 @@ def _read_files(source: Path, name: str, files: list[DicomFile], volume: int | N
         stack = stack_frames(volumes[found].frames, keep_tilt=keep_tilt)
         image = image_of(stack)
         acquisition = acquisition_of([file.path for file in files], files[0].modality)
+        if any(scale.unit == REAL_WORLD for scale in chosen_scales([frame.scales for frame in stack.frames])):
+            # The header's unit, and so the factor to SUV, are of the stored values.
+            mapped = "a real world value mapping scales it" if acquisition.suv else acquisition.suv_note
+            acquisition = replace(acquisition, unit="", suv=0.0, suv_note=mapped)
     notes: tuple[str, ...] = ()
     if len(volumes) > 1:
         notes += (f"is number {found + 1} of the {len(volumes)} that its source holds.",)

@@ -72,6 +72,12 @@ def test_flicker_is_told_against_the_average_where_it_is_highest(tables: dict[st
     assert highest == {"average": "1.000", "maximum": "1.800", "ours": "1.333"}
 
 
+def test_two_volumes_of_one_name_are_each_told_against_their_own_average(comparison: Comparison) -> None:
+    flicker = comparison.flicker.assign(volume="ms")
+    (table,) = (table for table in tables_of(replace(comparison, flicker=flicker)) if table.title == "Flicker")
+    assert column(table, "highest, over average's", "T1-T2")["maximum"] == "1.800"
+
+
 def test_without_the_average_flicker_is_told_alone(comparison: Comparison) -> None:
     flicker = comparison.flicker[comparison.flicker["method"] != "average"]
     (table,) = (table for table in tables_of(replace(comparison, flicker=flicker)) if table.title == "Flicker")

@@ -190,3 +190,11 @@ def test_a_volume_is_no_transform(frames: Frames) -> None:
     assert frames.fixed.path is not None
     with pytest.raises(InputError, match="is a volume and no field of displacements"):
         read_given([frames.fixed.path], frames)
+
+
+@pytest.mark.parametrize("is_file", [False, True])
+def test_a_transform_that_flattens_space_is_refused(frames: Frames, tmp_path: Path, is_file: bool) -> None:
+    flat = sitk.AffineTransform([1, 0, 0, 0, 1, 0, 0, 0, 0], [0.0, 0.0, 0.0])
+    sitk.WriteTransform(flat, str(tmp_path / "flat.tfm"))
+    with pytest.raises(InputError, match="has no inverse"):
+        given_transform(tmp_path / "flat.tfm" if is_file else flat, frames)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from pydicom import Dataset
 
+from CSAFusionLib.volumes.dicom.series import read_dicom_folder
 from CSAFusionLib.volumes.dicom.uptake import uptake_of
+from Testing.volumes.dicom.objects import item, write_classic
 
 HALF_LIFE = 6586.2
 
@@ -95,3 +99,17 @@ def test_without_what_it_takes_there_is_no_suv_and_a_reason(changed: dict, why: 
     found = uptake_of(a_pet(**changed))
     assert found.suv == 0
     assert why in found.suv_note
+
+
+@pytest.mark.parametrize(("slope", "is_mapped"), [(1, True), (2, False)])
+def test_values_that_a_real_world_mapping_scaled_are_not_scaled_to_suv_again(
+    tmp_path: Path, slope: float, is_mapped: bool
+) -> None:
+    mapping = item(RealWorldValueSlope=0.003, RealWorldValueIntercept=0)
+    elements = {element.keyword: element.value for element in a_pet()}
+    write_classic(
+        tmp_path, modality="PT", sop_class="128", RescaleSlope=slope, RescaleIntercept=0,
+        RealWorldValueMappingSequence=[mapping], **elements,
+    )  # fmt: skip
+    acquisition = read_dicom_folder(tmp_path).acquisition
+    assert (acquisition.suv == 0, acquisition.unit == "") == (is_mapped, is_mapped)
