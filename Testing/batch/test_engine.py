@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -110,15 +111,19 @@ def test_a_scheduler_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatc
         running_cluster("tcp://127.0.0.1:9").__enter__()
 
 
+# To import it, as pytest.importorskip does, takes SIGINT from the tests that follow.
+needs_jobqueue = pytest.mark.skipif(find_spec("dask_jobqueue") is None, reason="dask-jobqueue is not installed")
+
+
+@needs_jobqueue
 def test_without_slurm_its_option_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    pytest.importorskip("dask_jobqueue", reason="dask-jobqueue is not installed")
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InputError, match="There is no sbatch on the PATH"):
         slurm_cluster(1, {}, tmp_path).__enter__()
 
 
+@needs_jobqueue
 def test_slurm_leaves_ctrl_c_as_it_was(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    pytest.importorskip("dask_jobqueue", reason="dask-jobqueue is not installed")
     for name in [name for name in sys.modules if name.partition(".")[0] == "dask_jobqueue"]:
         monkeypatch.delitem(sys.modules, name)  # it takes SIGINT when it is imported
     monkeypatch.setenv("PATH", str(tmp_path))
