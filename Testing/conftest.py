@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import sys
@@ -22,6 +23,12 @@ if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 _exit_code = 0
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure() -> None:
+    """After a crash show the thread that crashed, and not before it all that wait, of which a suite has dozens."""
+    faulthandler.enable(file=os.dup(2), all_threads=False)
 
 
 def pytest_sessionfinish(exitstatus: int) -> None:

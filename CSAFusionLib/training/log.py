@@ -8,7 +8,10 @@ from pathlib import Path
 
 
 class TrainingLog:
-    """Appends to ``log.csv`` in the run's folder, and to a TensorBoard log there if TensorBoard is installed."""
+    """Appends to ``log.csv`` in the run's folder, and to a TensorBoard log there if TensorBoard is installed.
+
+    A context manager: TensorBoard's writer keeps a thread and a file open until it is closed.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "log.csv"
@@ -17,6 +20,13 @@ class TrainingLog:
             from torch.utils.tensorboard import SummaryWriter
 
             self._board = SummaryWriter(str(folder))
+
+    def __enter__(self) -> TrainingLog:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._board is not None:
+            self._board.close()
 
     def write(self, epoch: int, values: dict[str, float]) -> None:
         """Add the ``values`` of an epoch; every epoch has the same names."""

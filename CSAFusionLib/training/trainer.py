@@ -6,6 +6,7 @@ import math
 import random
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -96,8 +97,10 @@ class Trainer:
 
     def run(self, progress: Progress = silent) -> None:
         """Train until the configured number of epochs is reached."""
-        first = self.processes.is_first
-        log = TrainingLog(self.folder) if first else None
+        with TrainingLog(self.folder) if self.processes.is_first else nullcontext() as log:
+            self._run(log, progress)
+
+    def _run(self, log: TrainingLog | None, progress: Progress) -> None:
         starts = self.fresh and self.configuration.network.pointwise
         if starts:
             self._start_pointwise(progress)

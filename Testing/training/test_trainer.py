@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -171,3 +172,11 @@ def test_two_processes_share_the_samples() -> None:
 def test_validation_slices_are_evenly_spaced() -> None:
     assert [pair.name for pair in evenly_spaced(pairs(9), 3)] == ["0", "4", "8"]
     assert [pair.name for pair in evenly_spaced(pairs(2), 3)] == ["0", "1"]
+
+
+def test_a_training_closes_its_log(tmp_path: Path) -> None:
+    before = set(threading.enumerate())
+    trainer(tmp_path / "run", replace(SMALL, epochs=1)).run()
+    assert (tmp_path / "run" / "log.csv").is_file()
+    assert list((tmp_path / "run").glob("events.out.tfevents.*"))
+    assert set(threading.enumerate()) == before
