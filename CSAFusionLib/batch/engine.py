@@ -211,7 +211,7 @@ def slurm_cluster(jobs: int, options: dict[str, str], folder: Path) -> Iterator[
 
 def default_jobs() -> int:
     """As many workers as there are cores, and no more than have room for a large head each."""
-    from CSAFusionLib.memory.available import available
+    from CSAFusionLib.memory import available
 
     room = available().resident
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -15,7 +15,7 @@ from CSAFusionLib.cli.manners import Manners, MannersWithThreads, mannered
 from CSAFusionLib.cli.option_groups import with_groups
 from CSAFusionLib.cli.panels import PanelCommand
 from CSAFusionLib.cli.user_errors import BAD_INPUT, explains_errors
-from CSAFusionLib.memory.exhaustion import RAN_OUT, is_out_of_memory
+from CSAFusionLib.memory import RAN_OUT, is_out_of_memory
 
 app = typer.Typer(
     no_args_is_help=True,

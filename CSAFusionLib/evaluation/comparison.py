@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from CSAFusionLib.evaluation.clinical.flicker import flicker_table
+from CSAFusionLib.evaluation.clinical.consistency import flicker_table
 from CSAFusionLib.evaluation.compared_methods import ComparedMethod, by_method
 from CSAFusionLib.evaluation.lesion_table import measure_lesions
 from CSAFusionLib.evaluation.limit import OBJECTIVES, attainable

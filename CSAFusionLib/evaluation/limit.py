@@ -54,7 +54,7 @@ def attainable(a: np.ndarray, b: np.ndarray, objective: str, *, steps: int = STE
 
 
 def _loss(fused: Tensor, a: Tensor, b: Tensor, weights: tuple[float, float, float]) -> Tensor:
-    from CSAFusionLib.losses.metric_losses import edge_loss, ssim_loss, vif_loss
+    from CSAFusionLib.losses.terms import edge_loss, ssim_loss, vif_loss
 
     terms = ((ssim_loss, 1.0), (edge_loss, 1.0), (vif_loss, 0.5))  # SSIM and EPI are sums of both sources, VIF the mean
     return sum(  # type: ignore[return-value]

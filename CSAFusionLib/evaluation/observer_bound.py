@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from CSAFusionLib.evaluation.clinical.lesion_kinds import LESION_KINDS, places_for_all_kinds, put_in
+from CSAFusionLib.evaluation.clinical.lesions import LESION_KINDS, places_for_all_kinds, put_in
 from CSAFusionLib.evaluation.clinical.observer import DISPLAY_NOISE, HALF_SIDE, INTERNAL_NOISE, channels
 from CSAFusionLib.evaluation.methods import FusionMethod
 from CSAFusionLib.progress import Progress, silent

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from CSAFusionLib.evaluation.bootstrap import interval
-from CSAFusionLib.evaluation.clinical.lesion_kinds import LESION_KINDS, Place, places_for_all_kinds, put_in
+from CSAFusionLib.evaluation.clinical.lesions import LESION_KINDS, Place, places_for_all_kinds, put_in
 from CSAFusionLib.evaluation.clinical.observer import HALF_SIDE, area_under_roc, look_at, train_observer
 from CSAFusionLib.evaluation.methods import FusionMethod
 from CSAFusionLib.progress import Progress, silent

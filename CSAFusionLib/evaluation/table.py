@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from CSAFusionLib.evaluation.clinical.artefacts import artefacts
+from CSAFusionLib.evaluation.clinical.fidelity import artefacts
 from CSAFusionLib.evaluation.compared_methods import ComparedMethod
 from CSAFusionLib.metrics.measure import measure
 from CSAFusionLib.progress import Progress, silent

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.memory.estimate import check_room_for_torch
+from CSAFusionLib.memory import check_room_for_torch
 
 if TYPE_CHECKING:
     import torch

@@ -14,8 +14,7 @@ from CSAFusionLib.fusion.device import Device, choose_device
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.fusion.style import Style
 from CSAFusionLib.geometry.planes import slice_shape
-from CSAFusionLib.memory.estimate import Need, check_memory, fusion_need
-from CSAFusionLib.memory.exhaustion import is_out_of_memory
+from CSAFusionLib.memory import Need, check_memory, fusion_need, is_out_of_memory
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.volumes.checking import check_volume
 from CSAFusionLib.volumes.volume import Volume

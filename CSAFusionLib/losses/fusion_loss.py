@@ -10,14 +10,21 @@ from torch import Tensor, nn
 
 from CSAFusionLib import checks
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.losses.artefacts import artefact_loss
-from CSAFusionLib.losses.consistency import consistency_loss
-from CSAFusionLib.losses.contrast import contrast_loss
-from CSAFusionLib.losses.gradient import gradient_loss
-from CSAFusionLib.losses.highlights import highlights_loss
-from CSAFusionLib.losses.metric_losses import edge_loss, ssim_loss, ssim_parity_loss, transfer_loss, vif_loss
-from CSAFusionLib.losses.regional_mutual_information import rmi_loss
-from CSAFusionLib.losses.retention import TARGET, retention_loss
+from CSAFusionLib.losses.terms import (
+    TARGET,
+    artefact_loss,
+    consistency_loss,
+    contrast_loss,
+    edge_loss,
+    gradient_loss,
+    highlights_loss,
+    retention_loss,
+    rmi_loss,
+    ssim_loss,
+    ssim_parity_loss,
+    transfer_loss,
+    vif_loss,
+)
 
 _MOST = 1e6
 _FORMER_NAMES = {"balance": "ssim_parity", "invention": "artefacts"}

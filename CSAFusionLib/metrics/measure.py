@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from CSAFusionLib.metrics.activity import average_gradient, spatial_frequency
-from CSAFusionLib.metrics.feature_mutual_information import fmi
-from CSAFusionLib.metrics.nonlinear_correlation import qncie, qncie_of_pearson
+from CSAFusionLib.metrics.edge_metrics import average_gradient, spatial_frequency
+from CSAFusionLib.metrics.information_metrics import fmi, qncie, qncie_of_pearson
 
 INDICATORS = ("SSIM sum", "EPI sum", "QNCIE", "FMI", "VIF", "QABF")
 """The metrics that methods are ranked and tested by; the larger the better, each of them."""
@@ -42,10 +41,8 @@ def _shared_with_losses(a: np.ndarray, b: np.ndarray, fused: np.ndarray) -> dict
     """Return the metrics that PyTorch computes, of both sources or of the pair, in double precision."""
     import torch
 
-    from CSAFusionLib.metrics.edge_preservation import epi, epi_of_gradients
-    from CSAFusionLib.metrics.gradient_transfer import qabf
-    from CSAFusionLib.metrics.structural_similarity import ssim
-    from CSAFusionLib.metrics.visual_information import vif
+    from CSAFusionLib.metrics.edge_metrics import epi, epi_of_gradients, qabf
+    from CSAFusionLib.metrics.information_metrics import ssim, vif
 
     sources = torch.from_numpy(np.stack([a, b]).astype(np.float64))[:, None] / 255
     image = torch.from_numpy(fused.astype(np.float64))[None, None] / 255

@@ -14,7 +14,7 @@ from CSAFusionLib.errors import InputError, RegistrationError
 from CSAFusionLib.geometry.transform_algebra import after_shift
 from CSAFusionLib.intensity.numeric_range import within_float32
 from CSAFusionLib.logs import logger_of
-from CSAFusionLib.memory.estimate import check_memory, registration_need
+from CSAFusionLib.memory import check_memory, registration_need
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.auto import Attempt, candidates, choose, choose_found
 from CSAFusionLib.registration.masks import JUDGED_WHOLE, NO_MASKS, RegistrationMasks, check_guides

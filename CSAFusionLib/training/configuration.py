@@ -10,7 +10,7 @@ from CSAFusionLib import checks
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import atomic_write, content_writer
 from CSAFusionLib.losses.fusion_loss import LossWeights
-from CSAFusionLib.losses.retention import TARGET
+from CSAFusionLib.losses.terms import TARGET
 from CSAFusionLib.network.configuration import FULL, NetworkConfiguration
 from CSAFusionLib.text import to_json
 from CSAFusionLib.training.lesion_augmentation import OPPOSITE

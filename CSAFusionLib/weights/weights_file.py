@@ -1,4 +1,7 @@
-"""A weights file: safetensors, carrying its network configuration and a checksum of its tensors."""
+"""A weights file: safetensors, carrying its network configuration and a checksum of its tensors.
+
+Two sets of weights averaged into one.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from CSAFusionLib.network.csafusion import CSAFusion
+
 
 FORMAT = "csafusion-1"
 
@@ -171,3 +175,33 @@ def _check_finite(tensors: dict[str, Tensor], path: Path) -> None:
             f"The weights file {path.name} holds values that are not finite (in {bad}), as after a training that "
             "diverged; choose other weights."
         )
+
+
+def average_weights(first: CSAFusion, second: CSAFusion, share: float) -> CSAFusion:
+    """Return a network whose weights lie between two others': (1 - share) of the first and share of the second.
+
+    Sound only where one was trained on from the other, so that both lie in one basin (Wortsman et al., Model soups,
+    ICML 2022). Each keeps in part what it is better at: the way to choose between two loss weightings without training
+    again.
+
+    Args:
+        share: of the second, in [0, 1].
+
+    Raises:
+        InputError: they are different networks, or the share is out of range.
+    """
+    from CSAFusionLib.network.csafusion import CSAFusion
+
+    if not 0 <= share <= 1:
+        raise InputError(f"The share of the second weights must be between 0 and 1, not {share}.")
+    if first.configuration != second.configuration:
+        raise InputError("The two weights belong to different networks; give two trainings of one network.")
+    others = second.state_dict()
+    averaged = CSAFusion(first.configuration)
+    averaged.load_state_dict(
+        {
+            name: value.lerp(others[name], share) if value.is_floating_point() else value
+            for name, value in first.state_dict().items()
+        }
+    )
+    return averaged.eval()

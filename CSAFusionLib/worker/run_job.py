@@ -14,7 +14,7 @@ from typing import TextIO
 
 from CSAFusionLib.errors import CSAFusionError, InputError, NotEnoughMemory
 from CSAFusionLib.fusion.pipeline import FusionResult
-from CSAFusionLib.memory.exhaustion import RAN_OUT, stems_from_lack_of_memory
+from CSAFusionLib.memory import RAN_OUT, stems_from_lack_of_memory
 from CSAFusionLib.worker.events import error_line, progress_line, result_line
 from CSAFusionLib.worker.job import load_job, save_result
 

@@ -1,4 +1,4 @@
-"""Measure the constants of CSAFusionLib/memory/estimate.py, and how far its estimates are from what is measured.
+"""Measure the constants of CSAFusionLib/memory.py, and how far its estimates are from what is measured.
 
     python Testing/benchmarks/measure_memory.py
 
@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from CSAFusionLib.memory import estimate
+from CSAFusionLib import memory
 
 SIZES = {"small": (128, 128, 80), "middle": (256, 256, 160), "large": (384, 384, 200), "wide": (512, 512, 60)}
 COLOUR = ("--moving-modality", "PET", "--colour-table", "hot-iron")
@@ -67,14 +67,14 @@ def main() -> None:
         )
     for name, chosen in (("FUSING_GREY", runs[: len(SIZES)]), ("FUSING_COLOUR", runs[len(SIZES) : 2 * len(SIZES)])):
         slope, base = _line(chosen)
-        print(f"{name}: {slope:.0f} ({getattr(estimate, name):.0f} now), with LIBRARIES: {base / 2**20:.0f} MiB")
+        print(f"{name}: {slope:.0f} ({getattr(memory, name):.0f} now), with LIBRARIES: {base / 2**20:.0f} MiB")
 
 
 def _line(runs: list[Run]) -> tuple[float, float]:
     """Bytes for each voxel beyond the two volumes and the network on two threads, and bytes at no voxels."""
     voxels = np.array([np.prod(SIZES[run.fixed]) for run in runs], float)
     beyond = np.array([run.measured for run in runs]) - voxels * 2 * BYTES_OF_A_FLOAT
-    beyond -= [estimate.NETWORK_PIXEL * 2 * np.prod(SIZES[run.fixed][:2]) for run in runs]
+    beyond -= [memory.NETWORK_PIXEL * 2 * np.prod(SIZES[run.fixed][:2]) for run in runs]
     slope, base = np.polyfit(voxels, beyond, 1)
     return float(slope), float(base)
 

@@ -21,7 +21,6 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from CSAFusionLib.evaluation.clinical.colour import colour_fidelity
 from CSAFusionLib.evaluation.clinical.consistency import (
     front_to_back_drift,
     head_of,
@@ -29,9 +28,9 @@ from CSAFusionLib.evaluation.clinical.consistency import (
     similarity_by_slice,
     tissue_inconsistency,
 )
-from CSAFusionLib.evaluation.clinical.contrast import contrast_to_noise, kept_contrast
+from CSAFusionLib.evaluation.clinical.fidelity import colour_fidelity, contrast_to_noise, kept_contrast
 from CSAFusionLib.evaluation.compared_methods import BUNDLED, ComparedMethod, by_method, by_weights, weights_for
-from CSAFusionLib.evaluation.methods.pointwise import average, maximum
+from CSAFusionLib.evaluation.methods.baselines import average, maximum
 from CSAFusionLib.fusion.pipeline import fuse_volumes
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.geometry.planes import Plane, from_slices, to_slices

@@ -9,7 +9,7 @@ import torch
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.evaluation import compared_methods as module
 from CSAFusionLib.evaluation.compared_methods import BUNDLED, by_method, by_results, by_weights, check_names
-from CSAFusionLib.evaluation.methods.pointwise import maximum
+from CSAFusionLib.evaluation.methods.baselines import maximum
 from CSAFusionLib.training.pairs import ImagePair, PairKind
 from CSAFusionLib.volumes.pictures import write_picture
 from CSAFusionLib.weights.weights_file import read_weights

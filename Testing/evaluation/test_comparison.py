@@ -10,7 +10,7 @@ from CSAFusionLib.evaluation import comparison as module
 from CSAFusionLib.evaluation.compared_methods import ComparedMethod, by_method
 from CSAFusionLib.evaluation.comparison import Comparison, add_clinical_tests, add_limits, compare_methods
 from CSAFusionLib.evaluation.limit import OBJECTIVES
-from CSAFusionLib.evaluation.methods.pointwise import average, maximum
+from CSAFusionLib.evaluation.methods.baselines import average, maximum
 from CSAFusionLib.training.dataset import DataSet
 from CSAFusionLib.training.pairs import ImagePair, PairKind
 

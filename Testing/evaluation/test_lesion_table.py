@@ -5,7 +5,7 @@ import pytest
 
 from CSAFusionLib.evaluation.clinical.lesions import lesion_retention
 from CSAFusionLib.evaluation.lesion_table import measure_lesions, summarise_lesions
-from CSAFusionLib.evaluation.methods.pointwise import average, maximum
+from CSAFusionLib.evaluation.methods.baselines import average, maximum
 from CSAFusionLib.training.pairs import ImagePair, PairKind
 
 METHODS = {"average": lambda kind: average, "by kind": lambda kind: maximum if kind is PairKind.CT_MRI else average}

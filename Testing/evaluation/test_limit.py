@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from CSAFusionLib.evaluation.limit import attainable
-from CSAFusionLib.evaluation.methods.pointwise import average, maximum
+from CSAFusionLib.evaluation.methods.baselines import average, maximum
 from CSAFusionLib.metrics.measure import measure
 
 STEPS = 100

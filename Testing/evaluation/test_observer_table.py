@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import ndimage
 
-from CSAFusionLib.evaluation.methods.pointwise import average
+from CSAFusionLib.evaluation.methods.baselines import average
 from CSAFusionLib.evaluation.observer_table import SOURCES, observe, summarise_observer
 from CSAFusionLib.training.pairs import ImagePair, PairKind
 

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from CSAFusionLib.evaluation.compared_methods import by_method
-from CSAFusionLib.evaluation.methods.pointwise import average
+from CSAFusionLib.evaluation.methods.baselines import average
 from CSAFusionLib.evaluation.summaries import average_by_patient, by_weight, rank, share_of_limit, summarise
 from CSAFusionLib.evaluation.table import fuse_all, measure_all
 from CSAFusionLib.metrics.measure import INDICATORS

@@ -5,7 +5,7 @@ import pytest
 
 from CSAFusionLib.errors import Cancelled
 from CSAFusionLib.evaluation.compared_methods import ComparedMethod, by_method
-from CSAFusionLib.evaluation.methods.pointwise import average, maximum
+from CSAFusionLib.evaluation.methods.baselines import average, maximum
 from CSAFusionLib.evaluation.table import fuse_all, measure_all, to_picture
 from CSAFusionLib.metrics.measure import measure
 from CSAFusionLib.training.pairs import ImagePair

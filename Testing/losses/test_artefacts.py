@@ -1,11 +1,11 @@
-"""CSAFusionLib.losses.artefacts"""
+"""CSAFusionLib.losses.terms"""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from CSAFusionLib.losses.artefacts import artefact_loss
+from CSAFusionLib.losses.terms import artefact_loss
 
 
 @pytest.fixture

@@ -1,11 +1,11 @@
-"""CSAFusionLib.losses.consistency"""
+"""CSAFusionLib.losses.terms"""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from CSAFusionLib.losses.consistency import consistency_loss
+from CSAFusionLib.losses.terms import consistency_loss
 
 
 def two_tissues() -> torch.Tensor:

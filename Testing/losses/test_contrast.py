@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from CSAFusionLib.losses.contrast import OMEGA, WINDOW, contrast_loss, local_contrast
+from CSAFusionLib.losses.terms import CONTRAST_OMEGA, CONTRAST_WINDOW, contrast_loss, local_contrast
 
 
 def checkerboard(low: float, high: float, size: int = 20) -> torch.Tensor:
@@ -15,9 +15,9 @@ def checkerboard(low: float, high: float, size: int = 20) -> torch.Tensor:
 
 def test_the_contrast_of_a_checkerboard_is_as_worked_out_by_hand() -> None:
     # A 7x7 window holds 25 squares of one kind and 24 of the other.
-    assert WINDOW == 7
+    assert CONTRAST_WINDOW == 7
     bright = torch.tensor([0.8] * 25 + [0.2] * 24).double()
-    expected = math.sqrt(bright.var(correction=0) / (bright.mean() + OMEGA))
+    expected = math.sqrt(bright.var(correction=0) / (bright.mean() + CONTRAST_OMEGA))
     assert float(local_contrast(checkerboard(0.2, 0.8))[0, 0, 0, 0]) == pytest.approx(expected, abs=2e-3)
 
 

@@ -4,8 +4,6 @@ import pytest
 import torch
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.losses.consistency import consistency_loss
-from CSAFusionLib.losses.contrast import contrast_loss
 from CSAFusionLib.losses.fusion_loss import (
     LossWeights,
     fusion_loss_terms,
@@ -13,9 +11,16 @@ from CSAFusionLib.losses.fusion_loss import (
     training_loss_terms,
     weighted_sum,
 )
-from CSAFusionLib.losses.metric_losses import edge_loss, ssim_loss, ssim_parity_loss, vif_loss
-from CSAFusionLib.losses.regional_mutual_information import rmi_loss
-from CSAFusionLib.losses.retention import retention_loss
+from CSAFusionLib.losses.terms import (
+    consistency_loss,
+    contrast_loss,
+    edge_loss,
+    retention_loss,
+    rmi_loss,
+    ssim_loss,
+    ssim_parity_loss,
+    vif_loss,
+)
 
 OF_THE_IMAGE = [name for name in LossWeights().to_dict() if name not in ("retention", "consistency")]
 

@@ -1,11 +1,11 @@
-"""CSAFusionLib.losses.gradient"""
+"""CSAFusionLib.losses.terms"""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from CSAFusionLib.losses.gradient import gradient_loss
+from CSAFusionLib.losses.terms import gradient_loss
 
 
 def a_ramp(slope: float) -> torch.Tensor:

@@ -1,11 +1,11 @@
-"""CSAFusionLib.losses.highlights"""
+"""CSAFusionLib.losses.terms"""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from CSAFusionLib.losses.highlights import highlights_loss
+from CSAFusionLib.losses.terms import highlights_loss
 
 BONE = torch.ones(1, 1, 8, 8)
 

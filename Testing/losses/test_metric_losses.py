@@ -7,9 +7,8 @@ from scipy import ndimage
 from sewar.full_ref import vifp
 from skimage.metrics import structural_similarity
 
-from CSAFusionLib.losses.metric_losses import edge_loss, ssim_loss, ssim_parity_loss, transfer_loss, vif_loss
-from CSAFusionLib.metrics.edge_preservation import epi
-from CSAFusionLib.metrics.gradient_transfer import qabf
+from CSAFusionLib.losses.terms import edge_loss, ssim_loss, ssim_parity_loss, transfer_loss, vif_loss
+from CSAFusionLib.metrics.edge_metrics import epi, qabf
 
 
 def textures(count: int, size: int = 64) -> torch.Tensor:

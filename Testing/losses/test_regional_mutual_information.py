@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from CSAFusionLib.losses.regional_mutual_information import REGULARISATION, rmi_loss
+from CSAFusionLib.losses.terms import REGULARISATION, rmi_loss
 
 
 def by_hand(fused: np.ndarray, source: np.ndarray) -> float:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from CSAFusionLib.losses.retention import retention_loss
+from CSAFusionLib.losses.terms import retention_loss
 
 FLAT = torch.full((3, 2, 64, 64), 0.5)
 

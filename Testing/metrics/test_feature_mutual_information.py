@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from CSAFusionLib.metrics.feature_mutual_information import fmi
+from CSAFusionLib.metrics.information_metrics import fmi
 
 
 def entropy(probabilities: np.ndarray) -> float:

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from scipy import signal
 
-from CSAFusionLib.metrics.gaussian import gaussian_means
+from CSAFusionLib.metrics.information_metrics import gaussian_means
 
 
 def test_it_is_the_convolution_with_a_gaussian_window() -> None:

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from CSAFusionLib.metrics.feature_mutual_information import fmi
+from CSAFusionLib.metrics.information_metrics import fmi, vif
 from CSAFusionLib.metrics.measure import measure
-from CSAFusionLib.metrics.visual_information import vif
 
 
 def test_the_names_and_their_order_are_those_of_the_tables() -> None:

@@ -5,7 +5,7 @@ from math import log
 import numpy as np
 import pytest
 
-from CSAFusionLib.metrics.nonlinear_correlation import qncie, qncie_of_pearson
+from CSAFusionLib.metrics.information_metrics import qncie, qncie_of_pearson
 
 EVERY_VALUE = np.arange(256).reshape(16, 16)
 ROWS, COLUMNS = np.divmod(EVERY_VALUE, 16)

@@ -7,7 +7,7 @@ from monai.losses.ssim_loss import SSIMLoss
 from scipy import ndimage
 from skimage.metrics import structural_similarity
 
-from CSAFusionLib.metrics.structural_similarity import ssim
+from CSAFusionLib.metrics.information_metrics import ssim
 
 
 def tensor(image: np.ndarray) -> torch.Tensor:

@@ -6,7 +6,7 @@ import sewar
 import torch
 from scipy import ndimage
 
-from CSAFusionLib.metrics.visual_information import vif
+from CSAFusionLib.metrics.information_metrics import vif
 
 
 def tensor(image: np.ndarray) -> torch.Tensor:

@@ -9,8 +9,7 @@ import torch
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.intensity.modality import Modality
-from CSAFusionLib.metrics.structural_similarity import ssim
-from CSAFusionLib.metrics.visual_information import vif
+from CSAFusionLib.metrics.information_metrics import ssim, vif
 from CSAFusionLib.training.dataset import read_dataset
 from CSAFusionLib.training.pairs import PairKind, read_slice_pairs
 from CSAFusionLib.weights import catalogue

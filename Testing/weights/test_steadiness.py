@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from CSAFusionLib.evaluation.clinical.flicker import flicker_for_detail
-from CSAFusionLib.evaluation.clinical.slabs import read_slabs
+from CSAFusionLib.evaluation.clinical.consistency import flicker_for_detail, read_slabs
 from CSAFusionLib.evaluation.compared_methods import BUNDLED, by_weights, weights_for
 from CSAFusionLib.evaluation.methods import slice_by_slice
 from CSAFusionLib.training.dataset import read_dataset

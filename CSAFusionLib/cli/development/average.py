@@ -24,8 +24,7 @@ def average(
     """Average the weights of two trainings of one network."""
     check_extension(output, [".safetensors"])
     check_outputs([output], [first, second], overwrite=overwrite)
-    from CSAFusionLib.weights.averaging import average_weights
-    from CSAFusionLib.weights.weights_file import read_weights, save_weights
+    from CSAFusionLib.weights.weights_file import average_weights, read_weights, save_weights
 
     averaged = average_weights(read_weights(first)[0], read_weights(second)[0], share)
     save_weights(averaged, output, about={"averaged": f"{1 - share:g} of {first.name}, {share:g} of {second.name}"})

@@ -1,18 +1,159 @@
-"""Lesion retention: does a lesion that one source or both show still stand out in the fused image?"""
+"""Synthetic lesions, put into one source or both, and how much of them the fused image retains.
+
+- Soft-edged discs of known contrast, put into a source where it has room for them.
+- The four kinds of lesions that two sources can show, and where there is room for each.
+- Lesion retention: does a lesion that one source or both show still stand out in the fused image?
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import product
 from typing import Literal, get_args
 
 import numpy as np
+from scipy import ndimage
 
-from CSAFusionLib.evaluation.clinical.contrast import LEAST_NOISE
-from CSAFusionLib.evaluation.clinical.lesion_kinds import LESION_KINDS, places_for_all_kinds, put_in
-from CSAFusionLib.evaluation.clinical.synthetic_lesions import Lesion, insert, place_lesions
+from CSAFusionLib.evaluation.clinical.fidelity import LEAST_NOISE, find_head
 from CSAFusionLib.evaluation.methods import FusionMethod
+
+DIAMETERS = (6, 10, 16)
+_CONTRAST = 0.3
+_LEAST_CONTRAST = 0.1
+"""Where the tissue leaves less room than this for getting brighter or darker, no lesion is put."""
+_SOFT_EDGE = 2
+_RING = (2, 6)
+"""The ring lies so many pixels outside a lesion's nominal edge; its inner border is clear of the soft edge."""
+_REACH = max(DIAMETERS) // 2 + _RING[1]
+_SPACING = 40
+"""Pixels from lesion to lesion: at least 12 of untouched tissue lie between the rings of two of the largest."""
+
+
+@dataclass(frozen=True)
+class Lesion:
+    """A disc at a pixel of a slice; ``contrast`` is what it adds to the source, below zero for a dark lesion."""
+
+    row: int
+    column: int
+    diameter: int
+    contrast: float
+
+    def around(self, image: np.ndarray) -> np.ndarray:
+        """Return the part of an image (H, W) that the lesion and its ring lie in, as a view."""
+        rows, columns = (slice(centre - _REACH, centre + _REACH + 1) for centre in (self.row, self.column))
+        return image[rows, columns]
+
+    def inside(self, image: np.ndarray) -> np.ndarray:
+        """Return the values of an image within the lesion's nominal diameter."""
+        return self.around(image)[_distance() < self.diameter / 2]
+
+    def ring(self, image: np.ndarray) -> np.ndarray:
+        """Return the values of an image in the ring of untouched tissue around the lesion."""
+        outside = _distance() - self.diameter / 2
+        return self.around(image)[(outside > _RING[0]) & (outside <= _RING[1])]
+
+
+def place_lesions(source: np.ndarray, sign: int) -> list[Lesion]:
+    """Return the lesions that fit into a source, the sizes by turns, on a fixed grid of places well inside the head.
+
+    The contrast is 0.3, or as much as all pixels of the place can take without being clipped.
+
+    Args:
+        source: (H, W), 0 to 1.
+        sign: 1 for bright lesions, -1 for dark ones; they get different sizes at the same place.
+    """
+    lesions = []
+    for index, (row, column) in enumerate(lesion_places(find_head(source))):
+        diameter = DIAMETERS[(index + (sign < 0)) % len(DIAMETERS)]
+        room = room_for(source, row, column, diameter)[sign > 0]
+        if room >= _LEAST_CONTRAST:
+            lesions.append(Lesion(row, column, diameter, sign * min(room, _CONTRAST)))
+    return lesions
+
+
+def room_for(source: np.ndarray, row: int, column: int, diameter: int) -> tuple[float, float]:
+    """Return by how much all pixels of a lesion can get darker, and brighter, without being clipped."""
+    touched = Lesion(row, column, diameter, 0).around(source)[_profile(diameter) > 0]
+    return float(touched.min()), float(1 - touched.max())
+
+
+def insert(lesions: Sequence[Lesion], source: np.ndarray) -> np.ndarray:
+    """Return a copy of a source, (H, W) from 0 to 1, that has the lesions."""
+    marked = source.copy()
+    for lesion in lesions:
+        lesion.around(marked)[:] += lesion.contrast * _profile(lesion.diameter)
+    return marked
+
+
+def lesion_places(head: np.ndarray) -> list[tuple[int, int]]:
+    """Return the points of a grid through a head's centre, (H, W), that are farther inside than lesions reach."""
+    if not head.any():
+        return []
+    depth = ndimage.distance_transform_edt(np.pad(head, 1))[1:-1, 1:-1]
+    row, column = (int(centre) for centre in ndimage.center_of_mass(head))
+    grid = np.zeros(head.shape, bool)
+    grid[row % _SPACING :: _SPACING, column % _SPACING :: _SPACING] = True
+    rows, columns = np.nonzero(grid & (depth > _REACH))
+    return list(zip(rows.tolist(), columns.tolist(), strict=True))
+
+
+@lru_cache(maxsize=1)
+def _distance() -> np.ndarray:
+    """Return each pixel's distance from the lesion's centre."""
+    rows, columns = np.mgrid[-_REACH : _REACH + 1, -_REACH : _REACH + 1]
+    return np.hypot(rows, columns)
+
+
+@lru_cache(maxsize=len(DIAMETERS))
+def _profile(diameter: int) -> np.ndarray:
+    """Return the lesion's share of its contrast: 1 inside, 0 outside, one half at the nominal edge."""
+    return np.clip(0.5 + (diameter / 2 - _distance()) / _SOFT_EDGE, 0, 1).astype(np.float32)
+
+
+LESION_KINDS: dict[str, tuple[int, int]] = {
+    "A only": (1, 0),
+    "B only": (0, 1),
+    "same sign": (1, 1),
+    "opposite signs": (-1, 1),
+}
+"""The sign of the contrast in A and in B: brighter, darker, or not there."""
+
+Place = tuple[int, int, int]
+"""Row, column and diameter, in pixels."""
+
+
+def places_for_all_kinds(a: np.ndarray, b: np.ndarray, contrast: float, margin: int = 0) -> list[Place]:
+    """Return the places where both sources can get darker and brighter by a contrast, the sizes by turns.
+
+    Args:
+        a: (H, W), 0 to 1.
+        b: (H, W), 0 to 1.
+        contrast: as a share of the display's range.
+        margin: how far from the image's border a place is at least, in pixels.
+    """
+    rows, columns = a.shape
+    places = []
+    for index, (row, column) in enumerate(lesion_places(find_head(np.maximum(a, b)))):
+        diameter = DIAMETERS[index % len(DIAMETERS)]
+        room = min(min(room_for(source, row, column, diameter)) for source in (a, b))
+        inside = margin <= row < rows - margin and margin <= column < columns - margin
+        if inside and room >= contrast:
+            places.append((row, column, diameter))
+    return places
+
+
+def put_in(
+    places: Sequence[Place], kind: str, contrast: float, a: np.ndarray, b: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return copies of both sources with lesions of one kind at all places."""
+    marked = [
+        insert([Lesion(row, column, diameter, sign * contrast) for row, column, diameter in places], source)
+        for sign, source in zip(LESION_KINDS[kind], (a, b), strict=True)
+    ]
+    return marked[0], marked[1]
+
 
 Source = Literal["A", "B", "same", "opposite"]
 """What shows a lesion: one source, or both with the same sign or with opposite signs."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from CSAFusionLib.evaluation.bootstrap import too_few_patients
-from CSAFusionLib.evaluation.clinical.lesion_kinds import LESION_KINDS
+from CSAFusionLib.evaluation.clinical.lesions import LESION_KINDS
 from CSAFusionLib.evaluation.clinical.observer import DISPLAY_NOISE, INTERNAL_NOISE
 from CSAFusionLib.evaluation.comparison import Comparison
 from CSAFusionLib.evaluation.lesion_table import summarise_lesions

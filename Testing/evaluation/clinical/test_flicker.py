@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from CSAFusionLib.evaluation.clinical import flicker
-from CSAFusionLib.evaluation.clinical.flicker import flicker_for_detail, flicker_index, flicker_table
+from CSAFusionLib.evaluation.clinical import consistency
+from CSAFusionLib.evaluation.clinical.consistency import flicker_for_detail, flicker_index, flicker_table
 from CSAFusionLib.evaluation.methods import slice_by_slice
 from CSAFusionLib.training.dataset import DataSet
 from CSAFusionLib.training.pairs import PairKind
@@ -55,7 +55,7 @@ def test_the_table_has_a_row_for_each_volume_and_method_and_asks_for_the_method_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     slabs = [Slab(PairKind.CT_MRI, "one", A, B, 3), Slab(PairKind.PET_MRI, "two", B, A, 2)]
-    monkeypatch.setattr(flicker, "read_slabs", lambda dataset, kinds, registered, progress: slabs)
+    monkeypatch.setattr(consistency, "read_slabs", lambda dataset, kinds, registered, progress: slabs)
     methods = {
         "darker": lambda kind: lambda a, b, spacing: a / spacing,
         "CT or second": lambda kind: slice_by_slice(np.minimum if kind is PairKind.CT_MRI else (lambda a, b: b)),

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from CSAFusionLib.evaluation.clinical import slabs
-from CSAFusionLib.evaluation.clinical.slabs import middle, read_slabs
+from CSAFusionLib.evaluation.clinical import consistency
+from CSAFusionLib.evaluation.clinical.consistency import middle, read_slabs
 from CSAFusionLib.training.dataset import DataSet, VolumePair, read_dataset
 from CSAFusionLib.training.pairs import PairKind
 from CSAFusionLib.training.volume_pairs import Slab
@@ -49,7 +49,7 @@ def test_only_volumes_of_the_asked_kinds_that_no_network_was_trained_on_are_read
         for part in ("train", "val", "test")
     ]
     read: list[str] = []
-    monkeypatch.setattr(slabs, "read_slab", lambda pair, **_: read.append(pair.name))
-    monkeypatch.setattr(slabs, "middle", lambda slab: slab)
+    monkeypatch.setattr(consistency, "read_slab", lambda pair, **_: read.append(pair.name))
+    monkeypatch.setattr(consistency, "middle", lambda slab: slab)
     read_slabs(DataSet(volumes=pairs), [PairKind.CT_MRI], registered=tmp_path)
     assert read == ["CT-MRI val", "CT-MRI test"]

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from CSAFusionLib.evaluation.methods import guided_filter as module
-from CSAFusionLib.evaluation.methods.guided_filter import guided_filter
+from CSAFusionLib.evaluation.methods import baselines as module
+from CSAFusionLib.evaluation.methods.baselines import guided_filter
 
 
 def test_the_salient_source_is_taken_whole_where_the_other_is_flat(flat: np.ndarray, chequered: np.ndarray) -> None:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from CSAFusionLib.evaluation.methods import joint_bilateral as module
-from CSAFusionLib.evaluation.methods.joint_bilateral import joint_bilateral
+from CSAFusionLib.evaluation.methods import baselines as module
+from CSAFusionLib.evaluation.methods.baselines import joint_bilateral
 
 
 def test_the_detail_that_only_one_source_has_comes_through(flat: np.ndarray) -> None:

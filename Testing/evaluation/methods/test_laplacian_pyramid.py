@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from CSAFusionLib.evaluation.methods.laplacian_pyramid import laplacian_pyramid
+from CSAFusionLib.evaluation.methods.baselines import laplacian_pyramid
 
 
 def test_the_detail_that_only_one_source_has_comes_through_whole(flat: np.ndarray, chequered: np.ndarray) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from CSAFusionLib.evaluation.methods.pointwise import average, brighter_average, maximum
+from CSAFusionLib.evaluation.methods.baselines import average, brighter_average, maximum
 
 
 def test_the_average_is_the_mean_of_both() -> None:

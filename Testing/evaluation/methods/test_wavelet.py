@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from CSAFusionLib.evaluation.methods.wavelet import wavelet
+from CSAFusionLib.evaluation.methods.baselines import wavelet
 
 
 def test_the_detail_that_only_one_source_has_comes_through(flat: np.ndarray, chequered: np.ndarray) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from CSAFusionLib.evaluation.clinical.lesion_kinds import LESION_KINDS
+from CSAFusionLib.evaluation.clinical.lesions import LESION_KINDS
 from CSAFusionLib.evaluation.comparison import Comparison
 from CSAFusionLib.evaluation.report.layout import Table
 from CSAFusionLib.evaluation.report.tables import tables_of

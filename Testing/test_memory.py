@@ -11,11 +11,19 @@ import pytest
 import SimpleITK as sitk
 import torch
 
+from CSAFusionLib import memory as module
 from CSAFusionLib.errors import InputError, NotEnoughMemory
-from CSAFusionLib.memory import available as module
-from CSAFusionLib.memory.available import Available, available, resident_now
-from CSAFusionLib.memory.estimate import Need, check_memory, fusion_need, in_gib
-from CSAFusionLib.memory.exhaustion import is_out_of_memory, stems_from_lack_of_memory
+from CSAFusionLib.memory import (
+    Available,
+    Need,
+    available,
+    check_memory,
+    fusion_need,
+    in_gib,
+    is_out_of_memory,
+    resident_now,
+    stems_from_lack_of_memory,
+)
 
 
 def test_this_machine_tells_how_much_there_is() -> None:
@@ -28,7 +36,7 @@ def test_the_process_s_own_limit_is_seen() -> None:
     assert resident_now() > 2**20
     code = (
         "import resource; resource.setrlimit(resource.RLIMIT_AS, (2**32, 2**32));"
-        "from CSAFusionLib.memory.available import available; print(available().address_space)"
+        "from CSAFusionLib.memory import available; print(available().address_space)"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert 2**31 < int(said) < 2**32
@@ -74,7 +82,7 @@ def test_what_fits_or_is_not_known_is_not_refused(room: Available) -> None:
 def test_torch_is_not_loaded_where_that_would_end_the_process() -> None:
     code = (
         "import resource; resource.setrlimit(resource.RLIMIT_AS, (2**29, 2**29));"
-        "from CSAFusionLib.memory.estimate import check_room_for_torch; check_room_for_torch()"
+        "from CSAFusionLib.memory import check_room_for_torch; check_room_for_torch()"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "NotEnoughMemory: PyTorch needs about 640 MiB" in done.stderr

@@ -1,0 +1,253 @@
+"""Memory: how much there is, how much a run needs, and how its lack is told.
+
+Told before a run starts, so that it does not end in the middle; and recognised afterwards, whichever library ran out.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import SimpleITK as sitk
+
+from CSAFusionLib.errors import NotEnoughMemory
+
+_UNLIMITED = 2**60
+_PROC = Path("/proc")
+_CGROUPS = Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True)
+class Available:
+    """Bytes that this process can still use (``resident``) and reserve (``address_space``); None for no known limit."""
+
+    resident: int | None
+    address_space: int | None
+
+
+def available() -> Available:
+    """Measure how much is available now.
+
+    On Linux the least of what the machine has free, its swap counted, and of what the control group leaves; on Windows
+    what can be committed; elsewhere the whole memory of the machine, for want of a better bound.
+    """
+    if sys.platform == "win32":
+        return Available(_commit_left(), None)
+    known = [room for room in (_machine(), *_control_groups()) if room is not None]
+    return Available(min(known, default=None), _address_space())
+
+
+def resident_now() -> int:
+    """Return the bytes that this process holds now; 0 where that is not known."""
+    pages = _words(_PROC / "self" / "statm")
+    return int(pages[1]) * os.sysconf("SC_PAGE_SIZE") if len(pages) > 1 else 0
+
+
+def _machine() -> int | None:
+    lines = [line.split() for line in _text(_PROC / "meminfo").splitlines()]
+    kib = {line[0].rstrip(":"): int(line[1]) for line in lines if len(line) > 1 and line[1].isdigit()}
+    if "MemAvailable" in kib:
+        return 1024 * (kib["MemAvailable"] + kib.get("SwapFree", 0))
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError):
+        return None
+
+
+def _control_groups() -> list[int]:
+    """What this process's control groups and those above them leave, of version 2 and 1."""
+    left = []
+    for line in _text(_PROC / "self" / "cgroup").splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers and "memory" not in controllers.split(","):
+            continue
+        root = _CGROUPS / "memory" if controllers else _CGROUPS
+        names = ("memory.limit_in_bytes", "memory.usage_in_bytes") if controllers else ("memory.max", "memory.current")
+        group = root / path.lstrip("/")
+        # A container often sees its own group at the root.
+        for folder in dict.fromkeys([group, *(above for above in group.parents if above.is_relative_to(root)), root]):
+            room = _left_in(folder, *names)
+            left += [] if room is None else [room]
+    return left
+
+
+def _left_in(folder: Path, limit_name: str, usage_name: str) -> int | None:
+    limit, usage = (_words(folder / name) for name in (limit_name, usage_name))
+    if not limit or not usage or not limit[0].isdigit() or int(limit[0]) >= _UNLIMITED:
+        return None
+    # The cache of files counts as used, and is given up before memory runs out.
+    stat = dict(line.split() for line in _text(folder / "memory.stat").splitlines() if len(line.split()) == 2)
+    cache = int(stat.get("total_inactive_file", stat.get("inactive_file", 0)))
+    return max(0, int(limit[0]) - max(0, int(usage[0]) - cache))
+
+
+def _address_space() -> int | None:
+    import resource
+
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    pages = _words(_PROC / "self" / "statm")
+    if limit in (-1, resource.RLIM_INFINITY) or limit >= _UNLIMITED or not pages:
+        return None
+    return max(0, limit - int(pages[0]) * os.sysconf("SC_PAGE_SIZE"))
+
+
+def _commit_left() -> int | None:
+    import ctypes
+
+    class MemoryStatus(ctypes.Structure):
+        _fields_ = [  # noqa: RUF012 (as ctypes wants it)
+            ("length", ctypes.c_ulong),
+            ("load", ctypes.c_ulong),
+            *((name, ctypes.c_ulonglong) for name in ("all", "free", "all_commit", "free_commit", "v", "fv", "fe")),
+        ]
+
+    status = MemoryStatus()
+    status.length = ctypes.sizeof(status)
+    windows = getattr(ctypes, "windll", None)
+    if windows is None or not windows.kernel32.GlobalMemoryStatusEx(ctypes.byref(status)):
+        return None
+    return int(status.free_commit)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return ""
+
+
+def _words(path: Path) -> list[str]:
+    return _text(path).split()
+
+
+# Bytes beyond the volumes themselves: for each voxel of the fixed one while they are fused, in grey or with colour, and
+# for each voxel of both while they are registered or their alignment is checked.
+FUSING_GREY, FUSING_COLOUR = 16.2, 34.5
+REGISTERING = 6.8
+# Of each slice that is in the network, for each of its pixels.
+NETWORK_PIXEL = 306.0
+# What the libraries take whatever the size: all of them, and without PyTorch.
+LIBRARIES = 455 * 2**20
+REGISTERING_LIBRARIES = 210 * 2**20
+
+# Address space that is reserved and never used: by each thread, and by PyTorch while it is loaded.
+_RESERVED_BY_THREAD = 64 * 2**20
+_RESERVED_BY_TORCH = 640 * 2**20
+# The estimate is this exact: less than this share of it is surely too little.
+_SURE = 0.85
+
+
+@dataclass(frozen=True)
+class Need:
+    """Bytes a fusion or a registration takes at its peak, and how many of them the process holds already."""
+
+    total: int
+    held: int
+    what: str = "The fusion"
+
+    def __str__(self) -> str:
+        return in_gib(self.total)
+
+
+def fusion_need(fixed: sitk.Image, moving: sitk.Image, *, in_colour: bool, slices_at_once: int, pixels: int) -> Need:
+    """Estimate the memory of a fusion of two volumes that are read, within some 15 %.
+
+    in_colour: whether the result has colour. slices_at_once, pixels: what goes through the network at a time, and the
+    pixels of one slice.
+    """
+    voxels = fixed.GetNumberOfPixels(), moving.GetNumberOfPixels()
+    stored = sum(_bytes_of(image) for image in (fixed, moving))
+    fusing = (FUSING_COLOUR if in_colour else FUSING_GREY) * voxels[0]
+    fusing += NETWORK_PIXEL * slices_at_once * pixels
+    return Need(math.ceil(LIBRARIES + stored + max(REGISTERING * sum(voxels), fusing)), resident_now())
+
+
+def registration_need(fixed: sitk.Image, moving: sitk.Image) -> Need:
+    """Estimate the memory of a registration alone, of two volumes that are read; other programs' engines apart."""
+    voxels = fixed.GetNumberOfPixels() + moving.GetNumberOfPixels()
+    stored = _bytes_of(fixed) + _bytes_of(moving)
+    total = math.ceil(REGISTERING_LIBRARIES + stored + REGISTERING * voxels)
+    return Need(total, resident_now(), "The registration")
+
+
+def check_room_for_torch() -> None:
+    """Refuse to load PyTorch where the limit of the address space is below what that takes: it would end the process.
+
+    Raises NotEnoughMemory.
+    """
+    room = available().address_space
+    if room is not None and "torch" not in sys.modules and room < _RESERVED_BY_TORCH:
+        raise _lacking("PyTorch", _RESERVED_BY_TORCH, room)
+
+
+def check_memory(need: Need, there_is: Available | None = None) -> None:
+    """Refuse what the machine, or the limits of this process, cannot hold.
+
+    Raises NotEnoughMemory, which says how much is needed and how much there is.
+    """
+    there_is = there_is or available()
+    more = max(0, need.total - need.held)
+    reserved = _RESERVED_BY_THREAD * (1 + (os.cpu_count() or 1))
+    for room, wanted in ((there_is.resident, more), (there_is.address_space, more + reserved)):
+        if room is not None and room < _SURE * wanted:
+            raise _lacking(need.what, wanted, room)
+
+
+def _lacking(what: str, wanted: float, room: float) -> NotEnoughMemory:
+    return NotEnoughMemory(
+        f"{what} needs about {in_gib(wanted)} of memory more than is in use, and {in_gib(room)} are free; close other "
+        "programs, or give volumes with larger voxels."
+    )
+
+
+def in_gib(size: float) -> str:
+    """Bytes as a text to read."""
+    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{math.ceil(size / 2**20)} MiB"
+
+
+def _bytes_of(image: sitk.Image) -> int:
+    return image.GetNumberOfPixels() * image.GetNumberOfComponentsPerPixel() * image.GetSizeOfPixelComponent()
+
+
+RAN_OUT = "Memory ran out. Close other programs, or ask for less at once: larger voxels, a smaller batch or patch."
+
+# As numpy, ITK, PyTorch (CPU, CUDA, MPS), the C++ library, the loader of libraries and the starter of threads say it.
+_PHRASES = (
+    "out of memory",
+    "not enough memory",
+    "allocate memory",
+    "failed to allocate",
+    "unable to allocate",
+    "bad_alloc",
+    "bad allocation",
+    "failed to map segment",
+    "start new thread",
+    "resource temporarily unavailable",
+)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an exception says that memory ran out: only some libraries have a class of their own for it."""
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        return True
+    said = str(error).lower()
+    return isinstance(error, (RuntimeError, OSError, ImportError)) and any(phrase in said for phrase in _PHRASES)
+
+
+def stems_from_lack_of_memory(error: BaseException) -> bool:
+    """Tell whether memory ran out behind an exception, which may call a file damaged that there was no room to read."""
+    return any(is_out_of_memory(each) for each in _with_causes(error))
+
+
+def _with_causes(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        yield cause
+        cause = cause.__cause__ or cause.__context__

@@ -1,1 +1,0 @@
-"""Memory: how much is available, how much a fusion needs, and the message when it runs out."""
