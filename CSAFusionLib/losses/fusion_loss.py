@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from CSAFusionLib import checks
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.losses.terms import (
-    TARGET,
+    RETENTION_TARGET,
     artefact_loss,
     consistency_loss,
     contrast_loss,
@@ -100,7 +100,7 @@ def training_loss_terms(
     plain: Tensor,
     marked: Tensor,
     weights: LossWeights | None = None,
-    retention_target: float = TARGET,
+    retention_target: float = RETENTION_TARGET,
 ) -> dict[str, Tensor]:
     """Fuse pairs of sources, as they are and with lesions, and return the unweighted terms of both together, scalars.
 

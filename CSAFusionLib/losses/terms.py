@@ -205,7 +205,7 @@ def _regions(image: Tensor) -> Tensor:
     return regions - regions.mean(dim=2, keepdim=True)
 
 
-TARGET = 0.7
+RETENTION_TARGET = 0.7
 """A lesion that stands out this much, next to its source, costs nothing: the loss is about those that get lost."""
 _LEAST_NOISE = 0.02
 """Five grey values of 256: less than that between a lesion and its surroundings is not seen anyway."""
@@ -214,7 +214,7 @@ _TINY = 1e-8
 
 
 def retention_loss(
-    fused: Tensor, fused_marked: Tensor, sources: Tensor, marked: Tensor, target: float = TARGET
+    fused: Tensor, fused_marked: Tensor, sources: Tensor, marked: Tensor, target: float = RETENTION_TARGET
 ) -> Tensor:
     """Return by how much the contrast-to-noise of lesions falls short, squared, in the lesions themselves.
 

@@ -10,7 +10,7 @@ from CSAFusionLib import checks
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import atomic_write, content_writer
 from CSAFusionLib.losses.fusion_loss import LossWeights
-from CSAFusionLib.losses.terms import TARGET
+from CSAFusionLib.losses.terms import RETENTION_TARGET
 from CSAFusionLib.network.configuration import FULL, NetworkConfiguration
 from CSAFusionLib.text import to_json
 from CSAFusionLib.training.lesion_augmentation import OPPOSITE
@@ -25,7 +25,7 @@ class TrainingConfiguration:
     kinds: tuple[PairKind, ...] = tuple(PairKind)
     network: NetworkConfiguration = FULL
     loss_weights: LossWeights = field(default_factory=LossWeights)
-    retention_target: float = TARGET
+    retention_target: float = RETENTION_TARGET
     """From where on a training lesion stands out enough, next to its source: over 0 to 1."""
     epochs: int = 200
     samples_per_epoch: int = 800

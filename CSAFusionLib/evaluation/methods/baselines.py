@@ -6,12 +6,12 @@
 - Guided filter fusion (GFF): base and detail, weighted by saliency whose maps follow the edges of the sources.
 - INS, reimplemented: layers split by a joint bilateral filter, fused by local gradient energy.
 
-INS: Li, Zhou, Tan, Zhang and Zhao 2021, "Multimodal medical image fusion based on joint bilateral filter and local gradient
-energy", Information Sciences 569, 302-325. Written anew from descriptions: the article's abstract and the accounts in
-later articles say that a joint bilateral filter splits each source into an energy and a structure layer, that structure
-layers are fused by a local gradient energy made of structure tensor and neighbourhood energy, energy layers by the
-larger l1 norm, and that the sum of both is the result. The authors' program (for research only) was not read, so the
-following are assumptions:
+INS: Li, Zhou, Tan, Zhang and Zhao 2021, "Multimodal medical image fusion based on joint bilateral filter and local
+gradient energy", Information Sciences 569, 302-325. Written anew from descriptions: the article's abstract and the
+accounts in later articles say that a joint bilateral filter splits each source into an energy and a structure layer,
+that structure layers are fused by a local gradient energy made of structure tensor and neighbourhood energy, energy
+layers by the larger l1 norm, and that the sum of both is the result. The authors' program (for research only) was not
+read, so the following are assumptions:
 
 - the filter's guide is the source smoothed by a Gaussian, sharpened again in three passes, each guided by the one
   before (Zhang et al. 2014), with a spatial sigma of 3 pixels and a range sigma of 0.05;
