@@ -27,7 +27,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from CSAFusionLib.api import apply_transform, fuse, fuse_several, read_volume, register, save_dicom
+    from CSAFusionLib.api import apply_transform, fuse, fuse_series, fuse_several, read_volume, register, save_dicom
     from CSAFusionLib.errors import CSAFusionError, InputError
     from CSAFusionLib.fusion.result import FusionResult
     from CSAFusionLib.fusion.settings import FusionSettings
@@ -43,6 +43,7 @@ __all__ = [
     "Volume",
     "apply_transform",
     "fuse",
+    "fuse_series",
     "fuse_several",
     "read_volume",
     "register",
@@ -57,6 +58,7 @@ _HOMES = {
     "Volume": "CSAFusionLib.volumes.volume",
     "apply_transform": "CSAFusionLib.api",
     "fuse": "CSAFusionLib.api",
+    "fuse_series": "CSAFusionLib.api",
     "fuse_several": "CSAFusionLib.api",
     "read_volume": "CSAFusionLib.api",
     "register": "CSAFusionLib.api",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ from CSAFusionLib.registration.transform_files.matrices import MatrixKind
 from CSAFusionLib.registration.transform_files.reading import GivenTransform, given_transform
 from CSAFusionLib.volumes.checking import check_grid, check_volume
 from CSAFusionLib.volumes.in_memory import to_volume
+from CSAFusionLib.volumes.input_path import MEAN
 from CSAFusionLib.volumes.nifti_orientation import Orientation
 from CSAFusionLib.volumes.reading import read_volume as read_file
 from CSAFusionLib.volumes.volume import Volume
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
     from CSAFusionLib.fusion.on_grid import Alignment
     from CSAFusionLib.fusion.several import MovingVolume, SeveralFused
+    from CSAFusionLib.volumes.series import VolumeSeries
 
     VolumeLike: TypeAlias = str | os.PathLike[str] | Volume | sitk.Image | SpatialImage | tuple[Any, Any]
     TransformLike: TypeAlias = str | os.PathLike[str] | sitk.Transform | Sequence[str | os.PathLike[str]]
@@ -315,6 +318,69 @@ def fuse_several(
         chosen,
         region=None if region is None else region_of(_volume(region, "region"), target),
         progress=progress,
+    )
+
+
+def fuse_series(
+    fixed: VolumeLike | list[VolumeLike],
+    moving: VolumeLike | list[VolumeLike],
+    settings: FusionSettings | None = None,
+    *,
+    register_by: str | int = MEAN,
+    contribution: bool = False,
+    progress: Progress = silent,
+    **choices: Any,
+) -> Iterator[FusionResult]:
+    """Fuse every volume of a series with one volume, by one registration; each result is given as it is made.
+
+    ::
+
+        for result in csafusion.fuse_series("t1.nii.gz", "dynamic_pet.nii.gz", colour_table="hot-iron"):
+            ...
+
+    Args:
+        fixed, moving: what :func:`fuse` takes; one of them a path that holds several volumes, or a list of volumes.
+        register_by: what of the series is registered: ``mean``, or the number of one of its volumes.
+        settings, contribution, progress, **choices: as of :func:`fuse`. Black and white are found from all volumes.
+
+    Yields:
+        The result of each volume in their order; its provenance tells of the series too.
+
+    Raises:
+        InputError: a volume or a choice cannot be used, or none of the two inputs is a series.
+        RegistrationError: the registration failed or its method is not installed.
+    """
+    from CSAFusionLib.fusion.on_grid import Alignment
+    from CSAFusionLib.fusion.series import SeriesFusion, check_series_settings, series_beside_one
+
+    done = _registration_taken(choices)
+    chosen = _settings(settings, current_names(choices))
+    with ExitStack() as opened:
+        sources = [_series(one, name, opened) for one, name in ((fixed, "fixed"), (moving, "moving"))]
+        series, other, is_moving = series_beside_one((sources[0], sources[1]))
+        check_series_settings(chosen, series)
+        fusion = SeriesFusion(
+            series=series,
+            other=other,
+            is_moving=is_moving,
+            settings=chosen,
+            reference=series.reference(str(register_by), progress),
+            by=str(register_by),
+            alignment=Alignment(done=done),
+            progress=progress,
+        )
+        yield from fusion.results(contribution=contribution)
+
+
+def _series(source: VolumeLike | list[VolumeLike], name: str, opened: ExitStack) -> VolumeSeries:
+    from CSAFusionLib.volumes.series import VolumeSeries, open_series
+
+    keep_shear = name == "moving"
+    if isinstance(source, str | os.PathLike):
+        return opened.enter_context(open_series(Path(os.fsdecode(source)), keep_shear=keep_shear))
+    volumes = source if isinstance(source, list) else [source]
+    return VolumeSeries(
+        name, len(volumes), None, lambda number: _volume(volumes[number - 1], name, keep_shear=keep_shear)
     )
 
 

@@ -12,6 +12,7 @@ from CSAFusionLib.cli import options
 from CSAFusionLib.cli.distrust import FailOn, fail_on_quality
 from CSAFusionLib.cli.manners import Overwrite
 from CSAFusionLib.cli.mask_options import MaskOptions
+from CSAFusionLib.cli.options import names_a_series
 from CSAFusionLib.cli.panels import FUSION, INPUTS, OUTPUTS, REGISTRATION
 from CSAFusionLib.cli.transform_options import InitialTransform, TransformChoice, TransformOptions
 from CSAFusionLib.errors import InputError
@@ -21,8 +22,9 @@ from CSAFusionLib.fusion.style import Style
 from CSAFusionLib.geometry.planes import Plane
 from CSAFusionLib.registration.engines.brainsfit import use_executable
 from CSAFusionLib.registration.methods import Method
+from CSAFusionLib.registration.registration import Registration
 from CSAFusionLib.volumes.dicom.files import holds_dicom
-from CSAFusionLib.volumes.input_path import check_input_path
+from CSAFusionLib.volumes.input_path import MEAN, check_input_path
 from CSAFusionLib.volumes.nifti_orientation import Orientation
 
 
@@ -147,6 +149,14 @@ class FuseRegistration:
         ),
     ] = None
     initial_transform: InitialTransform = None
+    register_by: Annotated[
+        str,
+        typer.Option(
+            metavar="mean|N",
+            help="Of a series (--volume all): what is registered, the mean of its volumes or one of them.",
+            rich_help_panel=REGISTRATION,
+        ),
+    ] = MEAN
 
     @property
     def method(self) -> Method:
@@ -209,13 +219,35 @@ def fuse(
         pictures = PictureOutputs(outputs.output, outputs.png, outputs.provenance, outputs.overwrite)
         fuse_picture_files(fixed, moving, settings, pictures)
     else:
-        from CSAFusionLib.cli.volume_job import fuse_volume_files
-        from CSAFusionLib.cli.volume_outputs import VolumeOutputs
+        found = _fuse_volumes((fixed, moving), settings, outputs, how, reading, known, where, masked)
+        fail_on_quality(how.fail_on, [found.quality])
 
-        others = {name: value for name, value in vars(outputs).items() if name != "output"}
-        wanted = VolumeOutputs(outputs.output, **others)
-        result = fuse_volume_files(fixed, moving, settings, wanted, reading, known, where.region, grid, masked)
-        fail_on_quality(how.fail_on, [result.registration.quality])
+
+def _fuse_volumes(
+    inputs: tuple[Path, Path],
+    settings: FusionSettings,
+    outputs: FuseOutputs,
+    how: FuseRegistration,
+    reading: options.ReadingOptions,
+    known: TransformChoice | None,
+    where: WhereOptions,
+    masked: MaskOptions,
+) -> Registration:
+    """Fuse two volumes, or a series and a volume; returns the registration."""
+    from CSAFusionLib.cli.volume_outputs import VolumeOutputs
+
+    others = {name: value for name, value in vars(outputs).items() if name != "output"}
+    wanted, region, grid = VolumeOutputs(outputs.output, **others), where.region, where.output_grid
+    if names_a_series(reading.volume):
+        from CSAFusionLib.cli.series_job import fuse_series_files
+
+        asked = wanted, how.register_by
+        return fuse_series_files(*inputs, settings, asked, reading, known, region, grid, masked)
+    if how.register_by != MEAN:
+        raise InputError("--register-by is of a series; give --volume all too, or leave it out.")
+    from CSAFusionLib.cli.volume_job import fuse_volume_files
+
+    return fuse_volume_files(*inputs, settings, wanted, reading, known, region, grid, masked).registration
 
 
 def _refuse_options_of_two(

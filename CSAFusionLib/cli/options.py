@@ -22,7 +22,7 @@ from CSAFusionLib.intensity.colour import COLOUR_TABLES
 from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.intensity.windows import CT_WINDOWS
 from CSAFusionLib.registration.methods import TransformModel
-from CSAFusionLib.volumes.input_path import SeveralVolumesError
+from CSAFusionLib.volumes.input_path import ALL, SeveralVolumesError
 from CSAFusionLib.volumes.nifti_orientation import Orientation
 from CSAFusionLib.volumes.reading import read_volume
 from CSAFusionLib.volumes.volume import Volume
@@ -73,7 +73,14 @@ def _only(read: Callable[[], Volume]) -> Volume | None:
         return None
 
 
+def names_a_series(choice: str | None) -> bool:
+    """Whether a choice is ``all``, ``N,all`` or the like."""
+    return choice is not None and ALL in (part.strip().lower() for part in choice.split(","))
+
+
 def _numbers(choice: str) -> list[int]:
+    if names_a_series(choice):
+        raise InputError(f"--volume {choice} is for csafusion fuse; name one volume by its number here.")
     parts = choice.split(",")
     if len(parts) > 2 or not all(part.strip().isdecimal() for part in parts):
         raise InputError(f"--volume must be a number, or two with a comma between them, not '{choice}'.")
@@ -119,8 +126,9 @@ class ReadingOptions:
     volume: Annotated[
         str | None,
         typer.Option(
-            metavar="N|N,M",
-            help="Which volume, from 1, of an input that holds several; N,M where both do.",
+            metavar="N|N,M|all",
+            help="Which volume, from 1, of an input that holds several; N,M where both do. fuse also takes all, and "
+            "N,all or all,N: every volume of the series, by one registration.",
             rich_help_panel=INPUTS,
         ),
     ] = None

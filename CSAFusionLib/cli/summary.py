@@ -15,6 +15,8 @@ def print_fusion_summary(provenance: Mapping[str, Any]) -> None:
     """Say how a result was made: modalities, registration, device, weights, warnings, and what it is not for."""
     for which in ("fixed", "moving"):
         typer.echo(f"{which.capitalize():13}{_describe_input(provenance[which])}")
+    if "series" in provenance:
+        typer.echo(f"Series       {_describe_series(provenance['series'])}")
     if "plane" in provenance:
         typer.echo(f"Slices       {provenance['plane']}")
     if "registration" in provenance:
@@ -39,6 +41,17 @@ def print_registration(registration: Mapping[str, Any]) -> None:
         typer.echo(f"Metrics      {metrics}")
     if misalignment := registration.get("misalignment"):
         typer.echo(f"Misalignment {misalignment['sentence'].rstrip('.')}")
+
+
+def _describe_series(series: Mapping[str, Any]) -> str:
+    by = series["registered_by"]
+    said = f"{series['of']}, {series['volumes']} volumes, registered by " + (
+        "their mean" if by == "mean" else f"volume {by}"
+    )
+    if times := series["times_s"]:
+        starts = times["FrameTimesStart"]
+        said += f", begun {starts[0]:g} to {starts[-1]:g} s"
+    return said
 
 
 def _describe_method(registration: Mapping[str, Any]) -> str:

@@ -64,6 +64,28 @@ def fuse_volumes(
     """
     device = device_for(fixed, moving, settings)
     sources = SourcePair.settle(fixed, moving, settings)
+    return fuse_settled(
+        sources,
+        settings,
+        device,
+        registration=registration,
+        region=region,
+        contribution=contribution,
+        progress=progress,
+    )
+
+
+def fuse_settled(
+    sources: SourcePair,
+    settings: FusionSettings,
+    device: Device,
+    *,
+    registration: Registration | None = None,
+    region: sitk.Image | None = None,
+    contribution: bool = False,
+    progress: Progress = silent,
+) -> FusionResult:
+    """Fuse two volumes of which modality, mapping and plane are settled; the rest as of :func:`fuse_volumes`."""
     weight_maps = WeightMaps.load_for(sources, settings) if settings.style is Style.FUSED else None
     found = _registration(sources, settings, registration, progress)
     if weight_maps is None:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import IO
 
@@ -53,8 +54,11 @@ def layout_of(image: sitk.Image, file: Path, *, compressed: bool = True) -> Layo
 
     Raises Unwritable or RuntimeError where the format cannot hold it.
     """
-    voxel = _first_voxel(image)
-    size = image.GetSize()
+    return layout_like(_first_voxel(image), image.GetSize(), file, compressed=compressed)
+
+
+def layout_like(voxel: sitk.Image, size: tuple[int, ...], file: Path, *, compressed: bool = True) -> Layout:
+    """Return the same for a volume, or a series of volumes (4-D), of which the first voxel is given, and the size."""
     if file.suffix == ".nrrd":
         header = _written(voxel, file, compressed).split(b"\n\n", 1)[0] + b"\n\n"
         return Layout(_with_nrrd_size(header, size), GZIP if compressed else None)
@@ -70,26 +74,35 @@ def encode(image: sitk.Image, layout: Layout, file: Path, on_chunk: Callable[[],
 
     Raises OSError when the disk refuses it.
     """
+    encode_pieces(voxels_of(image, layout), layout, file, on_chunk, are_floats=image.GetPixelID() in _FLOATS)
+
+
+def encode_pieces(
+    pieces: Iterable[bytes | memoryview],
+    layout: Layout,
+    file: Path,
+    on_chunk: Callable[[], None],
+    *,
+    are_floats: bool,
+) -> None:
+    """The same from the voxels as bytes, in the order of the file, in pieces."""
     with file.open("wb") as target:
         if layout.compression is None:
-            for piece in (layout.header, *voxels_of(image, layout)):
+            for piece in chain((layout.header,), pieces):
                 on_chunk()
                 target.write(piece)
             return
-        stream = zlib.compressobj(_LEVEL, wbits=layout.compression, strategy=_strategy(image))
+        # Floats hardly ever repeat but in a background of one value: a search for more costs three times as much.
+        strategy = zlib.Z_RLE if are_floats else zlib.Z_DEFAULT_STRATEGY
+        stream = zlib.compressobj(_LEVEL, wbits=layout.compression, strategy=strategy)
         target.write(stream.compress(layout.header) if layout.in_stream else layout.header)
         start = target.tell()
-        for piece in voxels_of(image, layout):
+        for piece in pieces:
             on_chunk()
             target.write(stream.compress(piece))
         target.write(stream.flush())
         if file.suffix == ".mha":
             _tell_compressed_size(target, layout.header, target.tell() - start)
-
-
-def _strategy(image: sitk.Image) -> int:
-    """Floats hardly ever repeat but in a background of one value: a search for more costs three times as much."""
-    return zlib.Z_RLE if image.GetPixelID() in _FLOATS else zlib.Z_DEFAULT_STRATEGY
 
 
 def voxels_of(image: sitk.Image, layout: Layout) -> Iterator[bytes | memoryview]:

@@ -70,6 +70,9 @@ def listed_files(header: Path, *, after: bytes, folder: Path) -> tuple[Path, ...
     return tuple(folder / name for name in filter(None, names[:_MOST_FILES]))
 
 
+ALL, MEAN = "all", "mean"
+"""Stand for every volume of a source that holds several, and for their mean."""
+
 _LISTED = 8
 
 

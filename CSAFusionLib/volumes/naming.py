@@ -34,8 +34,7 @@ def said_beside(path: Path) -> tuple[str | None, Acquisition]:
 
     The sidecar goes before the name, a BIDS suffix before a plain one. A sidecar that cannot be read says nothing.
     """
-    stem = _EXTENSIONS.sub("", path.name)
-    sidecar = _sidecar(path.with_name(f"{stem}.json"))
+    stem, sidecar = _EXTENSIONS.sub("", path.name), sidecar_of(path)
     modality, source = _named(stem)
     if sidecar.get("Modality") in _DICOM_MODALITIES:
         modality, source = sidecar["Modality"], "sidecar"
@@ -61,7 +60,9 @@ def _contrast(stem: str, sidecar: dict[str, Any]) -> str:
     return contrast_of_names([last, *names], agent=agent) or contrast_of_times(echo, repetition, inversion, agent=agent)
 
 
-def _sidecar(path: Path) -> dict[str, Any]:
+def sidecar_of(volume: Path) -> dict[str, Any]:
+    """Return what the JSON file of a volume's name holds; nothing where it is missing or cannot be read."""
+    path = volume.with_name(f"{_EXTENSIONS.sub('', volume.name)}.json")
     try:
         if path.stat().st_size > _LARGEST_SIDECAR:
             return {}

@@ -33,6 +33,7 @@ _NIFTI_1 = {
     "xyzt_units": (123, "u1"),
     "qform_code": (252, "i2"),
     "sform_code": (254, "i2"),
+    "toffset": (136, "f4"),
     "quatern": (256, "3f4"),
     "qoffset": (268, "3f4"),
     "srow": (280, "(3,4)f4"),
@@ -51,6 +52,7 @@ _NIFTI_2 = {
     "xyzt_units": (500, "i4"),
     "qform_code": (344, "i4"),
     "sform_code": (348, "i4"),
+    "toffset": (224, "f8"),
     "quatern": (352, "3f8"),
     "qoffset": (376, "3f8"),
     "srow": (400, "(3,4)f8"),
@@ -83,6 +85,7 @@ _REFUSED_TYPES = {
 }
 _DISPLACEMENTS = 1006
 _MM = {1: 1000.0, 2: 1.0, 3: 0.001}
+_SECONDS = {8: 1.0, 16: 1e-3, 24: 1e-6}
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,8 @@ def read_nifti(path: Path, orientation: Orientation = Orientation.HEADER) -> Sto
         component_axis=0 if components > 1 else 3,
         scaling=_scaling(header) if components == 1 else None,
         series=series,
+        seconds_apart=_seconds(header, float(header.numbers("pixdim")[4])),
+        first_second=_seconds(header, float(header.fields["toffset"])),
         notes=placement.notes,
     )
 
@@ -232,6 +237,12 @@ def _placement(header: _Header, size: tuple[int, int, int], orientation: Orienta
         analyze_origin=None if coded else header.numbers("origin"),
         orientation=orientation,
     )
+
+
+def _seconds(header: _Header, value: float) -> float:
+    """A time along the fourth dimension; 0 where the header does not say that it is one."""
+    unit = 0.0 if header.kind == "analyze" else _SECONDS.get(header.whole("xyzt_units") & 0x38, 0.0)
+    return value * unit if math.isfinite(value) else 0.0
 
 
 def _spacing(pixdim: np.ndarray, size: tuple[int, int, int]) -> np.ndarray:

@@ -21,7 +21,7 @@ from CSAFusionLib.volumes.nifti import read_nifti
 from CSAFusionLib.volumes.nifti_orientation import Orientation
 from CSAFusionLib.volumes.nrrd import read_nrrd
 from CSAFusionLib.volumes.pictures import lay_on_black
-from CSAFusionLib.volumes.stored_volume import one_of, to_image
+from CSAFusionLib.volumes.stored_volume import StoredVolume, one_of, to_image
 from CSAFusionLib.volumes.volume import Volume
 
 
@@ -90,18 +90,34 @@ def read_volume(
                 read = _read_file(path, volume, orientation)
     except OSError as error:
         raise InputError(f"'{path}' cannot be read ({reason(error)}); copy it and try again.") from error
+    return set_right(path, read, keep_shear=keep_shear)
+
+
+def set_right(path: Path, read: Volume, *, keep_shear: bool) -> Volume:
+    """Return a volume as it was read with its axes at right angles and every voxel finite, as :func:`read_volume` says.
+
+    Raises InputError for sheared axes when they are not to be kept.
+    """
     image, notes = straightened(str(path), read.image, keep_shear=keep_shear)
     image, filled = fill_non_finite(image)
     return replace(read, image=image, notes=(*read.notes, *notes, *filled))
 
 
-def _read_file(path: Path, volume: int | None, orientation: Orientation) -> Volume:
+def stored_volume(path: Path, orientation: Orientation) -> StoredVolume:
+    """Read the header of a file that is no DICOM; InputError as :func:`read_volume` raises it."""
     found = format_of(path)
     if found is Format.NIFTI:
-        stored = read_nifti(path, orientation)
-    else:
-        stored = read_nrrd(path) if found is Format.NRRD else read_metaimage(path)
-    image, notes = to_image(one_of(stored, volume))
+        return read_nifti(path, orientation)
+    return read_nrrd(path) if found is Format.NRRD else read_metaimage(path)
+
+
+def _read_file(path: Path, volume: int | None, orientation: Orientation) -> Volume:
+    return volume_of(path, one_of(stored_volume(path, orientation), volume))
+
+
+def volume_of(path: Path, stored: StoredVolume) -> Volume:
+    """Read the voxels of one volume of a file, and what lies beside the file says of it."""
+    image, notes = to_image(stored)
     image, laid = lay_on_black(image)
     modality, acquisition = said_beside(path)
     return Volume(image, path.name, modality, notes + laid, acquisition=acquisition)

@@ -36,6 +36,7 @@ class StoredVolume:
     component_axis: how many of the axes i, j, k run faster than the components; 0 where a voxel's numbers are together.
     scaling: slope and intercept that take stored numbers to values, or None where they are the values.
     series: how many such volumes lie one behind the other; :func:`one_of` chooses one.
+    seconds_apart, first_second: time between two of them, 0 where the header does not say it, and that of the first.
     notes: as in :class:`CSAFusionLib.volumes.volume.Volume`.
     """
 
@@ -48,6 +49,8 @@ class StoredVolume:
     component_axis: int = 0
     scaling: tuple[float, float] | None = None
     series: int = 1
+    seconds_apart: float = 0.0
+    first_second: float = 0.0
     notes: tuple[str, ...] = ()
 
 

@@ -182,13 +182,26 @@ def _collect(
     decoder: Callable[[], _Deflate | _Bzip2],
 ) -> tuple[np.ndarray, int]:
     """The voxels of a compressed stream, which is read to its very end, where its checksum is."""
-    needed = data.skip + count * number_type.itemsize
-    kept, length = bytearray(), 0
+    needed, kept = count * number_type.itemsize, bytearray()
+    length = _pass_on(file, data, needed, decoder, kept.extend)
+    return np.frombuffer(kept, number_type, count), length - data.skip - needed
+
+
+def _pass_on(
+    file: Path,
+    data: VoxelData,
+    needed: int,
+    decoder: Callable[[], _Deflate | _Bzip2],
+    take: Callable[[bytes], object],
+) -> int:
+    """Give so many bytes of voxels, in pieces, to ``take``; returns how long the whole stream is."""
+    end, length = data.skip + needed, 0
+    pieces = _decompressed(file, data.offset or 0, decoder)
     try:
-        for piece in _decompressed(file, data.offset or 0, decoder):
-            kept += piece[max(0, data.skip - length) : max(0, needed - length)]
+        for piece in pieces:
+            take(piece[max(0, data.skip - length) : max(0, end - length)])
             length += len(piece)
-            if length > needed + data.behind + _MOST_SURPLUS:
+            if length > end + data.behind + _MOST_SURPLUS:
                 raise InputError(f"'{file}' holds far more voxels than its header says; export the volume again.")
     except (zlib.error, OSError) as error:
         raise InputError(
@@ -196,9 +209,20 @@ def _collect(
         ) from error
     except EOFError as error:
         raise InputError(f"'{file}' is cut off before its last voxel; copy or export it again.") from error
-    if length < needed:
-        raise _too_short(file, needed - data.skip, max(0, length - data.skip))
-    return np.frombuffer(kept, number_type, count), length - needed
+    if length < end:
+        raise _too_short(file, needed, max(0, length - data.skip))
+    return length
+
+
+def unpacked(data: VoxelData, needed: int, target: Path) -> VoxelData:
+    """Decompress so many bytes of voxels to a file, and say where they are then.
+
+    data: in one compressed file. Raises InputError as :func:`read_voxels` does.
+    """
+    decoder: Callable[[], _Deflate | _Bzip2] = _Deflate if data.encoding is Encoding.DEFLATE else _Bzip2
+    with target.open("wb") as stream:
+        _pass_on(data.files[0], data, needed, decoder, stream.write)
+    return VoxelData((target,))
 
 
 def _decompressed(file: Path, offset: int, new: Callable[[], _Deflate | _Bzip2]) -> Iterator[bytes]:

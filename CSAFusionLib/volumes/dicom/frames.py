@@ -32,6 +32,7 @@ class Frame:
     labels: what may tell frames at one place apart, most telling first.
     stack: the stack it belongs to, "" where it belongs to none.
     number: what orders frames that nothing else orders.
+    seconds: how long it was measured; 0 where the header does not say it.
     """
 
     file: Path
@@ -45,6 +46,7 @@ class Frame:
     labels: dict[str, Label] = field(default_factory=dict)
     stack: str = ""
     number: float = 0
+    seconds: float = 0
     is_localizer: bool = False
 
 
@@ -54,6 +56,15 @@ def frame_count(dataset: Dataset) -> int:
     if number is not None and (number < 1 or number != int(number)):
         raise HeaderError(f"says that it holds {number:g} frames")
     return int(number or 1)
+
+
+def seconds_of(dataset: Dataset | None, keyword: str) -> float:
+    """Return a duration that a header gives in milliseconds; 0 where it gives none that can be used."""
+    try:
+        value = None if dataset is None else number_of(dataset, keyword)
+    except HeaderError:
+        return 0.0
+    return value / 1000 if value is not None and value > 0 else 0.0
 
 
 def size_of(dataset: Dataset) -> tuple[int, int]:

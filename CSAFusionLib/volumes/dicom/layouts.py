@@ -25,6 +25,7 @@ from CSAFusionLib.volumes.dicom.frames import (
     instance_number_of,
     orientation_of,
     position_of,
+    seconds_of,
     size_of,
     slice_distance_of,
     spacing_of,
@@ -105,6 +106,7 @@ def _grouped_frame(groups: _Groups, file: Path, index: int, size: tuple[int, int
         labels=group_labels(groups.items) | dimension_labels(groups.root, content),
         stack="" if content is None else text_of(content, "StackID"),
         number=number,
+        seconds=seconds_of(content, "FrameAcquisitionDuration"),
     )
 
 
@@ -147,6 +149,7 @@ def _classic_frame(dataset: Dataset, file: Path, image_type: list[str]) -> Frame
         scales=(rescale_of(dataset), real_world_of(items_of(dataset, "RealWorldValueMappingSequence"))),
         labels=classic_labels(dataset),
         number=instance_number_of(dataset),
+        seconds=seconds_of(dataset, "ActualFrameDuration"),
         is_localizer="LOCALIZER" in image_type,
     )
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import filecmp
 from collections import defaultdict
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.volumes.acquisition import Acquisition
 from CSAFusionLib.volumes.dicom.acquisition import acquisition_of
 from CSAFusionLib.volumes.dicom.elements import DIRECTORY, Kind, name_of
 from CSAFusionLib.volumes.dicom.files import (
@@ -48,7 +50,7 @@ def read_dicom_folder(folder: Path, volume: int | None = None, *, keep_tilt: boo
     Raises:
         InputError: the folder holds no series or several, or as read_dicom_file does.
     """
-    return _read_one_series(folder, find_dicom(folder), folder, volume, keep_tilt)
+    return dicom_series(folder).read(volume, keep_tilt=keep_tilt)
 
 
 def read_dicom_file(path: Path, volume: int | None = None, *, keep_tilt: bool = False) -> Volume:
@@ -62,14 +64,75 @@ def read_dicom_file(path: Path, volume: int | None = None, *, keep_tilt: bool = 
         InputError: the file holds no volume, several and none is chosen, or one whose slices are missing, doubled,
             uneven, tilted or not parallel, or that does not say where its voxels lie or what they mean.
     """
+    return dicom_series(path).read(volume, keep_tilt=keep_tilt)
+
+
+@dataclass(frozen=True)
+class DicomSeries:
+    """The files of one series; sentences name the source.
+
+    volumes: what it holds, told apart when they are first asked for, once for all of them.
+    """
+
+    source: Path
+    name: str
+    files: list[DicomFile]
+
+    @cached_property
+    def volumes(self) -> list[SubVolume]:
+        """The volumes that the files hold."""
+        frames = [frame for file in _without_copies(self.source, self.files) for frame in _frames_in(file.path)]
+        if any(not frame.is_localizer for frame in frames):
+            frames = [frame for frame in frames if not frame.is_localizer]
+        with called(self.source):
+            return _once(split_into_volumes(frames))
+
+    @cached_property
+    def _acquisition(self) -> Acquisition:
+        return acquisition_of([file.path for file in self.files], self.files[0].modality)
+
+    def read(self, volume: int | None = None, *, keep_tilt: bool = False) -> Volume:
+        """Read one volume; arguments and errors as of :func:`read_dicom_file`."""
+        with called(self.source):
+            listed = [(one.description, len(one.frames)) for one in self.volumes]
+            found = chosen(printable_path(self.source), listed, volume)
+            stack = stack_frames(self.volumes[found].frames, keep_tilt=keep_tilt)
+            image = image_of(stack)
+            acquisition = self._acquisition
+            if any(scale.unit == REAL_WORLD for scale in chosen_scales([frame.scales for frame in stack.frames])):
+                # The header's unit, and so the factor to SUV, are of the stored values.
+                mapped = "a real world value mapping scales it" if acquisition.suv else acquisition.suv_note
+                acquisition = replace(acquisition, unit="", suv=0.0, suv_note=mapped)
+        notes: tuple[str, ...] = ()
+        if len(self.volumes) > 1:
+            notes += (f"is number {found + 1} of the {len(self.volumes)} that its source holds.",)
+        if stack.drift > 0:
+            notes += (f"was straightened: its slices drift sideways by up to {stack.drift:.2g} mm.",)
+        return Volume(
+            image,
+            printable_path(Path(self.name)),
+            self.files[0].modality or None,
+            notes,
+            frames=stack.frames,
+            acquisition=acquisition,
+        )
+
+
+def dicom_series(path: Path) -> DicomSeries:
+    """Find the one series that a folder, a file or a DICOMDIR stands for.
+
+    Raises InputError as :func:`read_dicom_folder` and :func:`read_dicom_file` do.
+    """
+    if path.is_dir():
+        return _only_series(path, find_dicom(path), path)
     file = describe_file(path)
     if file.sop_class == DIRECTORY:
-        return _read_one_series(path, listed_by_directory(path), path.parent, volume, keep_tilt)
+        return _only_series(path, listed_by_directory(path), path.parent)
     _check_kind(path, file)
     if file.frames > 1 and not file.concatenation:
-        return _read_files(path, path.name, [file], volume, keep_tilt)
+        return DicomSeries(path, path.name, [file])
     beside = [one for one in find_dicom(path.parent, below=False) if _goes_with(one, file)]
-    return _read_files(path.parent, path.parent.name, beside or [file], volume, keep_tilt)
+    return DicomSeries(path.parent, path.parent.name, beside or [file])
 
 
 def _goes_with(one: DicomFile, file: DicomFile) -> bool:
@@ -89,7 +152,7 @@ def _check_kind(path: Path, file: DicomFile) -> None:
         raise InputError(f"'{printable_path(path)}' is a DICOM {name_of(file.sop_class)}, which holds no volume.")
 
 
-def _read_one_series(source: Path, files: list[DicomFile], top: Path, volume: int | None, keep_tilt: bool) -> Volume:
+def _only_series(source: Path, files: list[DicomFile], top: Path) -> DicomSeries:
     if not files:
         raise InputError(
             f"'{printable_path(source)}' holds no DICOM series; give a folder of DICOM slices or a volume file."
@@ -107,38 +170,7 @@ def _read_one_series(source: Path, files: list[DicomFile], top: Path, volume: in
             f"'{printable_path(source)}' holds {len(series)} DICOM series: {_listed(source, list(series.values()))}; "
             f"give one file of the series you want instead of the folder."
         )
-    return _read_files(source, source.name, next(iter(series.values())), volume, keep_tilt)
-
-
-def _read_files(source: Path, name: str, files: list[DicomFile], volume: int | None, keep_tilt: bool) -> Volume:
-    """Read the volume that some files of one series hold; sentences name the source."""
-    frames = [frame for file in _without_copies(source, files) for frame in _frames_in(file.path)]
-    if any(not frame.is_localizer for frame in frames):
-        frames = [frame for frame in frames if not frame.is_localizer]
-    with called(source):
-        volumes = _once(split_into_volumes(frames))
-        listed = [(one.description, len(one.frames)) for one in volumes]
-        found = chosen(printable_path(source), listed, volume)
-        stack = stack_frames(volumes[found].frames, keep_tilt=keep_tilt)
-        image = image_of(stack)
-        acquisition = acquisition_of([file.path for file in files], files[0].modality)
-        if any(scale.unit == REAL_WORLD for scale in chosen_scales([frame.scales for frame in stack.frames])):
-            # The header's unit, and so the factor to SUV, are of the stored values.
-            mapped = "a real world value mapping scales it" if acquisition.suv else acquisition.suv_note
-            acquisition = replace(acquisition, unit="", suv=0.0, suv_note=mapped)
-    notes: tuple[str, ...] = ()
-    if len(volumes) > 1:
-        notes += (f"is number {found + 1} of the {len(volumes)} that its source holds.",)
-    if stack.drift > 0:
-        notes += (f"was straightened: its slices drift sideways by up to {stack.drift:.2g} mm.",)
-    return Volume(
-        image,
-        printable_path(Path(name)),
-        files[0].modality or None,
-        notes,
-        frames=stack.frames,
-        acquisition=acquisition,
-    )
+    return DicomSeries(source, source.name, next(iter(series.values())))
 
 
 def _frames_in(path: Path) -> list[Frame]:
