@@ -14,18 +14,17 @@ import SimpleITK as sitk
 from CSAFusionLib import checks
 from CSAFusionLib.checks import parse_choice
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.fusion.known_registration import registration_by
+from CSAFusionLib.fusion.on_grid import registration_by
 from CSAFusionLib.fusion.output_grid import GridOf, OutputGrid
 from CSAFusionLib.fusion.result import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings, current_names
 from CSAFusionLib.geometry.resampling import region_of
 from CSAFusionLib.progress import Progress, silent
+from CSAFusionLib.registration.foreign_transforms import Frame, Frames, MatrixKind
 from CSAFusionLib.registration.masks import RegistrationMasks
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.registration import Registration
-from CSAFusionLib.registration.transform_files.frames import Frame, Frames
-from CSAFusionLib.registration.transform_files.matrices import MatrixKind
-from CSAFusionLib.registration.transform_files.reading import GivenTransform, given_transform
+from CSAFusionLib.registration.transform_files import GivenTransform, given_transform
 from CSAFusionLib.volumes.checking import check_grid, check_volume
 from CSAFusionLib.volumes.in_memory import to_volume
 from CSAFusionLib.volumes.input_path import MEAN
@@ -136,12 +135,12 @@ def apply_transform(
         matrix: what a bare 4 x 4 matrix means, ``fsl`` (FLIRT) or ``ras`` (Greedy, NiftyReg, c3d).
 
     Returns:
-        The volume on the reference grid, as :func:`CSAFusionLib.registration.application.apply_to` says.
+        The volume on the reference grid, as :func:`CSAFusionLib.registration.given.apply_to` says.
 
     Raises:
         InputError: a volume or the transform cannot be used, or under it the volumes do not meet.
     """
-    from CSAFusionLib.registration.application import apply_to
+    from CSAFusionLib.registration.given import apply_to
 
     checks.flag(labels, "labels")
     volumes = _pair(reference, moving)

@@ -16,8 +16,8 @@ from CSAFusionLib.cli.progress_bar import ProgressBar
 from CSAFusionLib.cli.summary import print_warnings, print_written
 from CSAFusionLib.cli.transform_options import TransformOptions
 from CSAFusionLib.files.atomic_write import atomic_write
-from CSAFusionLib.fusion.provenance import NOTICE
-from CSAFusionLib.registration.application import apply_to
+from CSAFusionLib.fusion.result import NOTICE
+from CSAFusionLib.registration.given import apply_to
 from CSAFusionLib.volumes.checking import check_grid, notes_of
 from CSAFusionLib.volumes.input_path import check_input_path
 from CSAFusionLib.volumes.writing import VOLUME_EXTENSIONS, volume_writer

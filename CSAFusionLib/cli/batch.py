@@ -20,7 +20,7 @@ from CSAFusionLib.cli.outputs import check_output_folder, filled_folder
 from CSAFusionLib.cli.panels import CASES, OUTPUTS, REGISTRATION, WORKERS
 from CSAFusionLib.cli.user_errors import BAD_INPUT
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.files.paths import is_same_file
+from CSAFusionLib.files.atomic_write import is_same_file
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.registration.engines.brainsfit import use_executable
 from CSAFusionLib.registration.methods import Method

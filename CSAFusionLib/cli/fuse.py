@@ -17,13 +17,12 @@ from CSAFusionLib.cli.panels import FUSION, INPUTS, OUTPUTS, REGISTRATION
 from CSAFusionLib.cli.transform_options import InitialTransform, TransformChoice, TransformOptions
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.output_grid import GridOf, OutputGrid
-from CSAFusionLib.fusion.settings import FusionSettings
-from CSAFusionLib.fusion.style import Style
+from CSAFusionLib.fusion.settings import FusionSettings, Style
 from CSAFusionLib.geometry.planes import Plane
 from CSAFusionLib.registration.engines.brainsfit import use_executable
 from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.registration.registration import Registration
-from CSAFusionLib.volumes.dicom.files import holds_dicom
+from CSAFusionLib.volumes.dicom.headers import holds_dicom
 from CSAFusionLib.volumes.input_path import MEAN, check_input_path
 from CSAFusionLib.volumes.nifti_orientation import Orientation
 

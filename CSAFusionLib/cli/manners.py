@@ -20,7 +20,7 @@ from CSAFusionLib.cli.outputs import check_extension
 from CSAFusionLib.cli.panels import RUNNING
 from CSAFusionLib.cli.progress_bar import muted
 from CSAFusionLib.cli.user_errors import EXPECTED, sentence_for
-from CSAFusionLib.files.paths import place_of
+from CSAFusionLib.files.atomic_write import place_of
 from CSAFusionLib.logs import logger_of
 
 _VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS")

@@ -16,9 +16,7 @@ from CSAFusionLib.cli.outputs import check_extension
 from CSAFusionLib.files.atomic_write import Writer
 from CSAFusionLib.geometry.planes import Plane, slice_spacing, slices_view
 from CSAFusionLib.progress import Progress
-from CSAFusionLib.registration.misalignment.colours import coloured, scale_mm
-from CSAFusionLib.registration.misalignment.measure import Misalignment, measure_misalignment
-from CSAFusionLib.registration.misalignment.summary import summarise
+from CSAFusionLib.registration.misalignment_map import Misalignment, coloured, measure_misalignment, scale_mm, summarise
 from CSAFusionLib.registration.preparation import prepare
 from CSAFusionLib.volumes.pictures import picture_writer
 from CSAFusionLib.volumes.volume import Volume

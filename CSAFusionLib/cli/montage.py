@@ -13,10 +13,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from CSAFusionLib.cli.legend import Key, band, key_of_fused, key_of_input, square
 from CSAFusionLib.fusion.aligned_pair import AlignedPair
-from CSAFusionLib.fusion.composition import two_colours
-from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.fusion.colouring import two_colours
+from CSAFusionLib.fusion.settings import FusionSettings, Style
 from CSAFusionLib.fusion.source_pair import SourcePair
-from CSAFusionLib.fusion.style import Style
 from CSAFusionLib.geometry.planes import Plane, slice_spacing, slices_view, to_slices
 from CSAFusionLib.volumes.volume import Volume
 

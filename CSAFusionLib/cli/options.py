@@ -15,8 +15,7 @@ import typer
 
 from CSAFusionLib.cli.panels import FUSION, INPUTS, NETWORK, OUTPUTS, REGISTRATION, offering
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.fusion.settings import FusionSettings
-from CSAFusionLib.fusion.style import Style
+from CSAFusionLib.fusion.settings import FusionSettings, Style
 from CSAFusionLib.geometry.planes import Plane
 from CSAFusionLib.intensity.colour import COLOUR_TABLES
 from CSAFusionLib.intensity.modality import Modality

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.files.paths import check_folder, is_same_file, is_taken, place_of
+from CSAFusionLib.files.atomic_write import check_folder, is_same_file, is_taken, place_of
 
 
 def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[Path], *, overwrite: bool = False) -> None:

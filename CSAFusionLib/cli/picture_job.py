@@ -15,8 +15,7 @@ from CSAFusionLib.cli.outputs import check_absent, check_extension, check_output
 from CSAFusionLib.cli.progress_bar import ProgressBar
 from CSAFusionLib.cli.summary import print_fusion_summary, print_written
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.files.atomic_write import Writer, atomic_write, content_writer
-from CSAFusionLib.files.paths import check_folder, is_same_file
+from CSAFusionLib.files.atomic_write import Writer, atomic_write, check_folder, content_writer, is_same_file
 from CSAFusionLib.fusion.picture_pairs import FusedPictures, fuse_pictures
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.text import to_json

@@ -13,7 +13,7 @@ from CSAFusionLib.cli.panels import OUTPUTS
 from CSAFusionLib.cli.progress_bar import ProgressBar
 from CSAFusionLib.cli.summary import print_written
 from CSAFusionLib.files.atomic_write import atomic_write
-from CSAFusionLib.fusion.provenance import NOTICE
+from CSAFusionLib.fusion.result import NOTICE
 
 Folder = Annotated[
     Path,

@@ -21,8 +21,8 @@ from CSAFusionLib.cli.progress_bar import ProgressBar
 from CSAFusionLib.cli.summary import print_registration, print_warnings, print_written
 from CSAFusionLib.cli.transform_options import InitialTransform, TransformOptions
 from CSAFusionLib.files.atomic_write import Writer, atomic_write
-from CSAFusionLib.fusion.known_registration import registration_by
-from CSAFusionLib.fusion.provenance import NOTICE
+from CSAFusionLib.fusion.on_grid import registration_by
+from CSAFusionLib.fusion.result import NOTICE
 from CSAFusionLib.geometry.resampling import lowest_value, resample_to_grid
 from CSAFusionLib.intensity.numeric_range import own_values, within_float32
 from CSAFusionLib.progress import Progress

@@ -14,8 +14,7 @@ from CSAFusionLib.cli.montage import montage_of
 from CSAFusionLib.cli.outputs import check_absent, check_extension, check_output_folder, check_outputs, filled_folder
 from CSAFusionLib.cli.volume_outputs import VolumeOutputs
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.files.atomic_write import Writer, atomic_write, content_writer
-from CSAFusionLib.files.paths import is_same_file
+from CSAFusionLib.files.atomic_write import Writer, atomic_write, content_writer, is_same_file
 from CSAFusionLib.fusion.result import FusionResult
 from CSAFusionLib.fusion.series import SeriesFusion, warnings_of
 from CSAFusionLib.progress import Progress

@@ -13,8 +13,7 @@ from CSAFusionLib.cli.outputs import check_absent, check_output_folder, filled_f
 from CSAFusionLib.cli.progress_bar import ProgressBar
 from CSAFusionLib.cli.summary import print_fusion_summary, print_warnings, print_written
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.files.atomic_write import Writer, atomic_write, content_writer
-from CSAFusionLib.files.paths import is_same_file
+from CSAFusionLib.files.atomic_write import Writer, atomic_write, content_writer, is_same_file
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.fusion.several import MovingVolume, SeveralFused, fuse_several
 from CSAFusionLib.geometry.resampling import region_of

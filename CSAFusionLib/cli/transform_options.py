@@ -11,9 +11,8 @@ import typer
 
 from CSAFusionLib.cli.panels import REGISTRATION
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.registration.transform_files.frames import Frame, Frames
-from CSAFusionLib.registration.transform_files.matrices import MatrixKind
-from CSAFusionLib.registration.transform_files.reading import GivenTransform, read_given
+from CSAFusionLib.registration.foreign_transforms import Frame, Frames, MatrixKind
+from CSAFusionLib.registration.transform_files import GivenTransform, read_given
 from CSAFusionLib.volumes.input_path import check_input_path
 from CSAFusionLib.volumes.reading import read_volume
 from CSAFusionLib.volumes.volume import Volume
@@ -94,7 +93,7 @@ class TransformChoice:
     def read(self, fixed: Volume, moving: Volume, paths: tuple[Path, Path]) -> GivenTransform:
         """The transform from the points of ``fixed`` to those of ``moving``; both and the paths they were read from.
 
-        Raises InputError as :func:`CSAFusionLib.registration.transform_files.reading.read_given` does.
+        Raises InputError as :func:`CSAFusionLib.registration.transform_files.read_given` does.
         """
         between = self.about.transform_fixed, self.about.transform_moving
         frames = Frames(Frame(fixed.image, paths[0]), Frame(moving.image, paths[1]))

@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 from CSAFusionLib.errors import Cancelled, CSAFusionError, Interrupted, NotEnoughMemory
-from CSAFusionLib.files.paths import shown
+from CSAFusionLib.files.atomic_write import shown
 from CSAFusionLib.memory import RAN_OUT, stems_from_lack_of_memory
 from CSAFusionLib.progress import ends_in_order
 from CSAFusionLib.text import printable

@@ -16,8 +16,7 @@ from CSAFusionLib.cli.outputs import check_extension, check_output_folder, check
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import Writer, atomic_write, content_writer
 from CSAFusionLib.fusion.pipeline import FusionResult
-from CSAFusionLib.fusion.settings import FusionSettings
-from CSAFusionLib.fusion.style import Style
+from CSAFusionLib.fusion.settings import FusionSettings, Style
 from CSAFusionLib.progress import Progress
 from CSAFusionLib.registration.methods import TransformModel
 from CSAFusionLib.registration.transforms import check_transform_path, transform_writer

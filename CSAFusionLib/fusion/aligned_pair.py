@@ -11,7 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from CSAFusionLib.fusion.colouring import Source, brightness, to_pixels
-from CSAFusionLib.fusion.slice_figures import slice_figures
+from CSAFusionLib.fusion.result import slice_figures
 from CSAFusionLib.fusion.source_pair import SourcePair
 from CSAFusionLib.fusion.weight_maps import within_reach
 from CSAFusionLib.geometry.planes import from_slices, slices_view, to_slices

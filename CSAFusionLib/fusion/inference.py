@@ -11,8 +11,7 @@ import numpy as np
 
 from CSAFusionLib.errors import InputError, NotEnoughMemory
 from CSAFusionLib.fusion.device import Device, choose_device
-from CSAFusionLib.fusion.settings import FusionSettings
-from CSAFusionLib.fusion.style import Style
+from CSAFusionLib.fusion.settings import FusionSettings, Style
 from CSAFusionLib.geometry.planes import slice_shape
 from CSAFusionLib.memory import Need, check_memory, fusion_need, is_out_of_memory
 from CSAFusionLib.progress import Progress, silent

@@ -12,11 +12,10 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.colouring import Source, in_colour
 from CSAFusionLib.fusion.device import choose_device
 from CSAFusionLib.fusion.inference import STAGE
-from CSAFusionLib.fusion.provenance import describe_run
+from CSAFusionLib.fusion.result import describe_run
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.fusion.source_pair import fixed_is_a
-from CSAFusionLib.intensity.modality import Modality
-from CSAFusionLib.intensity.mr_weighting import is_t2_beside, quartile_skewness
+from CSAFusionLib.intensity.modality import Modality, is_t2_beside, quartile_skewness
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.weights.catalogue import choose_weights, load_network
 

@@ -1,7 +1,11 @@
-"""Two volumes in, one fused volume out, exactly on the grid of the fixed one."""
+"""Two volumes in, one fused volume out, exactly on the grid of the fixed one.
+
+Warnings tell of a pair that the weights were not trained on, and of a modality that the values leave open.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -10,28 +14,100 @@ import numpy as np
 import SimpleITK as sitk
 
 from CSAFusionLib.fusion.aligned_pair import AlignedPair, images_on_demand
-from CSAFusionLib.fusion.colouring import blend, coloured
-from CSAFusionLib.fusion.composition import composed, wide_volume
+from CSAFusionLib.fusion.colouring import blend, coloured, composed, wide_volume
 from CSAFusionLib.fusion.device import Device
 from CSAFusionLib.fusion.inference import device_for
-from CSAFusionLib.fusion.pair_warnings import warnings_of_pair
-from CSAFusionLib.fusion.provenance import describe_run
-from CSAFusionLib.fusion.result import FusionResult
-from CSAFusionLib.fusion.settings import FusionSettings
-from CSAFusionLib.fusion.source_pair import SourcePair
-from CSAFusionLib.fusion.style import Style
+from CSAFusionLib.fusion.result import FusionResult, describe_run
+from CSAFusionLib.fusion.settings import FusionSettings, Style
+from CSAFusionLib.fusion.source_pair import PreparedInput, SourcePair
 from CSAFusionLib.fusion.weight_maps import WeightMaps
 from CSAFusionLib.geometry.planes import from_slices
+from CSAFusionLib.intensity.modality import Confidence, Modality, is_in_hounsfield, shows_a_head
 from CSAFusionLib.logs import logger_of
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.quality.grading import Grade
 from CSAFusionLib.registration.register import RegistrationRun
 from CSAFusionLib.registration.registration import Registration
 from CSAFusionLib.volumes.volume import Volume
+from CSAFusionLib.weights.catalogue import TRAINED_ON, choose_weights
 
 if TYPE_CHECKING:
     from CSAFusionLib.fusion.slices import FusedSlices
     from CSAFusionLib.weights.catalogue import WeightsInfo
+
+
+_TRAINED_CONTRASTS = {"T1", "T2"}
+
+
+def warnings_of_pair(pair: SourcePair, weights: str) -> list[str]:
+    """Return whole sentences on what a reader should know of the two as a pair, none for a usual one.
+
+    weights: the name of the bundled weights, or of a file, of whose training nothing is known.
+    """
+    inputs = pair.fixed, pair.moving
+    said = [_of_guess(name, prepared) for name, prepared in zip(("fixed", "moving"), inputs, strict=True)]
+    trained_on = TRAINED_ON.get(weights)
+    if trained_on is not None:
+        said += [
+            _of_modalities(inputs, weights, trained_on),
+            _of_contrasts(inputs, weights, trained_on),
+            _of_body(inputs),
+        ]
+    return [sentence for sentence in said if sentence]
+
+
+def _of_guess(name: str, prepared: PreparedInput) -> str:
+    if prepared.guess is None or prepared.guess.confidence is not Confidence.UNSURE or prepared.volume.is_colour:
+        return ""
+    return (
+        f"The {name} volume was taken for {_article(prepared.modality)}, which its values leave open; state it with "
+        f"--{name}-modality if it is another."
+    )
+
+
+def _of_modalities(inputs: tuple[PreparedInput, PreparedInput], weights: str, trained_on: str) -> str:
+    both = {prepared.modality for prepared in inputs}
+    if both == {Modality.CT, Modality.PET} and weights == choose_weights(*both):
+        return (
+            f"No weights were trained on PET with CT; {weights}, trained on {trained_on}, kept lesions of the PET best "
+            "on the whole body of one patient, which is too few to rely on; look at both originals too."
+        )
+    if Modality.MR in both and (len(both) == 2 or weights == "t1-t2"):
+        expected = {Modality[name.upper()] for name in weights.split("-") if name.upper() in Modality.__members__}
+        return "" if both == (expected or {Modality.MR}) else _untrained(_names(both, inputs), weights, trained_on)
+    return _untrained(_names(both, inputs), weights, trained_on)
+
+
+def _of_contrasts(inputs: tuple[PreparedInput, PreparedInput], weights: str, trained_on: str) -> str:
+    if any(prepared.modality is not Modality.MR for prepared in inputs):
+        return ""
+    contrasts = [prepared.volume.acquisition.contrast for prepared in inputs]
+    known = {contrast for contrast in contrasts if contrast}
+    if known <= _TRAINED_CONTRASTS and len(known) == len(list(filter(None, contrasts))):
+        return ""
+    pair = " with ".join(contrast or "an MR of unknown contrast" for contrast in contrasts)
+    return _untrained(pair, weights, trained_on)
+
+
+def _of_body(inputs: Sequence[PreparedInput]) -> str:
+    for prepared in inputs:
+        if prepared.modality is Modality.CT and is_in_hounsfield(prepared.volume) and not shows_a_head(prepared.volume):
+            return "The CT shows a trunk; all weights were trained on heads, and elsewhere the result is untested."
+    return ""
+
+
+def _untrained(pair: str, weights: str, trained_on: str) -> str:
+    return f"The weights {weights} were trained on {trained_on}, not on {pair}; look at both originals too."
+
+
+def _names(both: set[Modality], inputs: tuple[PreparedInput, PreparedInput]) -> str:
+    names = sorted(modality.value for modality in both)
+    return " with ".join(names) if len(names) == 2 else f"{inputs[0].modality.value} with {inputs[1].modality.value}"
+
+
+def _article(modality: Modality) -> str:
+    return f"{'an' if modality is Modality.MR else 'a'} {modality.value}"
+
 
 _log = logger_of(__name__)
 

@@ -1,15 +1,123 @@
-"""What a fusion gives; what few ask for is made when it is first read."""
+"""What a fusion gives: the fused volume, its provenance, metrics of each slice, and all of it as a folder of files.
+
+- Provenance is plain JSON values: no path, and nothing of the patient.
+- Metrics of a slice tell what it has kept of its two sources, and are light enough for every run.
+- What few ask for is made when it is first read.
+
+Other programs read the folder too, and it comes back the same to the last bit: ``fused.nrrd``, ``fixed_mapped.nrrd``,
+``moving_mapped.nrrd``, ``moving_on_grid.nrrd`` and, if it was asked for, ``contribution.nrrd``; ``transform.h5`` (from
+fixed to moving points, ITK); and ``result.json``: provenance, warnings, metrics, what is known of the registration, and
+the grid in full precision.
+"""
 
 from __future__ import annotations
 
+import json
 import os
+import platform
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import SimpleITK as sitk
 
+import CSAFusionLib
+from CSAFusionLib import checks
+from CSAFusionLib.checks import entry, lists_of_numbers, texts
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.files.atomic_write import Writer, atomic_write, check_folder, content_writer, is_taken
+from CSAFusionLib.fusion.device import Device
+from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.registration.registration import Registration
+from CSAFusionLib.registration.transforms import read_transform, transform_writer
+from CSAFusionLib.text import to_json
+from CSAFusionLib.volumes.reading import read_volume
+from CSAFusionLib.volumes.writing import volume_writer
+
+if TYPE_CHECKING:
+    from CSAFusionLib.weights.catalogue import WeightsInfo
+
+
+NOTICE = "Research use only, not for diagnosis."
+
+
+def versions() -> dict[str, str]:
+    """Versions of this package and of what computes in it."""
+    import torch
+
+    return {
+        "csafusion": CSAFusionLib.__version__,
+        "torch": str(torch.__version__),
+        "SimpleITK": sitk.Version.VersionString(),
+        "python": platform.python_version(),
+    }
+
+
+def describe_run(settings: FusionSettings, weights: WeightsInfo | None, device: Device) -> dict[str, Any]:
+    """Versions, settings, weights (None: no network was used) and device of a run."""
+    # The weights may have been given as a path of this user's disk; name and checksum say more and give nothing away.
+    chosen = settings.to_dict() | {"weights": weights.name if weights and settings.weights is not None else None}
+    return {
+        "notice": NOTICE,
+        "versions": versions(),
+        "settings": chosen,
+        "weights": {"name": weights.name, "sha256": weights.sha256} if weights else {"name": "none", "sha256": ""},
+        "device": {"name": device.torch_device, "reason": device.reason},
+    }
+
+
+_RADIUS = 3  # pixels of the square window, 7 by 7
+# Wang et al., "Image quality assessment: from error visibility to structural similarity", 2004, for values in [0, 1].
+_C1, _C2 = 0.01**2, 0.03**2
+_NAMES = ("ssim_moving", "ssim_fixed", "correlation_moving", "correlation_fixed")
+
+
+def slice_figures(fused: np.ndarray, fixed: np.ndarray, moving: np.ndarray) -> dict[str, list[float]]:
+    """Compare fused slices with both sources, slice by slice; NaN where both sources are black.
+
+    Args:
+        fused, fixed, moving: (S, H, W) in [0, 1].
+
+    Returns:
+        Lists of S figures: ``ssim_fixed``, ``ssim_moving`` (structural similarity, mean over the pixels where a source
+        has a signal) and ``correlation_fixed``, ``correlation_moving`` (of the same pixels).
+    """
+    # One slice after the other: whole volumes of local means would be the largest thing in memory of a whole run.
+    figures = [_of_slice(*slices) for slices in zip(fused, fixed, moving, strict=True)]
+    return {name: [figure[name] for figure in figures] for name in _NAMES}
+
+
+def _of_slice(fused: np.ndarray, fixed: np.ndarray, moving: np.ndarray) -> dict[str, float]:
+    seen = (fixed > 0) | (moving > 0)
+    if not seen.any():
+        return dict.fromkeys(_NAMES, float("nan"))
+    return {
+        "ssim_fixed": float(_similarity(fused, fixed)[seen].mean()),
+        "ssim_moving": float(_similarity(fused, moving)[seen].mean()),
+        "correlation_fixed": _correlation(fused[seen], fixed[seen]),
+        "correlation_moving": _correlation(fused[seen], moving[seen]),
+    }
+
+
+def _similarity(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Structural similarity at every pixel, (H, W)."""
+    mean_a, mean_b = _local_mean(a), _local_mean(b)
+    variance_a = _local_mean(a * a) - mean_a**2
+    variance_b = _local_mean(b * b) - mean_b**2
+    covariance = _local_mean(a * b) - mean_a * mean_b
+    luminance = (2 * mean_a * mean_b + _C1) / (mean_a**2 + mean_b**2 + _C1)
+    return luminance * (2 * covariance + _C2) / (variance_a + variance_b + _C2)
+
+
+def _local_mean(image: np.ndarray) -> np.ndarray:
+    return sitk.GetArrayFromImage(sitk.BoxMean(sitk.GetImageFromArray(image), [_RADIUS, _RADIUS]))
+
+
+def _correlation(a: np.ndarray, b: np.ndarray) -> float:
+    if a.std() == 0 or b.std() == 0:
+        return float("nan")
+    return float(np.corrcoef(a.astype(float), b.astype(float))[0, 1])
 
 
 class OnDemand:
@@ -44,7 +152,7 @@ class FusionResult:
     or uint8 RGB vectors where they have colour. ``moving_on_grid`` keeps the moving volume's own intensities.
     ``contribution`` is the share of the fused value that comes from the fixed volume, float32 in [0, 1]; None where it
     was not asked for, and for weights that predict pixels. ``figures`` are those of
-    :func:`CSAFusionLib.fusion.slice_figures.slice_figures`. ``fixed_mapped``, ``moving_mapped``, ``moving_on_grid`` and
+    :func:`CSAFusionLib.fusion.result.slice_figures`. ``fixed_mapped``, ``moving_mapped``, ``moving_on_grid`` and
     ``figures`` may be given as functions that make them, and ``field_of_view``: uint8, 1 where the moving volume
     reaches; None for a result that was loaded.
     """
@@ -63,16 +171,103 @@ class FusionResult:
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write all of it into a folder, which is made if need be, for :meth:`load` and for other programs.
 
-        The files are those of :mod:`CSAFusionLib.fusion.result_folder`. Raises InputError when the folder cannot be
+        The files are those of :mod:`CSAFusionLib.fusion.result`. Raises InputError when the folder cannot be
         used; then nothing is written.
         """
-        from CSAFusionLib.fusion.result_folder import save_result
 
         save_result(self, Path(folder))
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> FusionResult:
         """Read what :meth:`save` wrote; InputError when it is missing or damaged."""
-        from CSAFusionLib.fusion.result_folder import load_result
 
         return load_result(Path(folder))
+
+
+IMAGES = ("fused", "fixed_mapped", "moving_mapped", "moving_on_grid")
+CONTRIBUTION = "contribution"
+
+_DESCRIPTION, _TRANSFORM = "result.json", "transform.h5"
+
+
+def save_result(result: FusionResult, folder: Path) -> None:
+    """Write a result into a folder, which is made if need be: all files or, when one fails, none.
+
+    Raises InputError for a folder that cannot be used, or when the disk refuses a file.
+    """
+    if is_taken(folder):
+        raise InputError(f"'{folder}' is not a folder; give another name.")
+    if result.fused.GetSize() != result.fixed_mapped.GetSize():
+        raise InputError("A side-by-side volume has a grid of its own and cannot be saved as a result; write 'fused'.")
+    check_folder(folder if folder.is_dir() else folder.parent)
+    images = {name: getattr(result, name) for name in IMAGES}
+    if result.contribution is not None:
+        images[CONTRIBUTION] = result.contribution
+    description = {
+        "images": list(images),
+        "grid": _grid(result.fused),
+        "registration": result.registration.to_dict(),
+        "provenance": result.provenance,
+        "warnings": result.warnings,
+        "figures": result.figures,
+    }
+    writers: dict[Path, Writer] = {folder / f"{name}.nrrd": volume_writer(image) for name, image in images.items()}
+    writers[folder / _TRANSFORM] = transform_writer(result.registration.transform)
+    writers[folder / _DESCRIPTION] = content_writer(to_json(description, indent=2) + "\n")
+    folder.mkdir(exist_ok=True)
+    atomic_write(writers)
+
+
+def load_result(folder: Path) -> FusionResult:
+    """Read the result that :func:`save_result` wrote; InputError when it is missing, damaged or of a wrong type."""
+    description = _description(folder)
+    names = texts(entry(description, "images"), "names of the images")
+    if sorted({*names} - {CONTRIBUTION}) != sorted(IMAGES):
+        raise InputError(f"'{folder}' does not hold a result whole; save it again.")
+    grid = checks.mapping(entry(description, "grid"), "grid")
+    images = {name: _image(folder / f"{name}.nrrd", grid) for name in names}
+    registration = checks.mapping(entry(description, "registration"), "registration")
+    return FusionResult(
+        **images,
+        registration=Registration.from_dict(registration, read_transform(folder / _TRANSFORM)),
+        provenance=checks.mapping(entry(description, "provenance"), "provenance"),
+        warnings=texts(entry(description, "warnings"), "warnings"),
+        figures=lists_of_numbers(entry(description, "figures")),
+    )
+
+
+def _description(folder: Path) -> dict[str, Any]:
+    try:
+        text = (folder / _DESCRIPTION).read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(f"'{folder}' holds no saved result ({_DESCRIPTION} is missing); check the path.") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"'{folder / _DESCRIPTION}' cannot be read; copy the folder again.") from error
+    try:
+        return checks.mapping(json.loads(text), "saved result")
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"'{folder / _DESCRIPTION}' is damaged; save the result again.") from error
+
+
+def _grid(image: sitk.Image) -> dict[str, tuple[float, ...]]:
+    return {"spacing": image.GetSpacing(), "origin": image.GetOrigin(), "direction": image.GetDirection()}
+
+
+def _image(file: Path, grid: dict[str, Any]) -> sitk.Image:
+    """An image, put exactly where it was: NRRD keeps the axes in mm, which rounds spacing and direction."""
+    image = read_volume(file, keep_shear=True).image
+    found = _grid(image)
+    for name, own in found.items():
+        saved = np.array(_floats(entry(grid, name), name))
+        if saved.shape != np.shape(own) or not np.allclose(saved, own, rtol=1e-6, atol=1e-6):
+            raise InputError(f"'{file}' does not lie where its result says; save the result again.")
+    image.SetSpacing(grid["spacing"])
+    image.SetOrigin(grid["origin"])
+    image.SetDirection(grid["direction"])
+    return image
+
+
+def _floats(values: object, name: str) -> list[float]:
+    if not isinstance(values, list):
+        raise InputError(f"The {name} of the grid must be a list of numbers, not {checks.shown(values)}.")
+    return [checks.number(value, name, "a finite number", low=-1e300, high=1e300) for value in values]

@@ -11,12 +11,21 @@ from typing import Any, TypeVar
 
 from CSAFusionLib import checks
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.fusion.style import Style
 from CSAFusionLib.geometry.planes import Plane
 from CSAFusionLib.intensity.colour import COLOUR_TABLES
 from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.intensity.windows import Window, parse_window
 from CSAFusionLib.registration.methods import Method, TransformModel
+
+
+class Style(Enum):
+    """The styles; only FUSED asks the network, and only SIDE_BY_SIDE has another grid than the fixed volume's."""
+
+    FUSED = "fused"
+    OVERLAY = "overlay"
+    SIDE_BY_SIDE = "side-by-side"
+    TWO_COLOUR = "two-colour"
+
 
 AnEnum = TypeVar("AnEnum", bound=Enum)
 

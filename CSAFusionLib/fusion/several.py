@@ -9,11 +9,11 @@ from typing import Any
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.fusion.known_registration import registration_by
+from CSAFusionLib.fusion.on_grid import registration_by
 from CSAFusionLib.fusion.pipeline import fuse_volumes
 from CSAFusionLib.fusion.result import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings
-from CSAFusionLib.intensity.bias import bias_corrected
+from CSAFusionLib.intensity.mapping import bias_corrected
 from CSAFusionLib.intensity.modality import Modality, guess_modality
 from CSAFusionLib.intensity.numeric_range import within_float32
 from CSAFusionLib.intensity.windows import Window

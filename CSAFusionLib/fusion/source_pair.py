@@ -10,16 +10,12 @@ import numpy as np
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.fusion.settings import FusionSettings
-from CSAFusionLib.fusion.style import Style
+from CSAFusionLib.fusion.settings import FusionSettings, Style
 from CSAFusionLib.geometry.planes import Plane, settled_plane, slice_spacing
-from CSAFusionLib.intensity.bias import bias_corrected
-from CSAFusionLib.intensity.display_unit import display_factor, display_unit, in_own_values
-from CSAFusionLib.intensity.mapping import IntensityMapping, find_mapping
-from CSAFusionLib.intensity.modality import Confidence, Guess, Modality, guess
-from CSAFusionLib.intensity.mr_weighting import is_t2_beside, quartile_skewness
+from CSAFusionLib.intensity.mapping import IntensityMapping, bias_corrected, find_mapping
+from CSAFusionLib.intensity.modality import Confidence, Guess, Modality, guess, is_t2_beside, quartile_skewness
 from CSAFusionLib.intensity.numeric_range import within_float32
-from CSAFusionLib.intensity.windows import Window
+from CSAFusionLib.intensity.windows import Window, display_factor, display_unit, in_own_values
 from CSAFusionLib.volumes.checking import notes_of
 from CSAFusionLib.volumes.volume import Volume
 

@@ -1,4 +1,4 @@
-"""CT display windows in Hounsfield units."""
+"""CT display windows in Hounsfield units, and the unit in which a volume's values are shown: HU, SUV, or its own."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from CSAFusionLib import checks
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.intensity.modality import Modality, is_in_hounsfield
+from CSAFusionLib.volumes.volume import Volume
 
 # Black and white, half a width beside the level, are floats too.
 _LARGEST = 1e300
@@ -93,3 +95,29 @@ def parse_window(text: str) -> Window:
             f"'{text}' is not a window; give one of {', '.join(CT_WINDOWS)}, or 'level,width' such as '40,80'."
         ) from None
     return Window(level, width)
+
+
+SUV = "SUV"
+"""Standardised uptake value by body weight, g/ml."""
+
+
+def display_unit(volume: Volume, modality: Modality) -> str:
+    """Return the unit, "" where nothing says it."""
+    if modality is Modality.CT:
+        return "HU" if is_in_hounsfield(volume) else ""
+    return SUV if _has_suv(volume, modality) else volume.acquisition.unit
+
+
+def display_factor(volume: Volume, modality: Modality) -> float:
+    """Return what one of the volume's own values is multiplied by: 1, or that to SUV."""
+    return volume.acquisition.suv if _has_suv(volume, modality) else 1.0
+
+
+def in_own_values(window: Window | None, volume: Volume, modality: Modality) -> Window | None:
+    """Return a window, given in the unit in which values are told, in the volume's own values."""
+    factor = display_factor(volume, modality)
+    return window if window is None or factor == 1 else Window(window.level / factor, window.width / factor)
+
+
+def _has_suv(volume: Volume, modality: Modality) -> bool:
+    return modality is Modality.PET and volume.acquisition.suv > 0

@@ -11,7 +11,7 @@ from typing import Any
 
 from CSAFusionLib.errors import CSAFusionError, InputError
 from CSAFusionLib.files.atomic_write import Writer
-from CSAFusionLib.fusion.provenance import NOTICE
+from CSAFusionLib.fusion.result import NOTICE
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.qc.cases import QcCase
 from CSAFusionLib.qc.pictures import pictures_of

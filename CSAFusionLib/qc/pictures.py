@@ -12,9 +12,7 @@ import SimpleITK as sitk
 from PIL import Image, features
 
 from CSAFusionLib.geometry.planes import Plane, slice_spacing, slices_view
-from CSAFusionLib.registration.misalignment.colours import coloured, scale_mm
-from CSAFusionLib.registration.misalignment.measure import measure_misalignment
-from CSAFusionLib.registration.misalignment.summary import summarise
+from CSAFusionLib.registration.misalignment_map import coloured, measure_misalignment, scale_mm, summarise
 from CSAFusionLib.registration.preparation import prepare
 from CSAFusionLib.volumes.volume import Volume
 

@@ -1,4 +1,4 @@
-"""Use a transform that is already known: instead of a registration, or as the place where one starts."""
+"""Use a transform that is already known: in place of a registration, to start one, or to resample another volume."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.geometry.grid import ijk_to_lps, set_ijk_to_lps
-from CSAFusionLib.geometry.resampling import lowest_value
+from CSAFusionLib.geometry.resampling import lowest_value, resample_to_grid
 from CSAFusionLib.geometry.transform_algebra import as_affine, as_rigid, linear_matrix
-from CSAFusionLib.intensity.numeric_range import within_float32
+from CSAFusionLib.intensity.numeric_range import in_whole_numbers, own_values, within_float32
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.masks import RegistrationMasks
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.preparation import overlap
 from CSAFusionLib.registration.register import RegistrationRun
 from CSAFusionLib.registration.registration import Registration
-from CSAFusionLib.registration.transform_files.reading import GivenTransform
+from CSAFusionLib.registration.transform_files import GivenTransform
 from CSAFusionLib.volumes.volume import Volume
 
 _RIGID = 1e-5
@@ -99,3 +99,30 @@ def _one_after_the_other(first: sitk.Transform, second: sitk.Transform, model: T
     square = np.reshape(affine.GetMatrix(), (3, 3))
     is_rigid = np.abs(square @ square.T - np.eye(3)).max() < _RIGID and np.linalg.det(square) > 0
     return as_rigid(affine) if is_rigid and model in (None, TransformModel.RIGID) else affine
+
+
+def apply_to(moving: Volume, reference: Volume, transform: sitk.Transform, *, labels: bool = False) -> sitk.Image:
+    """Bring a volume onto the grid of another.
+
+    Args:
+        transform: takes points of the reference to points of the moving volume, LPS mm.
+        labels: take the nearest voxel's label instead of interpolating; 0 where the volume does not reach.
+
+    Returns:
+        Labels and colours in the number type of the volume; intensities as float32, or as float64 where the volume's
+        own values need it, with its lowest value where it does not reach.
+
+    Raises:
+        InputError: the volume does not reach the reference, or a volume in colour is to hold labels.
+    """
+    check_meeting(reference, moving, transform)
+    image = moving.image
+    if labels:
+        if moving.is_colour:
+            raise InputError(f"'{moving.name}' is in colour, which labels are not; leave --labels out.")
+        return sitk.Resample(image, reference.image, transform, sitk.sitkNearestNeighbor, 0.0, image.GetPixelID())
+    if moving.is_colour:
+        return in_whole_numbers(resample_to_grid(image, reference.image, transform), image)
+    narrow = within_float32(moving)
+    brought = resample_to_grid(narrow.image, reference.image, transform, lowest_value(narrow.image))
+    return own_values(brought, narrow)

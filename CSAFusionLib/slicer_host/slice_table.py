@@ -34,7 +34,7 @@ def write_slice_table(
     """Put the metrics of every slice into a table, and the similarities into a plot; slices without any are left out.
 
     Args:
-        metrics: lists of S numbers, as :func:`CSAFusionLib.fusion.slice_figures.slice_figures` gives them.
+        metrics: lists of S numbers, as :func:`CSAFusionLib.fusion.result.slice_figures` gives them.
         centres: the middle of each slice, (S, 3) in LPS mm before the fixed node's parent transform.
         output: table to overwrite, with its plot; None makes both.
 

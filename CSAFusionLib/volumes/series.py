@@ -20,7 +20,7 @@ from CSAFusionLib.intensity.numeric_range import in_whole_numbers
 from CSAFusionLib.logs import itk_warnings_off
 from CSAFusionLib.memory import in_gib
 from CSAFusionLib.progress import Progress, silent
-from CSAFusionLib.volumes.dicom.files import is_dicom
+from CSAFusionLib.volumes.dicom.headers import is_dicom
 from CSAFusionLib.volumes.dicom.series import dicom_series
 from CSAFusionLib.volumes.input_path import MEAN, check_input_path
 from CSAFusionLib.volumes.nifti_orientation import Orientation

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from CSAFusionLib.volumes.acquisition import sidecar_of
 from CSAFusionLib.volumes.dicom.frames import Frame
-from CSAFusionLib.volumes.naming import sidecar_of
 from CSAFusionLib.volumes.stored_volume import StoredVolume
 
 _DAY = 24 * 60 * 60.0

@@ -14,11 +14,10 @@ import SimpleITK as sitk
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import Unwritable, Writer
 from CSAFusionLib.geometry.grid import ijk_to_lps
-from CSAFusionLib.volumes.encoding import CHUNK, Layout, encode_pieces, layout_like
 from CSAFusionLib.volumes.nifti_orientation import Orientation
 from CSAFusionLib.volumes.reading import stored_volume
 from CSAFusionLib.volumes.series_times import SeriesTimes
-from CSAFusionLib.volumes.writing import CORNERS_APART_MM, volume_writer
+from CSAFusionLib.volumes.writing import CHUNK, CORNERS_APART_MM, Layout, encode_pieces, layout_like, volume_writer
 
 _RGB24, _BITS = (70, 128), (72, 24)
 """Where a NIfTI header has the number type and the bits of a voxel, and what they are for colours."""

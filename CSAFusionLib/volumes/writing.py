@@ -1,20 +1,173 @@
-"""Write volumes and read them back: a file on disk is always complete, and lies where the volume lies."""
+"""Write volumes and read them back: a file on disk is always complete, and lies where the volume lies.
+
+ITK writes a volume in one go, which over a large one takes a minute that nothing can interrupt, and its NIfTI writer
+does not tell when the disk refuses a part of it. So ITK is asked for the header of one voxel that lies where the volume
+lies, in which nothing but the size has to be put right; the voxels follow it piece by piece.
+"""
 
 from __future__ import annotations
 
+import re
+import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.files.atomic_write import Unwritable, Writer, atomic_write
-from CSAFusionLib.files.paths import place_of
+from CSAFusionLib.files.atomic_write import Unwritable, Writer, atomic_write, place_of
 from CSAFusionLib.geometry.grid import corners_apart
 from CSAFusionLib.logs import itk_warnings_off
-from CSAFusionLib.volumes.encoding import CHUNK, Layout, encode, layout_of, voxels_of
+
+CHUNK = 2**20
+"""Bytes of voxels that are written or read at a time."""
+
+GZIP, ZLIB = 31, 15
+"""What ``zlib`` calls its two kinds of streams."""
+
+# Above this, zlib takes several times as long for a few per cent less.
+_LEVEL = 4
+_FLOATS = (sitk.sitkFloat32, sitk.sitkFloat64, sitk.sitkVectorFloat32, sitk.sitkVectorFloat64)
+_NIFTI_HEADER = 352
+_LONGEST_NIFTI = 32767
+_SIZE_WIDTH = 20
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a file is built: its header, and how what follows is compressed (None: not at all).
+
+    in_stream: the header is compressed with the voxels. by_component: all voxels of one component come before those of
+    the next.
+    """
+
+    header: bytes
+    compression: int | None
+    in_stream: bool = False
+    by_component: bool = False
+
+
+def layout_of(image: sitk.Image, file: Path, *, compressed: bool = True) -> Layout:
+    """Return how a volume is built as the format that the file's name ends in: .nii.gz, .nii, .nrrd or .mha.
+
+    Raises Unwritable or RuntimeError where the format cannot hold it.
+    """
+    return layout_like(_first_voxel(image), image.GetSize(), file, compressed=compressed)
+
+
+def layout_like(voxel: sitk.Image, size: tuple[int, ...], file: Path, *, compressed: bool = True) -> Layout:
+    """Return the same for a volume, or a series of volumes (4-D), of which the first voxel is given, and the size."""
+    if file.suffix == ".nrrd":
+        header = _written(voxel, file, compressed).split(b"\n\n", 1)[0] + b"\n\n"
+        return Layout(_with_nrrd_size(header, size), GZIP if compressed else None)
+    if file.suffix == ".mha":
+        header, last, _ = _written(voxel, file, compressed).rpartition(b"ElementDataFile = LOCAL\n")
+        return Layout(_with_meta_size(header, size) + last, ZLIB if compressed else None)
+    header = _with_nifti_size(_written(voxel, file.with_suffix("") if file.suffix == ".gz" else file, False), size)
+    return Layout(header, GZIP if file.suffix == ".gz" else None, in_stream=True, by_component=True)
+
+
+def encode(image: sitk.Image, layout: Layout, file: Path, on_chunk: Callable[[], None]) -> None:
+    """Write a file; ``on_chunk`` is called for every piece, and may raise to stop.
+
+    Raises OSError when the disk refuses it.
+    """
+    encode_pieces(voxels_of(image, layout), layout, file, on_chunk, are_floats=image.GetPixelID() in _FLOATS)
+
+
+def encode_pieces(
+    pieces: Iterable[bytes | memoryview],
+    layout: Layout,
+    file: Path,
+    on_chunk: Callable[[], None],
+    *,
+    are_floats: bool,
+) -> None:
+    """The same from the voxels as bytes, in the order of the file, in pieces."""
+    with file.open("wb") as target:
+        if layout.compression is None:
+            for piece in chain((layout.header,), pieces):
+                on_chunk()
+                target.write(piece)
+            return
+        # Floats hardly ever repeat but in a background of one value: a search for more costs three times as much.
+        strategy = zlib.Z_RLE if are_floats else zlib.Z_DEFAULT_STRATEGY
+        stream = zlib.compressobj(_LEVEL, wbits=layout.compression, strategy=strategy)
+        target.write(stream.compress(layout.header) if layout.in_stream else layout.header)
+        start = target.tell()
+        for piece in pieces:
+            on_chunk()
+            target.write(stream.compress(piece))
+        target.write(stream.flush())
+        if file.suffix == ".mha":
+            _tell_compressed_size(target, layout.header, target.tell() - start)
+
+
+def voxels_of(image: sitk.Image, layout: Layout) -> Iterator[bytes | memoryview]:
+    """Return the voxels as bytes in the order of the file, in pieces."""
+    array = sitk.GetArrayViewFromImage(image)
+    separate = layout.by_component and image.GetNumberOfComponentsPerPixel() > 1
+    for part in np.moveaxis(array, -1, 0) if separate else array[None]:
+        data = memoryview(np.ascontiguousarray(part).reshape(-1).view(np.uint8).data)
+        for start in range(0, len(data), CHUNK):
+            yield data[start : start + CHUNK]
+
+
+def _first_voxel(image: sitk.Image) -> sitk.Image:
+    """An image of one voxel with the geometry, type and header fields of another."""
+    voxel = sitk.Image([1] * image.GetDimension(), image.GetPixelID(), image.GetNumberOfComponentsPerPixel())
+    voxel.SetOrigin(image.GetOrigin())
+    voxel.SetSpacing(image.GetSpacing())
+    voxel.SetDirection(image.GetDirection())
+    for key in image.GetMetaDataKeys():
+        # A line break would end the field, in NRRD and MetaImage, and what follows would be taken for header.
+        if (key + image.GetMetaData(key)).isprintable():
+            voxel.SetMetaData(key, image.GetMetaData(key))
+    return voxel
+
+
+def _written(voxel: sitk.Image, like: Path, compressed: bool) -> bytes:
+    file = like.with_name(f"header{like.suffix}")
+    sitk.WriteImage(voxel, str(file), useCompression=compressed)
+    content = file.read_bytes()
+    file.unlink()
+    return content
+
+
+def _with_nifti_size(content: bytes, size: tuple[int, ...]) -> bytes:
+    if max(size) > _LONGEST_NIFTI:
+        raise Unwritable(f"NIfTI holds at most {_LONGEST_NIFTI} voxels along an axis; save it as .nrrd or .mha")
+    if len(content) < _NIFTI_HEADER:
+        # Of a disk that is full already, ITK does not tell.
+        raise Unwritable("the disk does not keep it whole")
+    header = bytearray(content[:_NIFTI_HEADER])
+    struct.pack_into(f"<{len(size)}h", header, 42, *size)
+    return bytes(header)
+
+
+def _with_nrrd_size(header: bytes, size: tuple[int, ...]) -> bytes:
+    ones, numbers = " ".join("1" * len(size)), " ".join(map(str, size))
+    return re.sub(rf"(?m)^(sizes: (?:\d+ )?){ones}$".encode(), rf"\g<1>{numbers}".encode(), header, count=1)
+
+
+def _with_meta_size(header: bytes, size: tuple[int, ...]) -> bytes:
+    """The number of compressed bytes, which comes before them, is left room for."""
+    numbers = " ".join(map(str, size)).encode()
+    head, _, tail = header.rpartition(b"\nDimSize = ")
+    header = head + b"\nDimSize = " + numbers + b"\n" + tail.partition(b"\n")[2]
+    room = b" " * _SIZE_WIDTH
+    return re.sub(rb"(?m)^CompressedDataSize = \d+$", b"CompressedDataSize = " + room, header, count=1)
+
+
+def _tell_compressed_size(target: IO[bytes], header: bytes, size: int) -> None:
+    target.seek(header.index(b"CompressedDataSize = ") + len(b"CompressedDataSize = "))
+    target.write(str(size).ljust(_SIZE_WIDTH).encode())
+
 
 CORNERS_APART_MM = 1e-3
 """How far a format may put a corner of a volume from where it lies."""
@@ -98,7 +251,7 @@ def check_output_path(path: str | Path) -> Path:
     """Check, before any long work, that a volume can be written to ``path``; returns it as a Path.
 
     Raises InputError for an extension that is not .nii, .nii.gz, .nrrd or .mha, and as
-    :func:`CSAFusionLib.files.paths.place_of` does.
+    :func:`CSAFusionLib.files.atomic_write.place_of` does.
     """
     path = Path(path)
     if not path.name.lower().endswith(VOLUME_EXTENSIONS):

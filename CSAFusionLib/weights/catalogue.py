@@ -1,4 +1,4 @@
-"""Which weights are there, and which of them fit two modalities."""
+"""Which weights are there, what they were trained on, and which of them fit two modalities."""
 
 from __future__ import annotations
 
@@ -13,6 +13,15 @@ from CSAFusionLib.weights.weights_file import file_sha256, read_weights
 
 if TYPE_CHECKING:
     from CSAFusionLib.network.csafusion import CSAFusion
+
+
+TRAINED_ON = {
+    "ct-mr": "CT with MR of heads",
+    "spect-mr": "SPECT with MR of heads",
+    "pet-mr": "PET with MR of heads",
+    "t1-t2": "T1 with T2 of heads",
+}
+
 
 _FOLDER = Path(__file__).parent
 _CHECKSUMS = _FOLDER / "SHA256SUMS"

@@ -14,7 +14,7 @@ from CSAFusionLib.checks import entry, lists_of_numbers, texts
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import content_writer
 from CSAFusionLib.fusion.pipeline import FusionResult
-from CSAFusionLib.fusion.result_folder import CONTRIBUTION, IMAGES
+from CSAFusionLib.fusion.result import CONTRIBUTION, IMAGES
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.registration.registration import Registration
 from CSAFusionLib.registration.transforms import transform_writer

@@ -24,8 +24,7 @@ import SimpleITK as sitk
 from known_truth import DATA
 
 from CSAFusionLib.geometry.transform_algebra import map_points
-from CSAFusionLib.registration.misalignment.measure import measure_misalignment
-from CSAFusionLib.registration.misalignment.summary import summarise
+from CSAFusionLib.registration.misalignment_map import measure_misalignment, summarise
 from CSAFusionLib.registration.preparation import prepare
 from CSAFusionLib.volumes.reading import read_volume
 

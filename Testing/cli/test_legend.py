@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from CSAFusionLib.cli.legend import HEIGHT, band, key_of_fused, key_of_input, square
-from CSAFusionLib.fusion.composition import two_colours
+from CSAFusionLib.fusion.colouring import two_colours
 
 PET = {"modality": "PET", "black": 0.0, "white": 12.5, "unit": "SUV", "colour_table": "hot-iron", "knee": None}
 CT = {"modality": "CT", "black": 0.0, "white": 1000.0, "unit": "HU", "colour_table": None,

@@ -9,7 +9,7 @@ import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.geometry.transform_algebra import map_points
-from CSAFusionLib.registration.misalignment.measure import measure_misalignment
+from CSAFusionLib.registration.misalignment_map import measure_misalignment
 from CSAFusionLib.registration.preparation import prepare
 from CSAFusionLib.volumes.reading import read_volume
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.files.paths import check_folder, is_same_file, place_of
+from CSAFusionLib.files.atomic_write import check_folder, is_same_file, place_of
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="links, pipes and modes of POSIX")
 not_as_root = pytest.mark.skipif(hasattr(os, "getuid") and os.getuid() == 0, reason="root may do everything")

@@ -8,9 +8,8 @@ import pytest
 from CSAFusionLib.fusion.aligned_pair import NetworkInput
 from CSAFusionLib.fusion.colouring import Source, bind_colour, blend, join_chrominance, local_detail, to_rgb
 from CSAFusionLib.fusion.source_pair import fixed_is_a
-from CSAFusionLib.intensity.colour import apply_colour_table
+from CSAFusionLib.intensity.colour import apply_colour_table, to_linear
 from CSAFusionLib.intensity.modality import Modality
-from CSAFusionLib.intensity.perceptual import to_linear
 
 
 @pytest.mark.parametrize(

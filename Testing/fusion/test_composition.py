@@ -1,4 +1,4 @@
-"""CSAFusionLib/fusion/composition.py, by way of the pipeline."""
+"""CSAFusionLib/fusion/colouring.py, by way of the pipeline."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.fusion.composition import two_colours, wide_volume
+from CSAFusionLib.fusion.colouring import two_colours, wide_volume
 from CSAFusionLib.fusion.pipeline import fuse_volumes
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.geometry.planes import Plane, to_slices

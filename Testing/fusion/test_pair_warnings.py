@@ -1,4 +1,4 @@
-"""CSAFusionLib/fusion/pair_warnings.py."""
+"""CSAFusionLib/fusion/pipeline.py."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CSAFusionLib.fusion.pair_warnings import warnings_of_pair
+from CSAFusionLib.fusion.pipeline import warnings_of_pair
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.fusion.source_pair import SourcePair
 from CSAFusionLib.intensity.modality import Confidence, Guess, Modality
 from CSAFusionLib.volumes.acquisition import Acquisition
 from CSAFusionLib.volumes.volume import Volume
-from CSAFusionLib.weights.catalogue import bundled_checksums, choose_weights
-from CSAFusionLib.weights.trained_on import TRAINED_ON
+from CSAFusionLib.weights.catalogue import TRAINED_ON, bundled_checksums, choose_weights
 
 
 def roles_of(fixed: Modality, moving: Modality, contrasts: tuple[str, str] = ("", "")) -> SourcePair:

@@ -1,4 +1,4 @@
-"""CSAFusionLib.fusion.provenance"""
+"""CSAFusionLib.fusion.result"""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import SimpleITK as sitk
 
 import CSAFusionLib
 from CSAFusionLib.fusion.device import Device
-from CSAFusionLib.fusion.provenance import describe_run
+from CSAFusionLib.fusion.result import describe_run
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.quality.grading import Grade, Quality

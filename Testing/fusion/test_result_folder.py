@@ -1,4 +1,4 @@
-"""CSAFusionLib.fusion.result_folder"""
+"""CSAFusionLib.fusion.result"""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.fusion.result import FusionResult
-from CSAFusionLib.fusion.result_folder import load_result, save_result
+from CSAFusionLib.fusion.result import FusionResult, load_result, save_result
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.quality.grading import Grade, Quality
 from CSAFusionLib.registration.registration import Registration

@@ -91,16 +91,16 @@ def test_each_volume_is_what_it_is_by_itself_under_one_window(scans: Path, quick
 
 
 def test_it_is_registered_once_by_what_was_named(scans: Path, quick: dict, monkeypatch) -> None:
-    from CSAFusionLib.fusion import known_registration
+    from CSAFusionLib.fusion import on_grid
 
     asked = []
-    real = known_registration.register
+    real = on_grid.register
 
     def counted(fixed, moving, **more):
         asked.append(moving.name)
         return real(fixed, moving, **more)
 
-    monkeypatch.setattr(known_registration, "register", counted)
+    monkeypatch.setattr(on_grid, "register", counted)
     for by, name in (("mean", "pet.nii.gz"), (3, "volume 3 of pet.nii.gz")):
         asked.clear()
         results = list(csafusion.fuse_series(scans / "t1.nii.gz", scans / "pet.nii.gz", register_by=by, **quick))

@@ -96,16 +96,16 @@ def test_it_is_one_fusion_after_the_other(scans: Path, weights_file: Path) -> No
 
 
 def test_each_is_registered_once_to_the_fixed_volume(scans: Path, weights_file: Path, monkeypatch) -> None:
-    from CSAFusionLib.fusion import known_registration
+    from CSAFusionLib.fusion import on_grid
 
     asked = []
-    real = known_registration.register
+    real = on_grid.register
 
     def counted(fixed: Volume, moving: Volume, **more):
         asked.append((fixed.name, moving.name))
         return real(fixed, moving, **more)
 
-    monkeypatch.setattr(known_registration, "register", counted)
+    monkeypatch.setattr(on_grid, "register", counted)
     movings = [str(scans / f"{name}.nii.gz") for name in ("ct", "pet")]
     common = {"registration": "none", "weights": weights_file, "device": "cpu", "fixed_modality": "mr"}
     csafusion.fuse_several(str(scans / "t1.nii.gz"), [{"volume": path, "modality": "mr"} for path in movings], **common)

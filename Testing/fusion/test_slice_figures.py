@@ -1,4 +1,4 @@
-"""CSAFusionLib.fusion.slice_figures"""
+"""CSAFusionLib.fusion.result"""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from skimage.metrics import structural_similarity
 
-from CSAFusionLib.fusion.slice_figures import slice_figures
+from CSAFusionLib.fusion.result import slice_figures
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""CSAFusionLib/intensity/bias.py."""
+"""CSAFusionLib/intensity/mapping.py."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import SimpleITK as sitk
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.fusion.source_pair import SourcePair
-from CSAFusionLib.intensity.bias import CORRECTED, bias_corrected
+from CSAFusionLib.intensity.mapping import CORRECTED, bias_corrected
 from CSAFusionLib.volumes.volume import Volume
 
 

@@ -1,4 +1,4 @@
-"""CSAFusionLib/intensity/display_unit.py."""
+"""CSAFusionLib/intensity/windows.py."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import SimpleITK as sitk
 
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.fusion.source_pair import SourcePair
-from CSAFusionLib.intensity.display_unit import display_unit
 from CSAFusionLib.intensity.modality import Modality
+from CSAFusionLib.intensity.windows import display_unit
 from CSAFusionLib.volumes.acquisition import Acquisition
 from CSAFusionLib.volumes.volume import Volume
 

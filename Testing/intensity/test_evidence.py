@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CSAFusionLib.intensity.evidence import (
+from CSAFusionLib.intensity.modality import (
     edge_width_mm,
     is_in_hounsfield,
     noise_length_mm,

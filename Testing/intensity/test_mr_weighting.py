@@ -1,4 +1,4 @@
-"""CSAFusionLib.intensity.mr_weighting"""
+"""CSAFusionLib.intensity.modality"""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import pytest
 
 from CSAFusionLib.geometry.planes import Plane, to_slices
 from CSAFusionLib.intensity.mapping import find_mapping
-from CSAFusionLib.intensity.modality import Modality
-from CSAFusionLib.intensity.mr_weighting import is_t2_beside, quartile_skewness
+from CSAFusionLib.intensity.modality import Modality, is_t2_beside, quartile_skewness
 from CSAFusionLib.volumes.reading import read_volume
 
 

@@ -1,12 +1,11 @@
-"""CSAFusionLib/intensity/perceptual.py, against OKLab as coloraide has it."""
+"""CSAFusionLib/intensity/colour.py, against OKLab as coloraide has it."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from CSAFusionLib.intensity.colour import COLOUR_TABLES, apply_colour_table
-from CSAFusionLib.intensity.perceptual import shaded, to_linear, to_srgb
+from CSAFusionLib.intensity.colour import COLOUR_TABLES, apply_colour_table, shaded, to_linear, to_srgb
 
 
 def test_linear_light_and_back_is_the_same() -> None:

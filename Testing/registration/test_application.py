@@ -1,4 +1,4 @@
-"""CSAFusionLib/registration/application.py."""
+"""CSAFusionLib/registration/given.py."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.geometry.grid import same_grid
-from CSAFusionLib.registration.application import apply_to
+from CSAFusionLib.registration.given import apply_to
 from CSAFusionLib.volumes.volume import Volume
 
 SHIFT = sitk.TranslationTransform(3, (2.0, 0.0, 0.0))

@@ -8,10 +8,10 @@ import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import RegistrationError
-from CSAFusionLib.registration.auto import ORDER, candidates, choose
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.quality.assessment import Assessment
 from CSAFusionLib.registration.quality.grading import Grade, Quality
+from CSAFusionLib.registration.register import ORDER, candidates, choose
 
 GOOD, DOUBTFUL, BAD = Grade
 A_SHIFT_EACH = {method: float(number) for number, method in enumerate(ORDER, start=1)}

@@ -14,7 +14,7 @@ from CSAFusionLib.registration.given import as_registration, placed, register_fr
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.quality.grading import Grade
 from CSAFusionLib.registration.register import register
-from CSAFusionLib.registration.transform_files.reading import GivenTransform
+from CSAFusionLib.registration.transform_files import GivenTransform
 from CSAFusionLib.volumes.volume import Volume
 
 POINTS = np.array([[0.0, 0.0, 0.0], [40.0, -30.0, 20.0], [-30.0, 50.0, -40.0]])

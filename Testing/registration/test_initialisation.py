@@ -8,7 +8,7 @@ import SimpleITK as sitk
 
 from CSAFusionLib.geometry.resampling import in_one_order
 from CSAFusionLib.geometry.transform_algebra import target_registration_error
-from CSAFusionLib.registration.initialisation import find_start
+from CSAFusionLib.registration.mutual_information import find_start
 from CSAFusionLib.registration.preparation import centred, head_points, meet
 
 

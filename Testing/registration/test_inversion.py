@@ -1,4 +1,4 @@
-"""CSAFusionLib/registration/inversion.py."""
+"""CSAFusionLib/registration/transforms.py."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import SimpleITK as sitk
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.geometry.grid import points_of
 from CSAFusionLib.geometry.transform_algebra import map_points
-from CSAFusionLib.registration.inversion import inverse_of
+from CSAFusionLib.registration.transforms import inverse_of
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from CSAFusionLib.registration.masks import JUDGED_WHOLE, NO_MASKS, Registration
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.register import register
 from CSAFusionLib.registration.registration import Registration
-from CSAFusionLib.registration.transform_files.reading import GivenTransform
+from CSAFusionLib.registration.transform_files import GivenTransform
 from CSAFusionLib.volumes.volume import Volume
 
 INSIDE = sitk.Euler3DTransform((0.0, 0.0, 0.0), 0.03, -0.02, 0.04, (9.0, -4.0, 3.0))

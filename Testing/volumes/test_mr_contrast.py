@@ -1,10 +1,10 @@
-"""CSAFusionLib/volumes/mr_contrast.py."""
+"""CSAFusionLib/volumes/acquisition.py."""
 
 from __future__ import annotations
 
 import pytest
 
-from CSAFusionLib.volumes.mr_contrast import contrast_of_names, contrast_of_times
+from CSAFusionLib.volumes.acquisition import contrast_of_names, contrast_of_times
 
 
 @pytest.mark.parametrize(

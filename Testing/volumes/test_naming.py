@@ -1,4 +1,4 @@
-"""CSAFusionLib/volumes/naming.py."""
+"""CSAFusionLib/volumes/acquisition.py."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from CSAFusionLib.volumes.naming import said_beside
+from CSAFusionLib.volumes.acquisition import said_beside
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,7 @@ import SimpleITK as sitk
 from CSAFusionLib.errors import Cancelled, InputError
 from CSAFusionLib.files.atomic_write import atomic_write
 from CSAFusionLib.volumes import writing
-from CSAFusionLib.volumes.encoding import Layout, encode
-from CSAFusionLib.volumes.writing import check_output_path, volume_writer, write_volume
+from CSAFusionLib.volumes.writing import Layout, check_output_path, encode, volume_writer, write_volume
 
 
 def _an_image(slices: int = 3) -> sitk.Image:

@@ -19,9 +19,9 @@ from CSAFusionLib.registration.engines.child import (
     run_module,
     takes_result,
 )
-from CSAFusionLib.registration.initialisation import find_start
 from CSAFusionLib.registration.masks import NO_MASKS, RegistrationMasks
 from CSAFusionLib.registration.methods import TransformModel
+from CSAFusionLib.registration.mutual_information import find_start
 
 _STAGE = "Registering with elastix"
 

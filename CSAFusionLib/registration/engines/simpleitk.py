@@ -9,10 +9,9 @@ import SimpleITK as sitk
 from CSAFusionLib.geometry.resampling import coarsen
 from CSAFusionLib.geometry.transform_algebra import inverse
 from CSAFusionLib.progress import Progress, silent
-from CSAFusionLib.registration.initialisation import find_start
 from CSAFusionLib.registration.masks import NO_MASKS, RegistrationMasks
 from CSAFusionLib.registration.methods import TransformModel
-from CSAFusionLib.registration.mutual_information import maximise
+from CSAFusionLib.registration.mutual_information import find_start, maximise
 from CSAFusionLib.registration.preparation import is_part_of
 
 _STAGE = "Registering"

@@ -1,22 +1,196 @@
-"""The quality assessment of a registration: figures and a grade, from the images and the transform alone."""
+"""The quality assessment of a registration: metrics and a grade, from the images and the transform alone.
+
+- Plausibility: how a transform moves and deforms a head, whichever way it is parametrised.
+- Alternative optima: alignments that may be better, near, far away, and with left and right exchanged.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
 
+import numpy as np
 import SimpleITK as sitk
 
 from CSAFusionLib.geometry.grid import volume_of
-from CSAFusionLib.geometry.resampling import in_one_order
-from CSAFusionLib.geometry.transform_algebra import is_identity
+from CSAFusionLib.geometry.resampling import coarsen, in_one_order
+from CSAFusionLib.geometry.transform_algebra import is_identity, linear_part, map_points, rotation
 from CSAFusionLib.progress import Progress, silent
+from CSAFusionLib.registration.preparation import head_points
 from CSAFusionLib.registration.quality.agreement import Comparison
-from CSAFusionLib.registration.quality.alternatives import find_alternatives
 from CSAFusionLib.registration.quality.grading import Quality, quality_of
-from CSAFusionLib.registration.quality.perturbation import RigidPerturbation, perturbation_of
-from CSAFusionLib.registration.quality.plausibility import describe_transform
-from CSAFusionLib.registration.quality.similarity import ComparedImage, HeadSample, Similarity, head_volume
+from CSAFusionLib.registration.quality.similarity import (
+    LEFT_RIGHT,
+    ComparedImage,
+    HeadSample,
+    RigidPerturbation,
+    Similarity,
+    head_volume,
+    perturbation_of,
+)
+
+_POINTS = 500
+_SPACING_MM = 4.0
+
+# A spline bends over centimetres; a field of displacements may fold between any two of its nodes, which mostly are the
+# fixed voxels. More nodes than these would only take memory.
+_SPLINE_SPACING_MM = 2.0
+_MOST_NODES = 4_000_000
+
+
+def describe_transform(fixed: sitk.Image, transform: sitk.Transform) -> dict[str, float]:
+    """Say what a transform does to the head in the fixed image.
+
+    transform: from fixed to moving points, LPS mm.
+    Returns ``rotation_degrees`` and ``shift_mm`` of the head, ``moved_mm`` (how far its points go on average),
+    ``scale_min`` and ``scale_max`` (of its closest affine transform, along any direction), and ``jacobian_min`` and
+    ``jacobian_max``: volume change at a point, 1 for none, 0 or less where space folds or is mirrored.
+    """
+    grid = coarsen(fixed, _SPACING_MM)
+    points = head_points(grid, _POINTS)
+    mapped = map_points(transform, points)
+    matrix = linear_part(transform)[0] if transform.IsLinear() else _closest_matrix(points, mapped)
+    jacobian = np.array([np.linalg.det(matrix)]) if transform.IsLinear() else _jacobian(fixed, transform)
+    left, scales, right = np.linalg.svd(matrix)
+    return {
+        "rotation_degrees": _angle(left @ right),
+        "shift_mm": float(np.linalg.norm(mapped.mean(axis=0) - points.mean(axis=0))),
+        "moved_mm": float(np.linalg.norm(mapped - points, axis=1).mean()),
+        "scale_min": float(scales.min()),
+        "scale_max": float(scales.max()),
+        "jacobian_min": float(jacobian.min()),
+        "jacobian_max": float(jacobian.max()),
+    }
+
+
+def _closest_matrix(points: np.ndarray, mapped: np.ndarray) -> np.ndarray:
+    """The (3, 3) matrix that takes the points, from their mean, nearest to where they are mapped."""
+    return np.linalg.lstsq(points - points.mean(axis=0), mapped - mapped.mean(axis=0), rcond=None)[0].T
+
+
+def _angle(turn: np.ndarray) -> float:
+    """The angle of an orthogonal matrix in degrees; of a mirroring one, the angle of the rotation left in it."""
+    cosine = (np.trace(turn * np.sign(np.linalg.det(turn))) - 1) / 2
+    return float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
+
+
+def _jacobian(fixed: sitk.Image, transform: sitk.Transform) -> np.ndarray:
+    """Volume change at the inner nodes of a grid over the fixed image, (Z, Y, X)."""
+    spacing = 0.0 if _has_field(transform) else _SPLINE_SPACING_MM
+    grid = coarsen(fixed, max(spacing, (volume_of(fixed) / _MOST_NODES) ** (1 / 3)))
+    field = sitk.TransformToDisplacementField(
+        transform, sitk.sitkVectorFloat64, grid.GetSize(), grid.GetOrigin(), grid.GetSpacing(), grid.GetDirection()
+    )
+    # Differences at the border are one-sided there and say nothing of the transform.
+    inner = tuple(slice(1, -1) if length > 2 else slice(None) for length in grid.GetSize()[::-1])
+    return sitk.GetArrayFromImage(sitk.DisplacementFieldJacobianDeterminant(_along_the_axes(field)))[inner]
+
+
+def _has_field(transform: sitk.Transform) -> bool:
+    """Whether any part of a transform is a field of displacements."""
+    if transform.GetTransformEnum() == sitk.sitkComposite:
+        parts = sitk.CompositeTransform(transform)
+        return any(_has_field(parts.GetNthTransform(number)) for number in range(parts.GetNumberOfTransforms()))
+    return transform.GetTransformEnum() == sitk.sitkDisplacementField
+
+
+def _along_the_axes(field: sitk.Image) -> sitk.Image:
+    """The field in the frame of its own axes: ITK differentiates along the axes but takes vectors and axes for LPS.
+
+    The determinant is the same in both frames.
+    """
+    axes = np.reshape(field.GetDirection(), (3, 3))
+    turned = sitk.GetImageFromArray(sitk.GetArrayViewFromImage(field) @ axes, isVector=True)
+    turned.SetSpacing(field.GetSpacing())
+    return turned
+
+
+# Wrong turns a search is drawn into: a head is round, and nearly the same upside down or back to front.
+_TURNS_DEGREES = (180.0, 30.0, -30.0)
+
+_ROUGH_SHARE = 1 / 8
+_ROUGH_STEPS_MM = (16.0, 1.0)
+_FINE_STEPS_MM = (4.0, 0.5)
+
+# Two maxima nearer to each other are one.
+_ELSEWHERE_MM = 15.0
+
+
+@dataclass(frozen=True)
+class AlternativeOptima:
+    """The best alignment found anywhere, the best one that lies elsewhere, and the best one of the mirrored head."""
+
+    best: RigidPerturbation
+    elsewhere: RigidPerturbation | None
+    mirrored: RigidPerturbation
+
+
+def find_alternatives(similarity: Similarity, on_step: Callable[[], None]) -> AlternativeOptima:
+    """Search near and far; ``on_step`` is called after each local search and may raise to stop."""
+    maxima = []
+    for start in _starts(similarity):
+        maxima.append(pattern_search(similarity, start, _ROUGH_STEPS_MM, _ROUGH_SHARE))
+        on_step()
+    near = pattern_search(similarity, RigidPerturbation(), _FINE_STEPS_MM)
+    on_step()
+    highest = pattern_search(similarity, max(maxima, key=similarity), _FINE_STEPS_MM)
+    on_step()
+    best = max(near, highest, key=similarity)
+    elsewhere = [maximum for maximum in [*maxima, near, highest] if similarity.distance(maximum, best) > _ELSEWHERE_MM]
+    mirrored = [
+        RigidPerturbation(best.matrix @ LEFT_RIGHT, best.shift),
+        RigidPerturbation(LEFT_RIGHT, similarity.moving_centre),
+    ]
+    rough = [pattern_search(similarity, start, _ROUGH_STEPS_MM, _ROUGH_SHARE) for start in mirrored]
+    on_step()
+    return AlternativeOptima(
+        best,
+        max(elsewhere, key=similarity, default=None),
+        pattern_search(similarity, max(rough, key=similarity), _FINE_STEPS_MM),
+    )
+
+
+def pattern_search(
+    similarity: Similarity, start: RigidPerturbation, steps_mm: tuple[float, float], share: float = 1.0
+) -> RigidPerturbation:
+    """Walk from a perturbation to the nearest maximum of the similarity (pattern search, Hooke and Jeeves 1961).
+
+    steps_mm: length of the first steps, halved down to that of the last.
+    """
+    step, last = steps_mm
+    here, height = start, similarity(start, share)
+    while step >= last:
+        before = here
+        for axis in range(6):
+            for candidate in _steps(here, axis, step, similarity.radius):
+                if (reached := similarity(candidate, share)) > height:
+                    here, height = candidate, reached
+                    break
+        if here is before:
+            step /= 2
+        elif (reached := similarity(here.further(before), share)) > height:
+            here, height = here.further(before), reached
+    return here
+
+
+def _starts(similarity: Similarity) -> Iterator[RigidPerturbation]:
+    """Centre on centre, as it stands and turned about each axis."""
+    yield RigidPerturbation(shift=similarity.moving_centre)
+    for axis in range(3):
+        for degrees in _TURNS_DEGREES:
+            yield RigidPerturbation(rotation(axis, degrees), similarity.moving_centre)
+
+
+def _steps(
+    perturbation: RigidPerturbation, axis: int, millimetres: float, radius: float
+) -> tuple[RigidPerturbation, RigidPerturbation]:
+    """A step each way along one of three axes, or about it, such that a point of the head moves so far."""
+    if axis < 3:
+        return perturbation.shifted(axis, millimetres), perturbation.shifted(axis, -millimetres)
+    degrees = float(np.degrees(millimetres / radius))
+    return perturbation.turned(axis - 3, degrees), perturbation.turned(axis - 3, -degrees)
+
 
 _STAGE = "Checking the registration"
 _IDENTITY = sitk.Transform(3, sitk.sitkIdentity)

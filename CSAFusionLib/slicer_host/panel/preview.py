@@ -9,9 +9,8 @@ import slicer
 import slicer.util
 
 from CSAFusionLib.errors import CSAFusionError
-from CSAFusionLib.intensity.evidence import edge_width_mm, is_in_hounsfield
 from CSAFusionLib.intensity.mapping import IntensityMapping, find_mapping
-from CSAFusionLib.intensity.modality import Modality, guess_modality
+from CSAFusionLib.intensity.modality import Modality, edge_width_mm, guess_modality, is_in_hounsfield
 from CSAFusionLib.intensity.windows import Window
 from CSAFusionLib.slicer_host.comparison_views import SliceViews, composites
 from CSAFusionLib.slicer_host.volume_nodes import sample_of_node

@@ -1,6 +1,6 @@
 """DICOM in: files of a folder, frames of a file, volumes of frames, and one volume as an image.
 
-``files`` finds what a folder holds, ``frames`` and ``nuclear`` read where each frame lies and what its values mean,
-``splitting`` tells the volumes of a series or file apart, ``stacking`` checks that a volume is a straight and even one,
-``pixels`` decodes stored values, and ``reading`` leads through all of it.
+``headers`` finds what a folder holds, ``layouts`` and ``frames`` read where each frame lies and what its values mean,
+``stacking`` tells the volumes of a series apart and checks that each is a straight and even stack, ``pixels`` decodes
+stored values, and ``series`` leads through all of it; ``derived_series`` writes a fused volume back as DICOM.
 """

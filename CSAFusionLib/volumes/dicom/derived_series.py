@@ -20,10 +20,9 @@ import SimpleITK as sitk
 
 import CSAFusionLib
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.files.atomic_write import Unwritable, Writer, atomic_write
-from CSAFusionLib.files.paths import check_folder, is_taken
+from CSAFusionLib.files.atomic_write import Unwritable, Writer, atomic_write, check_folder, is_taken
 from CSAFusionLib.geometry.grid import points_of, same_grid
-from CSAFusionLib.volumes.dicom.files import read_header
+from CSAFusionLib.volumes.dicom.headers import read_header
 from CSAFusionLib.volumes.volume import Volume
 
 if TYPE_CHECKING:

@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import SimpleITK as sitk
 
-from CSAFusionLib.volumes.dicom.elements import HeaderError, number_of, text_of
-from CSAFusionLib.volumes.dicom.files import read_whole, readable
-from CSAFusionLib.volumes.dicom.frames import Frame, frame_count, size_of
-from CSAFusionLib.volumes.dicom.scaling import Scale, chosen_scales
+from CSAFusionLib.volumes.dicom.frames import Frame, Scale, chosen_scales, frame_count, size_of
+from CSAFusionLib.volumes.dicom.headers import HeaderError, number_of, read_whole, readable, text_of
 from CSAFusionLib.volumes.dicom.stacking import Stack, shifted
 
 if TYPE_CHECKING:

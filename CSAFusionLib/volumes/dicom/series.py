@@ -12,25 +12,25 @@ import numpy as np
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.volumes.acquisition import Acquisition
-from CSAFusionLib.volumes.dicom.acquisition import acquisition_of
-from CSAFusionLib.volumes.dicom.elements import DIRECTORY, Kind, name_of
-from CSAFusionLib.volumes.dicom.files import (
+from CSAFusionLib.volumes.dicom.frames import REAL_WORLD, Frame, chosen_scales
+from CSAFusionLib.volumes.dicom.headers import (
+    DIRECTORY,
     DicomFile,
+    Kind,
     called,
     describe_file,
     find_dicom,
     listed_by_directory,
+    name_of,
     printable_path,
     read_header,
     read_whole,
     readable,
 )
-from CSAFusionLib.volumes.dicom.frames import Frame
 from CSAFusionLib.volumes.dicom.layouts import frames_of
 from CSAFusionLib.volumes.dicom.pixels import image_of, stored_frames, stored_values
-from CSAFusionLib.volumes.dicom.scaling import REAL_WORLD, chosen_scales
-from CSAFusionLib.volumes.dicom.splitting import SubVolume, split_into_volumes
-from CSAFusionLib.volumes.dicom.stacking import stack_frames
+from CSAFusionLib.volumes.dicom.series_headers import acquisition_of
+from CSAFusionLib.volumes.dicom.stacking import SubVolume, split_into_volumes, stack_frames
 from CSAFusionLib.volumes.input_path import chosen
 from CSAFusionLib.volumes.volume import Volume
 

@@ -7,7 +7,7 @@ import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import Cancelled
-from CSAFusionLib.registration.landmarks.counterparts import Level, common_grid, find_pairs
+from CSAFusionLib.registration.landmark_matching import Level, common_grid, find_pairs
 
 COARSE = Level(4.0, 3)
 

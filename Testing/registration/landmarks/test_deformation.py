@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CSAFusionLib.registration.landmarks.deformation import smooth_deformation
+from CSAFusionLib.registration.engines.landmarks import smooth_deformation
 
 POINTS = np.random.default_rng(0).uniform(-60, 60, size=(600, 3))
 

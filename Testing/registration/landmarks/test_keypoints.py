@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CSAFusionLib.registration.landmarks.keypoints import distinctiveness, find_keypoints, self_similarity
+from CSAFusionLib.registration.landmark_matching import distinctiveness, find_keypoints, self_similarity
 
 LOW, HIGH = 8, 15
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from CSAFusionLib.registration.landmarks.matching import Described, match_both_ways
+from CSAFusionLib.registration.landmark_matching import Described, match_both_ways
 
 SHAPE = (16, 17, 18)
 KEYPOINTS = np.array([[8, 8, 8], [6, 9, 10], [9, 6, 7]])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from CSAFusionLib.registration.landmarks.motion import Fit, agree, fit_affine, fit_rigid
+from CSAFusionLib.registration.engines.landmarks import Fit, agree, fit_affine, fit_rigid
 
 # A quarter turn about z.
 QUARTER = np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from CSAFusionLib.registration.misalignment.field import PRIOR_MM, ShiftField
+from CSAFusionLib.registration.shift_field import PRIOR_MM, ShiftField
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import Cancelled
-from CSAFusionLib.registration.misalignment.measure import NOT_KNOWN, Misalignment, measure_misalignment
+from CSAFusionLib.registration.misalignment_map import NOT_KNOWN, Misalignment, measure_misalignment
 
 _IDENTITY = sitk.Euler3DTransform()
 

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CSAFusionLib.registration.misalignment.measure import Misalignment
-from CSAFusionLib.registration.misalignment.summary import summarise
+from CSAFusionLib.registration.misalignment_map import Misalignment, summarise
 from CSAFusionLib.text import to_json
 
 

@@ -8,9 +8,14 @@ import SimpleITK as sitk
 
 from CSAFusionLib.errors import Cancelled
 from CSAFusionLib.geometry.transform_algebra import rotation
-from CSAFusionLib.registration.quality.alternatives import find_alternatives, pattern_search
-from CSAFusionLib.registration.quality.perturbation import LEFT_RIGHT, RigidPerturbation
-from CSAFusionLib.registration.quality.similarity import ComparedImage, HeadSample, Similarity
+from CSAFusionLib.registration.quality.assessment import find_alternatives, pattern_search
+from CSAFusionLib.registration.quality.similarity import (
+    LEFT_RIGHT,
+    ComparedImage,
+    HeadSample,
+    RigidPerturbation,
+    Similarity,
+)
 
 
 def similarity_of(fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform) -> Similarity:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from CSAFusionLib.registration.quality.perturbation import LEFT_RIGHT, RigidPerturbation
+from CSAFusionLib.registration.quality.similarity import LEFT_RIGHT, RigidPerturbation
 
 POINTS = np.array([[1.0, 2.0, 3.0], [-4.0, 5.0, 6.0]])
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CSAFusionLib.registration.quality.plausibility import describe_transform
+from CSAFusionLib.registration.quality.assessment import describe_transform
 
 
 def a_field(head: sitk.Image, along_x: np.ndarray) -> sitk.Transform:

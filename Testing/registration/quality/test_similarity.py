@@ -6,8 +6,13 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CSAFusionLib.registration.quality.perturbation import LEFT_RIGHT, RigidPerturbation
-from CSAFusionLib.registration.quality.similarity import ComparedImage, HeadSample, Similarity
+from CSAFusionLib.registration.quality.similarity import (
+    LEFT_RIGHT,
+    ComparedImage,
+    HeadSample,
+    RigidPerturbation,
+    Similarity,
+)
 
 
 def similarity_of(fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform) -> Similarity:

@@ -7,7 +7,7 @@ import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.geometry.transform_algebra import map_points
-from CSAFusionLib.registration.transform_files.frames import Frame, Frames
+from CSAFusionLib.registration.foreign_transforms import Frame, Frames
 
 # The movement of all files here, from moving to fixed points in RAS mm, and where it has two fixed points come from, as
 # FSL's fslpy 3.29.1 and FreeSurfer's surfa 0.6.3 say alike of the files they wrote for it.

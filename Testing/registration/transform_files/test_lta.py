@@ -1,4 +1,4 @@
-"""CSAFusionLib/registration/transform_files/lta.py."""
+"""CSAFusionLib/registration/foreign_transforms.py."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 
 from CSAFusionLib.geometry.transform_algebra import affine_of
-from CSAFusionLib.registration.transform_files.frames import Frames
-from CSAFusionLib.registration.transform_files.lta import is_lta, read_lta
-from CSAFusionLib.registration.transform_files.unusable import Unusable
+from CSAFusionLib.registration.foreign_transforms import Frames, Unusable, is_lta, read_lta
 
 # Written by FreeSurfer's own library for Python, surfa 0.6.3.
 VOXELS_TO_VOXELS = """\

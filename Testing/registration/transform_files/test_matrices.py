@@ -1,4 +1,4 @@
-"""CSAFusionLib/registration/transform_files/matrices.py."""
+"""CSAFusionLib/registration/foreign_transforms.py."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import pytest
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.geometry.transform_algebra import affine_of
-from CSAFusionLib.registration.transform_files.frames import Frame, Frames
-from CSAFusionLib.registration.transform_files.matrices import (
+from CSAFusionLib.registration.foreign_transforms import (
+    Frame,
+    Frames,
     MatrixKind,
     is_written_by_flirt,
     matrix_to_lps,
@@ -74,7 +75,7 @@ def test_what_is_no_matrix_is_none(text: str) -> None:
 def test_a_header_without_orientation_is_radiological_as_fsl_takes_it(frames: Frames, tmp_path) -> None:
     import nibabel as nib
 
-    from CSAFusionLib.registration.transform_files.frames import lps_to_fsl
+    from CSAFusionLib.registration.foreign_transforms import lps_to_fsl
     from CSAFusionLib.volumes.reading import read_volume
 
     bare = nib.Nifti1Image(np.zeros((4, 5, 6), np.float32), np.diag([2.0, 2.0, 2.0, 1.0]))

@@ -10,24 +10,22 @@ from pydicom import Dataset, dcmread, uid
 from pydicom.config import disable_value_validation
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.volumes.dicom.elements import (
+from CSAFusionLib.volumes.dicom.headers import (
     DIRECTORY,
     HeaderError,
     Kind,
-    kind_of,
-    name_of,
-    number_of,
-    numbers_of,
-    printable,
-    text_of,
-)
-from CSAFusionLib.volumes.dicom.files import (
     describe_file,
     find_dicom,
     holds_dicom,
     is_dicom,
+    kind_of,
     listed_by_directory,
+    name_of,
+    number_of,
+    numbers_of,
+    printable,
     readable,
+    text_of,
 )
 from Testing.volumes.dicom.objects import image, item, save, write_classic
 

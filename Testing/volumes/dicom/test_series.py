@@ -11,7 +11,7 @@ import SimpleITK as sitk
 from pydicom import Dataset
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.volumes.dicom.labels import classic_labels, dimension_labels, group_labels, in_words
+from CSAFusionLib.volumes.dicom.frames import classic_labels, dimension_labels, group_labels, in_words
 from CSAFusionLib.volumes.dicom.series import read_dicom_file, read_dicom_folder
 from CSAFusionLib.volumes.input_path import SeveralVolumesError
 from Testing.volumes.dicom.objects import (

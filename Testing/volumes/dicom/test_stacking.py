@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from CSAFusionLib.volumes.dicom.elements import HeaderError
 from CSAFusionLib.volumes.dicom.frames import Frame
-from CSAFusionLib.volumes.dicom.splitting import split_into_volumes
-from CSAFusionLib.volumes.dicom.stacking import shifted, stack_frames
+from CSAFusionLib.volumes.dicom.headers import HeaderError
+from CSAFusionLib.volumes.dicom.stacking import shifted, split_into_volumes, stack_frames
 
 AXIAL = np.eye(3)[:2]
 

@@ -1,4 +1,4 @@
-"""CSAFusionLib/volumes/dicom/uptake.py, against factors worked out by hand."""
+"""CSAFusionLib/volumes/dicom/series_headers.py, against factors worked out by hand."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from pydicom import Dataset
 
 from CSAFusionLib.volumes.dicom.series import read_dicom_folder
-from CSAFusionLib.volumes.dicom.uptake import uptake_of
+from CSAFusionLib.volumes.dicom.series_headers import uptake_of
 from Testing.volumes.dicom.objects import item, write_classic
 
 HALF_LIFE = 6586.2

@@ -1,19 +1,24 @@
-"""Converts PET voxel values to standardised uptake values by body weight (SUVbw, g/ml).
+"""What the headers of a DICOM series say of how it was acquired, and the SUV of a PET.
 
-After the vendor-neutral pseudocode of QIBA (RSNA): https://qibawiki.rsna.org/index.php/Standardized_Uptake_Value_(SUV).
+SUVbw, g/ml, by body weight, after the vendor-neutral pseudocode of QIBA (RSNA):
+https://qibawiki.rsna.org/index.php/Standardized_Uptake_Value_(SUV).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from CSAFusionLib.volumes.acquisition import Acquisition
-from CSAFusionLib.volumes.dicom.elements import HeaderError, item_of, number_of, text_of
+from CSAFusionLib.volumes.acquisition import Acquisition, contrast_of_names, contrast_of_times
+from CSAFusionLib.volumes.dicom.headers import HeaderError, item_of, number_of, read_header, text_of
 
 if TYPE_CHECKING:
     from pydicom import Dataset
+
 
 _PHILIPS = (0x7053, "Philips PET Private Group")
 _PHILIPS_SUV, _PHILIPS_ACTIVITY = 0x00, 0x09
@@ -155,3 +160,39 @@ def _private_number(dataset: Dataset, block: tuple[int, str], element: int) -> f
     except ValueError:
         return 0.0
     return number if math.isfinite(number) and number > 0 else 0.0
+
+
+_KNOWN = ("CT", "MR", "PT", "NM")
+
+
+def acquisition_of(files: Sequence[Path], modality: str) -> Acquisition:
+    """Return what the headers of one series say; its files, and the Modality of the first."""
+    source = "DICOM header" if modality in _KNOWN else ""
+    if modality == "MR":
+        return Acquisition(source=source, contrast=contrast_of_header(read_header(files[0])))
+    if modality == "PT":
+        headers = [read_header(file) for file in files]
+        return replace(uptake_of(min(headers, key=_acquired)), source=source)
+    return Acquisition(source=source)
+
+
+def contrast_of_header(dataset: Dataset) -> str:
+    """Return the contrast of an MR from its header, "" where nothing tells it."""
+    agent = bool(text_of(dataset, "ContrastBolusAgent")) or item_of(dataset, "ContrastBolusAgentSequence") is not None
+    names = [text_of(dataset, keyword) for keyword in ("SeriesDescription", "ProtocolName", "SequenceName")]
+    if "DIFFUSION" in text_of(dataset, "ImageType").upper() or "ADC" in text_of(dataset, "ImageType").upper():
+        return "DWI"
+    return contrast_of_names(names, agent=agent) or contrast_of_times(
+        *(_time(dataset, keyword) for keyword in ("EchoTime", "RepetitionTime", "InversionTime")), agent=agent
+    )
+
+
+def _time(dataset: Dataset, keyword: str) -> float | None:
+    try:
+        return number_of(dataset, keyword)
+    except HeaderError:
+        return None
+
+
+def _acquired(dataset: Dataset) -> str:
+    return text_of(dataset, "AcquisitionDate") + text_of(dataset, "AcquisitionTime")
