@@ -160,17 +160,24 @@ def _place(fixed: Image, moving: Image, root: Path) -> Place:
     def named(**entities: str) -> str:
         return "_".join([*_joined(before), f"space-{space}", *_joined(behind), *_joined(entities.items())])
 
-    stems = {what: f"{named(desc=what)}_{moving.suffix}" for what in ("fused", "registered")}
+    described = ("fused", "registered", "misalignment", "misalignmentDeviation")
+    stems = {what: f"{named(desc=what)}_{moving.suffix}" for what in described}
     turn = {"from": moving.suffix, "to": space, "mode": "image"}
     transform = "_".join([*_joined(before), *_joined(behind), *_joined(turn.items())]) + "_xfm"
     sources = [_uri(image.path, root) for image in (fixed, moving)]
     lies = {"SpatialReference": sources[0], "Resolution": f"That of the {space} image."}
+    off = "How far the registration of the two is off, mm; negative where nothing is known."
     registered = f"The {moving.suffix} image on the grid of the {space} image, its intensities its own."
     return Place(
         folder=_folder(moving),
         fused=f"{stems['fused']}.nii.gz",
         registered=f"{stems['registered']}.nii.gz",
         transform=transform,
+        misalignment=(
+            f"{stems['misalignment']}.nii.gz",
+            f"{stems['misalignmentDeviation']}.nii.gz",
+            f"{stems['misalignment']}.png",
+        ),
         sidecar=f"{stems['fused']}.json",
         whole=False,
         sidecars={
@@ -178,6 +185,15 @@ def _place(fixed: Image, moving: Image, root: Path) -> Place:
             f"{transform}.json": {
                 "Description": f"From points of the {space} to points of the {moving.suffix} image, LPS mm (ITK).",
                 "Sources": sources,
+            },
+        },
+        map_sidecars={
+            f"{stems['misalignment']}.json": {"Description": off, "Units": "mm", "Sources": sources, **lies},
+            f"{stems['misalignmentDeviation']}.json": {
+                "Description": "The standard deviation of that, mm; negative where nothing is known.",
+                "Units": "mm",
+                "Sources": sources,
+                **lies,
             },
         },
         described={"Description": "Fused by CSAFusion.", "Sources": sources, **lies},

@@ -23,8 +23,10 @@ class Place:
     """Where the files of a case go, seen from the folder of the batch.
 
     folder: of the case. whole: whether nothing else lies in it, so that it can be put in place in one step.
-    fused, registered, sidecar: names of files in it. transform: the same, without its ending.
-    sidecars: contents of further JSON files in it, by name; and ``described`` what the sidecar holds besides.
+    fused, registered, sidecar: names of files in it. transform: the same, without its ending. misalignment: of the map,
+    its uncertainty and its picture, which only some cases have.
+    sidecars: contents of further JSON files in it, by name; ``map_sidecars`` those of a map, and ``described`` what the
+    sidecar holds besides.
     """
 
     folder: PurePosixPath
@@ -33,7 +35,9 @@ class Place:
     transform: str = "transform"
     sidecar: str = SIDECAR
     whole: bool = True
+    misalignment: tuple[str, str, str] = ("misalignment.nii.gz", "misalignment-uncertainty.nii.gz", "misalignment.png")
     sidecars: dict[str, dict[str, Any]] = field(default_factory=dict)
+    map_sidecars: dict[str, dict[str, Any]] = field(default_factory=dict)
     described: dict[str, Any] = field(default_factory=dict)
 
 
@@ -41,8 +45,10 @@ class Place:
 class Case:
     """A pair to be fused; able to travel to another process.
 
-    fixed, moving, region, transform: absolute paths. region: where to fuse, on the fixed grid. transform: used as it is
-    instead of a registration, from fixed to moving points.
+    fixed, moving, region, transform, mask, moving_mask: absolute paths. region: where to fuse, on the fixed grid.
+    transform: used as it is instead of a registration, from fixed to moving points. mask, moving_mask: where the
+    registration compares the two, each on the grid of its volume.
+    misalignment: whether to measure how far off the registration is, and where.
     volume: which volume of inputs that hold several, as :func:`CSAFusionLib.cli.options.read_inputs` takes it.
     brainsfit: the executable of that method, where it is not the one on the PATH.
     refusal: why it cannot be done, where that is known from the start: it then fails with this sentence.
@@ -57,13 +63,17 @@ class Case:
     orientation: Orientation = Orientation.HEADER
     region: Path | None = None
     transform: Path | None = None
+    mask: Path | None = None
+    moving_mask: Path | None = None
+    misalignment: bool = False
     brainsfit: Path | None = None
     refusal: str | None = None
 
     @property
     def inputs(self) -> dict[str, Path]:
         """The files that its result depends on, by role."""
-        known = {"fixed": self.fixed, "moving": self.moving, "region": self.region, "transform": self.transform}
+        roles = ("fixed", "moving", "region", "transform", "mask", "moving_mask")
+        known: dict[str, Path | None] = {role: getattr(self, role) for role in roles}
         weights = self.settings.weights
         if weights is not None and Path(weights).suffix:
             known["weights"] = Path(weights)
@@ -72,7 +82,13 @@ class Case:
     @property
     def choices(self) -> dict[str, Any]:
         """What was chosen for it, as its sidecar says it."""
-        return {"settings": self.settings.to_dict(), "volume": self.volume, "orientation": self.orientation.name}
+        # What has been done without a map, before there were any, says nothing of them.
+        asked = {"misalignment": True} if self.misalignment else {}
+        return {
+            "settings": self.settings.to_dict(),
+            "volume": self.volume,
+            "orientation": self.orientation.name,
+        } | asked
 
 
 def check_name(name: str) -> str:

@@ -10,14 +10,16 @@ from typing import Any
 from CSAFusionLib import checks
 from CSAFusionLib.batch.case import Case, Place
 from CSAFusionLib.checks import parse_choice
+from CSAFusionLib.cli.options import names_a_series
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings, current_names
+from CSAFusionLib.registration.masks import check_guides
 from CSAFusionLib.volumes.nifti_orientation import Orientation
 
 SETTINGS = {field.name: field for field in fields(FusionSettings)}
 _SHORT = {"modality": ("fixed_modality", "moving_modality"), "window": ("fixed_window", "moving_window")}
-_FILES = ("region", "transform")
-COLUMNS = (*_SHORT, "volume", "orientation", *_FILES, *SETTINGS)
+_FILES = ("region", "transform", "mask", "moving_mask")
+COLUMNS = (*_SHORT, "volume", "orientation", "misalignment", *_FILES, *SETTINGS)
 """What a row may say of a case, beside ``fixed``, ``moving`` and ``name``."""
 
 _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -31,6 +33,7 @@ class Defaults:
     volume: str | None = None
     orientation: Orientation = Orientation.HEADER
     brainsfit: Path | None = None
+    misalignment: bool = False
 
     def case(
         self,
@@ -56,16 +59,27 @@ class Defaults:
         if "weights" in settings and Path(settings["weights"]).suffix:
             settings["weights"] = str(((folder or Path()) / settings["weights"]).absolute())
         orientation = parse_choice(Orientation, given["orientation"], "orientation") if "orientation" in given else None
+        chosen = replace(self.settings, **settings)
+        if "mask" in files or "moving_mask" in files:
+            check_guides(chosen.registration, is_given="transform" in files)
+        volume = given.get("volume", self.volume)
+        if names_a_series(volume):
+            raise InputError(
+                f"A case is of one volume, not of {volume}; name one by its number, or use csafusion fuse."
+            )
         return Case(
             name=name,
             fixed=fixed.absolute(),
             moving=moving.absolute(),
-            settings=replace(self.settings, **settings),
+            settings=chosen,
             place=place,
-            volume=given.get("volume", self.volume),
+            volume=volume,
             orientation=orientation or self.orientation,
             region=files.get("region"),
             transform=files.get("transform"),
+            mask=files.get("mask"),
+            moving_mask=files.get("moving_mask"),
+            misalignment=_flag("misalignment", given["misalignment"]) if "misalignment" in given else self.misalignment,
             brainsfit=self.brainsfit,
         )
 
@@ -84,13 +98,17 @@ def _spelt_out(said: dict[str, str]) -> dict[str, str]:
     return given
 
 
+def _flag(key: str, text: str) -> bool:
+    if text.lower() not in _FLAGS:
+        raise InputError(f"The setting '{key}' is {checks.shown(text)}; give true or false.")
+    return _FLAGS[text.lower()]
+
+
 def _value(key: str, text: str) -> Any:
     """A setting as its text in a table says it; what is checked later stays as it is."""
     kind = SETTINGS[key].type
     if kind == "bool":
-        if text.lower() not in _FLAGS:
-            raise InputError(f"The setting '{key}' is {checks.shown(text)}; give true or false.")
-        return _FLAGS[text.lower()]
+        return _flag(key, text)
     for name, convert in (("int", int), ("float", float)):
         if str(kind).startswith(name):
             try:

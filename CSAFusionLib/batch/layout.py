@@ -8,6 +8,8 @@
         fused.nii.gz
         registered.nii.gz        the moving volume's own values on the fixed volume's grid
         transform.tfm            from fixed to moving points, LPS mm; .h5 where it is deformable
+        misalignment.nii.gz, misalignment-uncertainty.nii.gz, misalignment.png
+                                 how far off the registration is, mm, where that was asked for
         case.json                the sidecar
       failed/NAME.json           a case that failed, and its sentence; gone once the case is done
 
@@ -23,16 +25,20 @@ The sidecar is one JSON object. All but ``run`` follows from the inputs and the 
 ``name``
     of the case.
 ``inputs``
-    by role (``fixed``, ``moving`` and, where they were given, ``region``, ``transform``, ``weights``): ``path``, as
-    an absolute path; ``sha256``, of a folder that of the names and checksums of its files; ``bytes``; ``modified_ns``.
+    by role (``fixed``, ``moving`` and, where they were given, ``region``, ``transform``, ``mask``, ``moving_mask``,
+    ``weights``): ``path``, as an absolute path; ``sha256``, of a folder that of the names and checksums of its files;
+    ``bytes``; ``modified_ns``.
 ``outputs``
-    by role (``fused``, ``registered``, ``transform``): ``file``, seen from the sidecar's folder, and ``sha256``.
+    by role (``fused``, ``registered``, ``transform`` and, where they were asked for, ``misalignment``,
+    ``misalignment_uncertainty``, ``misalignment_picture``): ``file``, seen from the sidecar's folder, and ``sha256``.
 ``settings``
     as :meth:`CSAFusionLib.fusion.settings.FusionSettings.to_dict` gives them, as asked for. ``volume`` and
-    ``orientation`` beside them: which of several volumes, and what places NIfTI volumes.
+    ``orientation`` beside them: which of several volumes, and what places NIfTI volumes; ``misalignment`` true where a
+    map was asked for.
 ``notice``, ``versions``, ``weights``, ``device``, ``fixed``, ``moving``, ``registration``, ``warnings``
     the provenance of a fusion: ``registration`` holds ``method``, ``model``, ``metric`` (the figures), ``verdict``
-    (``level`` good, doubtful or bad, and ``reason``; or null), and the ``matrix_lps_mm`` of a linear transform.
+    (``level`` good, doubtful or bad, and ``reason``; or null), the ``matrix_lps_mm`` of a linear transform, and, where
+    they were asked for, ``masks`` and ``misalignment`` (``sentence``, ``within_mm``, ``known_share``, ``regions``).
 ``run``
     what differs from run to run: ``command``, ``started`` (UTC, ISO 8601), ``seconds`` (``total``, ``registration``),
     ``cpu_seconds`` and ``peak_mib`` (of memory, of the worker so far; null where the system does not tell).

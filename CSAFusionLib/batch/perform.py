@@ -19,8 +19,8 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.volumes.reading import read_volume
 
 if TYPE_CHECKING:
+    from CSAFusionLib.cli.misalignment import MeasuredMisalignment
     from CSAFusionLib.fusion.result import FusionResult
-    from CSAFusionLib.registration.registration import Registration
     from CSAFusionLib.volumes.volume import Volume
 
 
@@ -38,8 +38,9 @@ def perform(case: Case, out: Path, command: str) -> Record:
         for role, path in case.inputs.items():
             if "sha256" not in inputs[role]:
                 inputs[role] = describe_input(path)  # says why it cannot be read
-        result = _fuse(case)
-        return place_case(case, out, result, lambda: _sidecar(case, inputs, result, run))
+        volumes, result = fuse_case(case)
+        off = _measured(case, volumes, result)
+        return place_case(case, out, result, lambda: _sidecar(case, inputs, result, run), off)
     except EXPECTED as error:
         sentence = sentence_for(error)
         if sentence is None:
@@ -87,25 +88,41 @@ class Run:
         }
 
 
-def _fuse(case: Case) -> FusionResult:
-    from CSAFusionLib.api import fuse
+def fuse_case(case: Case) -> tuple[tuple[Volume, Volume], FusionResult]:
+    """Read and fuse; returns the fixed and the moving volume, and the result."""
+    from CSAFusionLib.cli.mask_options import MaskOptions
+    from CSAFusionLib.cli.transform_options import TransformOptions
+    from CSAFusionLib.fusion.on_grid import Alignment, fuse_on_grid
+    from CSAFusionLib.fusion.output_grid import OutputGrid
+    from CSAFusionLib.geometry.resampling import region_of
     from CSAFusionLib.registration.engines.brainsfit import use_executable
 
     use_executable(case.brainsfit)
-    fixed, moving = read_inputs(case.fixed, case.moving, case.volume, orientation=case.orientation)
-    given: dict[str, Any] = {} if case.transform is None else {"registration": _given(case, fixed, moving)}
-    region = None if case.region is None else read_volume(case.region, orientation=case.orientation)
-    return fuse(fixed, moving, case.settings, region=region, **given)
-
-
-def _given(case: Case, fixed: Volume, moving: Volume) -> Registration:
-    """The transform that the user gave, with what the assessment says of it."""
-    from CSAFusionLib.cli.transform_options import TransformOptions
-    from CSAFusionLib.registration.given import as_registration
-
+    volumes = read_inputs(case.fixed, case.moving, case.volume, orientation=case.orientation)
     choice = TransformOptions().choice([case.transform] if case.transform else None)
-    assert choice is not None
-    return as_registration(fixed, moving, choice.read(fixed, moving, (case.fixed, case.moving)))
+    masks = MaskOptions(case.mask, case.moving_mask).read(volumes, case.orientation)
+    given = None if choice is None else choice.read(*volumes, (case.fixed, case.moving))
+    region = None if case.region is None else read_volume(case.region, orientation=case.orientation)
+    result = fuse_on_grid(
+        volumes,
+        case.settings,
+        grid=OutputGrid(),
+        alignment=Alignment(given=given, masks=masks),
+        region=None if region is None else region_of(region, volumes[0]),
+    )
+    return volumes, result
+
+
+def _measured(case: Case, volumes: tuple[Volume, Volume], result: FusionResult) -> MeasuredMisalignment | None:
+    """How far off the registration is, which the provenance then tells; None where nobody asks."""
+    if not case.misalignment:
+        return None
+    from CSAFusionLib.cli.misalignment import MeasuredMisalignment
+    from CSAFusionLib.progress import silent
+
+    off = MeasuredMisalignment(*volumes, result.registration.transform, silent)
+    result.provenance["registration"]["misalignment"] = off.describe()
+    return off
 
 
 def _sidecar(case: Case, inputs: dict[str, Any], result: FusionResult, run: Run) -> dict[str, Any]:

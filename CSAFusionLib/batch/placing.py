@@ -18,16 +18,24 @@ from CSAFusionLib.progress import undisturbed
 from CSAFusionLib.text import to_json
 
 if TYPE_CHECKING:
+    from CSAFusionLib.cli.misalignment import MeasuredMisalignment
     from CSAFusionLib.fusion.result import FusionResult
 
 STAGING = ".csafusion-"
 """Begins the names of the folders in which cases are made."""
 
 
-def place_case(case: Case, out: Path, result: FusionResult, sidecar: Callable[[], dict[str, Any]]) -> Record:
+def place_case(
+    case: Case,
+    out: Path,
+    result: FusionResult,
+    sidecar: Callable[[], dict[str, Any]],
+    off: MeasuredMisalignment | None = None,
+) -> Record:
     """Write the files of a case and put them in place; its earlier files give way, and so does an earlier failure.
 
     sidecar: gives what the sidecar holds, but for the outputs, when these are written.
+    off: how far off the registration is, where that was measured.
 
     Raises InputError when the disk refuses a file, or when what has the case's place is no case: nothing is changed.
     """
@@ -36,13 +44,19 @@ def place_case(case: Case, out: Path, result: FusionResult, sidecar: Callable[[]
     with OwnedFolder(out, prefix=STAGING) as staging:
         draft = staging / "case"
         draft.mkdir()
-        names = _names(case.place, result)
+        names = names_of(case.place, result) | (
+            {} if off is None else dict(zip(_MAP, case.place.misalignment, strict=True))
+        )
         try:
-            atomic_write({draft / names[role]: writer for role, writer in _writers(result, names).items()})
+            writers = {draft / names[role]: writer for role, writer in writers_of(result).items()}
+            if off is not None:
+                writers |= off.writers([draft / name for name in case.place.misalignment])
+            atomic_write(writers)
             outputs = {role: {"file": name, "sha256": _sha256(draft / name)} for role, name in names.items()}
             values = sidecar()
             values = {**_until_inputs(values), "outputs": outputs, **values, **case.place.described}
-            texts = {**case.place.sidecars, case.place.sidecar: values}
+            of_map = {} if off is None else case.place.map_sidecars
+            texts = {**case.place.sidecars, **of_map, case.place.sidecar: values}
             atomic_write({draft / name: content_writer(to_json(held, indent=2) + "\n") for name, held in texts.items()})
         except InputError as error:
             raise InputError(str(error).replace(str(draft), str(folder))) from error
@@ -57,7 +71,11 @@ def place_failure(record: Record) -> None:
     atomic_write({record.file: content_writer(to_json(record.values, indent=2) + "\n")})
 
 
-def _writers(result: FusionResult, names: dict[str, str]) -> dict[str, Writer]:
+_MAP = ("misalignment", "misalignment_uncertainty", "misalignment_picture")
+
+
+def writers_of(result: FusionResult) -> dict[str, Writer]:
+    """What writes the files of every case, by their roles."""
     from CSAFusionLib.registration.transforms import transform_writer
     from CSAFusionLib.volumes.writing import volume_writer
 
@@ -68,7 +86,8 @@ def _writers(result: FusionResult, names: dict[str, str]) -> dict[str, Writer]:
     }
 
 
-def _names(place: Place, result: FusionResult) -> dict[str, str]:
+def names_of(place: Place, result: FusionResult) -> dict[str, str]:
+    """The names of the files of every case, by their roles."""
     ending = ".tfm" if result.registration.transform.IsLinear() else ".h5"
     return {"fused": place.fused, "registered": place.registered, "transform": place.transform + ending}
 
@@ -94,9 +113,23 @@ def _put(draft: Path, folder: Path, place: Place, before: Path) -> None:
             os.rename(draft, folder)
             return
         folder.mkdir(exist_ok=True)
+        earlier = _files_of_earlier(folder, place)
         (folder / place.sidecar).unlink(missing_ok=True)
+        for name in earlier - {file.name for file in draft.iterdir()}:
+            (folder / name).unlink(missing_ok=True)
         for file in sorted(draft.iterdir(), key=lambda file: file.name == place.sidecar):
             os.replace(file, folder / file.name)
+
+
+def _files_of_earlier(folder: Path, place: Place) -> set[str]:
+    """The names of what an earlier run of a case has left, among those of other cases."""
+    try:
+        earlier = read_record(folder / place.sidecar)
+    except InputError:
+        return set()
+    named = {} if earlier is None or earlier.failed else earlier.values["outputs"]
+    files = {Path(str(one["file"])).name for one in named.values()}
+    return files | ({*place.map_sidecars} if place.misalignment[0] in files else set())
 
 
 def _sha256(file: Path) -> str:

@@ -14,7 +14,7 @@ from CSAFusionLib.text import printable
 
 COLUMNS = (
     "name", "status", "verdict", "reason", "fixed", "moving", "fixed_modality", "moving_modality", "method", "model",
-    "moved_mm", "rotation_degrees", "warnings", "record",
+    "moved_mm", "rotation_degrees", "misalignment_mm", "misalignment", "warnings", "record",
 )  # fmt: skip
 NOTHING = "n/a"
 """Stands in an empty cell, as BIDS has it."""
@@ -67,6 +67,7 @@ def _cells(record: Record, out: Path) -> list[str]:
     registration: Mapping[str, Any] = values.get("registration") or {}
     metric: Mapping[str, float] = registration.get("metric") or {}
     verdict = record.verdict or {}
+    off: Mapping[str, Any] = registration.get("misalignment") or {}
     return [
         record.name,
         "failed" if record.failed else "done",
@@ -77,6 +78,8 @@ def _cells(record: Record, out: Path) -> list[str]:
         (registration.get("method") or "").lower(),
         (registration.get("model") or "").lower(),
         *(f"{metric[name]:.2f}" if name in metric else "" for name in ("moved_mm", "rotation_degrees")),
+        "" if off.get("within_mm") is None else f"{off['within_mm']:.2f}",
+        off.get("sentence", ""),
         " | ".join(values.get("warnings", [])),
         Path(os.path.relpath(record.file, out)).as_posix(),
     ]

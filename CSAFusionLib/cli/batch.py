@@ -68,6 +68,14 @@ RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try failed ca
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Do every case again, also those done.", rich_help_panel=CASES)
 ]
+Misalignment = Annotated[
+    bool,
+    typer.Option(
+        "--misalignment",
+        help="Also measure how far off each registration is, and where, in mm; some seconds a case.",
+        rich_help_panel=OUTPUTS,
+    ),
+]
 Jobs = Annotated[
     int | None,
     typer.Option(min=1, help="Workers. Default: by cores and memory.", rich_help_panel=WORKERS, show_default=False),
@@ -101,6 +109,7 @@ def batch(
     part: Part = None,
     retry_failed: RetryFailed = False,
     overwrite: Overwrite = False,
+    misalignment: Misalignment = False,
     jobs: Jobs = None,
     scheduler: Scheduler = None,
     slurm: Slurm = None,
@@ -119,7 +128,7 @@ def batch(
     """
     settings = options.settings_from(registering, intensities, fusing, network, registration=registration)
     use_executable(registering.brainsfit)
-    defaults = _defaults(settings, reading, registering.brainsfit)
+    defaults = replace(_defaults(settings, reading, registering.brainsfit), misalignment=misalignment)
     check_output_folder(output)
     source = _Source(pairs, partner, bids, fixed, moving)
     cases = _part_of(source.cases(defaults), part)

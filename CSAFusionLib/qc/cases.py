@@ -140,7 +140,19 @@ def _load_record(record: Record) -> Volumes:
         _scale(values.get("fixed")),
         _scale(values.get("moving")),
         missing,
+        _read_off(record),
+        str(_mapping(_mapping(values.get("registration")).get("misalignment")).get("sentence", "")),
     )
+
+
+def _read_off(record: Record) -> sitk.Image | None:
+    """The map of misalignment that a case has; None where it has none any more."""
+    if "misalignment" not in record.values["outputs"]:
+        return None
+    try:
+        return read_volume(record.output("misalignment")).image
+    except InputError:
+        return None
 
 
 def _load_result(folder: Path, provenance: Mapping[str, Any]) -> Volumes:

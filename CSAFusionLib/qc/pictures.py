@@ -37,6 +37,8 @@ class Volumes:
     points, LPS mm).
     fixed_scale, registered_scale: how bright an intensity is shown; None for volumes that are in [0, 1] or in colour.
     missing: why there is no fixed volume.
+    off: how far off the registration is, mm, negative where nothing is known; None where nobody has measured it.
+    off_said: that in a sentence.
     """
 
     fixed: sitk.Image | None
@@ -46,6 +48,8 @@ class Volumes:
     fixed_scale: Scale | None = None
     registered_scale: Scale | None = None
     missing: str = ""
+    off: sitk.Image | None = None
+    off_said: str = ""
 
 
 Load = Callable[[], Volumes]
@@ -55,8 +59,8 @@ def pictures_of(volumes: Volumes, *, misalignment: bool = False) -> dict[str, st
     """Return data addresses of pictures by name: fixed, registered, fused, and headers where the transform is linear.
 
     All have the same size. ``headers`` is the moving volume where its header has it, as far as the result shows it.
-    misalignment: whether to measure it too; then ``misalignment`` is a picture of it, and ``misalignmentSaid`` what it
-    says.
+    Where the misalignment is known, ``misalignment`` is a picture of it, and ``misalignmentSaid`` what it says.
+    misalignment: whether to measure it where it is not.
     """
     shown = {"registered": _brightness(volumes.registered, volumes.registered_scale), "fused": volumes.fused}
     if volumes.fixed is not None:
@@ -69,8 +73,8 @@ def pictures_of(volumes: Volumes, *, misalignment: bool = False) -> dict[str, st
     scale = _pixels_per_mm(volumes.fused, places)
     sizes = [np.maximum(1, np.multiply(_sides(volumes.fused, place), scale).astype(int)).tolist() for place in places]
     found = {name: _address(_strip(_tiles(image, places), sizes)) for name, image in shown.items()}
-    if misalignment and volumes.fixed is not None:
-        off, said = _misalignment(volumes.fixed, volumes.registered)
+    if volumes.fixed is not None and (misalignment or volumes.off is not None):
+        off, said = _misalignment(volumes.fixed, volumes.registered, volumes.off, volumes.off_said)
         scale = scale_mm(sitk.GetArrayViewFromImage(off))
         pairs = zip(_tiles(shown["fixed"], places), _tiles(off, places), strict=True)
         tiles = [coloured(_grey_tile(grey), distance / scale) for grey, distance in pairs]
@@ -78,12 +82,16 @@ def pictures_of(volumes: Volumes, *, misalignment: bool = False) -> dict[str, st
     return found
 
 
-def _misalignment(fixed: sitk.Image, registered: sitk.Image) -> tuple[sitk.Image, str]:
-    """How far off the registered volume is, float32 mm on the fixed grid, and that in one sentence."""
-    images = prepare(Volume(fixed, "fixed")), prepare(Volume(registered, "registered"))
-    measured = measure_misalignment(*images, sitk.Transform(3, sitk.sitkIdentity))
-    off, said = measured.on_grid(fixed)[0], summarise(measured).sentence()
-    scale = f"Yellow: {scale_mm(sitk.GetArrayViewFromImage(off)):g} mm. " if measured.known.any() else ""
+def _misalignment(
+    fixed: sitk.Image, registered: sitk.Image, off: sitk.Image | None, said: str
+) -> tuple[sitk.Image, str]:
+    """How far off the registered volume is, mm on the fixed grid, and that in one sentence; measured if need be."""
+    if off is None:
+        images = prepare(Volume(fixed, "fixed")), prepare(Volume(registered, "registered"))
+        measured = measure_misalignment(*images, sitk.Transform(3, sitk.sitkIdentity))
+        off, said = measured.on_grid(fixed)[0], summarise(measured).sentence()
+    distance = sitk.GetArrayViewFromImage(off)
+    scale = f"Yellow: {scale_mm(distance):g} mm. " if (distance >= 0).any() else ""
     return off, scale + said
 
 

@@ -16,6 +16,8 @@ from CSAFusionLib.batch.case import Case, Place
 from CSAFusionLib.batch.layout import Record, read_records
 from CSAFusionLib.batch.perform import perform
 from CSAFusionLib.batch.resuming import ended
+from CSAFusionLib.batch.summary import Summary
+from CSAFusionLib.qc.cases import find_cases
 from CSAFusionLib.volumes.nifti_orientation import Orientation
 from Testing.batch.conftest import MakeCase
 
@@ -159,3 +161,72 @@ def test_a_region_is_placed_as_the_volumes_are(make_case: MakeCase, out: Path) -
         nibabel.save(image, path)
     case = replace(case, region=case.fixed, orientation=Orientation.QFORM)
     assert not perform(case, out, "csafusion").failed
+
+
+def _mask(case: Case, path: Path, *, slices: slice = slice(None)) -> Path:
+    image = sitk.ReadImage(str(case.fixed)) * 0 + 1
+    inside = sitk.GetArrayFromImage(image)
+    inside[slices] = 1 - inside[slices]
+    mask = sitk.GetImageFromArray(inside.astype("uint8"))
+    mask.CopyInformation(image)
+    sitk.WriteImage(mask, str(path))
+    return path
+
+
+def test_masks_guide_the_registration_and_are_inputs(make_case: MakeCase, out: Path, tmp_path: Path) -> None:
+    case = make_case("one", registration="sitk")
+    masks = [_mask(case, tmp_path / f"{name}.nii.gz", slices=slice(0, 1)) for name in ("fixed", "moving")]
+    case = replace(case, mask=masks[0], moving_mask=masks[1])
+    record = perform(case, out, "csafusion")
+    assert [one["of"] for one in record.values["registration"]["masks"]] == ["fixed", "moving"]
+    assert record.values["inputs"]["mask"]["sha256"] == record.values["registration"]["masks"][0]["sha256"]
+    assert ended(case, out) == record
+    _mask(case, masks[1], slices=slice(0, 2))
+    assert ended(case, out) is None
+    assert ended(replace(case, moving_mask=None), out) is None
+
+
+def test_a_mask_on_another_grid_fails_its_case(make_case: MakeCase, out: Path, tmp_path: Path) -> None:
+    sitk.WriteImage(sitk.Image(4, 4, 4, sitk.sitkUInt8) + 1, str(tmp_path / "mask.nii.gz"))
+    record = perform(replace(make_case("one"), mask=tmp_path / "mask.nii.gz"), out, "csafusion")
+    assert "does not lie on its grid" in record.sentence
+
+
+MAP = ["misalignment-uncertainty.nii.gz", "misalignment.nii.gz", "misalignment.png"]
+
+
+def test_how_far_off_it_is_lies_beside_the_result_and_stands_in_the_summary(make_case: MakeCase, out: Path) -> None:
+    plain = make_case("one")
+    record = perform(plain, out, "csafusion")
+    case = replace(plain, misalignment=True)
+    assert (ended(plain, out), ended(case, out)) == (record, None)
+    record = perform(case, out, "csafusion")
+    assert sorted(path.name for path in (out / "one").iterdir() if "misalignment" in path.name) == MAP
+    told = record.values["registration"]["misalignment"]
+    assert "within" in told["sentence"] or "is not known" in told["sentence"]
+    assert record.output("misalignment").name == "misalignment.nii.gz"
+    with Summary(out / "summary.tsv", ["one"], [record]):
+        pass
+    header, row = (line.split("\t") for line in (out / "summary.tsv").read_text().splitlines())
+    assert row[header.index("misalignment")] == told["sentence"]
+    (found,) = find_cases(out)
+    assert found.load is not None
+    volumes = found.load()
+    assert volumes.off is not None
+    assert volumes.off_said == told["sentence"]
+
+
+def test_in_a_shared_folder_a_map_gives_way_with_its_case(shared_folder: Case, out: Path) -> None:
+    place = replace(
+        shared_folder.place, misalignment=("a_off.nii.gz", "a_dev.nii.gz", "a_off.png"), map_sidecars={"a_off.json": {}}
+    )
+    case = replace(shared_folder, place=place, misalignment=True)
+    perform(case, out, "csafusion")
+    there = {path.name for path in (out / "sub-1" / "pet").iterdir()}
+    assert {"a_off.nii.gz", "a_dev.nii.gz", "a_off.png", "a_off.json"} < there
+    perform(replace(case, misalignment=False, volume="1"), out, "csafusion")
+    assert not {path.name for path in (out / "sub-1" / "pet").iterdir()} & {
+        "a_off.nii.gz",
+        "a_off.json",
+        "a_dev.nii.gz",
+    }

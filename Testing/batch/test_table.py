@@ -88,3 +88,25 @@ def test_what_cannot_be_meant_is_told_with_its_line(tmp_path: Path, text: str | 
     with pytest.raises(InputError) as caught:
         cases_of_table(table(tmp_path, text), DEFAULTS)
     assert message in str(caught.value)
+
+
+def test_masks_and_the_map_of_misalignment_are_columns(tmp_path: Path) -> None:
+    text = "fixed,moving,mask,moving_mask,misalignment\na,b,m/a.nii,,yes\nc,d,,m/d.nii,\n"
+    one, two = cases_of_table(table(tmp_path, text), DEFAULTS)
+    assert (one.mask, one.moving_mask, one.misalignment) == (tmp_path / "m" / "a.nii", None, True)
+    assert (two.mask, two.moving_mask, two.misalignment) == (None, tmp_path / "m" / "d.nii", False)
+    assert set(two.inputs) == {"fixed", "moving", "moving_mask"}
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("fixed,moving,mask,registration\na,b,m,none\n", "line 2: The method 'none' does not look at masks"),
+        ("fixed,moving,mask,transform\na,b,m,t\n", "line 2: A given transform takes the place"),
+        ("fixed,moving,volume\na,b,all\n", "line 2: A case is of one volume"),
+        ("fixed,moving,misalignment\na,b,maybe\n", "give true or false"),
+    ],
+)
+def test_what_a_case_cannot_have_is_told_with_its_line(tmp_path: Path, row: str, reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        cases_of_table(table(tmp_path, row), DEFAULTS)
