@@ -12,10 +12,12 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-import SimpleITK as sitk
+from typing import TYPE_CHECKING
 
 from CSAFusionLib.errors import NotEnoughMemory
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
 
 _UNLIMITED = 2**60
 _PROC = Path("/proc")
