@@ -284,6 +284,9 @@ def fuse_several(
     settings: FusionSettings | None = None,
     *,
     region: VolumeLike | None = None,
+    mask: VolumeLike | None = None,
+    grid: GridOf | str = GridOf.FIXED,
+    spacing: float | None = None,
     progress: Progress = silent,
     **choices: Any,
 ) -> SeveralFused:
@@ -296,9 +299,11 @@ def fuse_several(
 
     Args:
         fixed: what :func:`fuse` takes.
-        movings: the moving volumes; a dictionary holds one as ``volume``, and its own ``modality``, ``window`` and
-            ``colour_table``.
-        settings, region, progress, **choices: as of :func:`fuse`, for all of them.
+        movings: the moving volumes; a dictionary holds one as ``volume``, and its own ``modality``, ``window``,
+            ``colour_table`` and ``mask`` (where its registration compares it).
+        mask: where every registration compares, on the fixed volume's grid.
+        grid: ``moving`` is that of the first moving volume.
+        settings, region, spacing, progress, **choices: as of :func:`fuse`, for all of them.
 
     Raises:
         InputError: a volume or a choice cannot be used.
@@ -313,9 +318,10 @@ def fuse_several(
     target = _volume(fixed, "fixed")
     return fuse_volumes_in_turn(
         target,
-        [_moving(one) for one in movings],
+        [_moving(one, target, mask) for one in movings],
         chosen,
         region=None if region is None else region_of(_volume(region, "region"), target),
+        grid=_output_grid(grid, spacing),
         progress=progress,
     )
 
@@ -383,19 +389,21 @@ def _series(source: VolumeLike | list[VolumeLike], name: str, opened: ExitStack)
     )
 
 
-def _moving(given: VolumeLike | Mapping[str, Any]) -> MovingVolume:
+def _moving(given: VolumeLike | Mapping[str, Any], fixed: Volume, mask: VolumeLike | None) -> MovingVolume:
     from CSAFusionLib.fusion.several import MovingVolume
 
     own: dict[str, Any] = dict(given) if isinstance(given, Mapping) else {"volume": given}
-    unknown = sorted(set(own) - {"volume", "modality", "window", "colour_table"})
+    unknown = sorted(set(own) - {"volume", "modality", "window", "colour_table", "mask"})
     if unknown or "volume" not in own:
         raise InputError(
-            "A moving volume is given as 'volume', with 'modality', 'window' and 'colour_table' if wanted."
+            "A moving volume is given as 'volume', with 'modality', 'window', 'colour_table' and 'mask' if wanted."
         )
     # The settings know how a name becomes a modality or a window.
     checked = FusionSettings(moving_modality=own.get("modality"), moving_window=own.get("window"))
+    volume = _volume(own["volume"], "moving", keep_shear=True)
     return MovingVolume(
-        volume=_volume(own["volume"], "moving", keep_shear=True),
+        volume=volume,
+        masks=_masks((fixed, volume), mask, own.get("mask")),
         modality=checked.moving_modality,
         window=checked.moving_window,
         colour_table=FusionSettings(colour_table=own.get("colour_table")).colour_table,

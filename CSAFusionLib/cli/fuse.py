@@ -85,8 +85,8 @@ Movings = Annotated[
         "--moving",
         metavar="VOLUME[:NAME,...]",
         help="Instead of MOVING, once for each of several volumes: grey ones are fused first, in this order, then "
-        "those in colour. Names behind a colon are its modality, colour table or CT window, as in "
-        "PET.nii:pet,hot-iron. -o is a folder.",
+        "those in colour. Names behind a colon are its modality, colour table, CT window or registration mask, as in "
+        "PET.nii:pet,hot-iron,mask=BRAIN.nii. -o is a folder.",
         rich_help_panel=INPUTS,
     ),
 ]
@@ -108,7 +108,7 @@ class WhereOptions:
         GridOf,
         typer.Option(
             case_sensitive=False,
-            help="Whose grid the result has; MOVING's lies where the registration puts it on FIXED.",
+            help="Whose grid the result has; MOVING's (the first one's) lies where the registration puts it on FIXED.",
             rich_help_panel=OUTPUTS,
         ),
     ] = GridOf.FIXED
@@ -199,12 +199,11 @@ def fuse(
     use_executable(registering.brainsfit)
     # The jobs load PyTorch; the help and a wrong option should not wait for it.
     if movings:
-        from CSAFusionLib.cli.several import fuse_several_files
+        from CSAFusionLib.cli.several import SeveralOutputs, fuse_several_files
 
-        _refuse_options_of_two(moving, outputs, intensities, fusing, known, grid, masked)
-        several = fuse_several_files(
-            fixed, movings, settings, outputs.output, reading, where.region, overwrite=outputs.overwrite
-        )
+        _refuse_options_of_two(moving, outputs, intensities, fusing, known, masked)
+        wanted = SeveralOutputs(outputs.output, outputs.dicom, outputs.png, outputs.overwrite)
+        several = fuse_several_files(fixed, movings, settings, wanted, reading, where.region, grid, masked.mask)
         fail_on_quality(how.fail_on, [found.quality for found in several.registrations])
         return
     if moving is None:
@@ -255,14 +254,13 @@ def _refuse_options_of_two(
     intensities: options.IntensityOptions,
     fusing: options.FusionOptions,
     known: TransformChoice | None,
-    grid: OutputGrid,
     masked: MaskOptions,
 ) -> None:
     """With several moving volumes an option about the only one would be silently ignored."""
     if moving is not None:
         raise InputError(f"'{moving}' is named as the only moving volume beside --moving; name it with --moving too.")
     for name, value in vars(outputs).items():
-        if value and name not in ("output", "overwrite"):
+        if value and name not in ("output", "overwrite", "dicom", "png"):
             raise InputError(f"--{name} is for one moving volume; leave it out, the folder holds all of them.")
     given = {
         "--moving-modality": intensities.moving_modality,
@@ -272,10 +270,10 @@ def _refuse_options_of_two(
     for option, value in given.items():
         if value is not None:
             raise InputError(f"{option} is for one moving volume; write it behind the name of its own, after a colon.")
-    if not grid.is_fixed:
-        raise InputError("--grid and --spacing are for one moving volume; several are fused on FIXED's grid.")
-    if masked.inputs:
-        raise InputError("--mask and --moving-mask are for one moving volume; register one after the other.")
+    if masked.moving_mask is not None:
+        raise InputError(
+            "--moving-mask is for one moving volume; write it behind the name of its own, as in CT.nii:mask=MASK.nii."
+        )
     if known is not None:
         raise InputError("A given transform is for one moving volume; fuse one after the other, or leave it out.")
 

@@ -10,6 +10,7 @@ import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.on_grid import registration_by
+from CSAFusionLib.fusion.output_grid import OutputGrid, region_on_grid
 from CSAFusionLib.fusion.pipeline import fuse_volumes
 from CSAFusionLib.fusion.result import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings
@@ -18,6 +19,7 @@ from CSAFusionLib.intensity.modality import Modality, guess_modality
 from CSAFusionLib.intensity.numeric_range import within_float32
 from CSAFusionLib.intensity.windows import Window
 from CSAFusionLib.progress import Progress, silent
+from CSAFusionLib.registration.masks import NO_MASKS, RegistrationMasks
 from CSAFusionLib.registration.registration import Registration
 from CSAFusionLib.volumes.volume import Volume
 
@@ -27,9 +29,13 @@ _AS_FUSED = Window(0.5, 1.0)
 
 @dataclass(frozen=True, kw_only=True)
 class MovingVolume:
-    """A moving volume and what is chosen for it alone; None is as :class:`FusionSettings` says."""
+    """A moving volume and what is chosen for it alone; None is as :class:`FusionSettings` says.
+
+    masks: where its registration compares it with the fixed volume.
+    """
 
     volume: Volume
+    masks: RegistrationMasks = NO_MASKS
     modality: Modality | None = None
     window: Window | None = None
     colour_table: str | None = None
@@ -46,7 +52,8 @@ class SeveralFused:
 
     order: which of the moving volumes, counted from 0 as they were given, was fused first, second, and so on.
     registrations: of each moving volume to the fixed one, as they were given.
-    registered: each moving volume on the fixed grid with its own values, as they were given.
+    registered: each moving volume on the grid of the result with its own values, as they were given.
+    mapped: the fixed volume and then each moving one as they were fused, where they were asked for.
     """
 
     fused: sitk.Image
@@ -54,6 +61,7 @@ class SeveralFused:
     registrations: tuple[Registration, ...]
     registered: tuple[sitk.Image, ...]
     provenance: dict[str, Any]
+    mapped: tuple[sitk.Image, ...] = ()
 
 
 def order_of(movings: Sequence[MovingVolume]) -> tuple[int, ...]:
@@ -67,6 +75,8 @@ def fuse_several(
     settings: FusionSettings,
     *,
     region: sitk.Image | None = None,
+    grid: OutputGrid = OutputGrid(),  # noqa: B008 (frozen)
+    with_mapped: bool = False,
     progress: Progress = silent,
 ) -> SeveralFused:
     """Register each moving volume to the fixed one, and fuse them one after the other on its grid.
@@ -77,6 +87,8 @@ def fuse_several(
     Args:
         settings: for every fusion; modality, window and colour table of the moving volume are each volume's own.
         region: where to fuse, as of :func:`CSAFusionLib.fusion.pipeline.fuse_volumes`.
+        grid: that of the result; a moving volume's is that of the first that is given.
+        with_mapped: whether to make ``mapped``.
 
     Raises:
         InputError: there is no moving volume, or as ``fuse_volumes`` does.
@@ -89,17 +101,24 @@ def fuse_several(
         settings = replace(settings, bias_correction=False)
     own = [_settings_for(moving, settings) for moving in movings]
     registrations = tuple(
-        registration_by(fixed, moving.volume, chosen, None, progress=progress)
+        registration_by(fixed, moving.volume, chosen, None, masks=moving.masks, progress=progress)
         for moving, chosen in zip(movings, own, strict=True)
     )
     modality = settings.fixed_modality or guess_modality(within_float32(fixed))
-    current, registered, steps = fixed, dict[int, sitk.Image](), list[dict[str, Any]]()
+    target = grid.apply(fixed, movings[0].volume, registrations[0].transform)
+    if region is not None and not grid.is_fixed:
+        region = region_on_grid(region, target.image)
+    current, registered, steps = target, dict[int, sitk.Image](), list[dict[str, Any]]()
+    mapped: dict[int, sitk.Image] = {}
     for index in order_of(movings):
-        chosen = own[index] if current is fixed else _on_top(own[index], current, modality)
+        chosen = own[index] if current is target else _on_top(own[index], current, modality)
         result = fuse_volumes(
             current, movings[index].volume, chosen, registration=registrations[index], region=region, progress=progress
         )
         registered[index] = result.moving_on_grid
+        if with_mapped:
+            mapped.setdefault(-1, result.fixed_mapped)
+            mapped[index] = result.moving_mapped
         steps.append({"moving_number": index + 1} | _described(result, steps))
         current = Volume(result.fused, fixed.name)
     return SeveralFused(
@@ -107,7 +126,8 @@ def fuse_several(
         order=order_of(movings),
         registrations=registrations,
         registered=tuple(registered[index] for index in range(len(movings))),
-        provenance=_provenance(steps),
+        provenance=_provenance(steps) | ({} if grid.is_fixed else {"output_grid": grid.describe()}),
+        mapped=tuple(mapped[index] for index in sorted(mapped)),
     )
 
 

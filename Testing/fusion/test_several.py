@@ -12,14 +12,17 @@ from typer.testing import CliRunner
 
 import CSAFusionLib as csafusion
 from CSAFusionLib.cli.main import app
-from CSAFusionLib.cli.several import parse_moving
+from CSAFusionLib.cli.several import NamedMoving, parse_moving
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion import several
 from CSAFusionLib.fusion.several import MovingVolume, fuse_several, order_of
 from CSAFusionLib.geometry.grid import same_grid
 from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.intensity.windows import CT_WINDOWS
+from CSAFusionLib.registration.masks import NO_MASKS
+from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.volumes.volume import Volume
+from Testing.volumes.dicom.objects import write_classic
 
 
 @pytest.fixture
@@ -126,10 +129,12 @@ def test_the_order_is_grey_as_given_then_colour_as_given() -> None:
 
 def test_names_behind_the_last_colon_are_choices(scans: Path) -> None:
     pet = scans / "pet.nii.gz"
-    assert parse_moving(str(pet)) == (pet, {})
-    assert parse_moving(f"{pet}:pet,hot-iron") == (pet, {"modality": Modality.PET, "colour_table": "hot-iron"})
-    assert parse_moving(f"{pet}:CT,brain") == (pet, {"modality": Modality.CT, "window": CT_WINDOWS["brain"]})
-    assert parse_moving("C:\\none.nii") == (Path("C:\\none.nii"), {})
+    assert parse_moving(str(pet)) == NamedMoving(pet)
+    chosen = {"modality": Modality.PET, "colour_table": "hot-iron"}
+    assert parse_moving(f"{pet}:pet,hot-iron") == NamedMoving(pet, chosen)
+    assert parse_moving(f"{pet}:hot-iron,mask=A/Brain.nii,PET") == NamedMoving(pet, chosen, Path("A/Brain.nii"))
+    assert parse_moving(f"{pet}:CT,brain") == NamedMoving(pet, {"modality": Modality.CT, "window": CT_WINDOWS["brain"]})
+    assert parse_moving("C:\\none.nii") == NamedMoving(Path("C:\\none.nii"))
     with pytest.raises(InputError, match="'jet' behind"):
         parse_moving(f"{pet}:jet")
 
@@ -141,6 +146,9 @@ def test_names_behind_the_last_colon_are_choices(scans: Path) -> None:
         (["--colour-table", "hot-iron"], "--colour-table is for one moving volume"),
         (["--use-transform", "t1.nii.gz"], "given transform is for one"),
         (["--volume", "2"], "--volume does not say which"),
+        (["--moving-mask", "t1.nii.gz"], "--moving-mask is for one moving volume"),
+        (["--dicom"], "is no DICOM volume"),
+        (["--mask", "ct.nii.gz", "--registration", "none"], "does not look at masks"),
     ],
 )
 def test_an_option_of_two_volumes_is_refused_for_several(
@@ -188,3 +196,73 @@ def test_the_bias_of_an_mr_is_corrected_once_whatever_lies_below(
     assert len(found.provenance["steps"]) == 2
     with pytest.raises(InputError, match="none of the volumes is one"):
         fuse_several(one, movings[1:], settings)
+
+
+def _mask_of(scans: Path, name: str) -> str:
+    image = sitk.ReadImage(str(scans / f"{name}.nii.gz")) > 0
+    sitk.WriteImage(image, str(scans / f"mask_of_{name}.nii.gz"))
+    return str(scans / f"mask_of_{name}.nii.gz")
+
+
+def test_each_registration_has_the_fixed_mask_and_its_own(scans: Path, weights_file: Path, monkeypatch) -> None:
+    from CSAFusionLib.fusion import on_grid
+
+    asked = []
+    real = on_grid.register
+
+    def seen(fixed: Volume, moving: Volume, **more):
+        asked.append((moving.name, [source["of"] for source in more["masks"].sources]))
+        return real(fixed, moving, **(more | {"method": Method.NONE, "masks": NO_MASKS}))
+
+    monkeypatch.setattr(on_grid, "register", seen)
+    ct = f"{scans / 'ct.nii.gz'}:ct,mask={_mask_of(scans, 'ct')}"
+    words = ["--moving", ct, "--moving", str(scans / "pet.nii.gz")]
+    words += ["--mask", _mask_of(scans, "t1"), "-o", str(scans / "out"), "--weights", str(weights_file)]
+    result = CliRunner().invoke(app, ["fuse", str(scans / "t1.nii.gz"), *words, "--device", "cpu"])
+    assert result.exit_code == 0, result.output
+    assert asked == [("ct.nii.gz", ["fixed", "moving"]), ("pet.nii.gz", ["fixed"])]
+    asked.clear()
+    movings = [{"volume": scans / "ct.nii.gz", "mask": _mask_of(scans, "ct")}]
+    csafusion.fuse_several(scans / "t1.nii.gz", movings, weights=weights_file, device="cpu")
+    assert asked == [("ct.nii.gz", ["moving"])]
+
+
+def test_they_are_fused_on_another_grid_and_drawn(scans: Path, weights_file: Path) -> None:
+    words = ["--moving", str(scans / "ct.nii.gz:ct"), "--moving", str(scans / "pet.nii.gz:pet,hot-iron")]
+    words += ["-o", str(scans / "out"), "--spacing", "8", "--png", str(scans / "picture.png")]
+    code, said = _fuse(scans, weights_file, *words)
+    assert code == 0, said
+    images = [sitk.ReadImage(str(scans / "out" / name)) for name in ("fused.nii.gz", "registered-2.nii.gz")]
+    assert [(image.GetSize(), image.GetSpacing()) for image in images] == [((12, 10, 8), (8.0, 8.0, 8.0))] * 2
+    assert json.loads((scans / "out" / "provenance.json").read_text())["output_grid"]["spacing_mm"] == 8
+    picture = sitk.ReadImage(str(scans / "picture.png"))
+    assert picture.GetSize()[0] >= 4 * 128
+
+
+def test_the_grid_of_a_moving_volume_is_that_of_the_first(scans: Path, weights_file: Path) -> None:
+    pet = sitk.ReadImage(str(scans / "pet.nii.gz"))
+    sitk.WriteImage(sitk.Shrink(pet, [2, 2, 1]), str(scans / "coarse.nii.gz"))
+    common = {"registration": "none", "weights": weights_file, "device": "cpu", "fixed_modality": "mr"}
+    movings = [{"volume": scans / f"{name}.nii.gz", "modality": "ct"} for name in ("coarse", "ct")]
+    result = csafusion.fuse_several(scans / "t1.nii.gz", movings, grid="moving", **common)
+    assert same_grid(result.fused, sitk.ReadImage(str(scans / "coarse.nii.gz")))
+    assert all(same_grid(image, result.fused) for image in result.registered)
+
+
+def test_the_fused_volume_goes_back_to_the_archive(scans: Path, weights_file: Path, tmp_path: Path) -> None:
+    pytest.importorskip("highdicom")
+    folder = write_classic(tmp_path / "mr", np.random.default_rng(0).integers(0, 999, (4, 20, 24)).astype(np.uint16))
+    moving = tmp_path / "ct.nii.gz"
+    image = csafusion.read_volume(folder).image
+    sitk.WriteImage(sitk.SmoothingRecursiveGaussian(sitk.Cast(image, sitk.sitkFloat32), 1.0), str(moving))
+    words = ["--moving", f"{moving}:ct", "--moving", f"{moving}:ct", "-o", str(tmp_path / "out"), "--dicom"]
+    words += ["--registration", "none", "--weights", str(weights_file), "--device", "cpu", "--fixed-modality", "mr"]
+    result = CliRunner().invoke(app, ["fuse", str(folder), *words])
+    assert result.exit_code == 0, result.output
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {
+        "dicom", "provenance.json", "registered-1.nii.gz", "registered-2.nii.gz", "transform-1.h5", "transform-2.h5"
+    }  # fmt: skip
+    again = csafusion.read_volume(tmp_path / "out" / "dicom")
+    assert same_grid(again.image, image)
+    assert len(list((tmp_path / "out" / "dicom").iterdir())) == 4
