@@ -1,6 +1,6 @@
 """``python -m CSAFusionLib``: the command ``csafusion``."""
 
-from CSAFusionLib.cli.main import app
+from CSAFusionLib.cli.main import run
 
 if __name__ == "__main__":
-    app(prog_name="csafusion")
+    run()

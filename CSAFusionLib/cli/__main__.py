@@ -1,5 +1,5 @@
 """``python -m CSAFusionLib.cli``: the command ``csafusion`` where no script is on the path, as inside Slicer."""
 
-from CSAFusionLib.cli.main import app
+from CSAFusionLib.cli.main import run
 
-app(prog_name="csafusion")
+run()

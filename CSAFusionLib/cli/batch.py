@@ -22,7 +22,6 @@ from CSAFusionLib.cli.user_errors import BAD_INPUT
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import is_same_file
 from CSAFusionLib.fusion.settings import FusionSettings
-from CSAFusionLib.registration.engines.brainsfit import use_executable
 from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.text import printable
 from CSAFusionLib.volumes.input_path import check_input_path
@@ -127,7 +126,7 @@ def batch(
     fails is told and stops no other.
     """
     settings = options.settings_from(registering, intensities, fusing, network, registration=registration)
-    use_executable(registering.brainsfit)
+    options.use_brainsfit(registering.brainsfit)
     defaults = replace(_defaults(settings, reading, registering.brainsfit), misalignment=misalignment)
     check_output_folder(output)
     source = _Source(pairs, partner, bids, fixed, moving)

@@ -19,7 +19,6 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.output_grid import GridOf, OutputGrid
 from CSAFusionLib.fusion.settings import FusionSettings, Style
 from CSAFusionLib.geometry.planes import Plane
-from CSAFusionLib.registration.engines.brainsfit import use_executable
 from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.registration.registration import Registration
 from CSAFusionLib.volumes.dicom.headers import holds_dicom
@@ -196,7 +195,7 @@ def fuse(
     """
     settings = options.settings_from(registering, intensities, fusing, network, registration=how.method)
     known, grid = how.known(about_transform), where.output_grid
-    use_executable(registering.brainsfit)
+    options.use_brainsfit(registering.brainsfit)
     # The jobs load PyTorch; the help and a wrong option should not wait for it.
     if movings:
         from CSAFusionLib.cli.several import SeveralOutputs, fuse_several_files

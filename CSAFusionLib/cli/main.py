@@ -1,14 +1,17 @@
-"""The command ``csafusion`` and its commands."""
+"""The command ``csafusion`` and its commands, each loaded when it is asked for."""
 
 from __future__ import annotations
 
+import gc
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
 from CSAFusionLib import __version__
 from CSAFusionLib.cli.manners import Manners, MannersWithThreads, mannered
@@ -17,7 +20,71 @@ from CSAFusionLib.cli.panels import PanelCommand
 from CSAFusionLib.cli.user_errors import BAD_INPUT, explains_errors
 from CSAFusionLib.memory import RAN_OUT, is_out_of_memory
 
+COMMANDS = (
+    "fuse",
+    "register",
+    "apply",
+    "batch",
+    "qc",
+    "development.train",
+    "development.average",
+    "development.evaluate",
+    "development.ablate",
+    "development.demo",
+)
+"""In the order of the help. Each is the function of its name, in the file of its name in this folder."""
+
+
+class CommandsOnDemand(Mapping[str, Any]):
+    """The commands that are there, by name: Slicer installs none of the folder ``development``."""
+
+    def __init__(self) -> None:
+        is_complete = find_spec("CSAFusionLib.cli.development") is not None
+        files = [name for name in COMMANDS if is_complete or "." not in name]
+        self._files = {name.rpartition(".")[2]: name for name in files}
+        self._loaded: dict[str, Any] = {}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._loaded:
+            self._loaded[name] = _loaded(name, self._files[name])
+        return self._loaded[name]
+
+
+def _loaded(name: str, file: str) -> Any:
+    try:
+        command = getattr(import_module(f"CSAFusionLib.cli.{file}"), name)
+    except (ImportError, OSError, MemoryError) as error:
+        # The libraries alone may be more than a process is allowed.
+        if not is_out_of_memory(error):
+            raise
+        typer.echo(RAN_OUT, err=True)
+        sys.exit(BAD_INPUT)
+    # The workers of a batch have a thread each.
+    manners = Manners if name == "batch" else MannersWithThreads
+    alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    alone.command(name, cls=PanelCommand)(with_groups(explains_errors(mannered(command, manners))))
+    return get_command(alone)
+
+
+class GroupOnDemand(TyperGroup):
+    """The commands as a group, which loads only the one that is asked for."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given | {"commands": CommandsOnDemand()})
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Name the commands, in the order of the help."""
+        return list(self.commands)
+
+
 app = typer.Typer(
+    cls=GroupOnDemand,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -39,38 +106,10 @@ def main(
     """Fuse two medical images into one. Research use only, not for diagnosis."""
 
 
-COMMANDS = (
-    "fuse",
-    "register",
-    "apply",
-    "batch",
-    "qc",
-    "development.train",
-    "development.average",
-    "development.evaluate",
-    "development.ablate",
-    "development.demo",
-)
-"""In the order of the help. Each is the function of its name, in the file of its name in this folder."""
-
-
-def _commands() -> list[Callable[..., None]]:
-    """The commands that are there: Slicer installs none of the folder ``development``."""
-    here = "CSAFusionLib.cli"
-    is_complete = find_spec(f"{here}.development") is not None
-    modules = [import_module(f"{here}.{name}") for name in COMMANDS if is_complete or "." not in name]
-    return [getattr(module, module.__name__.rpartition(".")[2]) for module in modules]
-
-
-try:
-    _found = _commands()
-except (ImportError, OSError, MemoryError) as error:
-    # The libraries alone may be more than a process is allowed.
-    if not is_out_of_memory(error):
-        raise
-    typer.echo(RAN_OUT, err=True)
-    sys.exit(BAD_INPUT)
-for _command in _found:
-    # The workers of a batch have a thread each.
-    _manners = Manners if _command.__name__ == "batch" else MannersWithThreads
-    app.command(cls=PanelCommand)(with_groups(explains_errors(mannered(_command, _manners))))
+def run() -> None:
+    """Run the command of this process, whose end frees everything at once."""
+    try:
+        app(prog_name="csafusion")
+    finally:
+        # Python would look through all that PyTorch has loaded, twice, for what nobody holds any more.
+        gc.freeze()

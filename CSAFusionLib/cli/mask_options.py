@@ -15,7 +15,6 @@ from CSAFusionLib.registration.masks import NO_MASKS, RegistrationMasks, check_g
 from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.volumes.input_path import check_input_path
 from CSAFusionLib.volumes.nifti_orientation import Orientation
-from CSAFusionLib.volumes.reading import read_volume
 from CSAFusionLib.volumes.volume import Volume
 
 
@@ -66,4 +65,6 @@ def _read(path: Path | None, orientation: Orientation) -> tuple[Volume | None, s
     """A mask and the SHA-256 of its file."""
     if path is None:
         return None, None
+    from CSAFusionLib.volumes.reading import read_volume
+
     return read_volume(path, orientation=orientation, keep_shear=True), str(describe_input(path)["sha256"])

@@ -23,7 +23,6 @@ from CSAFusionLib.intensity.windows import CT_WINDOWS
 from CSAFusionLib.registration.methods import TransformModel
 from CSAFusionLib.volumes.input_path import ALL, SeveralVolumesError
 from CSAFusionLib.volumes.nifti_orientation import Orientation
-from CSAFusionLib.volumes.reading import read_volume
 from CSAFusionLib.volumes.volume import Volume
 
 
@@ -40,6 +39,8 @@ def read_inputs(
     Raises:
         InputError: a volume cannot be read, or the choice does not say which one is meant.
     """
+    from CSAFusionLib.volumes.reading import read_volume
+
     readers = (
         partial(read_volume, fixed, orientation=orientation),
         partial(read_volume, moving, orientation=orientation, keep_shear=True),
@@ -62,6 +63,14 @@ def read_inputs(
         read(volume=numbers[0]) if volume is None else volume for read, volume in zip(readers, known, strict=True)
     )
     return first, second
+
+
+def use_brainsfit(path: Path | None) -> None:
+    """Have this BRAINSFit run from now on; None changes nothing."""
+    if path is not None:
+        from CSAFusionLib.registration.engines.brainsfit import use_executable
+
+        use_executable(path)
 
 
 def _only(read: Callable[[], Volume]) -> Volume | None:

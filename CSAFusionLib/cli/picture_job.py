@@ -10,12 +10,12 @@ import numpy as np
 import SimpleITK as sitk
 import typer
 
-from CSAFusionLib.cli.montage import montage
 from CSAFusionLib.cli.outputs import check_absent, check_extension, check_outputs, filled_folder
 from CSAFusionLib.cli.progress_bar import ProgressBar
 from CSAFusionLib.cli.summary import print_fusion_summary, print_written
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import Writer, atomic_write, check_folder, content_writer, is_same_file
+from CSAFusionLib.fusion.device import load_torch
 from CSAFusionLib.fusion.picture_pairs import FusedPictures, fuse_pictures
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.text import to_json
@@ -57,9 +57,12 @@ def fuse_picture_files(fixed: Path, moving: Path, settings: FusionSettings, outp
         check_absent(pair.fused, pair.fused, overwrite=outputs.overwrite)
     with ProgressBar() as progress:
         sources = [(_read_unit(pair.fixed), _read_unit(pair.moving)) for pair in pairs]
+        load_torch(for_good=True)
         result = fuse_pictures([pair[0] for pair in sources], [pair[1] for pair in sources], settings, progress)
         writers = _writers(pairs, result, outputs)
         if outputs.png is not None:
+            from CSAFusionLib.cli.montage import montage
+
             picture = montage([(*sources[0], result.pictures[0] / np.float32(255))])
             writers[outputs.png] = picture_writer(picture)
         with filled_folder(outputs.fused) if in_folders else nullcontext():

@@ -11,11 +11,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
-
-from tqdm import tqdm
+from typing import TYPE_CHECKING
 
 from CSAFusionLib.errors import Cancelled
 from CSAFusionLib.progress import answered_by_ending
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 
 class ProgressBar:
@@ -76,6 +78,8 @@ class ProgressBar:
     def _new_bar(self, stage: str, total: int) -> tqdm | _Lines:
         if _muted or not sys.stderr.isatty():
             return self._lines.begun(stage)
+        from tqdm import tqdm
+
         if total:
             return tqdm(desc=stage, total=total, file=sys.stderr)
         return tqdm(desc=stage, file=sys.stderr, bar_format="{desc}...", leave=False)

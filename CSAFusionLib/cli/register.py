@@ -26,7 +26,6 @@ from CSAFusionLib.fusion.result import NOTICE
 from CSAFusionLib.geometry.resampling import lowest_value, resample_to_grid
 from CSAFusionLib.intensity.numeric_range import own_values, within_float32
 from CSAFusionLib.progress import Progress
-from CSAFusionLib.registration.engines.brainsfit import use_executable
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.registration import Registration
 from CSAFusionLib.registration.transforms import check_transform_path, transform_writer
@@ -102,7 +101,7 @@ def register(
     settings = options.settings_from(registering, registration=method)
     for path in (fixed, moving):
         check_input_path(path)
-    use_executable(registering.brainsfit)
+    options.use_brainsfit(registering.brainsfit)
     known = about_transform.choice(initial_transform, is_start=True)
     masked.check(method, known)
     outputs.check((fixed, moving, *(known.inputs if known else ()), *masked.inputs), settings.transform_model)

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from CSAFusionLib.cli.panels import REGISTRATION
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.registration.foreign_transforms import Frame, Frames, MatrixKind
-from CSAFusionLib.registration.transform_files import GivenTransform, read_given
+from CSAFusionLib.registration.foreign_transforms import MatrixKind
 from CSAFusionLib.volumes.input_path import check_input_path
-from CSAFusionLib.volumes.reading import read_volume
 from CSAFusionLib.volumes.volume import Volume
+
+if TYPE_CHECKING:
+    from CSAFusionLib.registration.transform_files import GivenTransform
 
 InitialTransform = Annotated[
     list[Path] | None,
@@ -95,6 +96,10 @@ class TransformChoice:
 
         Raises InputError as :func:`CSAFusionLib.registration.transform_files.read_given` does.
         """
+        from CSAFusionLib.registration.foreign_transforms import Frame, Frames
+        from CSAFusionLib.registration.transform_files import read_given
+        from CSAFusionLib.volumes.reading import read_volume
+
         between = self.about.transform_fixed, self.about.transform_moving
         frames = Frames(Frame(fixed.image, paths[0]), Frame(moving.image, paths[1]))
         other = [None if path is None else Frame(read_volume(path).image, path) for path in between]

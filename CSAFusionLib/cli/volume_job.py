@@ -12,7 +12,7 @@ from CSAFusionLib.cli.progress_bar import ProgressBar
 from CSAFusionLib.cli.summary import print_fusion_summary, print_written
 from CSAFusionLib.cli.transform_options import TransformChoice
 from CSAFusionLib.cli.volume_outputs import VolumeOutputs
-from CSAFusionLib.fusion.device import choose_device
+from CSAFusionLib.fusion.device import choose_device, load_torch
 from CSAFusionLib.fusion.inference import memory_need
 from CSAFusionLib.fusion.on_grid import Alignment, fuse_on_grid
 from CSAFusionLib.fusion.output_grid import OutputGrid
@@ -54,6 +54,7 @@ def fuse_volume_files(
         orientation = reading.orientation_from
         where = None if region is None else region_of(read_volume(region, orientation=orientation), volumes[0])
         inside = masks.read(volumes, orientation)
+        load_torch(for_good=True)
         need = memory_need(*volumes, settings, choose_device(settings.device))
         typer.echo(f"Memory       about {need} at the peak")
         given = None if known is None else known.read(*volumes, (fixed, moving))

@@ -11,7 +11,6 @@ import SimpleITK as sitk
 
 from CSAFusionLib.cli.metrics_table import metrics_table
 from CSAFusionLib.cli.misalignment import map_files, measured
-from CSAFusionLib.cli.montage import montage_of
 from CSAFusionLib.cli.outputs import check_extension, check_output_folder, check_outputs, filled_folder
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import Writer, atomic_write, content_writer
@@ -120,6 +119,8 @@ class VolumeOutputs:
         if self.registered is not None:
             writers[self.registered] = volume_writer(result.moving_on_grid, on_chunk)
         if self.png is not None:
+            from CSAFusionLib.cli.montage import montage_of
+
             writers[self.png] = picture_writer(montage_of(result, settings.plane))
         if self.metrics is not None:
             writers[self.metrics] = content_writer(metrics_table(result, settings.plane))

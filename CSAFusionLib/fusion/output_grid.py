@@ -16,7 +16,6 @@ from CSAFusionLib.geometry.grid import is_sheared, voxel_axes
 from CSAFusionLib.geometry.resampling import lowest_value, resample_to_grid
 from CSAFusionLib.geometry.transform_algebra import identity
 from CSAFusionLib.intensity.numeric_range import in_whole_numbers, own_values, within_float32
-from CSAFusionLib.registration.given import placed
 from CSAFusionLib.volumes.volume import Volume
 
 _LEAST_MM, _MOST_MM = 0.05, 50.0
@@ -105,6 +104,8 @@ def region_on_grid(region: sitk.Image, grid: sitk.Image) -> sitk.Image:
 def _moving_grid(fixed: Volume, moving: Volume, transform: sitk.Transform) -> sitk.Image:
     """The moving volume's grid where the transform puts it on the fixed one: its voxels need no interpolation there."""
     if transform.IsLinear():
+        from CSAFusionLib.registration.given import placed
+
         grid = placed(moving.image, fixed.image, transform)
         if not is_sheared(grid):
             return grid

@@ -45,6 +45,7 @@ def fuse_pictures(
         InputError: two pictures of a pair differ in size, or the weights or the device cannot be used.
         Cancelled: from ``progress``, between pictures.
     """
+    device = choose_device(settings.device)
     from CSAFusionLib.fusion.slices import fuse_slices
     from CSAFusionLib.fusion.weight_maps import strengths_of
 
@@ -54,7 +55,6 @@ def fuse_pictures(
         a_first = not is_t2_beside(*(quartile_skewness(pictures) for pictures in (fixed, moving)))
     network, weights = load_network(settings.weights or choose_weights(*(modalities if a_first else modalities[::-1])))
     strengths = strengths_of(network.configuration, a_first, settings.balance)
-    device = choose_device(settings.device)
     pictures: list[np.ndarray] = []
     warnings: list[str] = []
     for index, pair in enumerate(zip(fixed, moving, strict=True)):

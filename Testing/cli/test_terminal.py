@@ -478,9 +478,11 @@ def test_a_machine_that_is_too_small_is_told_with_its_figures() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
 def test_libraries_that_do_not_fit_are_no_traceback() -> None:
-    code = "import resource; resource.setrlimit(resource.RLIMIT_AS, (300 << 20,) * 2); import CSAFusionLib.cli.main"
+    code = "import resource; resource.setrlimit(resource.RLIMIT_AS, (300 << 20,) * 2); "
+    code += "from CSAFusionLib.cli.main import run; run()"
     one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | one_thread)
+    words = [sys.executable, "-c", code, "fuse", "--help"]
+    done = subprocess.run(words, capture_output=True, text=True, env=os.environ | one_thread)
     assert (done.returncode, "Traceback" in done.stderr) == (2, False)
 
 

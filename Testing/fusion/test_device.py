@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.fusion.device import choose_device
+from CSAFusionLib.fusion.device import choose_device, load_torch
 
 
 def test_the_cpu_can_always_be_asked_for() -> None:
@@ -51,3 +55,11 @@ def test_the_accelerator_is_chosen_where_there_is_one() -> None:
     if not torch.cuda.is_available():
         pytest.skip("this machine has no CUDA device")
     assert choose_device("auto").torch_device == "cuda"
+
+
+def test_pytorch_is_loaded_without_looking_for_garbage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "torch.py").write_text("import gc\nlooked = gc.isenabled()\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "torch")
+    load_torch()
+    assert (sys.modules["torch"].looked, gc.isenabled(), gc.get_freeze_count()) == (False, True, 0)
