@@ -108,9 +108,7 @@ def _put(draft: Path, folder: Path, place: Place, before: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with undisturbed():
         if place.whole:
-            with suppress(FileNotFoundError):
-                os.rename(folder, before)
-            os.rename(draft, folder)
+            _exchange(draft, folder, before)
             return
         folder.mkdir(exist_ok=True)
         earlier = _files_of_earlier(folder, place)
@@ -119,6 +117,26 @@ def _put(draft: Path, folder: Path, place: Place, before: Path) -> None:
             (folder / name).unlink(missing_ok=True)
         for file in sorted(draft.iterdir(), key=lambda file: file.name == place.sidecar):
             os.replace(file, folder / file.name)
+
+
+_TRIES = 5
+
+
+def _exchange(draft: Path, folder: Path, before: Path) -> None:
+    """Put a case in the place of an earlier one.
+
+    A worker whose command was killed may put the same case there in between; that then gives way too.
+    """
+    for number in range(_TRIES):
+        with suppress(FileNotFoundError):
+            os.rename(folder, before.with_name(f"{before.name}-{number}"))
+        try:
+            os.rename(draft, folder)
+        except OSError:
+            if number == _TRIES - 1 or not folder.exists():
+                raise
+        else:
+            return
 
 
 def _files_of_earlier(folder: Path, place: Place) -> set[str]:

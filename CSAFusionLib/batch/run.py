@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from CSAFusionLib.batch.case import Case
 from CSAFusionLib.batch.engine import Died, Task, outcomes
 from CSAFusionLib.batch.layout import FAILED, SUMMARY, Record
+from CSAFusionLib.batch.lock import BatchPart, held
 from CSAFusionLib.batch.perform import Run, perform, record_failure
 from CSAFusionLib.batch.placing import STAGING
 from CSAFusionLib.batch.resuming import ended
@@ -22,10 +23,13 @@ from CSAFusionLib.cli.user_errors import EXPECTED, sentence_for
 from CSAFusionLib.errors import Interrupted
 from CSAFusionLib.files.atomic_write import atomic_write, content_writer
 from CSAFusionLib.files.temporary import PREFIX, sweep
+from CSAFusionLib.logs import logger_of
 from CSAFusionLib.text import to_json
 
 if TYPE_CHECKING:
     from distributed import Client
+
+_log = logger_of(__name__)
 
 Tell = Callable[[Record, int, int], None]
 """Called with each case that ends, and with how many have ended of how many."""
@@ -63,6 +67,7 @@ class Batch:
         command: as it stands in the sidecars.
         summary: name of the file in the folder that sums the cases up.
         top: further files at the top of the folder, by name: texts, or JSON values.
+        part: which part of a larger batch the cases are; None for all of one.
         retry_failed: whether cases that failed before are tried again.
         again: whether every case is done again, whatever was done before.
         task: does a case; :func:`CSAFusionLib.batch.perform.perform` when left out.
@@ -73,6 +78,7 @@ class Batch:
     command: str
     summary: str = SUMMARY
     top: Mapping[str, Any] = field(default_factory=dict)
+    part: BatchPart | None = None
     retry_failed: bool = False
     again: bool = False
     task: Task | None = None
@@ -81,9 +87,16 @@ class Batch:
         """Do what is not done yet, and return how many cases ended how; no engine is started where nothing is to do.
 
         Raises:
+            InputError: another command works in the folder.
             SchedulerGone: the scheduler ended, or none answers.
             Interrupted: the user asked to stop.
         """
+        with held(self.out, self.part) as is_alone:
+            if not is_alone:
+                _log.warning("The disk of the results knows no locks; let no other command work in that folder.")
+            return self._run(engine, tell)
+
+    def _run(self, engine: Callable[[], AbstractContextManager[Client]], tell: Tell) -> Tally:
         before, to_do = self._parted()
         tally = Tally()
         for record in before:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from CSAFusionLib.batch.case import Case
     from CSAFusionLib.batch.defaults import Defaults
     from CSAFusionLib.batch.layout import Record
+    from CSAFusionLib.batch.lock import BatchPart
     from CSAFusionLib.batch.run import Batch, Tally
 
 Pairs = Annotated[
@@ -130,9 +131,12 @@ def batch(
     defaults = replace(_defaults(settings, reading, registering.brainsfit), misalignment=misalignment)
     check_output_folder(output)
     source = _Source(pairs, partner, bids, fixed, moving)
-    cases = _part_of(source.cases(defaults), part)
+    which = _parse_part(part)
+    cases = source.cases(defaults)
+    # Every Nth, so that what is alike in neighbouring rows is shared out.
+    cases = cases if which is None else cases[which[0] - 1 :: which[1]]
     engine = _engine(jobs, scheduler, slurm, output, len(cases))
-    job = _job(cases, output, source, part)
+    job = _job(cases, output, source, which)
     tally = _run(replace(job, retry_failed=retry_failed, again=overwrite), engine)
     if tally.all_failed:
         raise typer.Exit(BAD_INPUT)
@@ -192,14 +196,14 @@ def _defaults(settings: FusionSettings, reading: options.ReadingOptions, brainsf
     return Defaults(settings, reading.volume, reading.orientation_from, brainsfit and brainsfit.absolute())
 
 
-def _part_of(cases: list[Case], part: str | None) -> list[Case]:
-    """Every Nth case from the Kth, as ``K/N`` says; InputError where it says nothing of the kind."""
+def _parse_part(part: str | None) -> BatchPart | None:
+    """The two numbers of ``K/N``; InputError where it says nothing of the kind."""
     if part is None:
-        return cases
+        return None
     which, _, count = part.partition("/")
     if not (which.isdecimal() and count.isdecimal() and 1 <= int(which) <= int(count)):
         raise InputError(f"'{part}' is no part of a batch; give it as 3/20, from 1/20 to 20/20.")
-    return cases[int(which) - 1 :: int(count)]
+    return int(which), int(count)
 
 
 def _engine(
@@ -218,16 +222,16 @@ def _engine(
     return partial(engine.local_cluster, wanted)
 
 
-def _job(cases: list[Case], output: Path, source: _Source, part: str | None) -> Batch:
+def _job(cases: list[Case], output: Path, source: _Source, part: BatchPart | None) -> Batch:
     from CSAFusionLib.batch.layout import SUMMARY
     from CSAFusionLib.batch.run import Batch
 
     source.check(output)
     # Parts run side by side: each has a summary of its own.
-    summary = SUMMARY if part is None else f"{Path(SUMMARY).stem}_part-{part.replace('/', '-of-')}.tsv"
+    summary = SUMMARY if part is None else f"{Path(SUMMARY).stem}_part-{part[0]}-of-{part[1]}.tsv"
     command = shlex.join(["csafusion", *sys.argv[1:]])
     # Workers elsewhere have another current folder.
-    return Batch(cases=cases, out=output.absolute(), command=command, summary=summary, top=source.top())
+    return Batch(cases=cases, out=output.absolute(), command=command, summary=summary, top=source.top(), part=part)
 
 
 def _run(job: Batch, engine: Callable[[], AbstractContextManager[Client]]) -> Tally:

@@ -38,10 +38,13 @@ def qc(folder: Folder, output: Output = None, misalignment: Misalignment = False
 
     The page needs no network and nothing beside it. What is decided on it stays in the browser until it is exported.
     """
+    from CSAFusionLib.batch.lock import at_work
     from CSAFusionLib.qc.cases import find_cases
     from CSAFusionLib.qc.page import check_page_path, page_writer
 
     page = folder / "qc.html" if output is None else output
+    for who in at_work(folder):
+        typer.echo(f"Still at work: {who}; the page has the cases that have ended by now.", err=True)
     cases = find_cases(folder)
     check_page_path(page)
     # Only a page of ours is replaced.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -230,3 +231,24 @@ def test_in_a_shared_folder_a_map_gives_way_with_its_case(shared_folder: Case, o
         "a_off.json",
         "a_dev.nii.gz",
     }
+
+
+def test_the_same_case_put_in_place_by_another_worker_meanwhile_gives_way(
+    make_case: MakeCase, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = make_case("one")
+    perform(case, out, "first")
+    others, real = [0], os.rename
+
+    def rename(source: Path, target: Path) -> None:
+        real(source, target)
+        if Path(source) == out / "one" and others[0] < 2:
+            others[0] += 1
+            (out / "one").mkdir()
+            (out / "one" / "case.json").write_text("{}")
+
+    monkeypatch.setattr(os, "rename", rename)
+    record = perform(case, out, "second")
+    assert others == [2]
+    assert read_records(out) == [record]
+    assert [path.name for path in out.iterdir()] == ["one"]
