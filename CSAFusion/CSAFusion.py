@@ -39,15 +39,18 @@ if (_SOURCES / "CSAFusionLib").is_dir() and str(_SOURCES) not in sys.path:
 
 from CSAFusionLib.registration.methods import Method, TransformModel  # noqa: E402
 from CSAFusionLib.slicer_host.panel.choices import (  # noqa: E402
+    BatchSource,
     ColourChoice,
     Intensities,
     ModalityChoice,
     PlaneChoice,
     Reference,
+    SeriesModality,
     WeightsChoice,
 )
 
 POLL_INTERVAL_MS = 100
+BATCH_POLL_INTERVAL_MS = 300
 WAIT_SECONDS = 0.02
 _ANY_INTENSITY = WithinRange(-1e6, 1e6)
 
@@ -113,6 +116,17 @@ class CSAFusionParameterNode:
     registeredVolume: vtkMRMLScalarVolumeNode
     contributionVolume: vtkMRMLScalarVolumeNode
     sliceTable: vtkMRMLTableNode
+    batchSource: BatchSource = BatchSource.SCENE
+    batchFixedFolder: Path
+    batchMovingFolder: Path
+    batchTable: Path
+    batchFixedSeries: SeriesModality = SeriesModality.MR
+    batchFixedNamed: str = ""
+    batchMovingSeries: SeriesModality = SeriesModality.PT
+    batchMovingNamed: str = ""
+    batchFolder: Path
+    batchJobs: Annotated[int, WithinRange(0, 256)] = 0
+    batchRetryFailed: bool = False
 
 
 class CSAFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -138,7 +152,8 @@ class CSAFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         uiWidget.setMRMLScene(slicer.mrmlScene)
         self.logic = CSAFusionLogic()
         self.logic.onBusyChanged = self.onBusyChanged
-        self._panel = Panel(self.ui, self.logic.busy, lambda: self.logic.isRunning, self.onInstall)
+        logic = self.logic
+        self._panel = Panel(self.ui, logic.busy, lambda: logic.isRunning, lambda: logic.isBatchRunning, self.onInstall)
         self._deviceTimer = qt.QTimer()
         self._deviceTimer.setInterval(POLL_INTERVAL_MS)
         self._deviceTimer.connect("timeout()", self._pollDevices)
@@ -150,6 +165,9 @@ class CSAFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeAboutToBeRemovedEvent, self.onNodeAboutToBeRemoved)
         self.ui.applyButton.connect("clicked(bool)", self.onApplyButton)
         self.ui.cancelButton.connect("clicked(bool)", self.onCancelButton)
+        self.ui.batchStartButton.connect("clicked(bool)", self.onBatchStartButton)
+        self.ui.batchCancelButton.connect("clicked(bool)", self.onBatchCancelButton)
+        self.ui.batchPageButton.connect("clicked(bool)", self.onBatchPageButton)
         self.initializeParameterNode()
 
     def cleanup(self):
@@ -157,6 +175,7 @@ class CSAFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self.logic:
             self.logic.onBusyChanged = None
             self.logic.cancel()
+            self.logic.endBatch()
         if self._deviceTimer:
             self._deviceTimer.stop()
         self.setParameterNode(None)
@@ -177,12 +196,13 @@ class CSAFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onReload(self):
         """Developer reload: Slicer executes this file again, but must be made to forget the package."""
         self.logic.cancel()
+        self.logic.endBatch()
         for name in [name for name in sys.modules if name.split(".")[0] == "CSAFusionLib"]:
             del sys.modules[name]
         super().onReload()
 
     def onSceneStartClose(self, caller, event):
-        """Called just before the scene is closed."""
+        """Called just before the scene is closed; a batch, which reads files, goes on."""
         self.logic.cancel()
         self.setParameterNode(None)
 
@@ -267,19 +287,70 @@ class CSAFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._panel.update()
 
     @contextmanager
-    def _tellingErrors(self, message, waitCursor):
-        """Show an expected error in the panel, and any other one in a message box."""
+    def _tellingErrors(self, message, waitCursor, tell=None):
+        """Show an expected error in the panel, by ``tell`` where it is given, and any other one in a message box."""
         from CSAFusionLib.errors import CSAFusionError
 
         with slicer.util.tryWithErrorDisplay(message, waitCursor=waitCursor):
             try:
                 yield
             except CSAFusionError as error:
-                self._panel.run.show_end(str(error))
+                (tell or self._panel.run.show_end)(str(error))
 
     def onCancelButton(self, checked=False):
         """Stop the fusion; the panel is ready again with the event that says that it has ended."""
         self.logic.cancel()
+
+    def onBatchStartButton(self, checked=False):
+        """Start the batch, after what is missing for it was installed."""
+        chosen = self._parameterNode
+        with self._tellingErrors(_("The batch could not be started."), waitCursor=False, tell=self._panel.batch.tell):
+            method = self._panel.batch.request().settings.registration
+            if not self.logic.install(
+                method, lambda error: self.onInstalledForBatch(error, chosen), forFusion=True, forBatch=True
+            ):
+                self._startBatch()
+            elif self.logic.isInstalling:
+                self._panel.batch.show_wait(_("Installing Python packages"))
+
+    def onInstalledForBatch(self, error, chosen):
+        """Called when the installation that Start had begun has ended: go on if its parameters are still shown."""
+        self._panel.after_installation("")
+        if error or self._parameterNode is None or self._parameterNode is not chosen:
+            self._panel.batch.tell(error or _("The packages are installed; press Start."))
+            return
+        self._startBatch()
+
+    def _startBatch(self):
+        with self._tellingErrors(_("The batch could not be started."), waitCursor=True, tell=self._panel.batch.tell):
+            request = self._panel.batch.request()
+            self.logic.startBatch(
+                request.cases,
+                request.folder,
+                request.settings,
+                jobs=request.jobs,
+                retryFailed=request.retry_failed,
+                onRow=self._panel.show_batch_row,
+                onEnd=self._panel.show_batch_end,
+            )
+            self._panel.batch.show_start([case.name for case in request.cases], request.folder)
+            self._panel.update()
+
+    def onBatchCancelButton(self, checked=False):
+        """Stop the batch; the panel is ready again once it has ended."""
+        self._panel.batch.show_wait(_("Stopping..."))
+        self.logic.cancelBatch()
+
+    def onBatchPageButton(self, checked=False):
+        """Write the page to look through the cases, and show it, after what is missing for it was installed."""
+        with self._tellingErrors(_("The page could not be written."), waitCursor=False, tell=self._panel.batch.tell):
+            if not self.logic.install(None, self.onInstalledForPage, forBatch=True):
+                self._panel.batch.make_page()
+
+    def onInstalledForPage(self, error):
+        """Called when the installation that the page had begun has ended."""
+        self._panel.after_installation("")
+        self._panel.batch.tell(error or _("The packages are installed; press the button again."))
 
     def onInstall(self, method):
         """Have the package of a registration method installed, after asking."""
@@ -367,11 +438,17 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
         self._job = None
         self._onEvent = None
         self._batch = None
+        self._onBatchRow = None
+        self._onBatchEnd = None
+        self._batchStopped = False
         self.isInstalling = False
         self.onBusyChanged = None
         self._timer = qt.QTimer()
         self._timer.setInterval(POLL_INTERVAL_MS)
         self._timer.connect("timeout()", self._poll)
+        self._batchTimer = qt.QTimer()
+        self._batchTimer.setInterval(BATCH_POLL_INTERVAL_MS)
+        self._batchTimer.connect("timeout()", self._pollBatch)
 
     def getParameterNode(self):
         """The parameter node of this scene."""
@@ -460,32 +537,71 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
         :return: the ``CSAFusionLib.batch.layout.Record`` of every case in the folder.
         :raises CSAFusionLib.errors.CSAFusionError: one sentence; what is done stays.
         """
-        from pathlib import Path
-
         from CSAFusionLib.batch.layout import read_records
-        from CSAFusionLib.fusion.settings import FusionSettings
-        from CSAFusionLib.slicer_host.batch import as_pairs, process_of
 
         self._waitWhile(self.busy)
-        settings = settings or FusionSettings()
-        self.ensureDependencies(settings.registration, forBatch=True)
-        batch = process_of(as_pairs(pairs, Path(folder)), Path(folder), settings, jobs, retryFailed)
-        batch.start()
-        self._batch = batch
-        self._tellBusyChanged()
+        rows, ends = [], []
+        self.startBatch(
+            pairs, folder, settings, jobs=jobs, retryFailed=retryFailed, onRow=rows.append, onEnd=ends.append
+        )
         try:
-            while batch.is_running:
-                for row in batch.poll():
+            while rows or not ends:
+                self._waitWhile(lambda: not (rows or ends))
+                while rows:
+                    row = rows.pop(0)
                     if onRow:
                         onRow(row)
-                slicer.app.processEvents()
-                time.sleep(WAIT_SECONDS)
+            if ends[0] is not None:
+                raise ends[0]
         finally:
             # Whatever a callback may have raised, nothing of this batch goes on.
-            batch.cancel()
-            self._batch = None
-            self._tellBusyChanged()
+            if not ends:
+                self.endBatch()
         return read_records(Path(folder))
+
+    def startBatch(self, pairs, folder, settings=None, *, jobs=None, retryFailed=False, onRow, onEnd):
+        """Start a batch and return at once; the arguments are those of :meth:`batch`.
+
+        :param pairs: as in :meth:`batch`; volume nodes are saved first, and have to stay in the scene until then.
+        :param onRow: called from Slicer's event loop with each case that ends.
+        :param onEnd: called once at the end: with None, with ``Cancelled``, or with the error that ended the batch.
+        :raises CSAFusionLib.errors.CSAFusionError: it cannot be started.
+        """
+        from CSAFusionLib.errors import InputError
+        from CSAFusionLib.fusion.settings import FusionSettings
+        from CSAFusionLib.slicer_host.batch import as_pairs
+        from CSAFusionLib.slicer_host.batch_job import BatchJob
+
+        if self.busy():
+            raise InputError(self.busy())
+        settings = settings or FusionSettings()
+        self.ensureDependencies(settings.registration, forBatch=True)
+        batch = BatchJob(
+            as_pairs(pairs, settings), Path(folder).absolute(), settings, jobs=jobs, retry_failed=retryFailed
+        )
+        batch.start()
+        self._batch, self._onBatchRow, self._onBatchEnd, self._batchStopped = batch, onRow, onEnd, False
+        self._batchTimer.start()
+        self._tellBusyChanged()
+
+    @property
+    def isBatchRunning(self):
+        """Whether a batch that was started has not ended yet."""
+        return self._batch is not None
+
+    def cancelBatch(self):
+        """Ask the running batch to end, without waiting; what is done stays."""
+        if self._batch is not None:
+            self._batchStopped = True
+            self._batch.stop()
+            self._pollBatch()
+
+    def endBatch(self):
+        """End the running batch, and wait until its processes have ended."""
+        if self._batch is not None:
+            self._batchStopped = True
+            self._batch.cancel()
+            self._pollBatch()
 
     @property
     def isRunning(self):
@@ -503,7 +619,7 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
         if self.isRunning:
             return _("A fusion is running; wait for it or cancel it.")
         if self._batch is not None:
-            return _("A batch is running; wait for its end.")
+            return _("A batch is running; wait for its end or cancel it.")
         return _("Python packages are being installed; wait until that has ended.") if self.isInstalling else ""
 
     def ensureDependencies(self, method=None, *, forBatch=False):
@@ -537,7 +653,8 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
 
         names = ["requirements.txt"] if forFusion else []
         names += ["requirements-batch.txt"] if forBatch else []
-        if method in PACKAGES and not (forFusion and engine_of(method)):
+        # A batch runs in processes of its own, in which no extension of Slicer can be used.
+        if method in PACKAGES and (forBatch or not (forFusion and engine_of(method))):
             names.append(f"requirements-{method.name.lower()}.txt")
         files = [Path(__file__).resolve().parent / "Resources" / name for name in names]
         missing = dependencies.missing_from(files, with_torch=forFusion)
@@ -546,7 +663,9 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
         if self.busy():
             raise InputError(self.busy())
         declined = _("{packages} was not installed; the method cannot be used without it.")
-        if forFusion:
+        if forBatch:
+            declined = _("This cannot be done without {packages}; press the button again to install it.")
+        elif forFusion:
             declined = _("The fusion cannot run without {packages}; press Apply again to install it.")
         dependencies.ask_to_install(missing, declined)
         self.isInstalling = True
@@ -603,6 +722,34 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
             self._onEvent(event)
             if not self._job:
                 self._tellBusyChanged()
+
+    def _pollBatch(self):
+        from CSAFusionLib.errors import CSAFusionError, InputError
+
+        if self._batch is None:
+            return
+        # Told only when polling itself fails, which nobody foresaw; the exception then goes on to Slicer's console.
+        rows, error = [], InputError(_("CSAFusion met an error it does not know; the Python console shows it."))
+        try:
+            rows, error = self._batch.poll(), None
+        except CSAFusionError as problem:
+            error = problem
+        finally:
+            self._tellBatch(rows, error)
+
+    def _tellBatch(self, rows, error):
+        from CSAFusionLib.errors import Cancelled
+
+        for row in rows:
+            self._onBatchRow(row)
+        if error is None and self._batch.is_running:
+            return
+        batch, self._batch = self._batch, None
+        self._batchTimer.stop()
+        # Whatever the error, nothing of this batch goes on.
+        batch.cancel()
+        self._onBatchEnd(Cancelled() if self._batchStopped else error)
+        self._tellBusyChanged()
 
 
 class CSAFusionTest(ScriptedLoadableModuleTest):

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import csv
 import subprocess
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from CSAFusionLib.batch.case import check_name
+from CSAFusionLib.batch.case import Case, check_name
+from CSAFusionLib.batch.defaults import COLUMNS
 from CSAFusionLib.batch.layout import SUMMARY
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.temporary import OwnedFolder
 from CSAFusionLib.fusion.settings import FusionSettings
-from CSAFusionLib.processes import ChildProcess, module_command, module_variables
+from CSAFusionLib.processes import ChildProcess, end_tree, module_command, module_variables
 
 SECONDS_TO_END = 5.0
 """What a cancelled batch may take to put its workers away before it is killed."""
 
 _ENDED_WELL = (0, 2)
+_Stamp = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -45,21 +49,23 @@ class BatchProcess:
     """A batch in a child process: start it, poll it until it has ended, or cancel it. What is done stays.
 
     Args:
-        pairs: what to fuse; names may differ in more than capitals.
+        pairs: what to fuse; names may differ in more than capitals. A case has settings and files of its own.
         out: the folder of the results, made if need be; what has been done in it before is skipped.
-        settings: of every case.
+        settings: of every pair.
         jobs: workers; as many as fit when None.
+        brainsfit: the executable of that method, where it is not the one on the PATH.
         python: the interpreter; this process's own when None.
     """
 
     def __init__(
         self,
-        pairs: Sequence[Pair],
+        pairs: Sequence[Pair | Case],
         out: Path,
         settings: FusionSettings,
         *,
         jobs: int | None = None,
         retry_failed: bool = False,
+        brainsfit: Path | None = None,
         python: str | None = None,
     ) -> None:
         self._pairs = list(pairs)
@@ -67,11 +73,14 @@ class BatchProcess:
         self._settings = settings
         self._words = [] if jobs is None else ["--jobs", str(jobs)]
         self._words += ["--retry-failed"] if retry_failed else []
+        self._words += [] if brainsfit is None else ["--brainsfit", str(brainsfit)]
         self._python = python
         self._child: ChildProcess | None = None
         self._files: OwnedFolder | None = None
         self._told: set[str] = set()
-        self._before: tuple[int, int] | None = None
+        self._before: _Stamp | None = None
+        self._read: _Stamp | None = None
+        self._kill_at: float | None = None
 
     def start(self) -> None:
         """Start the child.
@@ -107,12 +116,18 @@ class BatchProcess:
         code = self._child.poll()
         rows = [row for row in self._rows() if row.name not in self._told]
         self._told |= {row.name for row in rows}
-        if code is not None:
+        # The exit code of failed cases is also that of a batch which stopped on the way.
+        is_whole = code in _ENDED_WELL and len(self._told) == len(self._pairs)
+        if code is None:
+            if self._kill_at is not None and time.monotonic() > self._kill_at:
+                end_tree(self._child.pid, by_force=True)
+        elif self._kill_at is not None or is_whole:
+            self._put_away()
+        elif not rows:
+            # What had ended before the failure was told by the call before.
             said = self._last_sentence()
             self._put_away()
-            # The exit code of failed cases is also that of a batch which stopped on the way.
-            if code not in _ENDED_WELL or len(self._told) < len(self._pairs):
-                raise InputError(said or f"The batch ended unexpectedly (exit code {code}); start it again to go on.")
+            raise InputError(said or f"The batch ended unexpectedly (exit code {code}); start it again to go on.")
         return rows
 
     @property
@@ -120,8 +135,14 @@ class BatchProcess:
         """Whether it has been started and :meth:`poll` has not seen its end yet."""
         return self._child is not None
 
+    def stop(self) -> None:
+        """Ask the batch to end, without waiting: :meth:`poll` sees the end, and sees to it that it comes."""
+        if self._child is not None and self._kill_at is None:
+            end_tree(self._child.pid, by_force=False)
+            self._kill_at = time.monotonic() + SECONDS_TO_END
+
     def cancel(self) -> None:
-        """End the batch and its workers; starting it again goes on."""
+        """End the batch and its workers, and wait until they have ended; starting it again goes on."""
         if self._child is not None:
             self._child.end(SECONDS_TO_END)
             self._put_away()
@@ -132,25 +153,27 @@ class BatchProcess:
         return self._files.path / "batch.log"
 
     def _rows(self) -> list[Row]:
-        if self._stamp() in (None, self._before):
-            return []  # the summary of an earlier run, which the child has yet to replace
+        stamp = self._stamp()
+        if stamp in (None, self._before, self._read):
+            return []  # nothing new, or the summary of an earlier run, which the child has yet to replace
         wanted = {pair.name for pair in self._pairs}
         try:
             with (self._out / SUMMARY).open(encoding="utf-8", newline="") as stream:
                 rows = list(csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE))
         except OSError:
             return []
+        self._read = stamp
         # The last row may be on its way to the disk.
         whole = [row for row in rows if row.get("record") and row.get("name") in wanted]
         return [Row(row["name"], row["status"], row["verdict"].replace("n/a", ""), row["reason"]) for row in whole]
 
-    def _stamp(self) -> tuple[int, int] | None:
+    def _stamp(self) -> _Stamp | None:
         """Tells one summary from the next; None where there is none."""
         try:
             status = (self._out / SUMMARY).stat()
         except OSError:
             return None
-        return status.st_ino, status.st_mtime_ns
+        return status.st_ino, status.st_mtime_ns, status.st_size
 
     def _last_sentence(self) -> str:
         lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -158,26 +181,40 @@ class BatchProcess:
 
     def _put_away(self) -> None:
         files, self._files, self._child = self._files, None, None
+        self._kill_at = None
         if files is not None:
             files.remove()
 
 
-def write_table(file: Path, pairs: Sequence[Pair], settings: FusionSettings) -> None:
+def write_table(file: Path, pairs: Sequence[Pair | Case], settings: FusionSettings) -> None:
     """Write pairs as a table that :func:`CSAFusionLib.batch.table.cases_of_table` reads, with all settings.
+
+    settings: of those that are no cases.
 
     Raises OSError when the disk refuses it.
     """
-    texts = {key: _text(value) for key, value in settings.to_dict().items()}
+    rows = [_cells(pair, settings) for pair in pairs]
     with file.open("w", encoding="utf-8", newline="") as stream:
-        rows = csv.writer(stream, delimiter="\t")
-        rows.writerow(["name", "fixed", "moving", *texts])
-        rows.writerows([pair.name, pair.fixed.absolute(), pair.moving.absolute(), *texts.values()] for pair in pairs)
+        table = csv.DictWriter(stream, list(dict.fromkeys(name for row in rows for name in row)), delimiter="\t")
+        table.writeheader()
+        table.writerows(rows)
+
+
+def _cells(pair: Pair | Case, settings: FusionSettings) -> dict[str, str]:
+    """What a table says of a pair, by the names of its columns."""
+    said: dict[str, Any] = {"name": pair.name, "fixed": pair.fixed.absolute(), "moving": pair.moving.absolute()}
+    if isinstance(pair, Case):
+        settings = pair.settings
+        said |= {name: getattr(pair, name) for name in COLUMNS if hasattr(pair, name)}
+    return {key: _text(value) for key, value in (said | settings.to_dict()).items()}
 
 
 def _text(value: Any) -> str:
-    """A setting as a table says it."""
+    """A value as a table says it."""
     if value is None:
         return ""
+    if isinstance(value, Enum):
+        return value.name
     if isinstance(value, dict):
         return f"{value['level']!r},{value['width']!r}"
     return str(value)

@@ -10,10 +10,10 @@ from typing import Any
 from CSAFusionLib import checks
 from CSAFusionLib.batch.case import Case, Place
 from CSAFusionLib.checks import parse_choice
-from CSAFusionLib.cli.options import names_a_series
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings, current_names
 from CSAFusionLib.registration.masks import check_guides
+from CSAFusionLib.volumes.input_path import names_a_series
 from CSAFusionLib.volumes.nifti_orientation import Orientation
 
 SETTINGS = {field.name: field for field in fields(FusionSettings)}

@@ -12,7 +12,6 @@ from CSAFusionLib.cli import options
 from CSAFusionLib.cli.distrust import FailOn, fail_on_quality
 from CSAFusionLib.cli.manners import Overwrite
 from CSAFusionLib.cli.mask_options import MaskOptions
-from CSAFusionLib.cli.options import names_a_series
 from CSAFusionLib.cli.panels import FUSION, INPUTS, OUTPUTS, REGISTRATION
 from CSAFusionLib.cli.transform_options import InitialTransform, TransformChoice, TransformOptions
 from CSAFusionLib.errors import InputError
@@ -22,7 +21,7 @@ from CSAFusionLib.geometry.planes import Plane
 from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.registration.registration import Registration
 from CSAFusionLib.volumes.dicom.headers import holds_dicom
-from CSAFusionLib.volumes.input_path import MEAN, check_input_path
+from CSAFusionLib.volumes.input_path import MEAN, check_input_path, names_a_series
 from CSAFusionLib.volumes.nifti_orientation import Orientation
 
 

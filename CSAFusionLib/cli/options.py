@@ -21,7 +21,7 @@ from CSAFusionLib.intensity.colour import COLOUR_TABLES
 from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.intensity.windows import CT_WINDOWS
 from CSAFusionLib.registration.methods import TransformModel
-from CSAFusionLib.volumes.input_path import ALL, SeveralVolumesError
+from CSAFusionLib.volumes.input_path import SeveralVolumesError, names_a_series
 from CSAFusionLib.volumes.nifti_orientation import Orientation
 from CSAFusionLib.volumes.volume import Volume
 
@@ -79,11 +79,6 @@ def _only(read: Callable[[], Volume]) -> Volume | None:
         return read()
     except SeveralVolumesError:
         return None
-
-
-def names_a_series(choice: str | None) -> bool:
-    """Whether a choice is ``all``, ``N,all`` or the like."""
-    return choice is not None and ALL in (part.strip().lower() for part in choice.split(","))
 
 
 def _numbers(choice: str) -> list[int]:

@@ -2,24 +2,108 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+import SimpleITK as sitk
 import slicer
 from slicer.i18n import tr as _
 
-from CSAFusionLib.batch.child import BatchProcess, Pair
+from CSAFusionLib.batch.case import Case, Place
+from CSAFusionLib.batch.child import Pair
 from CSAFusionLib.batch.defaults import Defaults
 from CSAFusionLib.batch.folders import cases_of_folders
 from CSAFusionLib.batch.names import stem_of
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.files.atomic_write import atomic_write, content_writer
 from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.slicer_host.region import region_on_grid
+from CSAFusionLib.slicer_host.validation import check_nodes
 from CSAFusionLib.slicer_host.volume_nodes import volume_from_node
 from CSAFusionLib.volumes.writing import write_volume
 
 INPUTS = "scene"
 """The folder, beside the cases, that holds the volumes of the scene as they were fused."""
+
+_ROLES = ("fixed", "moving", "region")
+
+
+@dataclass(frozen=True)
+class ScenePair:
+    """Two volume nodes to be fused as a case of a batch, for which they are saved as files.
+
+    settings: of this case. roi, mask: where to fuse, as in :func:`CSAFusionLib.slicer_host.region.region_on_grid`.
+    """
+
+    fixed: Any
+    moving: Any
+    settings: FusionSettings
+    roi: Any = None
+    mask: Any = None
+
+    @property
+    def name(self) -> str:
+        """The case's name, after its two nodes."""
+        return f"{_name(self.fixed)}_{_name(self.moving)}"
+
+    def check(self) -> None:
+        """Raise InputError for nodes that cannot be fused, or have gone from the scene."""
+        for node in filter(None, (self.fixed, self.moving, self.roi, self.mask)):
+            if not slicer.mrmlScene.IsNodePresent(node):
+                text = _("'{name}' was removed before it was saved for the batch; start it again without it.")
+                raise InputError(text.format(name=node.GetName()))
+        check_nodes(self.fixed, self.moving, (), self.mask)
+
+    def saved(self, out: Path) -> Iterator[Case | None]:
+        """Save the volumes into the folder ``scene`` of a batch's, one at each step; the last step gives the case.
+
+        Raises InputError as :meth:`check` does, and for a disk that refuses a file.
+        """
+        folder = out / INPUTS
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            text = _("The folder '{folder}' cannot be made ({reason}); choose another.")
+            raise InputError(text.format(folder=folder, reason=error.strerror)) from error
+        fixed, moving, region = ((folder / f"{self.name}_{role}.nrrd").absolute() for role in _ROLES)
+        self.check()
+        grid = _save(self.fixed, fixed)
+        yield None
+        self.check()
+        _save(self.moving, moving)
+        yield None
+        self.check()
+        marked = self._region_on(grid)
+        if marked is not None:
+            write_volume(marked, region)
+        place = Place(PurePosixPath(self.name))
+        yield Case(self.name, fixed, moving, self.settings, place, region=None if marked is None else region)
+
+    def _region_on(self, grid: sitk.Image) -> sitk.Image | None:
+        """Where to fuse, on the grid of the fixed volume as it was saved; None for everywhere."""
+        region = region_on_grid(self.fixed, self.roi, self.mask)
+        if region is None:
+            return None
+        if region.GetSize() != grid.GetSize():
+            text = _("'{name}' is under a nonlinear transform, with which a batch has no region; harden the transform.")
+            raise InputError(text.format(name=self.fixed.GetName()))
+        # Of the node itself it lies where the node does without its parent transforms.
+        region.CopyInformation(grid)
+        return region
+
+
+def scene_pairs(pairs: Sequence[ScenePair]) -> list[ScenePair]:
+    """Return the pairs; InputError for one that cannot be fused, or two of the same names."""
+    known: set[str] = set()
+    for pair in pairs:
+        pair.check()
+        if pair.name.lower() in known:
+            raise InputError(_("Two pairs have volumes of the same names; rename one of the volumes."))
+        known.add(pair.name.lower())
+    return list(pairs)
 
 
 def pairs_of_nodes(nodes: Sequence[tuple[Any, Any]], out: Path) -> list[Pair]:
@@ -31,19 +115,9 @@ def pairs_of_nodes(nodes: Sequence[tuple[Any, Any]], out: Path) -> list[Pair]:
 
     Raises InputError for a node that cannot be fused, two pairs of the same names, or a disk that refuses a file.
     """
-    named = {f"{_name(fixed)}_{_name(moving)}": (fixed, moving) for fixed, moving in nodes}
-    if len(named) < len(nodes):
-        raise InputError(_("Two pairs have volumes of the same names; rename one of the volumes."))
-    folder = out / INPUTS
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        text = _("The folder '{folder}' cannot be made ({reason}); choose another.")
-        raise InputError(text.format(folder=folder, reason=error.strerror)) from error
-    return [
-        Pair(name, _saved(fixed, folder / f"{name}_fixed.nrrd"), _saved(moving, folder / f"{name}_moving.nrrd"))
-        for name, (fixed, moving) in named.items()
-    ]
+    pairs = scene_pairs([ScenePair(fixed, moving, FusionSettings()) for fixed, moving in nodes])
+    cases = [case for pair in pairs for case in pair.saved(out) if case is not None]
+    return [Pair(case.name, case.fixed, case.moving) for case in cases]
 
 
 def pairs_of_folders(fixed: Path, moving: Path) -> tuple[list[Pair], list[str]]:
@@ -55,61 +129,100 @@ def pairs_of_folders(fixed: Path, moving: Path) -> tuple[list[Pair], list[str]]:
     return [Pair(case.name, case.fixed, case.moving) for case in matched.cases], matched.notes()
 
 
-def pairs_of_dicom(fixed: str, moving: str, database: Any = None) -> tuple[list[Pair], list[str]]:
-    """For each patient the longest series of either modality, and sentences on those who lack one.
+@dataclass(frozen=True)
+class SeriesChoice:
+    """Which series of a patient is taken: the longest of a modality.
+
+    modality: as DICOM has it: ``MR``, ``CT``, ``PT``, ``NM``.
+    named: what its description holds, whatever the capitals; empty for any.
+    """
+
+    modality: str
+    named: str = ""
+
+    def __str__(self) -> str:
+        return (
+            _("{modality} named '{name}'").format(modality=self.modality, name=self.named)
+            if self.named
+            else (self.modality)
+        )
+
+    def of(self, series: Iterable[str], database: Any) -> Path | None:
+        """The first file of the series of most files; the reader finds the others by it. None where there is none."""
+        found = [list(database.filesForSeries(one)) for one in series if self._fits(one, database)]
+        files = max((files for files in found if files), key=len, default=None)
+        return None if files is None else Path(min(files))
+
+    def _fits(self, series: str, database: Any) -> bool:
+        if database.fieldForSeries("Modality", series) != self.modality:
+            return False
+        wanted = self.named.strip().lower()
+        return not wanted or wanted in database.fieldForSeries("SeriesDescription", series).lower()
+
+
+def pairs_of_dicom(
+    fixed: str | SeriesChoice, moving: str | SeriesChoice, database: Any = None
+) -> tuple[list[Pair], list[str]]:
+    """For each patient the longest series of either choice, and sentences on those who lack one.
 
     A pair is named by the number that the database gives to its patient, which says nothing of who that is.
 
     Args:
-        fixed, moving: modalities as DICOM has them: ``MR``, ``CT``, ``PT``, ``NM``.
+        fixed, moving: what is taken; a text is a modality as DICOM has it: ``MR``, ``CT``, ``PT``, ``NM``.
         database: a ctkDICOMDatabase; Slicer's own when None.
 
-    Raises InputError where no patient has both.
+    Raises InputError where there is no database, where no patient has both, or where both are one choice.
     """
-    database = slicer.dicomDatabase if database is None else database
-    pairs, lacking = [], []
+    database = _open_database() if database is None else database
+    chosen = [one if isinstance(one, SeriesChoice) else SeriesChoice(one) for one in (fixed, moving)]
+    if chosen[0] == chosen[1]:
+        text = _("Fixed and moving are both {choice}; choose another modality, or name the series of each.")
+        raise InputError(text.format(choice=chosen[0]))
+    pairs, lacking = [], 0
     for patient in database.patients():
         series = [one for study in database.studiesForPatient(patient) for one in database.seriesForStudy(study)]
-        longest = [_longest(series, modality, database) for modality in (fixed, moving)]
-        if longest[0] is None or longest[1] is None:
-            lacking.append(patient)
+        found = [choice.of(series, database) for choice in chosen]
+        if found[0] is None or found[1] is None or found[0] == found[1]:
+            lacking += 1
         else:
-            pairs.append(Pair(f"patient-{patient}_{fixed}_{moving}", longest[0], longest[1]))
+            name = f"patient-{patient}_{chosen[0].modality}_{chosen[1].modality}"
+            pairs.append(Pair(name, found[0], found[1]))
     if not pairs:
         text = _("No patient of the DICOM database has a series of {fixed} and one of {moving}; import them first.")
-        raise InputError(text.format(fixed=fixed, moving=moving))
+        raise InputError(text.format(fixed=chosen[0], moving=chosen[1]))
     text = _("Left out, for want of a series of {fixed} or {moving}: {count} patients.")
-    notes = [text.format(fixed=fixed, moving=moving, count=len(lacking))] if lacking else []
+    notes = [text.format(fixed=chosen[0], moving=chosen[1], count=lacking)] if lacking else []
     return pairs, notes
 
 
-def as_pairs(pairs: Sequence[Any], out: Path) -> list[Pair]:
-    """Pairs as they are, and pairs of volume nodes saved as :func:`pairs_of_nodes` does."""
-    named = [pair for pair in pairs if isinstance(pair, Pair)]
-    nodes = [pair for pair in pairs if not isinstance(pair, Pair)]
-    return named + (pairs_of_nodes(nodes, out) if nodes else [])
+def as_pairs(pairs: Sequence[Any], settings: FusionSettings) -> list[Pair | Case | ScenePair]:
+    """Pairs and cases as they are, and two volume nodes as a pair of the scene with these settings."""
+    given: list[Pair | Case | ScenePair] = []
+    for pair in pairs:
+        is_ready = isinstance(pair, Pair | Case | ScenePair)
+        given.append(pair if is_ready else ScenePair(pair[0], pair[1], settings))
+    scene_pairs([pair for pair in given if isinstance(pair, ScenePair)])
+    return given
 
 
-def process_of(
-    pairs: Sequence[Pair], out: Path, settings: FusionSettings, jobs: int | None, retry_failed: bool
-) -> BatchProcess:
-    """The batch of these pairs in a process of the Python that Slicer ships, not started yet."""
-    return BatchProcess(pairs, out, settings, jobs=jobs, retry_failed=retry_failed)
-
-
-def _longest(series: Iterable[str], modality: str, database: Any) -> Path | None:
-    """The first file of the series of this modality that has most files; the reader finds the others by it."""
-    found = [
-        list(database.filesForSeries(one)) for one in series if database.fieldForSeries("Modality", one) == modality
-    ]
-    files = max((files for files in found if files), key=len, default=None)
-    return None if files is None else Path(min(files))
+def _open_database() -> Any:
+    database = getattr(slicer, "dicomDatabase", None)
+    if database is None or not database.isOpen:
+        raise InputError(_("No DICOM database is open; open the module DICOM and import the studies."))
+    return database
 
 
 def _name(node: Any) -> str:
     return stem_of(Path(node.GetName() or "volume"))
 
 
-def _saved(node: Any, file: Path) -> Path:
-    write_volume(volume_from_node(node).image, file)
-    return file
+def _save(node: Any, file: Path) -> sitk.Image:
+    """Save a node as a file, and beside it what the import from DICOM said of its modality; returns what was saved."""
+    volume = volume_from_node(node)
+    write_volume(volume.image, file)
+    sidecar = file.with_suffix(".json")
+    if volume.modality_hint:
+        atomic_write({sidecar: content_writer(json.dumps({"Modality": volume.modality_hint}) + "\n")})
+    else:
+        sidecar.unlink(missing_ok=True)
+    return volume.image

@@ -98,6 +98,26 @@ def _device_reason(reason: str) -> str:
     return _("the graphics card cannot be used ({problem})").format(problem="; ".join(told))
 
 
+WAITING = _("waiting")
+"""A case of a batch that has not ended."""
+
+GRADES = {
+    "good": _("\N{HEAVY CHECK MARK} good"),
+    "doubtful": _("\N{WARNING SIGN} doubtful"),
+    "bad": _("\N{HEAVY MULTIPLICATION X} bad"),
+    "": _("not assessed"),
+}
+"""How a case of a batch that is done was graded."""
+
+FAILED = _("\N{HEAVY BALLOT X} failed")
+"""A case of a batch that has failed."""
+
+
+def case_in_words(status: str, grade: str) -> str:
+    """How a case of a batch has ended; what a later version may call it is shown as it is."""
+    return FAILED if status == "failed" else GRADES.get(grade, grade)
+
+
 def words_of(choice: Method | TransformModel) -> tuple[str, str]:
     """Title and tooltip of a method or a transform."""
     return METHODS[choice] if isinstance(choice, Method) else MODELS[choice]

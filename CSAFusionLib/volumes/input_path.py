@@ -76,6 +76,11 @@ ALL, MEAN = "all", "mean"
 _LISTED = 8
 
 
+def names_a_series(choice: str | None) -> bool:
+    """Whether a choice of a volume is ``all``, ``N,all`` or the like."""
+    return choice is not None and ALL in (part.strip().lower() for part in choice.split(","))
+
+
 class SeveralVolumesError(InputError):
     """A file or series holds several volumes and none of them was chosen; the message lists them by number."""
 

@@ -3,6 +3,7 @@
 from Testing.host.fixtures import (  # noqa: F401
     WITHOUT_SLICER,
     application,
+    batches,
     child_does,
     module,
     panel,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 
@@ -11,6 +10,7 @@ import pytest
 import slicer
 import slicer.util
 
+from CSAFusionLib.batch.child import Row
 from CSAFusionLib.errors import Cancelled, InputError
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.registration.methods import Method, TransformModel
@@ -505,53 +505,24 @@ def test_sample_data_is_registered_when_slicer_has_started(module, application, 
     )
 
 
-@pytest.fixture
-def batch_stub(monkeypatch):
-    """A stand-in for the process of a batch, which does nothing but what the command would leave on the disk."""
-    from CSAFusionLib.batch.child import Row
-    from CSAFusionLib.slicer_host import batch
-
-    class Stub:
-        is_running = False
-        cancelled = False
-
-        def __init__(self, pairs, out, settings, jobs, retry_failed):
-            self.pairs, self.out, self.settings = pairs, out, settings
-
-        def start(self):
-            self.is_running = True
-
-        def poll(self):
-            (self.out / "failed").mkdir(exist_ok=True)
-            record = {"format": "csafusion-failed-case", "format_version": 1, "name": self.pairs[0].name}
-            record |= {"inputs": {}, "settings": {}, "run": {}, "sentence": "It cannot be done."}
-            (self.out / "failed" / "one.json").write_text(json.dumps(record))
-            self.is_running = False
-            return [Row(self.pairs[0].name, "failed", "", "It cannot be done.")]
-
-        def cancel(self):
-            self.cancelled = True
-
-    made = []
-    monkeypatch.setattr(batch, "process_of", lambda *given: made.append(Stub(*given)) or made[-1])
-    return made
-
-
-def test_many_pairs_from_the_console(module, volumes, batch_stub, tmp_path, monkeypatch):
+def test_many_pairs_from_the_console(module, volumes, batches, tmp_path, monkeypatch):
     logic = module.CSAFusionLogic()
     monkeypatch.setattr(logic, "ensureDependencies", lambda method, forBatch: None)
+    batches.plan = [Row("F_M", "failed", "", "It cannot be done.")]
     rows = []
     records = logic.batch([volumes], tmp_path, FusionSettings(registration="none"), onRow=rows.append)
     assert [(row.status, row.reason) for row in rows] == [("failed", "It cannot be done.")]
     assert [record.name for record in records] == [rows[0].name]
-    assert batch_stub[0].settings.registration is Method.NONE
-    assert all(pair.fixed.exists() for pair in batch_stub[0].pairs)
+    (batch,) = batches.made
+    assert [pair.settings.registration for pair in batch.pairs] == [Method.NONE]
+    assert all(pair.fixed.exists() for pair in batch.pairs)
     assert logic.busy() == ""
 
 
-def test_a_callback_that_gives_up_ends_the_batch(module, volumes, batch_stub, tmp_path, monkeypatch):
+def test_a_callback_that_gives_up_ends_the_batch(module, volumes, batches, tmp_path, monkeypatch):
     logic = module.CSAFusionLogic()
     monkeypatch.setattr(logic, "ensureDependencies", lambda method, forBatch: None)
+    batches.plan = [Row("F_M", "done", "good", "It is."), None]
     busy = []
 
     def give_up(row):
@@ -560,6 +531,20 @@ def test_a_callback_that_gives_up_ends_the_batch(module, volumes, batch_stub, tm
 
     with pytest.raises(Cancelled):
         logic.batch([volumes], tmp_path, onRow=give_up)
-    assert busy == ["A batch is running; wait for its end."]
-    assert batch_stub[0].cancelled
+    assert busy == ["A batch is running; wait for its end or cancel it."]
+    assert batches.made[0].cancelled
     assert logic.busy() == ""
+
+
+def test_a_batch_has_the_package_of_its_method_installed_also_where_an_extension_would_do(
+    module, application, monkeypatch, tmp_path
+):
+    packaging = install_packaging(monkeypatch)
+    install_slicer_elastix(monkeypatch, tmp_path / "Elastix")
+    for name in ("engines.choice", "dependencies"):
+        monkeypatch.setattr(f"CSAFusionLib.slicer_host.{name}.is_installed", lambda name: name != "itk-elastix")
+    logic = module.CSAFusionLogic()
+    assert not logic.install(Method.ELASTIX, print, forFusion=True)
+    application.answers = [True]
+    assert logic.install(Method.ELASTIX, print, forFusion=True, forBatch=True)
+    assert any("itk-elastix" in line for line in packaging.asked[0]["requirements"])

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
+from CSAFusionLib.batch.case import Case, Place
 from CSAFusionLib.batch.child import BatchProcess, Pair, Row, write_table
 from CSAFusionLib.batch.defaults import Defaults
 from CSAFusionLib.batch.layout import read_records
 from CSAFusionLib.batch.table import cases_of_table
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.volumes.nifti_orientation import Orientation
 from Testing.batch.conftest import MakeCase
 
 
@@ -37,6 +39,22 @@ def test_every_setting_comes_through_the_table(tmp_path: Path) -> None:
     (case,) = cases_of_table(tmp_path / "pairs.tsv", Defaults(FusionSettings()))
     assert case.settings == settings
     assert Pair(case.name, case.fixed, case.moving) == pair
+
+
+def test_a_case_keeps_what_is_its_own(tmp_path: Path) -> None:
+    def path(name: str) -> Path:
+        return tmp_path / name
+
+    settings = FusionSettings(balance=0.5, registration="none")
+    case = Case(
+        "one", path("a.nii"), path("b.nii"), settings, Place(PurePosixPath("one")),
+        volume="2", orientation=Orientation.SFORM, region=path("region.nrrd"), transform=path("t.tfm"),
+        misalignment=True,
+    )  # fmt: skip
+    write_table(path("pairs.tsv"), [case, Pair("two", path("c.nii"), path("d.nii"))], FusionSettings(balance=-1))
+    first, second = cases_of_table(path("pairs.tsv"), Defaults(FusionSettings()))
+    assert first == case
+    assert second.settings == FusionSettings(balance=-1) and second.region is None
 
 
 @pytest.mark.slow
@@ -71,6 +89,16 @@ def test_a_cancelled_batch_leaves_no_process(make_case: MakeCase, out: Path) -> 
     batch.cancel()
     assert not batch.is_running
     assert batch.poll() == []
+
+
+def test_a_batch_that_is_asked_to_stop_ends_without_an_error_and_at_its_time(make_case: MakeCase, out: Path) -> None:
+    case = make_case("a")
+    batch = BatchProcess([Pair("a", case.fixed, case.moving)], out, FusionSettings(), jobs=1)
+    batch.start()
+    began = time.monotonic()
+    batch.stop()
+    assert time.monotonic() - began < 0.2
+    assert ended(batch, 20) == []
 
 
 @pytest.mark.parametrize(("pairs", "message"), [([], "no pair"), ([Pair("../x", Path("a"), Path("b"))], "holds '/'")])

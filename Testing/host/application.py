@@ -41,6 +41,8 @@ class Application:
         self.cursors: list[int] = []
         self.settings: dict[str, str] = {}
         self.save_file_name = ""
+        self.opened: list[str] = []
+        self.has_browser = True
         self.at_startup: list = []
         self._testing = testing
         self._logic = slicer.vtkMRMLApplicationLogic()
@@ -230,8 +232,18 @@ def _qt() -> dict[str, object]:
         def getSaveFileName(parent, caption: str, directory: str, name_filter: str) -> str:
             return slicer.app.save_file_name
 
+    class QDesktopServices:
+        """Notes what a browser would be started with."""
+
+        @staticmethod
+        def openUrl(url: QtCore.QUrl) -> bool:
+            assert isinstance(url, QtCore.QUrl), f"no QUrl: {url!r}"
+            slicer.app.opened.append(url.toString())
+            return slicer.app.has_browser
+
     widgets = (QtWidgets.QCheckBox, QtWidgets.QComboBox, QtWidgets.QDoubleSpinBox, QtWidgets.QLabel)
-    widgets += (QtWidgets.QProgressBar, QtWidgets.QPushButton, QtWidgets.QSpinBox, QtWidgets.QWidget)
+    widgets += (QtWidgets.QLineEdit, QtWidgets.QProgressBar, QtWidgets.QPushButton, QtWidgets.QSpinBox)
+    widgets += (QtWidgets.QTableWidget, QtWidgets.QWidget)
     return {kind.__name__: wrapper_class(kind) for kind in widgets} | {
         "QApplication": SimpleNamespace(overrideCursor=lambda: None),
         "QTimer": timer,
@@ -239,6 +251,10 @@ def _qt() -> dict[str, object]:
         "QUiLoader": QUiLoader,
         "QSettings": QSettings,
         "QFileDialog": QFileDialog,
+        "QDesktopServices": QDesktopServices,
+        # No QObjects: PythonQt shows their methods as they are.
+        "QTableWidgetItem": QtWidgets.QTableWidgetItem,
+        "QUrl": QtCore.QUrl,
         "QEvent": SimpleNamespace(Resize=QtCore.QEvent.Type.Resize),
         "QIcon": QtGui.QIcon,
         "QMessageBox": SimpleNamespace(**names_of(QtWidgets.QMessageBox, "Ok Cancel Question Critical Warning")),

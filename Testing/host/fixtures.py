@@ -79,6 +79,17 @@ def panel(module, volumes, monkeypatch):
 
 
 @pytest.fixture
+def batches(monkeypatch):
+    """Stand-ins for the processes of batches; nothing has to be installed for them."""
+    from Testing.host.batches import Batches
+
+    batches = Batches()
+    monkeypatch.setattr("CSAFusionLib.slicer_host.batch_job.process_of", batches.make)
+    monkeypatch.setattr("CSAFusionLib.slicer_host.dependencies.missing_from", lambda files, with_torch=True: [])
+    return batches
+
+
+@pytest.fixture
 def child_does(monkeypatch):
     """Choose what the child process does in place of the fusion."""
     from CSAFusionLib.slicer_host import fusion_job

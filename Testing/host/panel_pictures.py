@@ -36,11 +36,14 @@ def take(folder: Path, state: str, size: str, variant: tuple[str, bool, float, b
         panel = open_panel(load_module(patches, Application()))
         window = ModulePanel(panel, VIEWPORTS[size])
         STATES[state](panel)
-        open_all(panel, opened)
+        if opened:
+            open_all(panel)
         for _ in range(3):
             window.settle()
             time.sleep(0.03)
         raise_errors()
+        if not panel.ui.batchCollapsibleButton.collapsed:
+            window.ensureWidgetVisible(panel.ui.batchCollapsibleButton._qt)
         window.take_picture(folder / f"{state}-{name}-{size}.png")
         print(state, name, size, "cut off:", cut_off(panel))
         window.close_panel()

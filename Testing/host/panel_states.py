@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import slicer
 
+from CSAFusionLib.batch.child import Row
 from CSAFusionLib.registration.quality.grading import Grade
 from CSAFusionLib.slicer_host.nodes import write_provenance
+from CSAFusionLib.slicer_host.panel.choices import BatchSource
 from CSAFusionLib.slicer_host.volume_nodes import FIXED_ROLE
 from CSAFusionLib.worker.events import ErrorEvent, ProgressEvent
 from Testing.host.scene import LEFT_HANDED, OBLIQUE, a_volume_node
 
-SECTIONS = ("inputs", "registration", "fusion", "outputs")
+SECTIONS = ("inputs", "registration", "fusion", "outputs", "batch")
 
 _METRIC = {
     f"{name}_{when}": value
@@ -114,7 +117,51 @@ def failed(panel) -> None:
     )
 
 
-STATES: dict[str, Callable] = {state.__name__: state for state in (empty, ready, running, done, doubtful, bad, failed)}
+_CASES = [
+    Row("501_ T1 MPRAGE sag iso_3_ PET brain AC 60 min", "done", "good", _REASONS[Grade.GOOD]),
+    Row("patient-2_MR_PT", "done", "doubtful", _REASONS[Grade.DOUBTFUL]),
+    Row("patient-3_MR_PT", "done", "bad", _REASONS[Grade.BAD]),
+    Row("patient-4_MR_PT", "failed", "", "'/data/patient-4/IM-0001.dcm' holds two series; name the one to take."),
+]
+
+
+def _batch_of(panel, source: BatchSource, names: list[str]) -> None:
+    """Bring the section Batch to where a batch of these cases has just been started."""
+    ready(panel)
+    panel.ui.batchCollapsibleButton.collapsed = False
+    panel._parameterNode.batchSource = source
+    panel._panel.batch.show_start(names, Path("/data/fused"))
+
+
+def batch_asked(panel) -> None:
+    """Pairs of the DICOM database are wanted, and there is none."""
+    ready(panel)
+    panel.ui.batchCollapsibleButton.collapsed = False
+    panel._parameterNode.batchSource = BatchSource.DICOM
+
+
+def batch_running(panel) -> None:
+    """A batch is on its way."""
+    _batch_of(panel, BatchSource.SCENE, [*(case.name for case in _CASES), "patient-5_MR_PT", "patient-6_MR_PT"])
+    for case in _CASES[:3]:
+        panel._panel.show_batch_row(case)
+    panel._panel.batch.tell("3 of 120 cases, about 43 min left")
+    panel._panel.batch._show_bar(3, 6)
+
+
+def batch_done(panel) -> None:
+    """A batch has ended, and a case with a long sentence is selected."""
+    _batch_of(panel, BatchSource.FOLDERS, [case.name for case in _CASES])
+    for case in _CASES:
+        panel._panel.show_batch_row(case)
+    panel._panel.batch.show_end(None)
+    panel.ui.batchCasesTable.selectRow(1)
+
+
+STATES: dict[str, Callable] = {
+    state.__name__: state
+    for state in (empty, ready, running, done, doubtful, bad, failed, batch_asked, batch_running, batch_done)
+}
 
 
 def open_all(panel, opened: bool = True) -> None:

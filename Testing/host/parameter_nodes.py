@@ -169,6 +169,16 @@ class _ComboBoxConnector(_Connector):
         self.widget.currentIndex = self._values.index(value)
 
 
+class _LineConnector(_Connector):
+    signal = "textChanged"
+
+    def read(self):
+        return self.widget.text
+
+    def write(self, value) -> None:
+        self.widget.text = value
+
+
 class _PathConnector(_Connector):
     signal = "currentPathChanged"
 
@@ -204,6 +214,7 @@ _CONNECTORS = [
         lambda kind: isinstance(kind, type) and issubclass(kind, enum.Enum),
         _ComboBoxConnector,
     ),
+    (wrapper_class(QtWidgets.QLineEdit), lambda kind: kind is str, _LineConnector),
     (wrapper_class(ctkPathLineEdit), lambda kind: kind is Path, _PathConnector),
     (wrapper_class(qMRMLNodeComboBox), lambda kind: bool(_node_classes(kind)), _NodeConnector),
 ]

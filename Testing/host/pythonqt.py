@@ -195,9 +195,9 @@ def unwrap(value):
 
 
 def wrapper_class(qt_class: type) -> type:
-    """The class that ``qt``, ``ctk`` or ``slicer`` shows for a Qt class; its static methods and enums come along."""
+    """The class that ``qt``, ``ctk`` or ``slicer`` shows for a Qt class, with the enums that a stand-in says it has."""
     if qt_class.__name__ not in _KINDS:
-        members = {"qt_class": qt_class, "__slots__": ("_qt",)}
+        members = {"qt_class": qt_class, "__slots__": ("_qt",)} | getattr(qt_class, "CPP_ENUMS", {})
         _KINDS[qt_class.__name__] = type(qt_class.__name__, (PythonQtObject,), members)
     return _KINDS[qt_class.__name__]
 

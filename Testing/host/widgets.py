@@ -193,6 +193,7 @@ class ctkPathLineEdit(QtWidgets.QWidget):
     """A line for a path, with a button that opens a file dialog."""
 
     CPP_SIGNALS = ("currentPathChanged(QString)", "validInputChanged(bool)")
+    CPP_ENUMS = {"Dirs": 1, "Files": 2}
     currentPathChanged = PySignal(str)
     validInputChanged = PySignal(bool)
 
@@ -200,6 +201,7 @@ class ctkPathLineEdit(QtWidgets.QWidget):
         super().__init__(parent)
         self._line = QtWidgets.QLineEdit()
         self._name_filters: list[str] = []
+        self._filters = self.CPP_ENUMS["Dirs"] | self.CPP_ENUMS["Files"]
         layout = QtWidgets.QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._line)
@@ -212,7 +214,11 @@ class ctkPathLineEdit(QtWidgets.QWidget):
     def _set_filters(self, filters: list[str]) -> None:
         self._name_filters = filters
 
+    def _set_kinds(self, kinds: int) -> None:
+        self._filters = kinds
+
     currentPath = Property(str, lambda self: self._line.text(), lambda self, path: self._line.setText(path))
+    filters = Property(int, lambda self: self._filters, _set_kinds)
     nameFilters = Property("QStringList", lambda self: self._name_filters, _set_filters)
     showHistoryButton = Property(bool, lambda self: False, lambda self, shown: None)
 

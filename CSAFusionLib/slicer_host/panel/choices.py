@@ -97,6 +97,24 @@ class PlaneChoice(MenuChoice):
     ACQUIRED = (_("As acquired"), _("Across the thickest side of the reference's voxels."))
 
 
+class BatchSource(MenuChoice):
+    """Where the pairs of a batch come from."""
+
+    SCENE = (_("The scene"), _("Volumes A and B, added pair by pair."))
+    FOLDERS = (_("Two folders"), _("Volumes of one name in two folders are a pair."))
+    TABLE = (_("A table"), _("A CSV or TSV file with the columns fixed and moving, and any setting that differs."))
+    DICOM = (_("DICOM studies"), _("Two series of each patient in Slicer's DICOM database."))
+
+
+class SeriesModality(MenuChoice):
+    """The modality of the series that is taken of each patient; the names are DICOM's."""
+
+    MR = (_("MR"), _("The MR series with the most images."))
+    CT = (_("CT"), _("The CT series with the most images."))
+    PT = (_("PET"), _("The PET series with the most images."))
+    NM = (_("SPECT"), _("The series of nuclear medicine with the most images."))
+
+
 def backend_name(choice: MenuChoice) -> str:
     """A choice as the backend spells it: ``SOFT_TISSUE`` is ``soft-tissue``."""
     return choice.name.lower().replace("_", "-")

@@ -121,7 +121,7 @@ class InputsSection:
         """The modality a volume is taken for, and the values shown black and white, which the preview then uses."""
         chosen = modality_of(getattr(self._parameters, f"modality{side}"))
         try:
-            mapping = self._estimate.mapping(volume, chosen, window_of(self._parameters, side))
+            mapping = self._estimate.mapping(volume, chosen, window_of(self._parameters, side, volume))
         except CSAFusionError as error:
             return str(error)
         if mapping is None:

@@ -10,10 +10,12 @@ import slicer
 import slicer.util
 from slicer.i18n import tr as _
 
-from CSAFusionLib.errors import InputError
+from CSAFusionLib.batch.child import Row
+from CSAFusionLib.errors import CSAFusionError, InputError
 from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.slicer_host.dependencies import is_installed
 from CSAFusionLib.slicer_host.fusion_job import Event, FusedEvent
+from CSAFusionLib.slicer_host.panel.batch_section import BatchSection
 from CSAFusionLib.slicer_host.panel.fusion_section import FusionSection
 from CSAFusionLib.slicer_host.panel.inputs_section import InputsSection
 from CSAFusionLib.slicer_host.panel.quality import ResultStrip, warning_of
@@ -65,7 +67,7 @@ class Tour:
         self._ui.tourButton.visible = not shown
 
 
-_SECTIONS = ("result", "inputs", "registration", "fusion", "outputs")
+_SECTIONS = ("result", "inputs", "registration", "fusion", "outputs", "batch")
 
 
 class Panel:
@@ -75,14 +77,21 @@ class Panel:
         ui: the widgets of ``CSAFusion.ui`` by their names.
         busy: the sentence that says what is going on, so that no run can start; empty for nothing.
         is_running: whether a run is going on.
+        is_batch_running: whether a batch is.
         install: called with a method to have its package installed.
     """
 
     def __init__(
-        self, ui: Any, busy: Callable[[], str], is_running: Callable[[], bool], install: Callable[[Method], None]
+        self,
+        ui: Any,
+        busy: Callable[[], str],
+        is_running: Callable[[], bool],
+        is_batch_running: Callable[[], bool],
+        install: Callable[[Method], None],
     ) -> None:
         self._busy = busy
         self._is_running = is_running
+        self._is_batch_running = is_batch_running
         self._unseen: slicer.vtkMRMLVolumeNode | None = None
         self._parameters: Any = None
         self.inputs = InputsSection(ui)
@@ -90,6 +99,7 @@ class Panel:
         self.fusion = FusionSection(ui)
         self._scrolling = Scrolling()
         self.run = RunSection(ui, self._scrolling)
+        self.batch = BatchSection(ui, self._scrolling)
         self.strip = ResultStrip(ui)
         self.result = ResultSection(ui)
         self.tour = Tour(ui, self._load_example)
@@ -104,7 +114,7 @@ class Panel:
 
     def show(self, parameters: Any) -> None:
         """Show a parameter node whose widgets have just been connected."""
-        for section in (self.inputs, self.registration, self.fusion):
+        for section in (self.inputs, self.registration, self.fusion, self.batch):
             section.describe()
         self._parameters = parameters
         self.update()
@@ -118,6 +128,7 @@ class Panel:
             return
         for section in (self.inputs, self.registration, self.fusion, self.strip, self.result):
             section.update(self._parameters)
+        self.batch.update(self._parameters, self.fusion.device, self._busy(), self._is_batch_running())
         self._summarise()
         self.run.show_ready(self._busy() or self.missing(), self._is_running())
 
@@ -126,12 +137,14 @@ class Panel:
         self._parameters = None
         self.inputs.release()
         self.result.release()
+        self.batch.release()
 
     def end(self) -> None:
         """Stop everything: the panel is destroyed."""
         self.release()
         self._scrolling.end()
         self._devices.end()
+        self.batch.end()
 
     def missing(self) -> str:
         """The sentence that says why no run can start, or an empty text."""
@@ -163,6 +176,7 @@ class Panel:
         """Handle a node that is about to be removed: deselect it and say so, instead of selecting another."""
         self.result.node_goes(node)
         if self._parameters is not None:
+            self.batch.node_goes(node, self._parameters)
             text = forget_node(node, self._parameters)
             # What becomes of a run is told by the run.
             if text and not self._is_running():
@@ -172,6 +186,16 @@ class Panel:
         """Show how an installation ended."""
         self.registration.describe()
         self.run.show_end(text)
+        self.update()
+
+    def show_batch_row(self, row: Row) -> None:
+        """Show that a case of a batch has ended."""
+        self.batch.show_row(row)
+        self._heads["batch"].summarise(self.batch.summary)
+
+    def show_batch_end(self, error: CSAFusionError | None) -> None:
+        """Show that a batch has ended: as a whole, or for the reason given."""
+        self.batch.show_end(error)
         self.update()
 
     def ask_for_devices(self) -> None:
@@ -202,6 +226,7 @@ class Panel:
         self._heads["registration"].summarise(of_registration(parameters))
         self._heads["fusion"].summarise(of_fusion(parameters, self.fusion.chosen_device))
         self._heads["outputs"].summarise(of_outputs(parameters))
+        self._heads["batch"].summarise(self.batch.summary)
 
     def _bring_end_into_view(self, fused: bool) -> None:
         """Bring into view the result and its warnings, or the sentence that says why there is none."""

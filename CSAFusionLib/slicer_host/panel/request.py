@@ -63,15 +63,18 @@ def request_from(parameters: Any, device: str) -> Request:
     fixed, moving = (getattr(parameters, f"volume{side}") for side in sides)
     outputs = _outputs(parameters)
     check_nodes(fixed, moving, outputs.nodes().values(), parameters.mask)
-    check_registration(parameters.method, parameters.transformModel)
-    return Request(fixed, moving, _settings(parameters, sides, device), outputs, parameters.region, parameters.mask)
+    settings = settings_from(parameters, sides, device, (fixed, moving))
+    return Request(fixed, moving, settings, outputs, parameters.region, parameters.mask)
 
 
 def a_is_reference(parameters: Any) -> bool:
     """Whether volume A gives the grid; both volumes are chosen."""
-    if parameters.reference is Reference.FINER:
-        return voxel_volume(parameters.volumeA) <= voxel_volume(parameters.volumeB)
-    return parameters.reference is Reference.A
+    return gives_grid(parameters.reference, parameters.volumeA, parameters.volumeB)
+
+
+def gives_grid(reference: Reference, a: slicer.vtkMRMLVolumeNode, b: slicer.vtkMRMLVolumeNode) -> bool:
+    """Whether, of two volumes, it is the one taken as A that gives the grid."""
+    return voxel_volume(a) <= voxel_volume(b) if reference is Reference.FINER else reference is Reference.A
 
 
 def voxel_volume(node: slicer.vtkMRMLVolumeNode) -> float:
@@ -84,11 +87,14 @@ def modality_of(choice: ModalityChoice) -> Modality | None:
     return None if choice is ModalityChoice.AUTOMATIC else Modality[choice.name]
 
 
-def window_of(parameters: Any, side: str) -> Window | None:
+def window_of(parameters: Any, side: str, volume: slicer.vtkMRMLVolumeNode | None) -> Window | None:
     """The window chosen for volume A or B; None is to be found.
 
+    Args:
+        volume: the node that is taken for it; None for a file.
+
     Raises:
-        InputError: the width is not above 0.
+        InputError: the width is not above 0, or a file is to be fused as it is displayed.
     """
     choice = getattr(parameters, f"intensities{side}")
     if choice is Intensities.AUTOMATIC:
@@ -96,7 +102,10 @@ def window_of(parameters: Any, side: str) -> Window | None:
     if choice is Intensities.GIVEN:
         return Window(getattr(parameters, f"level{side}"), getattr(parameters, f"width{side}"))
     if choice is Intensities.DISPLAYED:
-        shown = getattr(parameters, f"volume{side}").GetDisplayNode()
+        if volume is None:
+            text = _("'{range}' is a range of volumes in the scene; choose another range of {side} for files.")
+            raise InputError(text.format(range=choice.title, side=side))
+        shown = volume.GetDisplayNode()
         return Window(shown.GetLevel(), shown.GetWindow()) if shown is not None else None
     return CT_WINDOWS[backend_name(choice)]
 
@@ -132,7 +141,23 @@ def _check_volumes(a: slicer.vtkMRMLVolumeNode | None, b: slicer.vtkMRMLVolumeNo
         raise InputError(_("Select volume {side} too.").format(side="A" if a is None else "B"))
 
 
-def _settings(parameters: Any, sides: tuple[str, str], device: str) -> FusionSettings:
+def settings_from(
+    parameters: Any,
+    sides: tuple[str, str],
+    device: str,
+    volumes: tuple[slicer.vtkMRMLVolumeNode | None, slicer.vtkMRMLVolumeNode | None],
+) -> FusionSettings:
+    """The settings that are chosen.
+
+    Args:
+        sides: which of "A" and "B" is the fixed volume, and which the moving one.
+        device: as in the settings.
+        volumes: the fixed and the moving node; None for files.
+
+    Raises:
+        InputError: what is chosen does not go together, or something is missing; one sentence.
+    """
+    check_registration(parameters.method, parameters.transformModel)
     fixed, moving = sides
     colour = parameters.colourTable
     return FusionSettings(
@@ -140,8 +165,8 @@ def _settings(parameters: Any, sides: tuple[str, str], device: str) -> FusionSet
         transform_model=parameters.transformModel,
         fixed_modality=modality_of(getattr(parameters, f"modality{fixed}")),
         moving_modality=modality_of(getattr(parameters, f"modality{moving}")),
-        fixed_window=window_of(parameters, fixed),
-        moving_window=window_of(parameters, moving),
+        fixed_window=window_of(parameters, fixed, volumes[0]),
+        moving_window=window_of(parameters, moving, volumes[1]),
         colour_table=None if colour is ColourChoice.GREY else backend_name(colour),
         # The slider runs from A to B, the backend's balance from fixed to moving.
         balance=parameters.balance if fixed == "A" else -parameters.balance,

@@ -137,6 +137,7 @@ def test_what_few_people_set_is_collapsed_with_a_line_on_what_is_set(panel, volu
         "Registration: Rigid",
         "Fusion: automatic",
         "Outputs: new volume, table of slices",
+        "Batch: no pairs",
         "Result: none yet",
     ]
     open_all(panel)

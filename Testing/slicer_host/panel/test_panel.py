@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -33,7 +35,7 @@ from CSAFusionLib.slicer_host.panel.preview import IntensityEstimate
 from CSAFusionLib.slicer_host.panel.request import request_from
 from CSAFusionLib.slicer_host.volume_nodes import volume_from_node
 from CSAFusionLib.weights.catalogue import bundled_checksums
-from Testing.host.application import open_panel, raise_errors
+from Testing.host.application import ROOT, open_panel, raise_errors
 from Testing.host.fixtures import pump
 from Testing.host.scene import OBLIQUE, a_blob, a_blob_node, a_volume_node
 
@@ -168,6 +170,37 @@ def test_a_run_that_ends_while_other_parameters_are_shown_waits_for_its_own(pane
     assert layers() == before and other.fusedVolume is None and panel.ui.statusLabel.text == "Done: 'F + M fused'."
     panel.setParameterNode(first)
     assert layers() == {(volumes[0].GetID(), first.fusedVolume.GetID(), 1.0)}
+
+
+_AS_FIRST_INSTALLED = """
+import sys
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {names!r}:
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Missing())
+import pytest, slicer
+slicer.mrmlScene = slicer.vtkMRMLScene()
+from Testing.host.application import Application, load_module, open_panel, raise_errors
+from Testing.host.panel_states import open_all, ready
+with pytest.MonkeyPatch.context() as patches:
+    panel = open_panel(load_module(patches, Application()))
+    ready(panel)
+    open_all(panel)
+    for source in type(panel._parameterNode.batchSource):
+        panel._parameterNode.batchSource = source
+    raise_errors()
+    print(panel.ui.applyButton.enabled)
+"""
+
+
+def test_the_panel_opens_with_nothing_but_what_slicer_brings():
+    names = ("torch", "safetensors", "typer", "click", "dask", "distributed", "tqdm", "matplotlib", "pandas")
+    code = _AS_FIRST_INSTALLED.format(names=names)
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.stdout.splitlines()[-1:] == ["True"], run.stderr
 
 
 MILLIMETRES = np.diag([-1.0, -1.0, 1.0, 1.0])

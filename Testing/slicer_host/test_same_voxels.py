@@ -1,0 +1,70 @@
+"""The panel gives the voxels that Python, the command line and a batch of files give: fused at once, and as a batch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import SimpleITK as sitk
+import slicer
+from typer.testing import CliRunner
+
+import Testing.host.application  # noqa: F401 (makes qt)
+from CSAFusionLib.api import fuse
+from CSAFusionLib.cli.main import app
+from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.geometry.grid import ijk_to_ras
+from CSAFusionLib.registration.methods import Method
+from CSAFusionLib.slicer_host.panel.choices import BatchSource, Reference, WeightsChoice
+from CSAFusionLib.slicer_host.volume_nodes import volume_from_node
+from Testing.host.application import raise_errors
+from Testing.host.fixtures import pump
+from Testing.host.scene import a_volume_node
+
+Heads = tuple[Path, Path]
+
+
+def loaded(path: Path) -> slicer.vtkMRMLVolumeNode:
+    image = sitk.ReadImage(str(path))
+    return a_volume_node(path.name.split(".")[0], sitk.GetArrayFromImage(image), ijk_to_ras(image))
+
+
+@pytest.fixture
+def chosen(panel, heads: Heads, weights_file: Path, monkeypatch):
+    """The panel with both heads and settings that are quick."""
+    monkeypatch.setattr("CSAFusionLib.slicer_host.dependencies.missing_from", lambda files, with_torch=True: [])
+    parameters = panel._parameterNode
+    parameters.volumeA, parameters.volumeB = map(loaded, heads)
+    parameters.reference, parameters.method = Reference.A, Method.SITK
+    parameters.weights, parameters.weightsFile = WeightsChoice.FILE, weights_file
+    parameters.batchJobs = 1
+    return panel
+
+
+def voxels_by_batch(panel, folder: Path, name: str) -> str:
+    """The hash of a case's fused volume, after the panel has done the batch that is chosen."""
+    panel._parameterNode.batchFolder = folder
+    panel.ui.batchStartButton.click()
+    raise_errors()
+    pump(lambda: not panel.logic.isBatchRunning)
+    assert panel.ui.batchStatusLabel.text.startswith("Done: "), panel.ui.batchStatusLabel.text
+    return sitk.Hash(sitk.ReadImage(str(folder / name / "fused.nii.gz")))
+
+
+@pytest.mark.slow
+def test_every_way_through_the_panel_gives_the_voxels_of_python(
+    chosen, heads: Heads, weights_file: Path, tmp_path: Path
+) -> None:
+    known = sitk.Hash(fuse(*heads, FusionSettings(registration="sitk", weights=str(weights_file))).fused)
+    chosen.ui.applyButton.click()
+    pump(lambda: not chosen.logic.isRunning)
+    assert sitk.Hash(volume_from_node(chosen._parameterNode.fusedVolume).image) == known
+    chosen.ui.batchAddButton.click()
+    assert voxels_by_batch(chosen, tmp_path / "scene", "t1_t2") == known
+    table = tmp_path / "pairs.tsv"
+    table.write_text(f"name\tfixed\tmoving\none\t{heads[0].name}\t{heads[1].name}\n")
+    chosen._parameterNode.batchSource, chosen._parameterNode.batchTable = BatchSource.TABLE, table
+    assert voxels_by_batch(chosen, tmp_path / "files", "one") == known
+    words = ("--registration", "sitk", "--weights", str(weights_file))
+    again = CliRunner().invoke(app, ["batch", str(table), "-o", str(tmp_path / "files"), *words])
+    assert "1 skipped" in again.output, "the command line does not take the panel's case for done"
