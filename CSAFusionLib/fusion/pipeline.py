@@ -22,7 +22,7 @@ from CSAFusionLib.fusion.settings import FusionSettings, Style
 from CSAFusionLib.fusion.source_pair import PreparedInput, SourcePair
 from CSAFusionLib.fusion.weight_maps import WeightMaps
 from CSAFusionLib.geometry.planes import from_slices
-from CSAFusionLib.intensity.modality import Confidence, Modality, is_in_hounsfield, shows_a_head
+from CSAFusionLib.intensity.modality import Confidence, Modality
 from CSAFusionLib.logs import logger_of
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.quality.grading import Grade
@@ -90,9 +90,8 @@ def _of_contrasts(inputs: tuple[PreparedInput, PreparedInput], weights: str, tra
 
 
 def _of_body(inputs: Sequence[PreparedInput]) -> str:
-    for prepared in inputs:
-        if prepared.modality is Modality.CT and is_in_hounsfield(prepared.volume) and not shows_a_head(prepared.volume):
-            return "The CT shows a trunk; all weights were trained on heads, and elsewhere the result is untested."
+    if any(prepared.shows_a_trunk for prepared in inputs):
+        return "The CT shows a trunk; all weights were trained on heads, and elsewhere the result is untested."
     return ""
 
 

@@ -12,16 +12,15 @@ import SimpleITK as sitk
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings, Style
 from CSAFusionLib.geometry.planes import Plane, settled_plane, slice_spacing
-from CSAFusionLib.intensity.mapping import IntensityMapping, bias_corrected, find_mapping
-from CSAFusionLib.intensity.modality import Confidence, Guess, Modality, guess, is_t2_beside, quartile_skewness
-from CSAFusionLib.intensity.numeric_range import within_float32
-from CSAFusionLib.intensity.windows import Window, display_factor, display_unit, in_own_values
+from CSAFusionLib.intensity.evidence import Evidence
+from CSAFusionLib.intensity.mapping import IntensityMapping, settle_intensities
+from CSAFusionLib.intensity.modality import Confidence, Guess, Modality, is_t2_beside, quartile_skewness
+from CSAFusionLib.intensity.windows import Window, display_factor, display_unit
 from CSAFusionLib.volumes.checking import notes_of
 from CSAFusionLib.volumes.volume import Volume
 
 T = TypeVar("T")
 
-_ONE_GREY = 1 / 256
 _USUAL_TABLE = "hot-iron"
 _COLOURED = (Style.OVERLAY, Style.SIDE_BY_SIDE)
 
@@ -62,6 +61,14 @@ class PreparedInput:
             "knee": self._describe_knee(),
             "colour_table": self.colour_table,
         }
+
+    @property
+    def shows_a_trunk(self) -> bool:
+        """Whether this is a CT in HU of a trunk, not of a head."""
+        if self.modality is not Modality.CT:
+            return False
+        evidence = Evidence(self.volume)
+        return evidence.in_hounsfield and not evidence.shows_a_head
 
     def display_value(self, voxel: float) -> float:
         """A voxel's value as it is told: as SUV where the header of a PET gives it, else the volume's own."""
@@ -154,33 +161,13 @@ def _slabs(volume: Volume) -> Iterator[np.ndarray]:
 def _prepared(
     volume: Volume, modality: Modality | None, window: Window | None, colour_table: str | None, bias: bool
 ) -> PreparedInput:
-    volume = within_float32(volume)
-    found = guess(volume) if modality is None else None
-    known = modality or (found.modality if found else Modality.MR)
-    if bias and known is Modality.MR and not volume.is_colour:
-        volume = bias_corrected(volume)
-    mapping = find_mapping(volume, known, in_own_values(window, volume, known))
-    _check_contrast(volume, mapping)
+    found = settle_intensities(volume, modality, window, corrects_bias=bias)
+    shows_table = found.modality.is_functional and not volume.is_colour
     return PreparedInput(
-        volume=volume,
-        modality=known,
-        is_guess=found is not None and found.confidence is not Confidence.STATED,
-        mapping=mapping,
-        colour_table=colour_table if known.is_functional and not volume.is_colour else None,
-        guess=found,
+        volume=found.volume,
+        modality=found.modality,
+        is_guess=found.guess is not None and found.guess.confidence is not Confidence.STATED,
+        mapping=found.mapping,
+        colour_table=colour_table if shows_table else None,
+        guess=found.guess,
     )
-
-
-def _check_contrast(volume: Volume, mapping: IntensityMapping) -> None:
-    """Refuse a window that shows the whole volume in one grey: nothing of it could be seen in the result."""
-    if volume.is_colour:
-        return
-    voxels = sitk.GetArrayViewFromImage(volume.image)
-    extremes = float(voxels.min()), float(voxels.max())
-    black, white = mapping(np.array(extremes))
-    if white - black < _ONE_GREY:
-        low, high = (volume.own_value(value) for value in extremes)
-        raise InputError(
-            f"The window from {volume.own_value(mapping.low):g} to {volume.own_value(mapping.high):g} shows all of "
-            f"'{volume.name}' in one grey; give one that fits its values, {low:g} to {high:g}."
-        )

@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import SimpleITK as sitk
 
-from CSAFusionLib.intensity.modality import Modality, is_in_hounsfield, shows_a_head
-from CSAFusionLib.intensity.numeric_range import quantiles, within_float32
-from CSAFusionLib.intensity.windows import BODY_CT, HEAD_CT, Window
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.intensity.evidence import Evidence
+from CSAFusionLib.intensity.modality import Guess, Modality, guess
+from CSAFusionLib.intensity.numeric_range import within_float32
+from CSAFusionLib.intensity.windows import BODY_CT, HEAD_CT, Window, in_own_values
 from CSAFusionLib.volumes.volume import Volume
 
 # The field is slow: it is found on voxels of about this size, and evaluated on all.
@@ -59,13 +61,7 @@ def _tissue(image: sitk.Image) -> sitk.Image:
     return image > max((otsu.GetThreshold() + low) / 2, 0.0)
 
 
-# Single voxels beyond these percentiles (spikes, wrap-around, interpolation overshoot) have no say.
-_ROBUST = (0.5, 99.9)
-_WHITE = 99.5
-# The bulk of the tissue is not to be darker than a third, whatever bright fat or fluid does above it.
-_WHITE_OVER_MEDIAN = 3.0
-# Noise in air is cut off, but where the field of view holds no air the darkest class is tissue: then cut this at most.
-_MOST_CUT = 0.05
+_ONE_GREY = 1 / 256
 _WHITE_OF_TRACER = 99.9
 # A tracer's zero stays black unless that leaves less than this part of the greys to the volume.
 _MOST_FLOOR = 16
@@ -109,6 +105,45 @@ class IntensityMapping:
         return np.clip((voxels - low) / width, 0, 1)
 
 
+@dataclass(frozen=True)
+class SettledIntensities:
+    """A volume whose values are understood: what kind of image it is, and how it is mapped to [0, 1].
+
+    volume: the one given, with its values where float32 holds them apart, and corrected where that was asked for.
+    guess: what its modality was taken from; None where the user stated it.
+    """
+
+    volume: Volume
+    modality: Modality
+    guess: Guess | None
+    mapping: IntensityMapping
+
+
+def settle_intensities(
+    volume: Volume, modality: Modality | None, window: Window | None, *, corrects_bias: bool = False
+) -> SettledIntensities:
+    """Settle modality and mapping of a valid volume: as stated, else as its header, its name or its values say.
+
+    Args:
+        window: in the unit in which the volume's values are shown (HU, SUV, its own).
+        corrects_bias: whether N4 corrects an MR first; no other volume is changed.
+
+    Raises:
+        InputError: the window shows the whole volume in one grey.
+    """
+    volume = within_float32(volume)
+    evidence = Evidence(volume)
+    found = guess(evidence) if modality is None else None
+    known = modality or (found.modality if found else Modality.MR)
+    if corrects_bias and known is Modality.MR and not volume.is_colour:
+        volume = bias_corrected(volume)
+        evidence = Evidence(volume)
+    mapping = _mapping_of(evidence, known, in_own_values(window, volume, known))
+    if not volume.is_colour:
+        _check_contrast(evidence, mapping)
+    return SettledIntensities(volume, known, found, mapping)
+
+
 def find_mapping(volume: Volume, modality: Modality, window: Window | None = None) -> IntensityMapping:
     """Find the mapping of a volume's voxels, one for all its slices, that takes its background to 0.
 
@@ -118,37 +153,36 @@ def find_mapping(volume: Volume, modality: Modality, window: Window | None = Non
     window: in the volume's own values; when given, used as it is, whatever the modality. An RGB volume keeps its full
         range and ignores both.
     """
-    if volume.is_colour:
-        return IntensityMapping(0.0, _full_scale(volume.image))
     within = within_float32(volume)
-    mapping = _find_mapping(within, modality, window)
+    mapping = _mapping_of(Evidence(within), modality, window)
     if within.is_rescaled and not volume.is_rescaled:
         knee = mapping.knee and (within.own_value(mapping.knee[0]), mapping.knee[1])
         return IntensityMapping(within.own_value(mapping.low), within.own_value(mapping.high), mapping.note, knee)
     return mapping
 
 
-def _find_mapping(volume: Volume, modality: Modality, window: Window | None) -> IntensityMapping:
+def _mapping_of(evidence: Evidence, modality: Modality, window: Window | None) -> IntensityMapping:
+    if evidence.volume.is_colour:
+        return IntensityMapping(0.0, _full_scale(evidence.volume.image))
     if modality is Modality.CT:
-        return _ct_mapping(volume, window)
+        return _ct_mapping(evidence, window)
     if window is not None:
-        return _windowed(volume, window)
-    if modality is Modality.MR:
-        return IntensityMapping(*_foreground_limits(volume.image))
-    return _tracer_mapping(volume)
+        return _windowed(evidence.volume, window)
+    return IntensityMapping(*evidence.foreground) if modality is Modality.MR else _tracer_mapping(evidence)
 
 
 def _windowed(volume: Volume, window: Window, note: str = "") -> IntensityMapping:
     return IntensityMapping(volume.voxel_value(window.low), volume.voxel_value(window.high), note)
 
 
-def _ct_mapping(volume: Volume, window: Window | None) -> IntensityMapping:
-    if is_in_hounsfield(volume):
-        return _windowed(volume, window) if window is not None else _default_ct_mapping(volume)
+def _ct_mapping(evidence: Evidence, window: Window | None) -> IntensityMapping:
+    volume = evidence.volume
+    if evidence.in_hounsfield:
+        return _windowed(volume, window) if window is not None else _default_ct_mapping(evidence)
     if window is not None:
         note = f"'{volume.name}' does not look like a CT in Hounsfield units; the window was applied as asked."
         return _windowed(volume, window, note)
-    low, high = _foreground_limits(volume.image)
+    low, high = evidence.foreground
     note = (
         f"'{volume.name}' does not look like a CT in Hounsfield units, so no CT window fits it; "
         f"its own range {volume.own_value(low):g} to {volume.own_value(high):g} was used."
@@ -156,51 +190,33 @@ def _ct_mapping(volume: Volume, window: Window | None) -> IntensityMapping:
     return IntensityMapping(low, high, note)
 
 
-def _default_ct_mapping(volume: Volume) -> IntensityMapping:
-    default = HEAD_CT if shows_a_head(volume) else BODY_CT
-    black, knee, white = (volume.voxel_value(value) for value in (default.black, default.knee, default.white))
+def _default_ct_mapping(evidence: Evidence) -> IntensityMapping:
+    default = HEAD_CT if evidence.shows_a_head else BODY_CT
+    black, knee, white = (evidence.volume.voxel_value(own) for own in (default.black, default.knee, default.white))
     return IntensityMapping(black, white, knee=(knee, default.brightness))
 
 
-def _tracer_mapping(volume: Volume) -> IntensityMapping:
+def _tracer_mapping(evidence: Evidence) -> IntensityMapping:
     """Uptake is an amount: zero stays zero, and the hottest voxels that are no noise spikes are white."""
-    voxels = _as_float32(volume.image)
-    low, high = float(voxels.min()), float(voxels.max())
-    zero = volume.voxel_value(0)
+    low, high = evidence.extremes
+    zero = evidence.volume.voxel_value(0)
     if zero >= high or zero < low - _MOST_FLOOR * (high - low):
         where = "above" if zero >= high else "near"
-        return IntensityMapping(low, high, f"'{volume.name}' has no value {where} zero, so its own range was used.")
-    return IntensityMapping(zero, quantiles(voxels[voxels > zero], [_WHITE_OF_TRACER / 100])[0])
+        note = f"'{evidence.volume.name}' has no value {where} zero, so its own range was used."
+        return IntensityMapping(low, high, note)
+    return IntensityMapping(zero, evidence.share_above(zero, _WHITE_OF_TRACER / 100))
 
 
-def _foreground_limits(image: sitk.Image) -> tuple[float, float]:
-    """Black and white of an image with no physical scale: the end of the noise in air, the bright end of the tissue."""
-    voxels = _as_float32(image)
-    extremes = float(voxels.min()), float(voxels.max())
-    floor, top = quantiles(voxels, [share / 100 for share in _ROBUST])
-    if floor == top:
-        return extremes
-    # Otsu's threshold parts bright tissue from the rest; half of it parts tissue from no signal.
-    split = (floor + _otsu(image, floor, top)) / 2
-    tissue, dark = voxels[voxels > split], voxels[voxels <= split]
-    bright, middle = quantiles(tissue, [_WHITE / 100, 0.5])
-    white = min(bright, floor + _WHITE_OVER_MEDIAN * (middle - floor))
-    level = quantiles(dark, [0.5])[0]
-    spread = 3 * 1.4826 * quantiles(np.abs(dark - level), [0.5])[0]
-    darkest = max(floor, level - spread)
-    black = min(level + spread, darkest + _MOST_CUT * (white - darkest))
-    return (black, white) if black < white else extremes
-
-
-def _as_float32(image: sitk.Image) -> np.ndarray:
-    """The voxels in one number type: what is found must not depend on how the same values are stored."""
-    return sitk.GetArrayViewFromImage(image).astype(np.float32, copy=False)
-
-
-def _otsu(image: sitk.Image, low: float, high: float) -> float:
-    otsu = sitk.OtsuThresholdImageFilter()
-    otsu.Execute(sitk.Clamp(image, sitk.sitkFloat32, low, high))
-    return float(otsu.GetThreshold())
+def _check_contrast(evidence: Evidence, mapping: IntensityMapping) -> None:
+    """Refuse a window that shows the whole volume in one grey: nothing of it could be seen in the result."""
+    black, white = mapping(np.array(evidence.extremes))
+    if white - black < _ONE_GREY:
+        volume = evidence.volume
+        low, high = (volume.own_value(value) for value in evidence.extremes)
+        raise InputError(
+            f"The window from {volume.own_value(mapping.low):g} to {volume.own_value(mapping.high):g} shows all of "
+            f"'{volume.name}' in one grey; give one that fits its values, {low:g} to {high:g}."
+        )
 
 
 def _full_scale(image: sitk.Image) -> float:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from CSAFusionLib import checks
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.intensity.modality import Modality, is_in_hounsfield
+from CSAFusionLib.intensity.evidence import is_in_hounsfield
+from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.volumes.volume import Volume
 
 # Black and white, half a width beside the level, are floats too.

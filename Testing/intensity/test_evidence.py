@@ -6,15 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CSAFusionLib.intensity.modality import (
-    edge_width_mm,
-    is_in_hounsfield,
-    noise_length_mm,
-    rim_to_depth,
-    shows_a_head,
-    tail,
-    tracer_evidence,
-)
+from CSAFusionLib.intensity.evidence import Evidence, is_in_hounsfield
 from CSAFusionLib.volumes.reading import read_volume
 from CSAFusionLib.volumes.volume import Volume
 
@@ -41,31 +33,31 @@ def a_body(hot: float, size: tuple[int, int, int] = (120, 64, 96)) -> np.ndarray
 def test_a_blurred_body_with_few_hot_organs_is_a_tracer_s() -> None:
     noise = np.random.default_rng(0).gamma(1, 0.02, (120, 64, 96))
     for scale in (1.0, 1e-3, 5000.0):
-        assert tracer_evidence(blurred(scale * (a_body(8.0) + noise), (5, 5, 5), 9)) > 1.5
+        assert Evidence(blurred(scale * (a_body(8.0) + noise), (5, 5, 5), 9)).tracer > 1.5
 
 
 def test_a_body_with_sharp_edges_is_none() -> None:
-    assert tracer_evidence(a_volume(a_body(1.5), (1.0, 1.0, 1.0))) < -1.5
+    assert Evidence(a_volume(a_body(1.5), (1.0, 1.0, 1.0))).tracer < -1.5
 
 
 def test_a_blurred_body_of_even_brightness_with_fine_noise_is_none() -> None:
     noise = np.random.default_rng(0).normal(0, 0.03, (120, 64, 96))
     body = sitk.GetArrayFromImage(blurred(a_body(1.3), (2, 2, 4), 6).image)
-    assert tracer_evidence(a_volume(np.hypot(body, noise), (2, 2, 4))) < 0
+    assert Evidence(a_volume(np.hypot(body, noise), (2, 2, 4))).tracer < 0
 
 
 def test_the_tail_is_how_much_brighter_few_organs_are() -> None:
-    assert 7 < tail(a_volume(a_body(8.0))) < 9
-    assert tail(a_volume(a_body(1.0))) < 1.2
-    assert tail(a_volume(np.full((3, 4, 5), 2.0))) == 1
+    assert 7 < Evidence(a_volume(a_body(8.0))).tail < 9
+    assert Evidence(a_volume(a_body(1.0))).tail < 1.2
+    assert Evidence(a_volume(np.full((3, 4, 5), 2.0))).tail == 1
 
 
 def test_noise_of_a_filter_reaches_further_than_a_pixel() -> None:
     noise = np.random.default_rng(0).gamma(1, 0.02, (40, 64, 64))
     noise[:, 20:40, 20:40] += 10
     fine, coarse = a_volume(noise, (2, 2, 2)), blurred(noise, (2, 2, 2), 8)
-    assert noise_length_mm(fine) < 2 < 4 < noise_length_mm(coarse)
-    assert noise_length_mm(a_volume(np.where(noise > 5, 1.0, 0.0))) is None
+    assert Evidence(fine).noise_length_mm < 2 < 4 < Evidence(coarse).noise_length_mm
+    assert Evidence(a_volume(np.where(noise > 5, 1.0, 0.0))).noise_length_mm is None
 
 
 def _a_ball(radius_mm: float, spacing: tuple, rim: float = 1.0, depth: float = 1.0) -> Volume:
@@ -87,26 +79,26 @@ def _blurred(volume: Volume, fwhm: float) -> Volume:
 @pytest.mark.parametrize("fwhm", [5, 8, 12])
 def test_the_edge_width_is_the_blur_in_millimetres(spacing: tuple, fwhm: float) -> None:
     ball = _blurred(_a_ball(50, spacing), fwhm)
-    assert edge_width_mm(ball) == pytest.approx(fwhm, rel=0.2)
+    assert Evidence(ball).edge_width_mm == pytest.approx(fwhm, rel=0.2)
 
 
 def test_a_sharp_volume_has_the_edge_width_of_its_pixels() -> None:
-    assert edge_width_mm(_a_ball(50, (1, 1, 3))) < 2.5
+    assert Evidence(_a_ball(50, (1, 1, 3))).edge_width_mm < 2.5
 
 
 def test_the_rim_is_compared_with_the_depth() -> None:
-    assert rim_to_depth(_a_ball(50, (2, 2, 2), rim=0.3, depth=0.9)) == pytest.approx(1 / 3, abs=0.01)
-    assert rim_to_depth(_a_ball(50, (1, 1, 3), rim=0.8, depth=0.4)) == pytest.approx(2, abs=0.02)
+    assert Evidence(_a_ball(50, (2, 2, 2), rim=0.3, depth=0.9)).rim_to_depth == pytest.approx(1 / 3, abs=0.01)
+    assert Evidence(_a_ball(50, (1, 1, 3), rim=0.8, depth=0.4)).rim_to_depth == pytest.approx(2, abs=0.02)
 
 
 def test_a_volume_without_a_surface_or_too_thin_has_no_rim_to_judge() -> None:
     filled = np.random.default_rng(0).uniform(0.5, 1, (20, 20, 20)).astype(np.float32)
-    assert rim_to_depth(Volume(sitk.GetImageFromArray(filled), "filled")) == 1
-    assert rim_to_depth(_a_ball(9, (1, 1, 1))) == 1
+    assert Evidence(Volume(sitk.GetImageFromArray(filled), "filled")).rim_to_depth == 1
+    assert Evidence(_a_ball(9, (1, 1, 1))).rim_to_depth == 1
 
 
 def test_a_single_column_of_voxels_has_no_edges() -> None:
-    assert edge_width_mm(Volume(sitk.GetImageFromArray(np.ones((5, 1, 4), np.float32)), "line")) == 0
+    assert Evidence(Volume(sitk.GetImageFromArray(np.ones((5, 1, 4), np.float32)), "line")).edge_width_mm == 0
 
 
 def _volume(array: np.ndarray) -> Volume:
@@ -149,10 +141,10 @@ def test_a_head_is_told_from_a_trunk_however_it_is_stored(order: str, wide: int,
     body = np.hypot(2 * columns / wide, 2 * rows / deep) < 1
     image = sitk.GetImageFromArray(np.repeat(np.where(body, 40.0, -1000.0)[None], 12, axis=0))
     image.SetSpacing((5, 5, 5))
-    assert shows_a_head(Volume(sitk.DICOMOrient(image, order), "volume")) is is_head
+    assert Evidence(Volume(sitk.DICOMOrient(image, order), "volume")).shows_a_head is is_head
 
 
 def test_real_heads_and_trunks_are_told_apart(shared_data) -> None:
     volumes = shared_data / "volumes"
-    assert shows_a_head(read_volume(volumes / "rire" / "CT_slab_in_T1_grid_slices7-11.nii.gz"))
-    assert not shows_a_head(read_volume(volumes / "petct" / "CT.nii.gz"))
+    assert Evidence(read_volume(volumes / "rire" / "CT_slab_in_T1_grid_slices7-11.nii.gz")).shows_a_head
+    assert not Evidence(read_volume(volumes / "petct" / "CT.nii.gz")).shows_a_head

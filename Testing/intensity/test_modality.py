@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from CSAFusionLib.intensity.evidence import Evidence
 from CSAFusionLib.intensity.modality import Confidence, Modality, guess, guess_modality
 from CSAFusionLib.volumes.acquisition import Acquisition
 from CSAFusionLib.volumes.reading import read_volume
@@ -77,15 +78,15 @@ def test_a_name_decides_unless_the_values_are_in_hounsfield_units(shared_data) -
     a_ct = _unnamed(shared_data / "volumes" / CT[0])
     image = sitk.GetImageFromArray(np.random.default_rng(0).normal(size=(4, 5, 6)))
     named = Acquisition(source="file name")
-    found = guess(Volume(image, "volume", "PT", acquisition=named))
+    found = guess(Evidence(Volume(image, "volume", "PT", acquisition=named)))
     assert (found.modality, found.source, found.confidence) == (Modality.PET, "file name", Confidence.LIKELY)
-    assert guess(Volume(a_ct.image, "volume", "MR", acquisition=named)).modality is Modality.CT
+    assert guess(Evidence(Volume(a_ct.image, "volume", "MR", acquisition=named))).modality is Modality.CT
     bids = Acquisition(source="BIDS name")
-    assert guess(Volume(a_ct.image, "volume", "MR", acquisition=bids)).confidence is Confidence.STATED
+    assert guess(Evidence(Volume(a_ct.image, "volume", "MR", acquisition=bids))).confidence is Confidence.STATED
 
 
 def test_a_template_blurred_over_many_people_is_an_unsure_guess(shared_data) -> None:
-    found = guess(_unnamed(shared_data / "volumes" / "templates" / "avg152T1.nii.gz"))
+    found = guess(Evidence(_unnamed(shared_data / "volumes" / "templates" / "avg152T1.nii.gz")))
     assert (found.modality, found.confidence) == (Modality.MR, Confidence.UNSURE)
 
 

@@ -9,8 +9,9 @@ import slicer
 import slicer.util
 
 from CSAFusionLib.errors import CSAFusionError
+from CSAFusionLib.intensity.evidence import Evidence, is_in_hounsfield
 from CSAFusionLib.intensity.mapping import IntensityMapping, find_mapping
-from CSAFusionLib.intensity.modality import Modality, edge_width_mm, guess_modality, is_in_hounsfield
+from CSAFusionLib.intensity.modality import Modality, guess_modality
 from CSAFusionLib.intensity.windows import Window
 from CSAFusionLib.slicer_host.comparison_views import SliceViews, composites
 from CSAFusionLib.slicer_host.volume_nodes import sample_of_node
@@ -179,7 +180,7 @@ def _guess(node: slicer.vtkMRMLVolumeNode) -> Modality:
     some = _checked(sample_of_node(node, _SLICES))
     if some.is_colour or is_in_hounsfield(some):
         return guess_modality(some)
-    if not some.modality_hint and edge_width_mm(some) < _SHARP_MM:
+    if not some.modality_hint and Evidence(some).edge_width_mm < _SHARP_MM:
         return Modality.MR
     return guess_modality(_checked(sample_of_node(node, _BODY)))
 
