@@ -1,22 +1,65 @@
-"""Two inputs on one grid, as slices mapped to [0, 1]: resampled once, under one field-of-view mask."""
+"""Two inputs on one grid, as slices mapped to [0, 1]: resampled once, under one field-of-view mask.
+
+A source is held as luminance, and chrominance where it has colour; a result's pixels are made of both.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import SimpleITK as sitk
 
-from CSAFusionLib.fusion.colouring import Source, brightness, to_pixels
-from CSAFusionLib.fusion.result import slice_figures
 from CSAFusionLib.fusion.source_pair import SourcePair
-from CSAFusionLib.fusion.weight_maps import within_reach
-from CSAFusionLib.geometry.planes import from_slices, slices_view, to_slices
-from CSAFusionLib.geometry.resampling import brought, coverage_slices, field_of_view, lowest_value, resample_to_grid
-from CSAFusionLib.intensity.numeric_range import own_values
+from CSAFusionLib.geometry.planes import slices_view, to_slices
+from CSAFusionLib.geometry.resampling import brought, coverage_slices
+from CSAFusionLib.intensity.colour import apply_colour_table, rgb_to_yuv, yuv_to_rgb
+from CSAFusionLib.intensity.mapping import IntensityMapping
+
+
+@dataclass
+class Source:
+    """One input as slices in [0, 1]: luminance (S, H, W), and chrominance U, V (S, H, W, 2) when it has colour.
+
+    ``uptake`` (S, H, W) is what a colour table was applied to; None where the colour is the input's own.
+    """
+
+    luminance: np.ndarray
+    chrominance: np.ndarray | None = None
+    uptake: np.ndarray | None = None
+
+    def __getitem__(self, index: int) -> Source:
+        """One slice: luminance (H, W), chrominance (H, W, 2)."""
+        return Source(self.luminance[index], None if self.chrominance is None else self.chrominance[index])
+
+    @classmethod
+    def from_slices(cls, slices: Iterable[np.ndarray], count: int) -> Source:
+        """Split ``count`` slices in [0, 1], each grey (H, W) or RGB (H, W, 3)."""
+        source = cls(np.empty(0))
+        for index, one in enumerate(slices):
+            luminance, chrominance = _split(one)
+            if index == 0:
+                source = cls._empty(count, luminance.shape, has_colour=chrominance is not None)
+            source.luminance[index] = luminance
+            if source.chrominance is not None:
+                source.chrominance[index] = chrominance
+        return source
+
+    @classmethod
+    def mapped(cls, slices: np.ndarray, mapping: IntensityMapping, colour_table: str | None) -> Source:
+        """Map slices of an input's own intensities, (S, H, W) or (S, H, W, 3), and colour them where it has a table."""
+        grey = cls.from_slices((mapping(one) for one in slices), len(slices))
+        if colour_table is None:
+            return grey
+        uptake = grey.luminance
+        coloured = cls.from_slices((apply_colour_table(one, colour_table) for one in uptake), len(uptake))
+        return replace(coloured, uptake=uptake)
+
+    @classmethod
+    def _empty(cls, count: int, shape: tuple[int, ...], *, has_colour: bool) -> Source:
+        stack = (count, *shape)
+        return cls(np.empty(stack, np.float32), np.empty((*stack, 2), np.float32) if has_colour else None)
 
 
 @dataclass(frozen=True)
@@ -88,37 +131,34 @@ class NetworkInput:
         return np.where(self._coverage[index] > 0, self._source[index], self._fallback[index])
 
 
-def images_on_demand(sources: SourcePair, transform: sitk.Transform, fused: sitk.Image) -> dict[str, Callable[[], Any]]:
-    """What makes the parts of a result that few ask for, by the names of the result's fields.
+def to_rgb(luminance: np.ndarray, chrominance: np.ndarray) -> np.ndarray:
+    """Colour pixels (..., 3) uint8 from Y (...) in [0, 1] and U, V (..., 2)."""
+    rgb = yuv_to_rgb(np.concatenate([luminance[..., None], chrominance], axis=-1))
+    return np.round(rgb * 255).astype(np.uint8)
 
-    Args:
-        transform: from fixed points to moving points (LPS, mm).
-        fused: the fused volume.
-    """
-    reference, moving, plane = sources.fixed.volume.image, sources.moving.volume, sources.plane
 
-    @cache
-    def inside() -> sitk.Image:
-        return field_of_view(moving.image, reference, transform)
+def to_pixels(source: Source) -> np.ndarray:
+    """A source's slices (S, H, W, 3) uint8 where it has colour; else its luminance (S, H, W) as it is."""
+    if source.chrominance is None:
+        return source.luminance
+    return np.stack([to_rgb(luminance, uv) for luminance, uv in zip(source.luminance, source.chrominance, strict=True)])
 
-    @cache
-    def on_grid() -> sitk.Image:
-        return resample_to_grid(moving.image, reference, transform, lowest_value(moving.image), inside())
 
-    def fixed_source() -> Source:
-        return Source.mapped(slices_view(reference, plane), sources.fixed.mapping, sources.fixed.colour_table)
+def brightness(slices: np.ndarray) -> np.ndarray:
+    """The luminance (S, H, W) of a result's slices, grey (S, H, W) or RGB (S, H, W, 3) uint8."""
+    if slices.ndim == 3:
+        return slices
+    return Source.from_slices((one / np.float32(255) for one in slices), len(slices)).luminance
 
-    def moving_source() -> Source:
-        return Source.mapped(slices_view(on_grid(), plane), sources.moving.mapping, sources.moving.colour_table)
 
-    def figures() -> dict[str, list[float]]:
-        luminance = fixed_source().luminance, moving_source().luminance
-        return slice_figures(brightness(to_slices(fused, plane)), *luminance)
+def _split(one: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    if one.ndim == 2:
+        return one.astype(np.float32, copy=False), None
+    yuv = rgb_to_yuv(one).astype(np.float32, copy=False)
+    return yuv[..., 0], yuv[..., 1:]
 
-    return {
-        "moving_on_grid": lambda: own_values(on_grid(), moving),
-        "fixed_mapped": lambda: from_slices(to_pixels(fixed_source()), reference, plane),
-        "moving_mapped": lambda: from_slices(to_pixels(moving_source()), reference, plane),
-        "field_of_view": inside,
-        "figures": figures,
-    }
+
+def within_reach(slices: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return which slices (S,) count for one of those that are True in ``slices`` (S,), themselves included."""
+    apart = np.abs(np.subtract.outer(np.arange(len(slices)), np.flatnonzero(slices)))
+    return (apart <= len(weights) // 2).any(axis=1)

@@ -6,22 +6,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import SimpleITK as sitk
 
+from CSAFusionLib.fusion.aligned_pair import AlignedPair, Source, to_pixels, to_rgb
 from CSAFusionLib.fusion.settings import Style
+from CSAFusionLib.fusion.source_pair import SourcePair
 from CSAFusionLib.geometry.planes import Plane, column_axis, from_slices
-from CSAFusionLib.intensity.colour import apply_colour_table, rgb_to_yuv, shaded, yuv_to_rgb
-from CSAFusionLib.intensity.mapping import IntensityMapping
-
-if TYPE_CHECKING:
-    from CSAFusionLib.fusion.aligned_pair import AlignedPair
-    from CSAFusionLib.fusion.source_pair import SourcePair
-
+from CSAFusionLib.intensity.colour import apply_colour_table, shaded
 
 _FULL_COLOUR = 0.1
 """From this uptake on the table's colour is shown; below, it goes over to the grey of the anatomy."""
@@ -35,50 +30,6 @@ _SHADES = (0.5, 1.5)
 _LIGHTNESS = 2.2 / 3
 """From a factor of a screen's values to one of OKLab's lightness, the cube root of light."""
 _SMALLEST_SIDE = 4  # pixels; the recursive filter's own lower limit
-
-
-@dataclass
-class Source:
-    """One input as slices in [0, 1]: luminance (S, H, W), and chrominance U, V (S, H, W, 2) when it has colour.
-
-    ``uptake`` (S, H, W) is what a colour table was applied to; None where the colour is the input's own.
-    """
-
-    luminance: np.ndarray
-    chrominance: np.ndarray | None = None
-    uptake: np.ndarray | None = None
-
-    def __getitem__(self, index: int) -> Source:
-        """One slice: luminance (H, W), chrominance (H, W, 2)."""
-        return Source(self.luminance[index], None if self.chrominance is None else self.chrominance[index])
-
-    @classmethod
-    def from_slices(cls, slices: Iterable[np.ndarray], count: int) -> Source:
-        """Split ``count`` slices in [0, 1], each grey (H, W) or RGB (H, W, 3)."""
-        source = cls(np.empty(0))
-        for index, one in enumerate(slices):
-            luminance, chrominance = _split(one)
-            if index == 0:
-                source = cls._empty(count, luminance.shape, has_colour=chrominance is not None)
-            source.luminance[index] = luminance
-            if source.chrominance is not None:
-                source.chrominance[index] = chrominance
-        return source
-
-    @classmethod
-    def mapped(cls, slices: np.ndarray, mapping: IntensityMapping, colour_table: str | None) -> Source:
-        """Map slices of an input's own intensities, (S, H, W) or (S, H, W, 3), and colour them where it has a table."""
-        grey = cls.from_slices((mapping(one) for one in slices), len(slices))
-        if colour_table is None:
-            return grey
-        uptake = grey.luminance
-        coloured = cls.from_slices((apply_colour_table(one, colour_table) for one in uptake), len(uptake))
-        return replace(coloured, uptake=uptake)
-
-    @classmethod
-    def _empty(cls, count: int, shape: tuple[int, ...], *, has_colour: bool) -> Source:
-        stack = (count, *shape)
-        return cls(np.empty(stack, np.float32), np.empty((*stack, 2), np.float32) if has_colour else None)
 
 
 def coloured(
@@ -160,26 +111,6 @@ def fade_colour(source: Source, strength: float) -> Source:
     return replace(source, chrominance=source.chrominance * np.float32(strength))
 
 
-def to_rgb(luminance: np.ndarray, chrominance: np.ndarray) -> np.ndarray:
-    """Colour pixels (..., 3) uint8 from Y (...) in [0, 1] and U, V (..., 2)."""
-    rgb = yuv_to_rgb(np.concatenate([luminance[..., None], chrominance], axis=-1))
-    return np.round(rgb * 255).astype(np.uint8)
-
-
-def to_pixels(source: Source) -> np.ndarray:
-    """A source's slices (S, H, W, 3) uint8 where it has colour; else its luminance (S, H, W) as it is."""
-    if source.chrominance is None:
-        return source.luminance
-    return np.stack([to_rgb(luminance, uv) for luminance, uv in zip(source.luminance, source.chrominance, strict=True)])
-
-
-def brightness(slices: np.ndarray) -> np.ndarray:
-    """The luminance (S, H, W) of a result's slices, grey (S, H, W) or RGB (S, H, W, 3) uint8."""
-    if slices.ndim == 3:
-        return slices
-    return Source.from_slices((one / np.float32(255) for one in slices), len(slices)).luminance
-
-
 def in_colour(luminance: np.ndarray, fixed: Source, moving: Source, coverage: np.ndarray) -> np.ndarray:
     """The result's slices (S, H, W, 3) uint8 where a source has colour; else the luminance (S, H, W) as it is."""
     rgb = None
@@ -223,11 +154,11 @@ def bind_colour(
     of_colour, of_detail = min(strengths[0], 1.0), strengths[1]
     bound = np.empty((*uptake.shape, 3), np.float32)
     for index in range(len(uptake)):
-        colour = apply_colour_table(uptake[index], table)
         share = (of_colour * (1 - reach[index] * (1 - _smooth_step(uptake[index] / _FULL_COLOUR))))[..., None]
         shade = 1 + of_detail * reach[index] * local_detail(anatomy[index], pixel)
         shade = np.clip(shade, *_SHADES) ** _LIGHTNESS
-        bound[index] = share * shaded(colour, shade) + (1 - share) * grey[index][..., None]
+        colour = shaded(apply_colour_table(uptake[index], table), shade)
+        bound[index] = share * colour + (1 - share) * grey[index][..., None]
     return bound
 
 
@@ -244,13 +175,6 @@ def local_detail(slice_: np.ndarray, pixel: tuple[float, float]) -> np.ndarray:
     )
     surroundings = total / np.maximum(share, _LEAST_TISSUE)
     return tissue * (slice_ - surroundings) / np.maximum(surroundings, _DARKEST_SURROUNDINGS)
-
-
-def _split(one: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    if one.ndim == 2:
-        return one.astype(np.float32, copy=False), None
-    yuv = rgb_to_yuv(one).astype(np.float32, copy=False)
-    return yuv[..., 0], yuv[..., 1:]
 
 
 def _smooth_step(ramp: np.ndarray) -> np.ndarray:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.fusion.colouring import Source, in_colour
+from CSAFusionLib.fusion.aligned_pair import Source
+from CSAFusionLib.fusion.colouring import in_colour
 from CSAFusionLib.fusion.device import choose_device
 from CSAFusionLib.fusion.inference import STAGE
 from CSAFusionLib.fusion.result import describe_run

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import SimpleITK as sitk
 
-from CSAFusionLib.fusion.aligned_pair import AlignedPair, images_on_demand
+from CSAFusionLib.fusion.aligned_pair import AlignedPair
 from CSAFusionLib.fusion.colouring import blend, coloured, composed, wide_volume
 from CSAFusionLib.fusion.device import Device
 from CSAFusionLib.fusion.inference import device_for
-from CSAFusionLib.fusion.result import FusionResult, describe_run
+from CSAFusionLib.fusion.result import FusionResult, ImagesOnDemand, describe_run
 from CSAFusionLib.fusion.settings import FusionSettings, Style
 from CSAFusionLib.fusion.source_pair import PreparedInput, SourcePair
 from CSAFusionLib.fusion.weight_maps import WeightMaps
@@ -29,7 +28,7 @@ from CSAFusionLib.registration.quality.grading import Grade
 from CSAFusionLib.registration.register import RegistrationRun
 from CSAFusionLib.registration.registration import Registration
 from CSAFusionLib.volumes.volume import Volume
-from CSAFusionLib.weights.catalogue import TRAINED_ON, choose_weights
+from CSAFusionLib.weights.catalogue import FOR_PET_CT, TRAINED_ON
 
 if TYPE_CHECKING:
     from CSAFusionLib.fusion.slices import FusedSlices
@@ -67,7 +66,7 @@ def _of_guess(name: str, prepared: PreparedInput) -> str:
 
 def _of_modalities(inputs: tuple[PreparedInput, PreparedInput], weights: str, trained_on: str) -> str:
     both = {prepared.modality for prepared in inputs}
-    if both == {Modality.CT, Modality.PET} and weights == choose_weights(*both):
+    if both == {Modality.CT, Modality.PET} and weights == FOR_PET_CT:
         return (
             f"No weights were trained on PET with CT; {weights}, trained on {trained_on}, kept lesions of the PET best "
             "on the whole body of one patient, which is too few to rely on; look at both originals too."
@@ -161,21 +160,19 @@ def fuse_settled(
     progress: Progress = silent,
 ) -> FusionResult:
     """Fuse two volumes of which modality, mapping and plane are settled; the rest as of :func:`fuse_volumes`."""
-    weight_maps = WeightMaps.load_for(sources, settings) if settings.style is Style.FUSED else None
+    maps = WeightMaps.load_for(sources, settings) if settings.style is Style.FUSED else None
     found = _registration(sources, settings, registration, progress)
-    if weight_maps is None:
-        return _composed(sources, found, region, settings, progress)
     fused, pixels = _fused(
         sources,
         found.transform,
         region,
-        weight_maps,
+        maps,
         settings,
         device=device,
         contribution=contribution,
         progress=progress,
     )
-    return _result(sources, found, weight_maps.weights, settings, fused, pixels)
+    return _result(sources, found, maps.weights if maps else None, settings, fused, pixels)
 
 
 def _registration(
@@ -192,24 +189,29 @@ def _fused(
     sources: SourcePair,
     transform: sitk.Transform,
     region: sitk.Image | None,
-    maps: WeightMaps,
+    maps: WeightMaps | None,
     settings: FusionSettings,
     *,
     device: Device,
     contribution: bool,
     progress: Progress,
 ) -> tuple[FusedSlices, np.ndarray]:
-    """What the network makes of the two volumes, its contribution the fixed volume's; and the pixels of the result.
+    """Fuse the slices, by the network or, without weight maps, in a style that needs none; and the result's pixels.
 
-    The slices of the sources are gone when it returns: the images made next take as much memory again.
+    The contribution is the fixed volume's. The slices of the sources are gone when it returns: the images made next
+    take as much memory again.
     """
-    from CSAFusionLib.fusion.slices import fuse_slices
+    from CSAFusionLib.fusion.slices import FusedSlices, fuse_slices
 
     progress("Resampling", 0, 0)
     pair = AlignedPair.bring(sources, transform, region)
+    if maps is None:
+        nothing = FusedSlices(np.empty(0), Device("cpu", "no network was needed"))
+        return nothing, composed(pair, sources, settings.style, settings.opacity)
+    inputs = sources.in_order(*pair.network_input(maps.neighbours))
     fused = fuse_slices(
         maps.network,
-        *sources.in_order(*pair.network_input(maps.neighbours)),
+        *inputs,
         device,
         strengths=maps.strengths,
         neighbours=maps.neighbours,
@@ -229,27 +231,6 @@ def _fused(
     return replace(fused, contribution=of_fixed if contribution else None), pixels
 
 
-def _composed(
-    sources: SourcePair,
-    registration: Registration,
-    region: sitk.Image | None,
-    settings: FusionSettings,
-    progress: Progress,
-) -> FusionResult:
-    """The result in a style that no network makes."""
-    from CSAFusionLib.fusion.slices import FusedSlices
-
-    progress("Resampling", 0, 0)
-    pair = AlignedPair.bring(sources, registration.transform, region)
-    pixels = composed(pair, sources, settings.style, settings.opacity)
-    nothing = FusedSlices(np.empty(0), Device("cpu", "no network was needed"))
-    if settings.style is not Style.SIDE_BY_SIDE:
-        return _result(sources, registration, None, settings, nothing, pixels)
-    on_the_grid = _result(sources, registration, None, settings, nothing, pixels[:, :, : pixels.shape[2] // 2])
-    wide = wide_volume(pixels, sources.fixed.volume.image, sources.plane)
-    return replace(on_the_grid, fused=wide, figures={})
-
-
 def _result(
     sources: SourcePair,
     registration: Registration,
@@ -258,21 +239,27 @@ def _result(
     fused: FusedSlices,
     pixels: np.ndarray,
 ) -> FusionResult:
-    to_image = partial(from_slices, reference=sources.fixed.volume.image, plane=sources.plane)
-    image = to_image(pixels)
+    reference, plane = sources.fixed.volume.image, sources.plane
+    is_wide = settings.style is Style.SIDE_BY_SIDE
+    image = (wide_volume if is_wide else from_slices)(pixels, reference, plane)
     read, mapped = sources.notes()
     pair = warnings_of_pair(sources, weights.name if weights else "")
     warnings = [*read, *registration.warnings, *_doubts(registration), *mapped, *pair, *fused.warnings]
     _log.info("fused %d slices on %s, %d warnings", len(pixels), fused.device.torch_device, len(warnings))
+    images = ImagesOnDemand(sources, registration.transform, image)
     return FusionResult(
         fused=image,
-        **images_on_demand(sources, registration.transform, image),
+        fixed_mapped=images.fixed_mapped,
+        moving_mapped=images.moving_mapped,
+        moving_on_grid=images.moving_on_grid,
+        field_of_view=images.field_of_view,
+        figures={} if is_wide else images.figures,
         registration=registration,
         provenance=describe_run(settings, weights, fused.device)
         | sources.describe()
         | {"registration": registration.describe(), "warnings": warnings},
         warnings=warnings,
-        contribution=None if fused.contribution is None else to_image(fused.contribution),
+        contribution=None if fused.contribution is None else from_slices(fused.contribution, reference, plane),
     )
 
 

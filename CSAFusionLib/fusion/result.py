@@ -16,6 +16,7 @@ import json
 import os
 import platform
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +28,13 @@ from CSAFusionLib import checks
 from CSAFusionLib.checks import entry, lists_of_numbers, texts
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import Writer, atomic_write, check_folder, content_writer, is_taken
+from CSAFusionLib.fusion.aligned_pair import Source, brightness, to_pixels
 from CSAFusionLib.fusion.device import Device
 from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.fusion.source_pair import PreparedInput, SourcePair
+from CSAFusionLib.geometry.planes import from_slices, slices_view, to_slices
+from CSAFusionLib.geometry.resampling import field_of_view, lowest_value, resample_to_grid
+from CSAFusionLib.intensity.numeric_range import own_values
 from CSAFusionLib.registration.registration import Registration
 from CSAFusionLib.registration.transforms import read_transform, transform_writer
 from CSAFusionLib.text import to_json
@@ -182,6 +188,50 @@ class FusionResult:
         """Read what :meth:`save` wrote; InputError when it is missing or damaged."""
 
         return load_result(Path(folder))
+
+
+class ImagesOnDemand:
+    """The images of a result that few ask for: made of both inputs and the transform when they are first read."""
+
+    def __init__(self, sources: SourcePair, transform: sitk.Transform, fused: sitk.Image) -> None:
+        """Take the transform from fixed points to moving points (LPS, mm), and the fused volume."""
+        self._fixed, self._moving, self._plane = sources.fixed, sources.moving, sources.plane
+        self._reference = sources.fixed.volume.image
+        self._transform, self._fused = transform, fused
+
+    @cached_property
+    def _inside(self) -> sitk.Image:
+        return field_of_view(self._moving.volume.image, self._reference, self._transform)
+
+    @cached_property
+    def _on_grid(self) -> sitk.Image:
+        moving = self._moving.volume.image
+        return resample_to_grid(moving, self._reference, self._transform, lowest_value(moving), self._inside)
+
+    def _source(self, prepared: PreparedInput, image: sitk.Image) -> Source:
+        return Source.mapped(slices_view(image, self._plane), prepared.mapping, prepared.colour_table)
+
+    def field_of_view(self) -> sitk.Image:
+        """Where the moving volume reaches, uint8."""
+        return self._inside
+
+    def moving_on_grid(self) -> sitk.Image:
+        """The moving volume's own intensities."""
+        return own_values(self._on_grid, self._moving.volume)
+
+    def fixed_mapped(self) -> sitk.Image:
+        """The fixed volume as it is fused."""
+        return from_slices(to_pixels(self._source(self._fixed, self._reference)), self._reference, self._plane)
+
+    def moving_mapped(self) -> sitk.Image:
+        """The moving volume as it is fused."""
+        return from_slices(to_pixels(self._source(self._moving, self._on_grid)), self._reference, self._plane)
+
+    def figures(self) -> dict[str, list[float]]:
+        """The metrics of each slice."""
+        fixed = self._source(self._fixed, self._reference).luminance
+        moving = self._source(self._moving, self._on_grid).luminance
+        return slice_figures(brightness(to_slices(self._fused, self._plane)), fixed, moving)
 
 
 IMAGES = ("fused", "fixed_mapped", "moving_mapped", "moving_on_grid")

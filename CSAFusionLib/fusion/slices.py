@@ -59,13 +59,14 @@ def fuse_slices(
         InputError: not even one slice fits in the memory of the CPU.
         Cancelled: from ``progress``, between batches.
     """
-    run = NetworkRun(network, a, b, device, batch_size, progress)
     gains_from = _pointwise(network)
+    run = NetworkRun(network, a, b, device, batch_size, progress)
     has_gains = network.configuration.gains
     fused = np.zeros(a.shape, dtype=np.float32)
     contribution = np.full(a.shape, 0.5, dtype=np.float32) if with_contribution and has_gains else None
     with run:
-        for index, output in smoothed_through_slices(run.outputs(), run.filled, neighbours if has_gains else ALONE):
+        outputs = run.outputs()
+        for index, output in smoothed_through_slices(outputs, run.filled, neighbours if has_gains else ALONE):
             if not has_gains:
                 fused[index] = output[0]
                 continue

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,14 +34,20 @@ _MOST_REACH = 32
 class WeightMaps:
     """What makes the weight maps of a pair: the network, the neighbours of a slice, and what the user adds.
 
-    strengths: factors on top of the network's maps, of A and of B, as :func:`strengths_of` gives.
     neighbours: weights of neighbouring slices in a slice's maps, as :func:`neighbour_weights` gives.
+    strengths: factors on top of the network's maps, of A and of B, as :func:`strengths_of` gives.
     """
 
     network: CSAFusion
     weights: WeightsInfo
-    strengths: tuple[float, float]
     neighbours: np.ndarray
+    fixed_is_a: bool
+    balance: float
+    strengths: tuple[float, float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        strengths = strengths_of(self.network.configuration, self.fixed_is_a, self.balance)
+        object.__setattr__(self, "strengths", strengths)
 
     @classmethod
     def load_for(cls, sources: SourcePair, settings: FusionSettings) -> WeightMaps:
@@ -50,9 +56,9 @@ class WeightMaps:
         Raises:
             InputError: the weights cannot be used, or not with the balance asked for.
         """
+        neighbours = neighbour_weights(sources.spacing[0], settings.through_slice_smoothing)
         network, weights = load_network(settings.weights or choose_weights(*sources.in_order(*sources.modalities)))
-        strengths = strengths_of(network.configuration, sources.fixed_is_a, settings.balance)
-        return cls(network, weights, strengths, neighbour_weights(sources.spacing[0], settings.through_slice_smoothing))
+        return cls(network, weights, neighbours, sources.fixed_is_a, settings.balance)
 
 
 def neighbour_weights(spacing: float, sigma: float) -> np.ndarray:
@@ -69,12 +75,6 @@ def neighbour_weights(spacing: float, sigma: float) -> np.ndarray:
         return np.ones(1)
     weights = np.exp(-((spacing * np.arange(-reach, reach + 1)) ** 2) / (2 * sigma**2))
     return weights / weights.sum()
-
-
-def within_reach(slices: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return which slices (S,) count for one of those that are True in ``slices`` (S,), themselves included."""
-    apart = np.abs(np.subtract.outer(np.arange(len(slices)), np.flatnonzero(slices)))
-    return (apart <= len(weights) // 2).any(axis=1)
 
 
 def smoothed_through_slices(

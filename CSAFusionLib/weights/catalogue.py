@@ -27,6 +27,10 @@ _FOLDER = Path(__file__).parent
 _CHECKSUMS = _FOLDER / "SHA256SUMS"
 
 
+FOR_PET_CT = "spect-mr"
+"""The weights of a pair that none were trained on."""
+
+
 @dataclass(frozen=True)
 class WeightsInfo:
     """What was loaded: a bundled name or a file's name, the SHA-256 of the file, and the network's configuration."""
@@ -51,7 +55,7 @@ def choose_weights(modality_a: Modality, modality_b: Modality) -> str:
     """
     both = {modality_a, modality_b}
     if both == {Modality.CT, Modality.PET}:
-        return "spect-mr"
+        return FOR_PET_CT
     for modality, name in ((Modality.PET, "pet-mr"), (Modality.SPECT, "spect-mr"), (Modality.CT, "ct-mr")):
         if modality in both:
             return name

@@ -55,11 +55,11 @@ def test_a_voxel_takes_no_more_than_22_bytes_at_the_peak() -> None:
 
 
 def test_what_nobody_reads_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    from CSAFusionLib.fusion import aligned_pair
+    from CSAFusionLib.fusion import result
 
     made: list[str] = []
     for name in ("slice_figures", "resample_to_grid", "to_pixels"):
-        monkeypatch.setattr(aligned_pair, name, lambda *_, name=name, **__: made.append(name))
+        monkeypatch.setattr(result, name, lambda *_, name=name, **__: made.append(name))
     fuse_volumes(a_volume((32, 32, 8), 0), a_volume((32, 32, 8), 1), SETTINGS)
     assert made == []
 

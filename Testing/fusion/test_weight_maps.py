@@ -9,13 +9,13 @@ import pytest
 from scipy import ndimage
 
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.fusion.aligned_pair import within_reach
 from CSAFusionLib.fusion.weight_maps import (
     apply_weight_maps,
     contribution_of_a,
     neighbour_weights,
     smoothed_through_slices,
     strengths_of,
-    within_reach,
 )
 from CSAFusionLib.network.configuration import NetworkConfiguration
 
