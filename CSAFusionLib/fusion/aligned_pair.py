@@ -1,6 +1,6 @@
 """Two inputs on one grid, as slices mapped to [0, 1]: resampled once, under one field-of-view mask.
 
-A source is held as luminance, and chrominance where it has colour; a result's pixels are made of both.
+A source is held as luminance, and chrominance where it has colour.
 """
 
 from __future__ import annotations
@@ -11,11 +11,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import SimpleITK as sitk
 
-from CSAFusionLib.fusion.source_pair import SourcePair
+from CSAFusionLib.fusion.source_pair import PreparedInput, SourcePair
 from CSAFusionLib.geometry.planes import slices_view, to_slices
 from CSAFusionLib.geometry.resampling import brought, coverage_slices
-from CSAFusionLib.intensity.colour import apply_colour_table, rgb_to_yuv, yuv_to_rgb
-from CSAFusionLib.intensity.mapping import IntensityMapping
+from CSAFusionLib.intensity.colour import apply_colour_table, rgb_to_yuv
 
 
 @dataclass
@@ -47,13 +46,14 @@ class Source:
         return source
 
     @classmethod
-    def mapped(cls, slices: np.ndarray, mapping: IntensityMapping, colour_table: str | None) -> Source:
+    def mapped(cls, slices: np.ndarray, prepared: PreparedInput) -> Source:
         """Map slices of an input's own intensities, (S, H, W) or (S, H, W, 3), and colour them where it has a table."""
+        mapping, table = prepared.mapping, prepared.colour_table
         grey = cls.from_slices((mapping(one) for one in slices), len(slices))
-        if colour_table is None:
+        if table is None:
             return grey
         uptake = grey.luminance
-        coloured = cls.from_slices((apply_colour_table(one, colour_table) for one in uptake), len(uptake))
+        coloured = cls.from_slices((apply_colour_table(one, table) for one in uptake), len(uptake))
         return replace(coloured, uptake=uptake)
 
     @classmethod
@@ -91,8 +91,8 @@ class AlignedPair:
         reach = coverage_slices(inside, plane)
         own, other = slices_view(fixed.image, plane), slices_view(on_grid, plane)
         return cls(
-            fixed=Source.mapped(own, sources.fixed.mapping, sources.fixed.colour_table),
-            moving=Source.mapped(other, sources.moving.mapping, sources.moving.colour_table),
+            fixed=Source.mapped(own, sources.fixed),
+            moving=Source.mapped(other, sources.moving),
             reach=reach,
             coverage=reach if region is None else reach * to_slices(region, plane),
         )
@@ -129,26 +129,6 @@ class NetworkInput:
         if not self._wanted[index]:
             return np.zeros(self.shape[1:], np.float32)
         return np.where(self._coverage[index] > 0, self._source[index], self._fallback[index])
-
-
-def to_rgb(luminance: np.ndarray, chrominance: np.ndarray) -> np.ndarray:
-    """Colour pixels (..., 3) uint8 from Y (...) in [0, 1] and U, V (..., 2)."""
-    rgb = yuv_to_rgb(np.concatenate([luminance[..., None], chrominance], axis=-1))
-    return np.round(rgb * 255).astype(np.uint8)
-
-
-def to_pixels(source: Source) -> np.ndarray:
-    """A source's slices (S, H, W, 3) uint8 where it has colour; else its luminance (S, H, W) as it is."""
-    if source.chrominance is None:
-        return source.luminance
-    return np.stack([to_rgb(luminance, uv) for luminance, uv in zip(source.luminance, source.chrominance, strict=True)])
-
-
-def brightness(slices: np.ndarray) -> np.ndarray:
-    """The luminance (S, H, W) of a result's slices, grey (S, H, W) or RGB (S, H, W, 3) uint8."""
-    if slices.ndim == 3:
-        return slices
-    return Source.from_slices((one / np.float32(255) for one in slices), len(slices)).luminance
 
 
 def _split(one: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:

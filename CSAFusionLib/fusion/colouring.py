@@ -12,11 +12,11 @@ from dataclasses import replace
 import numpy as np
 import SimpleITK as sitk
 
-from CSAFusionLib.fusion.aligned_pair import AlignedPair, Source, to_pixels, to_rgb
+from CSAFusionLib.fusion.aligned_pair import AlignedPair, Source
 from CSAFusionLib.fusion.settings import Style
 from CSAFusionLib.fusion.source_pair import SourcePair
 from CSAFusionLib.geometry.planes import Plane, column_axis, from_slices
-from CSAFusionLib.intensity.colour import apply_colour_table, shaded
+from CSAFusionLib.intensity.colour import apply_colour_table, shaded, yuv_to_rgb
 
 _FULL_COLOUR = 0.1
 """From this uptake on the table's colour is shown; below, it goes over to the grey of the anatomy."""
@@ -47,12 +47,12 @@ def coloured(
     """
     strengths = 1 - balance, 1 + balance
     one_has_colour = (pair.fixed.chrominance is None) != (pair.moving.chrominance is None)
-    if contribution is not None and sources.has_colour_table and one_has_colour:
-        return _bound(fused, contribution, pair, sources, strengths)
-    for own, fixed_slice, inside in zip(fused, pair.fixed.luminance, pair.coverage, strict=True):
-        own[...] = blend(own, fixed_slice, inside)
-    fixed, moving = fade_colour(pair.fixed, strengths[0]), fade_colour(pair.moving, strengths[1])
-    return in_colour(fused, fixed, moving, pair.coverage)
+    if contribution is None or not (sources.has_colour_table and one_has_colour):
+        for own, fixed_slice, inside in zip(fused, pair.fixed.luminance, pair.coverage, strict=True):
+            own[...] = blend(own, fixed_slice, inside)
+        fixed, moving = fade_colour(pair.fixed, strengths[0]), fade_colour(pair.moving, strengths[1])
+        return in_colour(fused, fixed, moving, pair.coverage)
+    return _bound(fused, contribution, pair, sources, strengths)
 
 
 def _bound(
@@ -109,6 +109,26 @@ def fade_colour(source: Source, strength: float) -> Source:
     if source.chrominance is None or strength >= 1:
         return source
     return replace(source, chrominance=source.chrominance * np.float32(strength))
+
+
+def to_rgb(luminance: np.ndarray, chrominance: np.ndarray) -> np.ndarray:
+    """Colour pixels (..., 3) uint8 from Y (...) in [0, 1] and U, V (..., 2)."""
+    rgb = yuv_to_rgb(np.concatenate([luminance[..., None], chrominance], axis=-1))
+    return np.round(rgb * 255).astype(np.uint8)
+
+
+def to_pixels(source: Source) -> np.ndarray:
+    """A source's slices (S, H, W, 3) uint8 where it has colour; else its luminance (S, H, W) as it is."""
+    if source.chrominance is None:
+        return source.luminance
+    return np.stack([to_rgb(luminance, uv) for luminance, uv in zip(source.luminance, source.chrominance, strict=True)])
+
+
+def brightness(slices: np.ndarray) -> np.ndarray:
+    """The luminance (S, H, W) of a result's slices, grey (S, H, W) or RGB (S, H, W, 3) uint8."""
+    if slices.ndim == 3:
+        return slices
+    return Source.from_slices((one / np.float32(255) for one in slices), len(slices)).luminance
 
 
 def in_colour(luminance: np.ndarray, fixed: Source, moving: Source, coverage: np.ndarray) -> np.ndarray:

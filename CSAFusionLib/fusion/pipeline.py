@@ -208,10 +208,11 @@ def _fused(
     if maps is None:
         nothing = FusedSlices(np.empty(0), Device("cpu", "no network was needed"))
         return nothing, composed(pair, sources, settings.style, settings.opacity)
-    inputs = sources.in_order(*pair.network_input(maps.neighbours))
+    a, b = sources.in_order(*pair.network_input(maps.neighbours))
     fused = fuse_slices(
         maps.network,
-        *inputs,
+        a,
+        b,
         device,
         strengths=maps.strengths,
         neighbours=maps.neighbours,
@@ -242,9 +243,10 @@ def _result(
     reference, plane = sources.fixed.volume.image, sources.plane
     is_wide = settings.style is Style.SIDE_BY_SIDE
     image = (wide_volume if is_wide else from_slices)(pixels, reference, plane)
-    read, mapped = sources.notes()
+    doubts = _doubts(registration)
     pair = warnings_of_pair(sources, weights.name if weights else "")
-    warnings = [*read, *registration.warnings, *_doubts(registration), *mapped, *pair, *fused.warnings]
+    read, mapped = sources.notes()
+    warnings = [*read, *registration.warnings, *doubts, *mapped, *pair, *fused.warnings]
     _log.info("fused %d slices on %s, %d warnings", len(pixels), fused.device.torch_device, len(warnings))
     images = ImagesOnDemand(sources, registration.transform, image)
     return FusionResult(

@@ -28,10 +28,11 @@ from CSAFusionLib import checks
 from CSAFusionLib.checks import entry, lists_of_numbers, texts
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import Writer, atomic_write, check_folder, content_writer, is_taken
-from CSAFusionLib.fusion.aligned_pair import Source, brightness, to_pixels
+from CSAFusionLib.fusion.aligned_pair import Source
+from CSAFusionLib.fusion.colouring import brightness, to_pixels
 from CSAFusionLib.fusion.device import Device
 from CSAFusionLib.fusion.settings import FusionSettings
-from CSAFusionLib.fusion.source_pair import PreparedInput, SourcePair
+from CSAFusionLib.fusion.source_pair import SourcePair
 from CSAFusionLib.geometry.planes import from_slices, slices_view, to_slices
 from CSAFusionLib.geometry.resampling import field_of_view, lowest_value, resample_to_grid
 from CSAFusionLib.intensity.numeric_range import own_values
@@ -208,8 +209,11 @@ class ImagesOnDemand:
         moving = self._moving.volume.image
         return resample_to_grid(moving, self._reference, self._transform, lowest_value(moving), self._inside)
 
-    def _source(self, prepared: PreparedInput, image: sitk.Image) -> Source:
-        return Source.mapped(slices_view(image, self._plane), prepared.mapping, prepared.colour_table)
+    def _fixed_source(self) -> Source:
+        return Source.mapped(slices_view(self._reference, self._plane), self._fixed)
+
+    def _moving_source(self) -> Source:
+        return Source.mapped(slices_view(self._on_grid, self._plane), self._moving)
 
     def field_of_view(self) -> sitk.Image:
         """Where the moving volume reaches, uint8."""
@@ -221,17 +225,16 @@ class ImagesOnDemand:
 
     def fixed_mapped(self) -> sitk.Image:
         """The fixed volume as it is fused."""
-        return from_slices(to_pixels(self._source(self._fixed, self._reference)), self._reference, self._plane)
+        return from_slices(to_pixels(self._fixed_source()), self._reference, self._plane)
 
     def moving_mapped(self) -> sitk.Image:
         """The moving volume as it is fused."""
-        return from_slices(to_pixels(self._source(self._moving, self._on_grid)), self._reference, self._plane)
+        return from_slices(to_pixels(self._moving_source()), self._reference, self._plane)
 
     def figures(self) -> dict[str, list[float]]:
         """The metrics of each slice."""
-        fixed = self._source(self._fixed, self._reference).luminance
-        moving = self._source(self._moving, self._on_grid).luminance
-        return slice_figures(brightness(to_slices(self._fused, self._plane)), fixed, moving)
+        luminance = self._fixed_source().luminance, self._moving_source().luminance
+        return slice_figures(brightness(to_slices(self._fused, self._plane)), *luminance)
 
 
 IMAGES = ("fused", "fixed_mapped", "moving_mapped", "moving_on_grid")

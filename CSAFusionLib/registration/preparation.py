@@ -81,7 +81,8 @@ def prepare(volume: Volume) -> sitk.Image:
 
 def _prepared(volume: Volume) -> sitk.Image:
     image = _luminance(volume.image) if volume.is_colour else sitk.Cast(volume.image, sitk.sitkFloat32)
-    image = in_one_order(resampled_straight(image, lowest_value(image)))
+    straight = resampled_straight(image, lowest_value(image))
+    image = in_one_order(straight)
     low, high = np.quantile(sitk.GetArrayFromImage(coarsen(image, 3 * min(image.GetSpacing()))), _KEPT_QUANTILES)
     if low == high:
         return image

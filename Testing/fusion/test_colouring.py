@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from CSAFusionLib.fusion.aligned_pair import NetworkInput, Source, to_rgb
-from CSAFusionLib.fusion.colouring import bind_colour, blend, join_chrominance, local_detail
+from CSAFusionLib.fusion.aligned_pair import NetworkInput, Source
+from CSAFusionLib.fusion.colouring import bind_colour, blend, join_chrominance, local_detail, to_rgb
 from CSAFusionLib.fusion.source_pair import fixed_is_a
 from CSAFusionLib.intensity.colour import apply_colour_table, to_linear
 from CSAFusionLib.intensity.modality import Modality

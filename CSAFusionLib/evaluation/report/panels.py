@@ -11,7 +11,8 @@ from scipy import ndimage
 
 from CSAFusionLib.evaluation.comparison import Comparison
 from CSAFusionLib.evaluation.table import to_picture
-from CSAFusionLib.fusion.aligned_pair import Source, to_rgb
+from CSAFusionLib.fusion.aligned_pair import Source
+from CSAFusionLib.fusion.colouring import to_rgb
 from CSAFusionLib.training.pairs import ImagePair, PairKind
 from CSAFusionLib.volumes.pictures import read_picture
 
