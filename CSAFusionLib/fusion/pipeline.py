@@ -45,6 +45,7 @@ def warnings_of_pair(pair: SourcePair, weights: str) -> list[str]:
     """
     inputs = pair.fixed, pair.moving
     said = [_of_guess(name, prepared) for name, prepared in zip(("fixed", "moving"), inputs, strict=True)]
+    said += [_of_uptake(name, prepared) for name, prepared in zip(("fixed", "moving"), inputs, strict=True)]
     trained_on = TRAINED_ON.get(weights)
     if trained_on is not None:
         said += [
@@ -61,6 +62,16 @@ def _of_guess(name: str, prepared: PreparedInput) -> str:
     return (
         f"The {name} volume was taken for {_article(prepared.modality)}, which its values leave open; state it with "
         f"--{name}-modality if it is another."
+    )
+
+
+def _of_uptake(name: str, prepared: PreparedInput) -> str:
+    why = prepared.volume.acquisition.suv_note
+    if prepared.modality is not Modality.PET or not why:
+        return ""
+    unit = prepared.volume.acquisition.unit
+    return (
+        f"The {name} PET has no SUV, because {why}; its values are told {f'in {unit}' if unit else 'without a unit'}."
     )
 
 

@@ -26,7 +26,8 @@ class Acquisition:
     contrast: of an MR, "T1", "T2", "FLAIR", "contrast-enhanced T1", "DWI", "PD", "T2*", "BOLD", "ASL" or "angiography".
     unit: of the volume's own values, as it is written: "Bq/ml", "HU", "counts".
     suv: what an own value is multiplied by to become a standardised uptake value by body weight (g/ml); 0 is not known.
-    suv_note: why a PET has no SUV, as the part of a sentence that follows "has no SUV, because ".
+    suv_note: why a PET has no SUV, as the part of a sentence that follows "has no SUV, because "; it is kept with
+      results, so it holds nothing of the patient.
     """
 
     source: str = ""

@@ -77,3 +77,14 @@ def test_a_modality_that_the_values_leave_open_is_asked_for() -> None:
 
 def test_all_bundled_weights_say_what_they_were_trained_on() -> None:
     assert set(TRAINED_ON) == set(bundled_checksums())
+
+
+@pytest.mark.parametrize(("unit", "told"), [("Bq/ml", "in Bq/ml"), ("", "without a unit")])
+def test_a_pet_without_suv_says_why_and_another_volume_does_not(unit: str, told: str) -> None:
+    pair = roles_of(Modality.MR, Modality.PET)
+    made = Acquisition(unit=unit, suv_note="the header gives no body weight")
+    pet = replace(pair.moving, volume=replace(pair.moving.volume, acquisition=made))
+    assert warnings_of_pair(replace(pair, moving=pet), "pet-mr") == [
+        f"The moving PET has no SUV, because the header gives no body weight; its values are told {told}."
+    ]
+    assert warnings_of_pair(replace(pair, moving=replace(pet, modality=Modality.SPECT)), "spect-mr") == []

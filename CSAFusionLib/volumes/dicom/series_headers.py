@@ -24,7 +24,14 @@ _PHILIPS = (0x7053, "Philips PET Private Group")
 _PHILIPS_SUV, _PHILIPS_ACTIVITY = 0x00, 0x09
 _GE = (0x0009, "GEMS_PETD_01")
 _GE_SCAN_START = 0x0D
-_UNITS = {"BQML": "Bq/ml", "GML": "g/ml", "CNTS": "counts", "PROPCNTS": "proportional counts", "CM2ML": "cm2/ml"}
+# DICOM's defined terms; whatever else stands there is no unit, and not for a report.
+_UNITS = {
+    "BQML": "Bq/ml", "GML": "g/ml", "CNTS": "counts", "PROPCNTS": "proportional counts", "CM2ML": "cm2/ml",
+    "CPS": "counts/s", "PROPCPS": "proportional counts/s", "PCNT": "%", "CM2": "cm2", "1CM": "1/cm",
+    "MGMINML": "mg/min/ml", "UMOLMINML": "umol/min/ml", "MLMING": "ml/min/g", "MLG": "ml/g", "UMOLML": "umol/ml",
+    "MLMINML": "ml/min/ml", "MLML": "ml/ml", "STDDEV": "standard deviations",
+}  # fmt: skip
+_SUV_KINDS = ("BSA", "LBM", "LBMJAMES128", "LBMJANMA", "IBW")
 # Doses of people and of small animals; smaller numbers are MBq or mCi that were written where Bq belong.
 _LEAST_DOSE = 1e5
 _LONGEST_WAIT_S = 7 * 86400
@@ -34,10 +41,11 @@ _HEAVIEST_KG = 500
 def uptake_of(dataset: Dataset) -> Acquisition:
     """Return unit and SUV factor of a PET slice, from the header whose acquisition is the earliest of its series.
 
-    Where an element that the factor needs is missing, or contradicts another, there is none, and the note says why.
+    Where an element that the factor needs is missing, or contradicts another, there is none, and the note says why; the
+    note is kept with results, so it holds no value of the header's.
     """
     units = text_of(dataset, "Units").upper()
-    unit = _UNITS.get(units, units.lower())
+    unit = _UNITS.get(units, "")
     try:
         factor = _factor(dataset, units)
     except HeaderError as why:
@@ -49,7 +57,8 @@ def _factor(dataset: Dataset, units: str) -> float:
     if units == "GML":
         kind = text_of(dataset, "SUVType").upper()
         if kind not in ("", "BW"):
-            raise HeaderError(f"its values are SUV by {kind}, not by body weight")
+            known = f"SUV by {kind}" if kind in _SUV_KINDS else "SUV of a kind that DICOM does not know"
+            raise HeaderError(f"its values are {known}, not by body weight")
         return 1.0
     if units == "CNTS":
         stored = _private_number(dataset, _PHILIPS, _PHILIPS_SUV)
@@ -60,7 +69,8 @@ def _factor(dataset: Dataset, units: str) -> float:
             raise HeaderError("it holds counts and no factor of its maker's that leads to activity")
         return activity * _by_weight(dataset)
     if units != "BQML":
-        raise HeaderError(f"its unit is '{units}'" if units else "its header gives no unit")
+        known = f"its unit is {_UNITS[units]}" if units in _UNITS else "its unit leads to no activity"
+        raise HeaderError(known if units else "its header gives no unit")
     return _by_weight(dataset)
 
 
@@ -73,7 +83,7 @@ def _by_weight(dataset: Dataset) -> float:
     weight = number_of(dataset, "PatientWeight")
     if not weight or not 0 < weight <= _HEAVIEST_KG:
         raise HeaderError(
-            "the header gives no body weight" if not weight else f"a body weight of {weight:g} kg is none"
+            "the header gives no body weight" if not weight else "the header's body weight is not plausible"
         )
     return weight * 1000 / _decayed_dose(dataset)
 
@@ -85,7 +95,7 @@ def _decayed_dose(dataset: Dataset) -> float:
     if tracer is None or not dose:
         raise HeaderError("the header gives no dose")
     if dose < _LEAST_DOSE:
-        raise HeaderError(f"a dose of {dose:g} Bq is not plausible")
+        raise HeaderError("the header's dose is not plausible")
     reference = text_of(dataset, "DecayCorrection").upper()
     if reference == "ADMIN":
         return dose

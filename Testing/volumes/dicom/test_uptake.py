@@ -83,15 +83,17 @@ def test_suv_stays_suv() -> None:
     ("changed", "why"),
     [
         ({"PatientWeight": None}, "no body weight"),
-        ({"PatientWeight": 70_000}, "is none"),
+        ({"PatientWeight": 70_000}, "body weight is not plausible"),
         ({"RadionuclideTotalDose": None}, "no dose"),
-        ({"RadionuclideTotalDose": 350}, "350 Bq is not plausible"),
+        ({"RadionuclideTotalDose": 350}, "dose is not plausible"),
         ({"RadionuclideHalfLife": None}, "no half-life"),
         ({"RadiopharmaceuticalStartTime": None}, "when the dose was given"),
         ({"CorrectedImage": ["DECY"]}, "not corrected for attenuation"),
         ({"DecayCorrection": "NONE"}, "to which time"),
         ({"Units": "CNTS"}, "holds counts"),
-        ({"Units": "PROPCPS"}, "'PROPCPS'"),
+        ({"Units": "PROPCPS"}, "its unit is proportional counts/s"),
+        ({"Units": "OF 71 KG"}, "its unit leads to no activity"),
+        ({"Units": "GML", "SUVType": "OF 71 KG"}, "a kind that DICOM does not know"),
         ({"SeriesTime": "150000"}, "when the scan began"),
     ],
 )
@@ -99,6 +101,7 @@ def test_without_what_it_takes_there_is_no_suv_and_a_reason(changed: dict, why: 
     found = uptake_of(a_pet(**changed))
     assert found.suv == 0
     assert why in found.suv_note
+    assert not any(str(value) in found.suv_note + found.unit for value in (70_000, 350, 71))
 
 
 @pytest.mark.parametrize(("slope", "is_mapped"), [(1, True), (2, False)])
