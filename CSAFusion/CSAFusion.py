@@ -46,6 +46,7 @@ from CSAFusionLib.slicer_host.panel.choices import (  # noqa: E402
     PlaneChoice,
     Reference,
     SeriesModality,
+    StyleChoice,
     WeightsChoice,
 )
 
@@ -98,6 +99,7 @@ class CSAFusionParameterNode:
     widthA: Annotated[float, _ANY_INTENSITY] = 300.0
     levelB: Annotated[float, _ANY_INTENSITY] = 100.0
     widthB: Annotated[float, _ANY_INTENSITY] = 300.0
+    biasCorrection: bool = False
     reference: Reference = Reference.FINER
     colourTable: ColourChoice = ColourChoice.GREY
     region: vtkMRMLMarkupsROINode
@@ -105,6 +107,8 @@ class CSAFusionParameterNode:
     method: Method = Method.AUTO
     transformModel: TransformModel = TransformModel.RIGID
     transform: vtkMRMLTransformNode
+    style: StyleChoice = StyleChoice.FUSED
+    opacity: Annotated[float, WithinRange(0, 1)] = 0.5
     weights: WeightsChoice = WeightsChoice.AUTOMATIC
     weightsFile: Path
     balance: Annotated[float, WithinRange(-1, 1)] = 0.0

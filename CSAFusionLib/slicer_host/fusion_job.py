@@ -19,7 +19,7 @@ from CSAFusionLib.slicer_host.engines.choice import engine_of
 from CSAFusionLib.slicer_host.region import region_on_grid
 from CSAFusionLib.slicer_host.result_nodes import Outputs, place_result
 from CSAFusionLib.slicer_host.transform_nodes import ijk_to_ras_of
-from CSAFusionLib.slicer_host.validation import check_nodes
+from CSAFusionLib.slicer_host.validation import check_nodes, check_style
 from CSAFusionLib.slicer_host.volume_nodes import volume_from_node
 from CSAFusionLib.volumes.volume import Volume
 from CSAFusionLib.worker.events import CancelledEvent, ErrorEvent, ProgressEvent, ResultEvent
@@ -98,6 +98,7 @@ class FusionJob:
             InputError, RegistrationError: an input cannot be used, or the stage cannot be started.
         """
         check_nodes(*self._inputs, self._outputs.nodes().values(), self._region[1])
+        check_style(self._settings.style)
         fixed, moving = read_pair(*self._inputs)
         self._states = [_state(node) for node in self._inputs]
         region = region_on_grid(self._inputs[0], *self._region)

@@ -8,6 +8,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.fusion.settings import Style
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.slicer_host.volume_nodes import check_image
 from CSAFusionLib.slicer_host.wording import title_of
@@ -57,3 +58,15 @@ def check_registration(method: Method, model: TransformModel) -> None:
 def _is_moved_by(node: slicer.vtkMRMLTransformableNode, transform: slicer.vtkMRMLNode) -> bool:
     parent = node.GetParentTransformNode()
     return parent is not None and (parent is transform or _is_moved_by(parent, transform))
+
+
+def check_style(style: Style) -> None:
+    """Check that a result of this style has a place in the scene.
+
+    Raises:
+        InputError: it has none.
+    """
+    if style is Style.SIDE_BY_SIDE:
+        raise InputError(
+            _("Side by side, a result has no place in the scene; press 'Compare side by side' for a fused one instead.")
+        )

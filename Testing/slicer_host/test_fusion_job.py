@@ -195,6 +195,13 @@ def test_what_cannot_start_says_so_at_once(a_job, nodes, monkeypatch):
         FusionJob(nodes[0], None, FusionSettings()).start()
 
 
+def test_side_by_side_is_refused_for_want_of_a_place(nodes):
+    before = snapshot()
+    with pytest.raises(InputError, match="Compare side by side"):
+        FusionJob(*nodes, FusionSettings(style="side-by-side")).start()
+    assert snapshot() == before
+
+
 def finish_after(a_job, change) -> object:
     job = a_job()
     job.start()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import SimpleITK as sitk
 import slicer
+import slicer.util
 from typer.testing import CliRunner
 
 import Testing.host.application  # noqa: F401 (makes qt)
@@ -15,11 +17,11 @@ from CSAFusionLib.cli.main import app
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.geometry.grid import ijk_to_ras
 from CSAFusionLib.registration.methods import Method
-from CSAFusionLib.slicer_host.panel.choices import BatchSource, Reference, WeightsChoice
+from CSAFusionLib.slicer_host.panel.choices import BatchSource, Reference, StyleChoice, WeightsChoice
 from CSAFusionLib.slicer_host.volume_nodes import volume_from_node
 from Testing.host.application import raise_errors
 from Testing.host.fixtures import pump
-from Testing.host.scene import a_volume_node
+from Testing.host.scene import a_volume_node, ijk_to_ras_of
 
 Heads = tuple[Path, Path]
 
@@ -68,3 +70,21 @@ def test_every_way_through_the_panel_gives_the_voxels_of_python(
     words = ("--registration", "sitk", "--weights", str(weights_file))
     again = CliRunner().invoke(app, ["batch", str(table), "-o", str(tmp_path / "files"), *words])
     assert "1 skipped" in again.output, "the command line does not take the panel's case for done"
+
+
+@pytest.mark.slow
+def test_an_overlay_is_a_colour_volume_on_the_grid_of_the_reference(chosen, heads: Heads) -> None:
+    settings = FusionSettings(registration="none", style="overlay", opacity=0.25, bias_correction=True)
+    known = sitk.GetArrayFromImage(fuse(*heads, settings).fused)
+    parameters = chosen._parameterNode
+    parameters.method, parameters.weights = Method.NONE, WeightsChoice.AUTOMATIC
+    parameters.style, parameters.opacity, parameters.biasCorrection = StyleChoice.OVERLAY, 0.25, True
+    parameters.makeContribution = True
+    chosen.ui.applyButton.click()
+    pump(lambda: not chosen.logic.isRunning)
+    raise_errors()
+    fused = parameters.fusedVolume
+    assert fused.IsA("vtkMRMLVectorVolumeNode") and parameters.contributionVolume is None
+    np.testing.assert_array_equal(slicer.util.arrayFromVolume(fused), known)
+    np.testing.assert_allclose(ijk_to_ras_of(fused), ijk_to_ras_of(parameters.volumeA))
+    assert "Plain overlay: made without the network." in chosen.ui.reportLabel.text

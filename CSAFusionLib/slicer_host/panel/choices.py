@@ -76,6 +76,17 @@ class ColourChoice(MenuChoice):
     RAINBOW = (_("Rainbow"), _("From black over blue, green and yellow to red."))
 
 
+class StyleChoice(MenuChoice):
+    """What becomes of two aligned volumes; the names are those of the backend's styles that have the fixed grid."""
+
+    FUSED = (_("Fused by the network"), _("One volume that keeps the detail of both."))
+    OVERLAY = (_("Plain overlay"), _("One volume in colour over the other, as an RGB volume; no network."))
+    TWO_COLOUR = (
+        _("Two colours"),
+        _("An RGB volume: orange the reference, blue the other, grey both alike; no network."),
+    )
+
+
 class WeightsChoice(MenuChoice):
     """Which weights the network gets; the other names are those of the bundled weights."""
 

@@ -8,12 +8,21 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from CSAFusionLib.slicer_host.panel.choices import PlaneChoice, WeightsChoice
+from CSAFusionLib.slicer_host.panel.choices import PlaneChoice, StyleChoice, WeightsChoice
 from CSAFusionLib.slicer_host.panel.widgets import describe_items, say
 from CSAFusionLib.slicer_host.wording import device_in_words
 from CSAFusionLib.worker.devices import Devices
 
 DEVICE_SETTING = "CSAFusion/Device"
+_OF_THE_NETWORK = (
+    "weightsComboBox",
+    "weightsFilePathLineEdit",
+    "balanceSlider",
+    "smoothingSlider",
+    "deviceComboBox",
+    "contributionCheckBox",
+)
+"""What has no effect on a style that no network makes."""
 
 
 class FusionSection:
@@ -37,11 +46,16 @@ class FusionSection:
 
     def describe(self) -> None:
         """Tooltips for the menus, after they were filled."""
+        describe_items(self._ui.styleComboBox, (choice.value for choice in StyleChoice))
         describe_items(self._ui.weightsComboBox, (choice.value for choice in WeightsChoice))
         describe_items(self._ui.planeComboBox, (choice.value for choice in PlaneChoice))
 
     def update(self, parameters: Any) -> None:
         """Show a parameter node."""
+        style = parameters.style
+        self._ui.opacityLabel.visible = self._ui.opacitySlider.visible = style is StyleChoice.OVERLAY
+        for name in _OF_THE_NETWORK:
+            getattr(self._ui, name).enabled = style is StyleChoice.FUSED
         own = parameters.weights is WeightsChoice.FILE
         self._ui.weightsFileLabel.visible = own
         self._ui.weightsFilePathLineEdit.visible = own

@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.registration.quality.grading import Grade
 from CSAFusionLib.slicer_host.nodes import provenance_of
+from CSAFusionLib.slicer_host.panel.choices import StyleChoice
 from CSAFusionLib.slicer_host.panel.widgets import say
 from CSAFusionLib.slicer_host.wording import device_in_words, title_of
 
@@ -129,7 +130,11 @@ def report_of(fused: slicer.vtkMRMLVolumeNode, provenance: Mapping[str, Any]) ->
     """Rich text: the name, the inputs, the device and the weights; a strip of its own shows the warnings."""
     lines = [f"<b>{escape(fused.GetName())}</b>"]
     lines += [_input_line(provenance, role, name) for role, name in (("fixed", _("Fixed")), ("moving", _("Moving")))]
-    if "weights" in provenance:
+    style = provenance.get("settings", {}).get("style", StyleChoice.FUSED.name)
+    if style != StyleChoice.FUSED.name:
+        title = StyleChoice[style].title if style in StyleChoice.__members__ else style
+        lines.append(_("{style}: made without the network.").format(style=title))
+    elif "weights" in provenance:
         lines.append(
             _("Weights {weights}, on {device}.").format(
                 weights=escape(str(provenance["weights"]["name"])),

@@ -11,7 +11,7 @@ import slicer.util
 from slicer.i18n import tr as _
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.fusion.settings import FusionSettings, Style
 from CSAFusionLib.geometry.planes import Plane
 from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.intensity.windows import CT_WINDOWS, Window
@@ -168,6 +168,9 @@ def settings_from(
         fixed_window=window_of(parameters, fixed, volumes[0]),
         moving_window=window_of(parameters, moving, volumes[1]),
         colour_table=None if colour is ColourChoice.GREY else backend_name(colour),
+        bias_correction=parameters.biasCorrection,
+        style=Style[parameters.style.name],
+        opacity=parameters.opacity,
         # The slider runs from A to B, the backend's balance from fixed to moving.
         balance=parameters.balance if fixed == "A" else -parameters.balance,
         plane=Plane[parameters.plane.name],

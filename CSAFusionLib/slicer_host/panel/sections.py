@@ -6,7 +6,14 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
-from CSAFusionLib.slicer_host.panel.choices import ColourChoice, Intensities, PlaneChoice, Reference, WeightsChoice
+from CSAFusionLib.slicer_host.panel.choices import (
+    ColourChoice,
+    Intensities,
+    PlaneChoice,
+    Reference,
+    StyleChoice,
+    WeightsChoice,
+)
 from CSAFusionLib.slicer_host.panel.presets import SMOOTHING_MM
 from CSAFusionLib.slicer_host.panel.request import a_is_reference
 from CSAFusionLib.slicer_host.panel.widgets import shortened
@@ -14,10 +21,11 @@ from CSAFusionLib.slicer_host.wording import title_of
 
 
 def of_inputs(parameters: Any) -> str:
-    """Whose grid the result gets, the colour, where it is fused, and the ranges that were chosen."""
+    """Whose grid the result gets, the colour, N4, where it is fused, and the ranges that were chosen."""
     parts = [_grid(parameters)]
     if parameters.colourTable is not ColourChoice.GREY:
         parts.append(parameters.colourTable.title)
+    parts += [_("N4")] if parameters.biasCorrection else []
     places = [place for place in (parameters.region, parameters.mask) if place is not None]
     parts += [_("in '{name}'").format(name=place.GetName()) for place in places]
     for side in ("A", "B"):
@@ -43,6 +51,20 @@ def of_fusion(parameters: Any, device: str) -> str:
     Args:
         device: the title of a device that was chosen; empty for the automatic one.
     """
+    parts = [parameters.style.title] if parameters.style is not StyleChoice.FUSED else []
+    if parameters.style is StyleChoice.OVERLAY:
+        parts.append(_("opacity {opacity:.2f}").format(opacity=parameters.opacity))
+    elif parameters.style is StyleChoice.FUSED:
+        parts += _of_network(parameters)
+    if parameters.plane is not PlaneChoice.AUTO:
+        parts.append(parameters.plane.title)
+    if device and parameters.style is StyleChoice.FUSED:
+        parts.append(device)
+    return ", ".join(parts) or _("automatic")
+
+
+def _of_network(parameters: Any) -> list[str]:
+    """What the network is told that differs from the defaults."""
     parts = []
     if parameters.weights is not WeightsChoice.AUTOMATIC:
         parts.append(_("weights {weights}").format(weights=parameters.weights.title))
@@ -51,11 +73,7 @@ def of_fusion(parameters: Any, device: str) -> str:
         parts.append(_("balance {amount:.2f} to {side}").format(amount=abs(parameters.balance), side=towards))
     if parameters.throughSliceSmoothing != SMOOTHING_MM:
         parts.append(_("smoothing {length:g} mm").format(length=parameters.throughSliceSmoothing))
-    if parameters.plane is not PlaneChoice.AUTO:
-        parts.append(parameters.plane.title)
-    if device:
-        parts.append(device)
-    return ", ".join(parts) or _("automatic")
+    return parts
 
 
 def of_outputs(parameters: Any) -> str:

@@ -14,7 +14,7 @@ import slicer.util
 
 import Testing.host.application  # noqa: F401 (makes qt)
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.fusion.settings import FusionSettings, Style
 from CSAFusionLib.geometry.grid import ijk_to_ras
 from CSAFusionLib.intensity.colour import COLOUR_TABLES
 from CSAFusionLib.intensity.mapping import find_mapping
@@ -27,6 +27,7 @@ from CSAFusionLib.slicer_host.panel.choices import (
     ModalityChoice,
     PlaneChoice,
     Reference,
+    StyleChoice,
     WeightsChoice,
     backend_name,
 )
@@ -345,8 +346,23 @@ def test_every_choice_of_the_panel_is_known_to_the_backend(parameters):
         for choice in choices:
             setattr(parameters, name, choice)
             request_from(parameters, "auto")
+    for choice in StyleChoice:
+        parameters.style = choice
+        assert request_from(parameters, "auto").settings.style.value == backend_name(choice)
+    # Side by side, a result has no place in a scene.
+    assert {choice.name for choice in StyleChoice} == {style.name for style in Style} - {"SIDE_BY_SIDE"}
     bundled = set(WeightsChoice) - {WeightsChoice.AUTOMATIC, WeightsChoice.FILE}
     assert {backend_name(choice) for choice in bundled} == set(bundled_checksums())
+
+
+def test_opacity_and_n4_are_the_backends_until_they_are_changed(parameters, panel):
+    settings = request_from(parameters, "auto").settings
+    assert (settings.opacity, settings.bias_correction) == (FusionSettings().opacity, False)
+    panel.ui.opacitySlider.value = 0.3
+    panel.ui.biasCorrectionCheckBox.checked = True
+    raise_errors()
+    settings = request_from(parameters, "auto").settings
+    assert (settings.opacity, settings.bias_correction) == (0.3, True)
 
 
 def test_weights_of_ones_own_must_be_a_file(parameters, tmp_path):

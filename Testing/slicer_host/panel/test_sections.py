@@ -10,7 +10,13 @@ import slicer.util
 import Testing.host.application  # noqa: F401 (makes qt)
 from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.slicer_host.comparison_views import LAYOUT, composites
-from CSAFusionLib.slicer_host.panel.choices import Intensities, ModalityChoice, Reference, WeightsChoice
+from CSAFusionLib.slicer_host.panel.choices import (
+    Intensities,
+    ModalityChoice,
+    Reference,
+    StyleChoice,
+    WeightsChoice,
+)
 from CSAFusionLib.slicer_host.wording import title_of, words_of
 from CSAFusionLib.worker.devices import Devices
 from Testing.host.application import open_panel, raise_errors
@@ -136,6 +142,24 @@ def test_level_and_width_and_the_file_of_weights_appear_where_they_are_needed(pa
     panel._parameterNode.weights = WeightsChoice.FILE
     assert not panel.ui.windowAWidget._qt.isHidden() and not panel.ui.weightsFilePathLineEdit._qt.isHidden()
     assert panel.ui.windowBWidget._qt.isHidden()
+
+
+def test_a_style_without_a_network_greys_out_what_the_network_is_told(panel):
+    open_all(panel)
+    ui = panel.ui
+    assert ui.opacitySlider._qt.isHidden() and ui.weightsComboBox.enabled
+    panel._parameterNode.style = StyleChoice.OVERLAY
+    raise_errors()
+    assert not ui.opacitySlider._qt.isHidden()
+    told = ("weightsComboBox", "balanceSlider", "smoothingSlider", "deviceComboBox", "contributionCheckBox")
+    assert not any(getattr(ui, name).enabled for name in told)
+    panel._parameterNode.balance = 0.5
+    panel._parameterNode.biasCorrection = True
+    ui.fusionCollapsibleButton.collapsed = ui.inputsCollapsibleButton.collapsed = True
+    assert ui.fusionCollapsibleButton.toolTip == "Fusion: Plain overlay, opacity 0.50"
+    assert "N4" in ui.inputsCollapsibleButton.toolTip
+    panel._parameterNode.style = StyleChoice.TWO_COLOUR
+    assert ui.fusionCollapsibleButton.toolTip == "Fusion: Two colours"
 
 
 @pytest.fixture
