@@ -100,7 +100,7 @@ def check_guides(method: Method, *, is_given: bool = False) -> None:
     if not method.takes_masks:
         raise InputError(
             f"The method '{method.value}' does not look at masks; leave the mask out, or choose 'auto', 'landmarks', "
-            "'sitk', 'elastix' or 'ants'."
+            "'sitk', 'elastix', 'ants' or 'brains'."
         )
 
 

@@ -39,7 +39,7 @@ class Method(Enum):
     @property
     def takes_masks(self) -> bool:
         """Whether it can compare inside of masks alone."""
-        return self not in (Method.NONE, Method.BRAINS)
+        return self is not Method.NONE
 
 
 _LINEAR = (TransformModel.RIGID, TransformModel.AFFINE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,15 @@ from CSAFusionLib.geometry.transform_algebra import as_affine, as_rigid
 from CSAFusionLib.processes import find_program
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.engines.child import exchange_folder, run_child, takes_result
+from CSAFusionLib.registration.masks import NO_MASKS, RegistrationMasks
 from CSAFusionLib.registration.methods import TransformModel
 
 EXECUTABLE_VARIABLE = "CSAFUSION_BRAINSFIT"
 """The environment variable that names the executable where it is not the BRAINSFit of the PATH."""
 
 _STAGE = "Registering with BRAINSFit"
+_SAMPLES = 0.02
+"""The share of the voxels that are compared."""
 
 
 def run(
@@ -29,6 +33,7 @@ def run(
     *,
     seed: int = 0,
     threads: int | None = None,
+    masks: RegistrationMasks = NO_MASKS,
     progress: Progress = silent,
 ) -> sitk.Transform:
     """Find the transform from fixed to moving points, LPS mm.
@@ -37,19 +42,24 @@ def run(
     model: RIGID gives an Euler3DTransform, AFFINE an AffineTransform, BSPLINE what BRAINSFit writes for it.
     seed: has no effect, for BRAINSFit's samples are always the same.
     threads: None is one.
+    masks: where the two are compared.
 
     Raises RegistrationError when there is no executable or it fails; Cancelled from ``progress``.
     """
     executable = find_executable()
     threads = threads or 1
-    with exchange_folder(fixed, moving) as folder:
+    with exchange_folder(fixed, moving, _both(masks, fixed, moving)) as folder:
         result = folder / "result.h5"
-        parameters = brainsfit_parameters(model) | {
-            "fixedVolume": folder / "fixed.nrrd",
-            "movingVolume": folder / "moving.nrrd",
-            transform_parameter(model): result,
-            "numberOfThreads": threads,
-        }
+        parameters = (
+            brainsfit_parameters(model)
+            | _mask_parameters(masks, fixed, folder)
+            | {
+                "fixedVolume": folder / "fixed.nrrd",
+                "movingVolume": folder / "moving.nrrd",
+                transform_parameter(model): result,
+                "numberOfThreads": threads,
+            }
+        )
         command = [executable, *_arguments(parameters)]
         run_child("BRAINSFit", command, folder, threads=threads, on_wait=partial(progress, _STAGE, 0, 0))
         with takes_result("BRAINSFit"):
@@ -86,6 +96,32 @@ def _runnable(named: str) -> str | None:
     return path if os.path.isfile(path) and os.access(path, os.X_OK) else None
 
 
+def _both(masks: RegistrationMasks, fixed: sitk.Image, moving: sitk.Image) -> RegistrationMasks:
+    """Masks of both volumes or of none: older versions of BRAINSFit end with an error where one is missing."""
+    if not masks:
+        return masks
+    return replace(masks, fixed=masks.fixed or _everywhere(fixed), moving=masks.moving or _everywhere(moving))
+
+
+def _everywhere(image: sitk.Image) -> sitk.Image:
+    mask = sitk.Image(image.GetSize(), sitk.sitkUInt8) + 1
+    mask.CopyInformation(image)
+    return mask
+
+
+def _mask_parameters(masks: RegistrationMasks, fixed: sitk.Image, folder: Path) -> dict[str, Any]:
+    if not masks:
+        return {}
+    # Samples are drawn from the whole volume, and those outside of the mask are then dropped.
+    share = min(1.0, _SAMPLES / masks.share_of(fixed))
+    return {
+        "maskProcessingMode": "ROI",
+        "fixedBinaryVolume": folder / "fixed_mask.nrrd",
+        "movingBinaryVolume": folder / "moving_mask.nrrd",
+        "samplingPercentage": round(share, 6),
+    }
+
+
 def _arguments(parameters: dict[str, Any]) -> list[str]:
     """Parameters as a command line has them: a switch stands alone when it is on, and not at all when it is off."""
     given = {name: value for name, value in parameters.items() if value is not False}
@@ -116,7 +152,7 @@ def brainsfit_parameters(model: TransformModel) -> dict[str, Any]:
         "useBSpline": model is TransformModel.BSPLINE,
         "splineGridSize": "14,10,12",
         "costMetric": "MMI",
-        "samplingPercentage": 0.02,
+        "samplingPercentage": _SAMPLES,
         "numberOfHistogramBins": 50,
         "maskProcessingMode": "NOMASK",
     }

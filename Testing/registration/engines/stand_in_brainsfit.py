@@ -1,7 +1,7 @@
 """Stands in for BRAINSFit, which is not on the index: the same command line, read strictly, but no search.
 
 It takes for granted that both volumes are one array of voxels under two headers, and gives the transform between
-these. The environment variable STAND_IN makes it "fail", "hang" or end "without a transform".
+these. The environment variable STAND_IN makes it "fail", "hang", end "without a transform" or "tell the masks".
 """
 
 from __future__ import annotations
@@ -21,11 +21,15 @@ def main() -> None:
     options = parse_arguments()
     if options.useBSpline == bool(options.linearTransform) or not (options.linearTransform or options.bsplineTransform):
         sys.exit("ERROR: the output does not fit the last phase")
+    check_masks(options)
     fixed, moving = (sitk.ReadImage(str(path)) for path in (options.fixedVolume, options.movingVolume))
     behaviour = os.environ.get("STAND_IN", "")
     if behaviour == "fail":
         print("=== Rigid phase ===")
         sys.exit("All samples map outside moving image buffer")
+    if behaviour == "tell the masks":
+        both = told(options.fixedBinaryVolume), told(options.movingBinaryVolume)
+        sys.exit(f"{' and '.join(both)} of {options.samplingPercentage}")
     while behaviour == "hang":
         time.sleep(1)
     if behaviour != "without a transform":
@@ -50,8 +54,31 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--samplingPercentage", type=float, default=0.002)
     for name, default in (("numberOfHistogramBins", 50), ("numberOfIterations", 1500), ("numberOfThreads", -1)):
         parser.add_argument(f"--{name}", type=int, default=default)
+    for name in ("fixedBinaryVolume", "movingBinaryVolume"):
+        parser.add_argument(f"--{name}", type=Path)
     parser.add_argument("--maskProcessingMode", choices=["NOMASK", "ROIAUTO", "ROI"], default="NOMASK")
     return parser.parse_args()
+
+
+def check_masks(options: argparse.Namespace) -> None:
+    """Ends as older versions do in mode ROI with less than two masks, and where masks are given that it ignores."""
+    masks = [path for path in (options.fixedBinaryVolume, options.movingBinaryVolume) if path is not None]
+    if options.maskProcessingMode == "ROI" and len(masks) < 2:
+        sys.exit("ERROR:  Must specify mask file names when ROI is used for the maskProcessingMode")
+    if options.maskProcessingMode != "ROI" and masks:
+        sys.exit("ERROR:  Masks are given and the maskProcessingMode is another than ROI")
+
+
+def told(path: Path | None) -> str:
+    """How many voxels are inside a mask, and where the middle of them is, mm."""
+    if path is None:
+        return "no mask"
+    mask = sitk.ReadImage(str(path))
+    if mask.GetPixelID() != sitk.sitkUInt8:
+        sys.exit("ERROR:  A mask has another type of voxels than unsigned char")
+    inside = np.argwhere(sitk.GetArrayViewFromImage(mask))
+    middle = mask.TransformContinuousIndexToPhysicalPoint(inside.mean(axis=0)[::-1].tolist())
+    return f"{len(inside)} voxels round {' '.join(f'{place:.1f}' for place in middle)}"
 
 
 def grid_size(text: str) -> list[int]:

@@ -13,9 +13,11 @@ from CSAFusionLib.errors import Cancelled, RegistrationError
 from CSAFusionLib.geometry.transform_algebra import target_registration_error
 from CSAFusionLib.registration.engines import brainsfit as brainsfit_engine
 from CSAFusionLib.registration.engines.brainsfit import brainsfit_parameters, transform_parameter
+from CSAFusionLib.registration.masks import RegistrationMasks
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.preparation import head_points
 from CSAFusionLib.registration.register import register
+from CSAFusionLib.volumes.volume import Volume
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the stand-in is a POSIX executable")
 
@@ -136,3 +138,39 @@ def test_the_grid_of_control_points_has_at_least_three_on_each_axis() -> None:
     sizes = brainsfit_parameters(TransformModel.BSPLINE)["splineGridSize"].split(",")
     assert len(sizes) == 3
     assert all(int(size) >= 3 for size in sizes)
+
+
+def _half(image: sitk.Image) -> sitk.Image:
+    """A mask of the lower half of an image."""
+    inside = sitk.GetArrayFromImage(image) * 0
+    inside[: len(inside) // 2] = 1
+    mask = sitk.GetImageFromArray(inside.astype("uint8"))
+    mask.CopyInformation(image)
+    return mask
+
+
+@pytest.mark.parametrize("given", [("fixed",), ("moving",), ("fixed", "moving")])
+def test_it_is_given_two_masks_or_none_and_more_samples_in_a_small_one(
+    a_brainsfit, a_pair, monkeypatch: pytest.MonkeyPatch, temporary_folder: Path, given: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("STAND_IN", "tell the masks")
+    images = dict(zip(("fixed", "moving"), (volume.image for volume in a_pair), strict=True))
+    masks = RegistrationMasks(**{role: _half(images[role]) for role in given})
+    with pytest.raises(RegistrationError) as refused:
+        brainsfit_engine.run(images["fixed"], images["moving"], TransformModel.RIGID, masks=masks)
+    for role, image in images.items():
+        slices = image.GetSize()[2] // (2 if role in given else 1)
+        voxels = image.GetSize()[0] * image.GetSize()[1] * slices
+        middle = [(image.GetSize()[0] - 1) / 2, (image.GetSize()[1] - 1) / 2, (slices - 1) / 2]
+        there = " ".join(f"{place:.1f}" for place in image.TransformContinuousIndexToPhysicalPoint(middle))
+        assert f"{voxels} voxels round {there}" in str(refused.value)
+    assert ("of 0.04" if "fixed" in given else "of 0.02") in str(refused.value)
+    assert not list(temporary_folder.iterdir())
+
+
+def test_a_registration_inside_of_masks_tells_them(a_brainsfit, a_pair, a_rigid_motion) -> None:
+    fixed, moving = a_pair
+    masks = RegistrationMasks.of(a_pair, (Volume(_half(fixed.image), "mask"), None))
+    found = register(fixed, moving, Method.BRAINS, TransformModel.RIGID, masks=masks)
+    assert [source["of"] for source in found.masks] == ["fixed"]
+    assert target_registration_error(found.transform, a_rigid_motion, head_points(fixed.image)).max() < 1e-3
