@@ -22,17 +22,16 @@ _LARGEST_EXPONENT = 90.0
 
 @dataclass(frozen=True)
 class _Head:
-    """One head of attention as linear maps of normalised tokens (C, T), with what no softmax can see left out.
+    """One head of attention as linear maps of normalised tokens (C + 1, T), with what no softmax can see left out.
 
-    Scores are ``tokens^T (queries tokens + shift) + bias``: the product of the two projections is one matrix, and what
-    depends on the query alone cancels. ``values`` holds the projection of the result too, and a last row of zeros that
-    with ``offset`` makes ones, whose weighted sum is what the softmax divides by.
+    The last row of the tokens is ones, and so the last column of each map what it adds.
+    Scores are ``tokens^T queries + bias``: the product of the two projections is one matrix, and what depends on the
+    query alone cancels. ``values`` holds the projection of the result too, and a last row that makes ones, whose
+    weighted sum is what the softmax divides by.
     """
 
     queries: Tensor
-    shift: Tensor
     values: Tensor
-    offset: Tensor
     bias: Tensor
 
 
@@ -49,8 +48,8 @@ class StripSwinBlock:
         self.masks = _border_masks(self.window, self.shift)
         norm = block.norm_perceptron
         expand, shrink = (known(block.perceptron[layer], nn.Linear) for layer in (0, 2))
-        self.expand = expand.weight * norm.weight * math.sqrt(len(norm.weight))
-        self.expand_bias = (expand.bias + expand.weight @ norm.bias)[:, None]
+        scaled = expand.weight * norm.weight * math.sqrt(len(norm.weight))
+        self.expand = torch.cat([scaled, (expand.bias + expand.weight @ norm.bias)[:, None]], dim=1)
         self.shrink, self.shrink_bias = shrink.weight.clone(), shrink.bias[:, None].clone()
 
     def __call__(self, source: Tensor, target: Tensor, *, shifted: bool) -> None:
@@ -67,10 +66,10 @@ class StripSwinBlock:
 
     def _attend(self, tokens: Tensor, columns: int, *, shifted: bool, at_bottom: bool) -> None:
         normal = _to_unit_length(tokens, self.epsilon[0])
-        keys = _by_window(normal, self.window).transpose(1, 2)
+        keys = _by_window(normal[:-1], self.window).transpose(1, 2)
         for head in self.heads:
-            queries = _by_window(torch.addmm(head.shift, head.queries, normal), self.window)
-            values = _by_window(torch.addmm(head.offset, head.values, normal), self.window)
+            queries = _by_window(head.queries @ normal, self.window)
+            values = _by_window(head.values @ normal, self.window)
             # Keys run down and queries across; scores are added to where the bias was.
             scores = torch.baddbmm(head.bias, keys, queries)
             if shifted:
@@ -88,7 +87,7 @@ class StripSwinBlock:
             by_row[-1] += bottom
 
     def _perceive(self, tokens: Tensor) -> None:
-        hidden = torch.addmm(self.expand_bias, self.expand, _to_unit_length(tokens, self.epsilon[1]))
+        hidden = self.expand @ _to_unit_length(tokens, self.epsilon[1])
         tokens.addmm_(self.shrink, functional.gelu(hidden)).add_(self.shrink_bias)
 
 
@@ -126,12 +125,17 @@ class TokenStripSwinPair:
 
     def __init__(self, module: TokenSwinPair) -> None:
         self.merge, self.pair = module.merge, StripSwinPair(module.pair)
-        self.split, self.shuffle = PointwiseConvolution(module.split[0]), module.split[1]
+        self.split = PointwiseConvolution(module.split[0])
+        self.side = known(module.split[1], nn.PixelShuffle).upscale_factor
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Map (C, H, W), H and W multiples of the window times the token, to the same shape."""
+        """Map (C, H, W), H and W multiples of the window times the token, to the same shape, in place."""
         tokens = self.pair(self.merge(x[None])[0])
-        return self.shuffle(self.split(tokens[None])[0]).add_(x)
+        parts = self.split(tokens[None])[0]
+        # Each part is a pixel of every token.
+        by_token = x.view(len(x), tokens.shape[1], self.side, tokens.shape[2], self.side)
+        by_token += parts.view(len(x), self.side, self.side, *tokens.shape[1:]).permute(0, 3, 1, 4, 2)
+        return x
 
 
 def attention_for_strips(module: nn.Module) -> StripSwinPair | TokenStripSwinPair:
@@ -153,12 +157,11 @@ def _folded_heads(block: SwinBlock) -> list[_Head]:
         offset = project[:, index] @ bias[2, index]
         if index == 0:
             offset = offset + attention.project.bias
+        offset = functional.pad(offset, (0, 1), value=1.0)[:, None]
         folded.append(
             _Head(
-                queries=scaled @ query,
-                shift=(scaled @ bias[0, index])[:, None],
-                values=functional.pad(project[:, index] @ value, (0, 0, 0, 1)),
-                offset=functional.pad(offset, (0, 1), value=1.0)[:, None],
+                queries=torch.cat([scaled @ query, (scaled @ bias[0, index])[:, None]], dim=1),
+                values=torch.cat([functional.pad(project[:, index] @ value, (0, 0, 0, 1)), offset], dim=1),
                 bias=position_bias.T.contiguous(),
             )
         )
@@ -167,13 +170,14 @@ def _folded_heads(block: SwinBlock) -> list[_Head]:
 
 def _largest_exponent(head: _Head) -> float:
     """No score of tokens of unit length is further from 0, in powers of two."""
-    reach = torch.linalg.matrix_norm(head.queries, 2) + torch.linalg.vector_norm(head.shift) + head.bias.abs().max()
+    queries, shift = head.queries[:, :-1], head.queries[:, -1]
+    reach = torch.linalg.matrix_norm(queries, 2) + torch.linalg.vector_norm(shift) + head.bias.abs().max()
     return float(reach) * math.log2(math.e)
 
 
 def _in_powers_of_two(head: _Head) -> _Head:
     scale = math.log2(math.e)
-    return _Head(head.queries * scale, head.shift * scale, head.values, head.offset, head.bias * scale)
+    return _Head(head.queries * scale, head.values, head.bias * scale)
 
 
 def _border_masks(window: int, shift: int) -> tuple[Tensor, Tensor]:
@@ -218,7 +222,13 @@ def _by_window(tokens: Tensor, window: int) -> Tensor:
 
 
 def _to_unit_length(tokens: Tensor, epsilon: float) -> Tensor:
-    """Layer norm over the channels of (C, T) without its affine part, and divided by the root of C."""
+    """Layer norm over the channels of (C, T) without its affine part, and divided by the root of C; then ones.
+
+    (C + 1, T): a product with it adds what a map adds, in place of a pass over the result.
+    """
     count = len(tokens)
-    centred = torch.sub(tokens, tokens.sum(dim=0, keepdim=True), alpha=1 / count)
-    return centred.mul_((centred * centred).sum(dim=0, keepdim=True).add_(count * epsilon).rsqrt_())
+    normal = tokens.new_empty(count + 1, tokens.shape[1])
+    normal[count] = 1
+    centred = torch.sub(tokens, tokens.sum(dim=0, keepdim=True), alpha=1 / count, out=normal[:count])
+    centred.mul_((centred * centred).sum(dim=0, keepdim=True).add_(count * epsilon).rsqrt_())
+    return normal

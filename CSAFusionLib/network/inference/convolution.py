@@ -44,6 +44,22 @@ class FoldedConvolutions:
         return x
 
 
+class FoldedFusion:
+    """A 3x3 convolution of two sources side by side, with batch norm and ReLU.
+
+    The sum of two convolutions of half the channels: on a CPU quicker, and without copying both into one array.
+    """
+
+    def __init__(self, fusion: nn.Sequential) -> None:
+        weight, self.bias = fold(known(fusion[0], nn.Conv2d).weight, known(fusion[1], nn.BatchNorm2d))
+        self.weights = [half.contiguous() for half in weight.chunk(2, dim=1)]
+
+    def __call__(self, x: Tensor, skip: Tensor) -> Tensor:
+        """Map two (1, C, H, W) to (1, C, H, W)."""
+        fused = functional.conv2d(x, self.weights[0], self.bias, padding=1)
+        return fused.add_(functional.conv2d(skip, self.weights[1], padding=1)).relu_()
+
+
 class PointwiseConvolution:
     """A 1x1 convolution as the matrix product it is."""
 

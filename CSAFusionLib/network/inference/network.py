@@ -16,6 +16,7 @@ from CSAFusionLib.network.inference.convolution import (
     Excitation,
     FoldedAdaptiveEncoder,
     FoldedConvolutions,
+    FoldedFusion,
     FoldedParallelEncoder,
     OutputHead,
     PointwiseConvolution,
@@ -80,14 +81,14 @@ class FoldedDecoder:
     def __init__(self, stage: DecoderStage) -> None:
         self.up = PointwiseConvolution(stage.up[1])
         self.attend = attention_for_strips(stage.attend)
-        self.fusion = FoldedConvolutions((stage.fusion[0], stage.fusion[1]))
+        self.fusion = FoldedFusion(stage.fusion)
         self.excite = Excitation([stage.channel_attention])
 
     def __call__(self, x: Tensor, skip: Tensor) -> Tensor:
         """Bring ``x`` (1, 2C, H/2, W/2) to the resolution of ``skip`` (1, C, H, W) and fuse the two."""
         # A 1x1 convolution and an interpolation can change places; before it there is a quarter of the pixels.
         x = functional.interpolate(self.up(x), scale_factor=2, mode="bilinear", align_corners=False)
-        return self.excite(self.fusion(torch.cat([self.attend(x[0])[None], skip], dim=1)))
+        return self.excite(self.fusion(self.attend(x[0])[None], skip))
 
 
 def _to_gains(logits: Tensor) -> Tensor:

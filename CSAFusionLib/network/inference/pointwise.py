@@ -20,10 +20,19 @@ class PointwiseMap:
     """
 
     def __init__(self, network: CSAFusion) -> None:
-        """Copy the weights of a network whose configuration is pointwise."""
+        """Copy the weights of a network whose configuration is pointwise.
+
+        A hyperbolic tangent of y is 2 s - 1 with s the logistic function of 2 y, which PyTorch computes eight times as
+        fast: the factors and offsets are part of the weights before and after it. So is 2 x - 1 of the first layer.
+        """
         layers = [layer for layer in network.pointwise if isinstance(layer, nn.Conv2d)]
-        self.weights = [layer.weight.detach().to("cpu", copy=True).flatten(1).contiguous() for layer in layers]
-        self.biases = [known(layer.bias, torch.Tensor).detach().to("cpu", copy=True)[:, None] for layer in layers]
+        self.weights, self.biases = [], []
+        for index, layer in enumerate(layers):
+            weight = layer.weight.detach().to("cpu", torch.float64).flatten(1)
+            bias = known(layer.bias, torch.Tensor).detach().to("cpu", torch.float64) - weight.sum(dim=1)
+            doubled = 2 if index < len(layers) - 1 else 1
+            self.weights.append((2 * doubled * weight).float())
+            self.biases.append((doubled * bias).float()[:, None])
 
     @torch.inference_mode()
     def gains(self, local: Tensor, x: Tensor) -> Tensor:
@@ -37,12 +46,12 @@ class PointwiseMap:
         gains = torch.zeros_like(flat)
         for start in range(0, flat.shape[1], _PIXELS_AT_ONCE):
             some = slice(start, start + _PIXELS_AT_ONCE)
-            if flat[:, some].any():
+            if flat[:, some].amax() > 0:
                 gains[:, some] = self._logits(flat[:, some]).add_(shared[:, some]).sigmoid_().mul_(2)
         return gains.view(x.shape)
 
     def _logits(self, values: Tensor) -> Tensor:
-        hidden = values * 2 - 1
+        hidden = values
         for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
-            hidden = torch.addmm(bias, weight, hidden).tanh_()
+            hidden = torch.addmm(bias, weight, hidden).sigmoid_()
         return torch.addmm(self.biases[-1], self.weights[-1], hidden)
