@@ -106,6 +106,8 @@ class CSAFusionParameterNode:
     mask: Union[vtkMRMLSegmentationNode, vtkMRMLLabelMapVolumeNode, None]  # noqa: UP007 (the only spelling Slicer reads)
     method: Method = Method.AUTO
     transformModel: TransformModel = TransformModel.RIGID
+    registrationMaskA: Union[vtkMRMLSegmentationNode, vtkMRMLLabelMapVolumeNode, None]  # noqa: UP007
+    registrationMaskB: Union[vtkMRMLSegmentationNode, vtkMRMLLabelMapVolumeNode, None]  # noqa: UP007
     transform: vtkMRMLTransformNode
     style: StyleChoice = StyleChoice.FUSED
     opacity: Annotated[float, WithinRange(0, 1)] = 0.5
@@ -285,6 +287,7 @@ class CSAFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
                 request.outputs,
                 roi=request.roi,
                 mask=request.mask,
+                masks=request.masks,
                 onEvent=lambda event: self.onEvent(event, chosen),
             )
             self._panel.run.show_start()
@@ -460,7 +463,18 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
         _renameFormerParameters(node)
         return CSAFusionParameterNode(node)
 
-    def fuse(self, fixedNode, movingNode, settings=None, outputs=None, *, roi=None, mask=None, progress=None):
+    def fuse(
+        self,
+        fixedNode,
+        movingNode,
+        settings=None,
+        outputs=None,
+        *,
+        roi=None,
+        mask=None,
+        masks=(None, None),
+        progress=None,
+    ):
         """Fuse two volume nodes and return the fused node; Slicer stays alive meanwhile.
 
         While another fusion runs, or packages are installed, it waits for their end.
@@ -472,6 +486,8 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
           the fused volume; None makes a new fused volume and nothing else.
         :param roi: markups ROI to fuse in; outside, the result is the fixed volume.
         :param mask: segmentation or label volume to fuse in.
+        :param masks: segmentations or label volumes, of the fixed and of the moving volume, in which the registration
+          compares the two; None compares everywhere.
         :param progress: called as ``progress(stage, done, total)``; it may raise ``CSAFusionLib.errors.Cancelled``.
         :raises CSAFusionLib.errors.CSAFusionError: one sentence; the scene is then as it was.
         """
@@ -483,7 +499,7 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
         progress = progress or silent
         self._waitWhile(self.busy, lambda: progress("Waiting", 0, 0))
         events = []
-        self.start(fixedNode, movingNode, settings, outputs, roi=roi, mask=mask, onEvent=events.append)
+        self.start(fixedNode, movingNode, settings, outputs, roi=roi, mask=mask, masks=masks, onEvent=events.append)
         job = self._job
         try:
             while True:
@@ -502,7 +518,9 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
                 self.cancel()
                 self._waitWhile(lambda: self._job is job)
 
-    def start(self, fixedNode, movingNode, settings=None, outputs=None, *, roi=None, mask=None, onEvent):
+    def start(
+        self, fixedNode, movingNode, settings=None, outputs=None, *, roi=None, mask=None, masks=(None, None), onEvent
+    ):
         """Start a fusion and return at once; the arguments are those of :meth:`fuse`.
 
         :param onEvent: called from Slicer's event loop with the events of ``CSAFusionLib.slicer_host.fusion_job``: any
@@ -517,7 +535,7 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
             raise InputError(self.busy())
         settings = settings or FusionSettings()
         self.ensureDependencies(settings.registration)
-        job = FusionJob(fixedNode, movingNode, settings, outputs, roi=roi, mask=mask)
+        job = FusionJob(fixedNode, movingNode, settings, outputs, roi=roi, mask=mask, masks=masks)
         job.start()
         self._job, self._onEvent = job, onEvent
         self._timer.start()

@@ -55,6 +55,12 @@ class RegistrationMasks:
         images = {role: image for role, image, _ in marked}
         return cls(images.get("fixed"), images.get("moving"), tuple(source for _, _, source in marked))
 
+    @classmethod
+    def in_memory(cls, fixed: sitk.Image | None, moving: sitk.Image | None) -> RegistrationMasks:
+        """Return masks that are no files: images on the grids of their volumes, not 0 where to compare."""
+        given = {role: image != 0 for role, image in (("fixed", fixed), ("moving", moving)) if image is not None}
+        return cls(**given, sources=tuple(_source(role, None) for role in given))
+
     def __bool__(self) -> bool:
         return self.fixed is not None or self.moving is not None
 

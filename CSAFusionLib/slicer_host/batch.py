@@ -20,15 +20,15 @@ from CSAFusionLib.batch.names import stem_of
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import atomic_write, content_writer
 from CSAFusionLib.fusion.settings import FusionSettings
-from CSAFusionLib.slicer_host.region import region_on_grid
-from CSAFusionLib.slicer_host.validation import check_nodes
+from CSAFusionLib.slicer_host.region import region_on_grid, registration_masks
+from CSAFusionLib.slicer_host.validation import Masks, check_nodes
 from CSAFusionLib.slicer_host.volume_nodes import volume_from_node
 from CSAFusionLib.volumes.writing import write_volume
 
 INPUTS = "scene"
 """The folder, beside the cases, that holds the volumes of the scene as they were fused."""
 
-_ROLES = ("fixed", "moving", "region")
+_ROLES = ("fixed", "moving", "region", "mask", "moving_mask")
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class ScenePair:
     """Two volume nodes to be fused as a case of a batch, for which they are saved as files.
 
     settings: of this case. roi, mask: where to fuse, as in :func:`CSAFusionLib.slicer_host.region.region_on_grid`.
+    masks: where the registration compares, as in :func:`CSAFusionLib.slicer_host.region.registration_masks`.
     """
 
     fixed: Any
@@ -43,6 +44,7 @@ class ScenePair:
     settings: FusionSettings
     roi: Any = None
     mask: Any = None
+    masks: Masks = (None, None)
 
     @property
     def name(self) -> str:
@@ -51,7 +53,7 @@ class ScenePair:
 
     def check(self) -> None:
         """Raise InputError for nodes that cannot be fused, or have gone from the scene."""
-        for node in filter(None, (self.fixed, self.moving, self.roi, self.mask)):
+        for node in filter(None, (self.fixed, self.moving, self.roi, self.mask, *self.masks)):
             if not slicer.mrmlScene.IsNodePresent(node):
                 text = _("'{name}' was removed before it was saved for the batch; start it again without it.")
                 raise InputError(text.format(name=node.GetName()))
@@ -68,19 +70,29 @@ class ScenePair:
         except OSError as error:
             text = _("The folder '{folder}' cannot be made ({reason}); choose another.")
             raise InputError(text.format(folder=folder, reason=error.strerror)) from error
-        fixed, moving, region = ((folder / f"{self.name}_{role}.nrrd").absolute() for role in _ROLES)
+        files = {role: (folder / f"{self.name}_{role}.nrrd").absolute() for role in _ROLES}
         self.check()
-        grid = _save(self.fixed, fixed)
+        fixed = _save(self.fixed, files["fixed"])
         yield None
         self.check()
-        _save(self.moving, moving)
+        moving = _save(self.moving, files["moving"])
         yield None
         self.check()
-        marked = self._region_on(grid)
-        if marked is not None:
-            write_volume(marked, region)
-        place = Place(PurePosixPath(self.name))
-        yield Case(self.name, fixed, moving, self.settings, place, region=None if marked is None else region)
+        masks = registration_masks((self.fixed, self.moving), (fixed, moving), self.masks, None)
+        marked = {"region": self._region_on(fixed), "mask": masks.fixed, "moving_mask": masks.moving}
+        given = {role: files[role] for role, image in marked.items() if image is not None}
+        for role, file in given.items():
+            write_volume(marked[role], file)
+        yield Case(
+            self.name,
+            files["fixed"],
+            files["moving"],
+            self.settings,
+            Place(PurePosixPath(self.name)),
+            region=given.get("region"),
+            mask=given.get("mask"),
+            moving_mask=given.get("moving_mask"),
+        )
 
     def _region_on(self, grid: sitk.Image) -> sitk.Image | None:
         """Where to fuse, on the grid of the fixed volume as it was saved; None for everywhere."""

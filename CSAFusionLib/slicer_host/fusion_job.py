@@ -16,10 +16,10 @@ from CSAFusionLib.fusion.pipeline import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.slicer_host.engines.base import SlicerEngine
 from CSAFusionLib.slicer_host.engines.choice import engine_of
-from CSAFusionLib.slicer_host.region import region_on_grid
+from CSAFusionLib.slicer_host.region import region_on_grid, registration_masks
 from CSAFusionLib.slicer_host.result_nodes import Outputs, place_result
 from CSAFusionLib.slicer_host.transform_nodes import ijk_to_ras_of
-from CSAFusionLib.slicer_host.validation import check_nodes, check_style
+from CSAFusionLib.slicer_host.validation import Masks, check_masks, check_nodes, check_style
 from CSAFusionLib.slicer_host.volume_nodes import volume_from_node
 from CSAFusionLib.volumes.volume import Volume
 from CSAFusionLib.worker.events import CancelledEvent, ErrorEvent, ProgressEvent, ResultEvent
@@ -67,6 +67,8 @@ class FusionJob:
         settings: the fusion's settings.
         outputs: nodes that get the results.
         roi, mask: where to fuse, as in :func:`CSAFusionLib.slicer_host.region.region_on_grid`.
+        masks: where the registration compares the fixed and the moving volume, as in
+            :func:`CSAFusionLib.slicer_host.region.registration_masks`.
     """
 
     def __init__(
@@ -78,8 +80,10 @@ class FusionJob:
         *,
         roi: slicer.vtkMRMLMarkupsROINode | None = None,
         mask: slicer.vtkMRMLNode | None = None,
+        masks: Masks = (None, None),
     ) -> None:
         self._inputs = (fixed, moving)
+        self._masks = masks
         self._outputs = outputs or Outputs()
         self._region = (roi, mask)
         self._settings = settings
@@ -99,11 +103,15 @@ class FusionJob:
         """
         check_nodes(*self._inputs, self._outputs.nodes().values(), self._region[1])
         check_style(self._settings.style)
+        check_masks(self._settings.registration, self._masks)
         fixed, moving = read_pair(*self._inputs)
         self._states = [_state(node) for node in self._inputs]
         region = region_on_grid(self._inputs[0], *self._region)
+        masks = registration_masks(
+            self._inputs, (fixed.image, moving.image), self._masks, self._inputs[0].GetParentTransformNode()
+        )
         wanted = self._outputs.wants("contribution")
-        self._job = Job(fixed, moving, self._settings, region=region, contribution=wanted)
+        self._job = Job(fixed, moving, self._settings, region=region, contribution=wanted, masks=masks)
         engine = engine_of(self._settings.registration)
         if engine is None:
             self._worker = start_worker(self._job)

@@ -1,4 +1,4 @@
-"""Where to fuse: a markups ROI and a mask of the scene, as one image on the fixed node's grid."""
+"""Where to fuse, and where to register: ROIs and masks of the scene as images on the grids of volumes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import vtk
 from slicer.i18n import tr as _
 
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.registration.masks import RegistrationMasks
 from CSAFusionLib.slicer_host.nodes import add_hidden_node, remove_nodes
 from CSAFusionLib.slicer_host.transform_nodes import ijk_to_ras_of, matrix_from_vtk, transform_between
 from CSAFusionLib.slicer_host.volume_nodes import volume_from_node
@@ -38,7 +39,7 @@ def region_on_grid(
     if roi is not None:
         inside &= _in_roi(fixed, roi)
     if mask is not None:
-        inside &= _in_mask(fixed, grid, mask)
+        inside &= _in_mask(fixed.GetParentTransformNode(), grid, mask)
     if not inside.any():
         names = _(" and ").join(f"'{node.GetName()}'" for node in (roi, mask) if node is not None)
         text = _("Nothing of '{volume}' lies in {names}; move it onto the volume or choose none.")
@@ -66,9 +67,43 @@ def _in_roi(fixed: slicer.vtkMRMLVolumeNode, roi: slicer.vtkMRMLMarkupsROINode) 
     return inside.astype(np.uint8)
 
 
-def _in_mask(fixed: slicer.vtkMRMLVolumeNode, grid: sitk.Image, mask: slicer.vtkMRMLNode) -> np.ndarray:
+def registration_masks(
+    nodes: tuple[slicer.vtkMRMLVolumeNode, slicer.vtkMRMLVolumeNode],
+    images: tuple[sitk.Image, sitk.Image],
+    masks: tuple[slicer.vtkMRMLNode | None, slicer.vtkMRMLNode | None],
+    frame: slicer.vtkMRMLTransformNode | None,
+) -> RegistrationMasks:
+    """Where a registration compares two volumes, each mask on the grid of its volume.
+
+    Args:
+        nodes: the fixed and the moving volume.
+        images: the two as they are seen from a frame.
+        masks: of either; a label volume or a segmentation, as in :func:`region_on_grid`; None compares everywhere.
+        frame: transform node under which the images lie; None is the world.
+
+    Raises:
+        InputError: a mask marks nothing of its volume.
+    """
+    marked: list[sitk.Image | None] = []
+    for node, image, mask in zip(nodes, images, masks, strict=True):
+        if mask is None:
+            marked.append(None)
+            continue
+        inside = sitk.GetImageFromArray(_in_mask(frame, image, mask))
+        inside.CopyInformation(image)
+        if not sitk.GetArrayViewFromImage(inside).any():
+            text = _(
+                "The registration mask '{mask}' marks nothing of '{volume}'; move it onto the volume or choose none."
+            )
+            raise InputError(text.format(mask=mask.GetName(), volume=node.GetName()))
+        marked.append(inside)
+    return RegistrationMasks.in_memory(*marked)
+
+
+def _in_mask(frame: slicer.vtkMRMLTransformNode | None, grid: sitk.Image, mask: slicer.vtkMRMLNode) -> np.ndarray:
+    """A (K, J, I) array of the voxels of a grid, which is seen from a frame, that lie in a mask."""
     with _as_labels(mask) as labels:
-        image = volume_from_node(labels, fixed.GetParentTransformNode()).image
+        image = volume_from_node(labels, frame).image
     return (
         sitk.GetArrayFromImage(sitk.Resample(image, grid, sitk.Transform(), sitk.sitkNearestNeighbor, 0)) > 0
     ).astype(np.uint8)

@@ -10,8 +10,12 @@ from slicer.i18n import tr as _
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import Style
 from CSAFusionLib.registration.methods import Method, TransformModel
+from CSAFusionLib.slicer_host.engines.choice import engine_of
 from CSAFusionLib.slicer_host.volume_nodes import check_image
 from CSAFusionLib.slicer_host.wording import title_of
+
+Masks = tuple[slicer.vtkMRMLNode | None, slicer.vtkMRMLNode | None]
+"""Of the fixed and of the moving volume: label volumes or segmentations."""
 
 
 def check_nodes(
@@ -70,3 +74,18 @@ def check_style(style: Style) -> None:
         raise InputError(
             _("Side by side, a result has no place in the scene; press 'Compare side by side' for a fused one instead.")
         )
+
+
+def check_masks(method: Method, masks: Masks, *, in_batch: bool = False) -> None:
+    """Check that the registration would look at its masks.
+
+    Args:
+        in_batch: whether a process of a batch runs it, and no module of Slicer.
+
+    Raises:
+        InputError: it would not.
+    """
+    is_blind = not method.takes_masks or (engine_of(method) is not None and not in_batch)
+    if is_blind and any(mask is not None for mask in masks):
+        text = _("{method} does not look at registration masks in this Slicer; choose another method, or no mask.")
+        raise InputError(text.format(method=title_of(method)))

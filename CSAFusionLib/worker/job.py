@@ -16,6 +16,7 @@ from CSAFusionLib.files.atomic_write import content_writer
 from CSAFusionLib.fusion.pipeline import FusionResult
 from CSAFusionLib.fusion.result import CONTRIBUTION, IMAGES
 from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.registration.masks import NO_MASKS, RegistrationMasks
 from CSAFusionLib.registration.registration import Registration
 from CSAFusionLib.registration.transforms import transform_writer
 from CSAFusionLib.text import to_json
@@ -23,10 +24,15 @@ from CSAFusionLib.volumes.acquisition import Acquisition
 from CSAFusionLib.volumes.volume import Volume
 from CSAFusionLib.volumes.writing import volume_writer
 
+_MASKS = ("fixed", "moving")
+
 
 @dataclass(frozen=True)
 class Job:
-    """The arguments of :func:`CSAFusionLib.fusion.pipeline.fuse_volumes`, able to travel."""
+    """The arguments of :func:`CSAFusionLib.fusion.pipeline.fuse_volumes`, able to travel.
+
+    masks: where the registration compares the two, if none is known already; they come from memory.
+    """
 
     fixed: Volume
     moving: Volume
@@ -34,6 +40,7 @@ class Job:
     registration: Registration | None = None
     region: sitk.Image | None = None
     contribution: bool = False
+    masks: RegistrationMasks = NO_MASKS
 
 
 def save_job(job: Job, folder: Path) -> None:
@@ -49,6 +56,8 @@ def save_job(job: Job, folder: Path) -> None:
         "contribution": job.contribution,
     }
     _save_image(job.region, folder / "region.nrrd")
+    for role in _MASKS:
+        _save_image(getattr(job.masks, role), folder / f"mask_{role}.nrrd")
     _write_json(folder / "job.json", description)
 
 
@@ -66,6 +75,7 @@ def load_job(folder: Path) -> Job:
         registration=None if given is None else _load_registration(folder, given),
         region=_load_image(folder / "region.nrrd"),
         contribution=checks.flag(entry(description, "contribution"), "contribution"),
+        masks=RegistrationMasks.in_memory(*(_load_image(folder / f"mask_{role}.nrrd") for role in _MASKS)),
     )
 
 

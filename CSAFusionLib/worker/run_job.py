@@ -15,8 +15,10 @@ from typing import TextIO
 from CSAFusionLib.errors import CSAFusionError, InputError, NotEnoughMemory
 from CSAFusionLib.fusion.pipeline import FusionResult
 from CSAFusionLib.memory import RAN_OUT, stems_from_lack_of_memory
+from CSAFusionLib.progress import Progress
+from CSAFusionLib.registration.registration import Registration
 from CSAFusionLib.worker.events import error_line, progress_line, result_line
-from CSAFusionLib.worker.job import load_job, save_result
+from CSAFusionLib.worker.job import Job, load_job, save_result
 
 
 def main(folder: Path, task: str) -> None:
@@ -34,7 +36,8 @@ def main(folder: Path, task: str) -> None:
         job = load_job(folder)
         module, function = task.split(":")
         work = getattr(importlib.import_module(module), function)
-        others = {"registration": job.registration, "region": job.region, "contribution": job.contribution}
+        known = _registration_of(job, progress)
+        others = {"registration": known, "region": job.region, "contribution": job.contribution}
         result = work(job.fixed, job.moving, job.settings, **others, progress=progress)
         _hand_back(result, folder)
     except (CSAFusionError, MemoryError, RuntimeError, OSError, ImportError) as error:
@@ -44,6 +47,15 @@ def main(folder: Path, task: str) -> None:
         tell(error_line(RAN_OUT if lack else str(error)))
     else:
         tell(result_line())
+
+
+def _registration_of(job: Job, progress: Progress) -> Registration | None:
+    """The registration that is known, or that its masks ask for; None leaves it to the fusion."""
+    if job.registration is not None or not job.masks:
+        return job.registration
+    from CSAFusionLib.fusion.on_grid import registration_by
+
+    return registration_by(job.fixed, job.moving, job.settings, None, masks=job.masks, progress=progress)
 
 
 def _hand_back(result: FusionResult, folder: Path) -> None:

@@ -9,13 +9,16 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import slicer
+import slicer.util
 
 from CSAFusionLib.errors import InputError, RegistrationError
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.geometry.grid import ijk_to_ras
 from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.slicer_host.fusion_job import FusedEvent, FusionJob, read_pair
+from CSAFusionLib.slicer_host.region import registration_masks
 from CSAFusionLib.slicer_host.result_nodes import Outputs
+from CSAFusionLib.slicer_host.validation import check_masks
 from CSAFusionLib.worker.events import CancelledEvent, ErrorEvent, ProgressEvent
 from CSAFusionLib.worker.launch import WorkerProcess
 from Testing.host.command_line_modules import install_brainsfit
@@ -193,6 +196,42 @@ def test_what_cannot_start_says_so_at_once(a_job, nodes, monkeypatch):
         a_job(method=Method.BRAINS).start()
     with pytest.raises(InputError, match="Select the moving"):
         FusionJob(nodes[0], None, FusionSettings()).start()
+
+
+def a_label_map(node, labels: np.ndarray):
+    """A label volume on the grid of a node, under its parent transform."""
+    mask = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "L")
+    slicer.util.updateVolumeFromArray(mask, labels.astype(np.uint8))
+    mask.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(ijk_to_ras_of(node)))
+    mask.SetAndObserveTransformNodeID(node.GetTransformNodeID())
+    return mask
+
+
+def test_registration_masks_lie_on_the_grids_of_their_volumes(nodes):
+    labels = a_blob(seed=1) > 40
+    fixed, moving = read_pair(*nodes)
+    masks = registration_masks(nodes, (fixed.image, moving.image), (None, a_label_map(nodes[1], labels)), None)
+    assert masks.fixed is None
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(masks.moving), labels)
+    np.testing.assert_allclose(ijk_to_ras(masks.moving), ijk_to_ras(moving.image))
+    empty = a_label_map(nodes[0], labels & False)
+    with pytest.raises(InputError, match="'L' marks nothing of 'F'"):
+        registration_masks(nodes, (fixed.image, moving.image), (empty, None), None)
+
+
+def test_masks_go_to_the_child_and_are_refused_where_nobody_looks_at_them(nodes, monkeypatch):
+    jobs = []
+    monkeypatch.setattr("CSAFusionLib.slicer_host.fusion_job.start_worker", jobs.append)
+    mask = a_label_map(nodes[0], a_blob() > 40)
+    FusionJob(*nodes, FusionSettings(registration="sitk"), masks=(mask, None)).start()
+    assert jobs[0].masks.sources == ({"of": "fixed", "format": "in memory"},)
+    install_brainsfit(monkeypatch)
+    for method in (Method.NONE, Method.BRAINS):
+        with pytest.raises(InputError, match="does not look at registration masks"):
+            FusionJob(*nodes, FusionSettings(registration=method), masks=(None, mask)).start()
+    check_masks(Method.BRAINS, (None, mask), in_batch=True)
+    with pytest.raises(InputError, match="does not look"):
+        check_masks(Method.NONE, (None, mask), in_batch=True)
 
 
 def test_side_by_side_is_refused_for_want_of_a_place(nodes):

@@ -12,11 +12,13 @@ import slicer.util
 from typer.testing import CliRunner
 
 import Testing.host.application  # noqa: F401 (makes qt)
-from CSAFusionLib.api import fuse
+from CSAFusionLib.api import fuse, register
 from CSAFusionLib.cli.main import app
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.geometry.grid import ijk_to_ras
 from CSAFusionLib.registration.methods import Method
+from CSAFusionLib.slicer_host.batch import ScenePair
+from CSAFusionLib.slicer_host.nodes import provenance_of
 from CSAFusionLib.slicer_host.panel.choices import BatchSource, Reference, StyleChoice, WeightsChoice
 from CSAFusionLib.slicer_host.volume_nodes import volume_from_node
 from Testing.host.application import raise_errors
@@ -88,3 +90,28 @@ def test_an_overlay_is_a_colour_volume_on_the_grid_of_the_reference(chosen, head
     np.testing.assert_array_equal(slicer.util.arrayFromVolume(fused), known)
     np.testing.assert_allclose(ijk_to_ras_of(fused), ijk_to_ras_of(parameters.volumeA))
     assert "Plain overlay: made without the network." in chosen.ui.reportLabel.text
+
+
+@pytest.mark.slow
+def test_a_registration_mask_guides_as_it_does_in_python(chosen, heads: Heads, tmp_path: Path) -> None:
+    parameters = chosen._parameterNode
+    image = sitk.ReadImage(str(heads[0]))
+    inside = np.zeros(sitk.GetArrayViewFromImage(image).shape, np.uint8)
+    inside[2:8, 5:35, 5:30] = 1
+    mask = sitk.GetImageFromArray(inside)
+    mask.CopyInformation(image)
+    known = register(*heads, "sitk", mask=mask)
+    labels = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "head")
+    slicer.util.updateVolumeFromArray(labels, inside)
+    labels.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(ijk_to_ras(image)))
+    parameters.registrationMaskA = labels
+    chosen.ui.applyButton.click()
+    pump(lambda: not chosen.logic.isRunning)
+    raise_errors()
+    provenance = provenance_of(parameters.fusedVolume)["registration"]
+    assert provenance["masks"] == [{"of": "fixed", "format": "in memory"}]
+    assert provenance["matrix_lps_mm"] == known.describe()["matrix_lps_mm"]
+    assert provenance["matrix_lps_mm"] != register(*heads, "sitk").describe()["matrix_lps_mm"]
+    pair = ScenePair(parameters.volumeA, parameters.volumeB, FusionSettings(), masks=(labels, None))
+    (case,) = [case for case in pair.saved(tmp_path) if case is not None]
+    assert case.moving_mask is None and sitk.Hash(sitk.ReadImage(str(case.mask))) == sitk.Hash(mask)

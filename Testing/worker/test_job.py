@@ -18,6 +18,7 @@ from CSAFusionLib.fusion.device import choose_device
 from CSAFusionLib.fusion.pipeline import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.intensity.windows import Window
+from CSAFusionLib.registration.masks import RegistrationMasks
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.quality.grading import Grade, Quality
 from CSAFusionLib.registration.registration import Registration
@@ -38,6 +39,16 @@ def an_oblique_image(components: int = 1) -> sitk.Image:
     image.SetSpacing((1 / 3, 0.7, 2.1))
     image.SetOrigin((-100.123456789012345, 7.5, 1e-3))
     return image
+
+
+def test_registration_masks_travel(tmp_path):
+    image = an_oblique_image()
+    volumes = Volume(image, "A"), Volume(image, "B")
+    assert not there_and_back(Job(*volumes, FusionSettings()), tmp_path).masks
+    job = Job(*volumes, FusionSettings(), masks=RegistrationMasks.in_memory(None, image > 100))
+    back = there_and_back(job, tmp_path).masks
+    assert back.fixed is None and back.sources == ({"of": "moving", "format": "in memory"},)
+    assert sitk.Hash(back.moving) == sitk.Hash(image > 100)
 
 
 def there_and_back(job: Job, folder) -> Job:

@@ -19,7 +19,7 @@ from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.slicer_host.batch import ScenePair, SeriesChoice, pairs_of_dicom, scene_pairs
 from CSAFusionLib.slicer_host.engines.choice import PACKAGES
 from CSAFusionLib.slicer_host.panel.choices import BatchSource
-from CSAFusionLib.slicer_host.panel.request import gives_grid, settings_from
+from CSAFusionLib.slicer_host.panel.request import gives_grid, masks_of, settings_from
 
 _ROLES = ("CSAFusion.batchA", "CSAFusion.batchB")
 """Under which a parameter node refers to the volumes of its pairs, which are so saved with the scene."""
@@ -68,8 +68,9 @@ def find_cases(parameters: Any, device: str) -> Found:
         return Found(_of_scene(parameters, device), [])
     defaults = Defaults(settings_from(parameters, ("A", "B"), device, (None, None)))
     notes = []
-    if parameters.region is not None or parameters.mask is not None:
-        notes.append(_("The region and the mask of Inputs lie in the scene and are left out."))
+    in_scene = ("region", "mask", "registrationMaskA", "registrationMaskB")
+    if any(getattr(parameters, name) is not None for name in in_scene):
+        notes.append(_("Region and masks lie in the scene and are left out."))
     if source is BatchSource.FOLDERS:
         fixed = chosen_path(parameters.batchFixedFolder, _("Choose the folder of the fixed volumes."))
         moving = chosen_path(parameters.batchMovingFolder, _("Choose the folder of the moving volumes."))
@@ -129,7 +130,7 @@ def _scene_pair(a: Any, b: Any, parameters: Any, device: str) -> ScenePair:
     a_is_fixed = gives_grid(parameters.reference, a, b)
     sides, nodes = (("A", "B"), (a, b)) if a_is_fixed else (("B", "A"), (b, a))
     settings = settings_from(parameters, sides, device, nodes)
-    return ScenePair(*nodes, settings, parameters.region, parameters.mask)
+    return ScenePair(*nodes, settings, parameters.region, parameters.mask, masks_of(parameters, sides, in_batch=True))
 
 
 def _series(parameters: Any) -> list[SeriesChoice]:

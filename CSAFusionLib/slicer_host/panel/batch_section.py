@@ -24,7 +24,7 @@ from CSAFusionLib.slicer_host.panel.batch_pairs import (
 )
 from CSAFusionLib.slicer_host.panel.case_table import CaseTable
 from CSAFusionLib.slicer_host.panel.choices import BatchSource, SeriesModality
-from CSAFusionLib.slicer_host.panel.request import settings_from
+from CSAFusionLib.slicer_host.panel.request import masks_of, settings_from
 from CSAFusionLib.slicer_host.panel.run_section import TimeLeft, in_words
 from CSAFusionLib.slicer_host.panel.widgets import Scrolling, describe_items, say
 from CSAFusionLib.slicer_host.quality_page import QualityPage, show_page
@@ -268,6 +268,8 @@ class BatchSection:
             return ""
         try:
             settings_from(self._parameters, ("A", "B"), self._device, volumes)
+            if in_scene:
+                masks_of(self._parameters, ("A", "B"), in_batch=True)
         except InputError as error:
             return str(error)
         return ""

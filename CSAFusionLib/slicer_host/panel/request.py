@@ -24,7 +24,7 @@ from CSAFusionLib.slicer_host.panel.choices import (
     backend_name,
 )
 from CSAFusionLib.slicer_host.result_nodes import Outputs
-from CSAFusionLib.slicer_host.validation import check_nodes, check_registration
+from CSAFusionLib.slicer_host.validation import Masks, check_masks, check_nodes, check_registration
 
 _RESULTS = ("fusedVolume", "registeredVolume", "contributionVolume", "sliceTable")
 _CHOSEN = {
@@ -32,6 +32,8 @@ _CHOSEN = {
     "volumeB": _("'{name}' was deleted; select volume B."),
     "region": _("'{name}' was deleted; no region limits the fusion now."),
     "mask": _("'{name}' was deleted; no mask limits the fusion now."),
+    "registrationMaskA": _("'{name}' was deleted; no mask of A limits the registration now."),
+    "registrationMaskB": _("'{name}' was deleted; no mask of B limits the registration now."),
     "transform": _("'{name}' was deleted; no node keeps the transform now."),
 }
 """What to say of a node that was chosen and is gone."""
@@ -47,6 +49,7 @@ class Request:
     outputs: Outputs
     roi: slicer.vtkMRMLMarkupsROINode | None
     mask: slicer.vtkMRMLNode | None
+    masks: Masks
 
 
 def request_from(parameters: Any, device: str) -> Request:
@@ -64,7 +67,23 @@ def request_from(parameters: Any, device: str) -> Request:
     outputs = _outputs(parameters)
     check_nodes(fixed, moving, outputs.nodes().values(), parameters.mask)
     settings = settings_from(parameters, sides, device, (fixed, moving))
-    return Request(fixed, moving, settings, outputs, parameters.region, parameters.mask)
+    masks = masks_of(parameters, sides)
+    return Request(fixed, moving, settings, outputs, parameters.region, parameters.mask, masks)
+
+
+def masks_of(parameters: Any, sides: tuple[str, str], *, in_batch: bool = False) -> Masks:
+    """The registration masks of the fixed and the moving volume.
+
+    Args:
+        sides: which of "A" and "B" is the fixed volume, and which the moving one.
+        in_batch: as :func:`CSAFusionLib.slicer_host.validation.check_masks` takes it.
+
+    Raises:
+        InputError: the method would not look at them.
+    """
+    fixed, moving = (getattr(parameters, f"registrationMask{side}") for side in sides)
+    check_masks(parameters.method, (fixed, moving), in_batch=in_batch)
+    return fixed, moving
 
 
 def a_is_reference(parameters: Any) -> bool:

@@ -36,10 +36,13 @@ def of_inputs(parameters: Any) -> str:
 
 
 def of_registration(parameters: Any) -> str:
-    """The kind of transform, and where it is kept."""
+    """The kind of transform, in which masks it is looked for, and where it is kept."""
     if not parameters.method.models:
         return _("as the headers say")
     parts = [title_of(parameters.transformModel)]
+    masked = [side for side in ("A", "B") if getattr(parameters, f"registrationMask{side}") is not None]
+    if masked:
+        parts.append(_("in the mask of {sides}").format(sides=_(" and ").join(masked)))
     if parameters.transform is not None:
         parts.append(_("kept as '{name}'").format(name=parameters.transform.GetName()))
     return ", ".join(parts)

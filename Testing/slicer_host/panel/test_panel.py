@@ -20,6 +20,7 @@ from CSAFusionLib.intensity.colour import COLOUR_TABLES
 from CSAFusionLib.intensity.mapping import find_mapping
 from CSAFusionLib.intensity.modality import Modality, guess_modality
 from CSAFusionLib.intensity.windows import Window
+from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.slicer_host.comparison_views import composites
 from CSAFusionLib.slicer_host.panel.choices import (
     ColourChoice,
@@ -363,6 +364,22 @@ def test_opacity_and_n4_are_the_backends_until_they_are_changed(parameters, pane
     raise_errors()
     settings = request_from(parameters, "auto").settings
     assert (settings.opacity, settings.bias_correction) == (0.3, True)
+
+
+@pytest.mark.parametrize("reference", [Reference.A, Reference.B])
+def test_a_registration_mask_goes_with_its_volume(parameters, panel, scene, reference):
+    mask = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "head")
+    parameters.reference = reference
+    panel.ui.registrationMaskASelector.setCurrentNode(mask)
+    raise_errors()
+    masks = request_from(parameters, "auto").masks
+    assert masks == ((mask, None) if reference is Reference.A else (None, mask))
+    assert panel.ui.registrationCollapsibleButton.toolTip == "Registration: Rigid, in the mask of A"
+    parameters.method = Method.NONE
+    assert "does not look at registration masks" in panel.ui.missingLabel.text
+    scene.RemoveNode(mask)
+    settle()
+    assert parameters.registrationMaskA is None and "no mask of A" in panel.ui.statusLabel.text
 
 
 def test_weights_of_ones_own_must_be_a_file(parameters, tmp_path):
