@@ -16,7 +16,7 @@ from CSAFusionLib.fusion.inference import STAGE
 from CSAFusionLib.fusion.result import describe_run
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.fusion.source_pair import fixed_is_a
-from CSAFusionLib.intensity.modality import Modality, is_t2_beside, quartile_skewness
+from CSAFusionLib.intensity.modality import Modality, grey_quartiles, is_t2_beside
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.weights.catalogue import choose_weights, load_network
 
@@ -53,7 +53,7 @@ def fuse_pictures(
     modalities = (settings.fixed_modality or _modality_of(fixed), settings.moving_modality or _modality_of(moving))
     a_first = fixed_is_a(*modalities)
     if modalities == (Modality.MR, Modality.MR):
-        a_first = not is_t2_beside(*(quartile_skewness(pictures) for pictures in (fixed, moving)))
+        a_first = not is_t2_beside(*(grey_quartiles(pictures) for pictures in (fixed, moving)))
     network, weights = load_network(settings.weights or choose_weights(*(modalities if a_first else modalities[::-1])))
     strengths = strengths_of(network.configuration, a_first, settings.balance)
     pictures: list[np.ndarray] = []

@@ -13,8 +13,8 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings, Style
 from CSAFusionLib.geometry.planes import Plane, settled_plane, slice_spacing
 from CSAFusionLib.intensity.evidence import Evidence
-from CSAFusionLib.intensity.mapping import IntensityMapping, settle_intensities
-from CSAFusionLib.intensity.modality import Confidence, Guess, Modality, is_t2_beside, quartile_skewness
+from CSAFusionLib.intensity.mapping import IntensityMapping, settle_intensities, tissue_at_level
+from CSAFusionLib.intensity.modality import Confidence, Guess, Modality, grey_quartiles, is_t2_beside
 from CSAFusionLib.intensity.windows import Window, display_factor, display_unit
 from CSAFusionLib.volumes.checking import notes_of
 from CSAFusionLib.volumes.volume import Volume
@@ -70,6 +70,10 @@ class PreparedInput:
         evidence = Evidence(self.volume)
         return evidence.in_hounsfield and not evidence.shows_a_head
 
+    def at_level(self, middle: float) -> PreparedInput:
+        """The same with its tissue, whose median grey is ``middle``, at the grey of every other T1."""
+        return self if self.volume.is_colour else replace(self, mapping=tissue_at_level(self.mapping, middle))
+
     def display_value(self, voxel: float) -> float:
         """A voxel's value as it is told: as SUV where the header of a PET gives it, else the volume's own."""
         return float(self.volume.own_value(voxel)) * display_factor(self.volume, self.modality)
@@ -115,9 +119,16 @@ class SourcePair:
         if settings.bias_correction and Modality.MR not in pair.modalities:
             raise InputError("N4 corrects an MR, and neither volume is one; leave the bias correction out.")
         if pair.modalities == (Modality.MR, Modality.MR):
-            skewness = (quartile_skewness(map(one.mapping, _slabs(one.volume))) for one in (pair.fixed, pair.moving))
-            return replace(pair, fixed_is_t2=is_t2_beside(*skewness))
+            return pair._as_t1_and_t2(settings)
         return pair
+
+    def _as_t1_and_t2(self, settings: FusionSettings) -> SourcePair:
+        """Tell which of two MR volumes is the T2, and window the T1 for its tissue, unless a window is asked for."""
+        greys = [grey_quartiles(map(one.mapping, _slabs(one.volume))) for one in (self.fixed, self.moving)]
+        if is_t2_beside(*greys):
+            own = settings.moving_window is None
+            return replace(self, fixed_is_t2=True, moving=self.moving.at_level(greys[1][1]) if own else self.moving)
+        return replace(self, fixed=self.fixed.at_level(greys[0][1]) if settings.fixed_window is None else self.fixed)
 
     @property
     def modalities(self) -> tuple[Modality, Modality]:

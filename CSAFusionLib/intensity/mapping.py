@@ -71,6 +71,14 @@ _WIDEST = 1e37
 _NARROWEST = 1e-30
 
 
+TISSUE_LEVEL = 0.6
+"""The grey that half of the tissue of a T1 beside a T2 is darker than."""
+_TISSUE_KNEE = 0.8
+"""Up to here its window is one line; what is brighter (fat, enhancement) shares the rest, so none of it is clipped."""
+_MOST_BRIGHTENED = 3.0
+"""Largest factor of brightness: more would raise the noise of a volume that is nearly black."""
+
+
 @dataclass(frozen=True)
 class IntensityMapping:
     """A straight line from ``low`` -> 0 to ``high`` -> 1, clipped; ``note`` says what the user should know of it.
@@ -159,6 +167,26 @@ def find_mapping(volume: Volume, modality: Modality, window: Window | None = Non
         knee = mapping.knee and (within.own_value(mapping.knee[0]), mapping.knee[1])
         return IntensityMapping(within.own_value(mapping.low), within.own_value(mapping.high), mapping.note, knee)
     return mapping
+
+
+def tissue_at_level(mapping: IntensityMapping, middle: float) -> IntensityMapping:
+    """Return a mapping that takes what ``mapping`` takes to ``middle`` to 0.6, and black and white to no others.
+
+    White matter of a T1 lies at 0.4 of white in a head with bright scalp and at 0.9 in one without; no function of two
+    values can treat both alike. With half of the tissue darker than 0.6 it lies at 0.69 to 0.74 in every T1 measured.
+    Where ``middle`` is above 0.6, white gets darker.
+
+    Args:
+        mapping: one line, without a knee.
+        middle: the median grey of the tissue, in (0, 1]; 0 where there is none, and the mapping stays as it is.
+    """
+    if middle <= 0 or mapping.knee is not None:
+        return mapping
+    factor = min(TISSUE_LEVEL / middle, _MOST_BRIGHTENED)
+    width = mapping.high - mapping.low
+    if factor <= 1:
+        return replace(mapping, high=mapping.low + width / factor)
+    return replace(mapping, knee=(mapping.low + width * _TISSUE_KNEE / factor, _TISSUE_KNEE))
 
 
 def _mapping_of(evidence: Evidence, modality: Modality, window: Window | None) -> IntensityMapping:

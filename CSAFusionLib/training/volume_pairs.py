@@ -15,7 +15,8 @@ import SimpleITK as sitk
 from CSAFusionLib.geometry.grid import same_grid
 from CSAFusionLib.geometry.planes import Plane, slice_spacing, to_slices
 from CSAFusionLib.geometry.resampling import resample_to_grid
-from CSAFusionLib.intensity.mapping import find_mapping
+from CSAFusionLib.intensity.mapping import IntensityMapping, find_mapping, tissue_at_level
+from CSAFusionLib.intensity.modality import grey_quartiles
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.register import register
@@ -31,13 +32,17 @@ _LEAST_CONTENT = 0.1
 
 @dataclass(frozen=True)
 class Slab:
-    """Consecutive axial slices of two aligned volumes, (S, H, W) float32 in [0, 1], ``spacing`` mm apart."""
+    """Consecutive axial slices of two aligned volumes, (S, H, W) float32 in [0, 1], ``spacing`` mm apart.
+
+    ``pixel`` is how large a pixel is along rows and columns, in mm.
+    """
 
     kind: PairKind
     name: str
     a: np.ndarray
     b: np.ndarray
     spacing: float
+    pixel: tuple[float, float] = (1.0, 1.0)
 
 
 def read_slab(pair: VolumePair, *, registered: Path, progress: Progress = silent) -> Slab:
@@ -55,10 +60,19 @@ def read_slab(pair: VolumePair, *, registered: Path, progress: Progress = silent
         b = registered_onto(a, b, registered / pair.cached, progress)
     reference = a if pair.grid_is_a else b
     mapped = [
-        find_mapping(volume, modality)(to_slices(_on_grid(volume, reference), Plane.AXIAL))
-        for volume, modality in zip((a, b), pair.kind.modalities, strict=True)
+        mapping(to_slices(_on_grid(volume, reference), Plane.AXIAL))
+        for volume, mapping in zip((a, b), mappings_of(pair.kind, a, b), strict=True)
     ]
-    return Slab(pair.kind, pair.name, mapped[0], mapped[1], slice_spacing(reference.image, Plane.AXIAL)[0])
+    spacing, *pixel = slice_spacing(reference.image, Plane.AXIAL)
+    return Slab(pair.kind, pair.name, mapped[0], mapped[1], spacing, (pixel[0], pixel[1]))
+
+
+def mappings_of(kind: PairKind, a: Volume, b: Volume) -> tuple[IntensityMapping, IntensityMapping]:
+    """Return the mappings of both volumes of a pair, as a fusion finds them."""
+    of_a, of_b = (find_mapping(volume, modality) for volume, modality in zip((a, b), kind.modalities, strict=True))
+    if kind is PairKind.T1_T2:
+        of_a = tissue_at_level(of_a, grey_quartiles(map(of_a, sitk.GetArrayViewFromImage(a.image)))[1])
+    return of_a, of_b
 
 
 def cut_pairs(pair: VolumePair, *, registered: Path, progress: Progress = silent) -> list[ImagePair]:

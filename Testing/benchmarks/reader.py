@@ -36,13 +36,12 @@ from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.geometry.planes import Plane, from_slices, to_slices
 from CSAFusionLib.geometry.resampling import resample_to_grid
 from CSAFusionLib.intensity.colour import apply_colour_table
-from CSAFusionLib.intensity.mapping import find_mapping
 from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.registration.quality.grading import Grade, Quality
 from CSAFusionLib.registration.registration import Registration
 from CSAFusionLib.training.dataset import read_dataset
 from CSAFusionLib.training.pairs import PairKind, read_pairs
-from CSAFusionLib.training.volume_pairs import registered_onto
+from CSAFusionLib.training.volume_pairs import mappings_of, registered_onto
 from CSAFusionLib.volumes.reading import read_volume
 from CSAFusionLib.volumes.volume import Volume
 from Testing.benchmarks.reader_regions import Regions, find_regions, with_blood
@@ -69,10 +68,10 @@ def make_pair(kind: PairKind, volume_a: Volume, volume_b: Volume, *, grid_is_a: 
     """Bring both volumes onto the grid of one of them, each mapped as `csafusion fuse` does."""
     grid = (volume_a if grid_is_a else volume_b).image
     mapped = []
-    for volume, modality in zip((volume_a, volume_b), kind.modalities, strict=True):
+    for volume, mapping in zip((volume_a, volume_b), mappings_of(kind, volume_a, volume_b), strict=True):
         lowest = float(sitk.GetArrayViewFromImage(volume.image).min())
         on_grid = resample_to_grid(volume.image, grid, sitk.Transform(), lowest)
-        mapped.append(find_mapping(volume, modality)(to_slices(on_grid, Plane.AXIAL)))
+        mapped.append(mapping(to_slices(on_grid, Plane.AXIAL)))
     return Pair(kind, volume_a, volume_b, *mapped)
 
 

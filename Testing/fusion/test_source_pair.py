@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from CSAFusionLib.fusion.aligned_pair import AlignedPair
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.fusion.source_pair import SourcePair
 from CSAFusionLib.geometry.resampling import lowest_value
+from CSAFusionLib.intensity.mapping import TISSUE_LEVEL, find_mapping
 from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.intensity.windows import Window
 from CSAFusionLib.volumes.volume import Volume
@@ -65,7 +67,8 @@ def test_intensities_are_mapped_once_for_the_volume_and_not_slice_by_slice(an_mr
 
 def test_the_moving_volume_comes_onto_the_fixed_grid(an_mr: Volume) -> None:
     shift = sitk.TranslationTransform(3, (4.0, 0.0, 0.0))
-    pair = AlignedPair.bring(SourcePair.settle(an_mr, an_mr, AS_MR), shift)
+    settings = replace(AS_MR, fixed_window=Window(0, 100), moving_window=Window(0, 100))
+    pair = AlignedPair.bring(SourcePair.settle(an_mr, an_mr, settings), shift)
     np.testing.assert_allclose(pair.moving.luminance[:, :, :-2], pair.fixed.luminance[:, :, 2:], atol=1e-5)
     assert not pair.coverage[:, :, -1].any()
     assert pair.coverage[:, :, 0].all()
@@ -113,14 +116,37 @@ def test_black_and_white_are_told_in_the_volume_s_own_values(an_mr: Volume) -> N
         assert found.describe()[limit] - 2e9 == pytest.approx(near.describe()[limit], rel=1e-3, abs=0.1)
 
 
-def test_of_two_mr_volumes_the_one_with_bright_fluid_is_b(an_mr: Volume) -> None:
+@pytest.fixture
+def a_t1_and_a_t2(an_mr: Volume) -> tuple[Volume, Volume]:
+    """Of the first most is bright, of the second most is dark."""
     values = np.linspace(0.1, 1, 12 * 36 * 40, dtype=np.float32).reshape(sitk.GetArrayViewFromImage(an_mr.image).shape)
     volumes = []
     for name, grey in (("t1", 1 - (1 - values) ** 3), ("t2", values**3)):
         image = sitk.GetImageFromArray(grey * 1000)
         image.CopyInformation(an_mr.image)
         volumes.append(Volume(image, name))
-    t1, t2 = volumes
+    return volumes[0], volumes[1]
+
+
+def test_of_two_mr_volumes_the_one_with_bright_fluid_is_b(a_t1_and_a_t2: tuple[Volume, Volume]) -> None:
+    t1, t2 = a_t1_and_a_t2
     assert SourcePair.settle(t1, t2, AS_MR).in_order("t1", "t2") == ("t1", "t2")
     assert SourcePair.settle(t2, t1, AS_MR).in_order("t2", "t1") == ("t1", "t2")
     assert SourcePair.settle(t2, t2, AS_MR).fixed_is_a
+
+
+@pytest.mark.parametrize("fixed_is_t1", [True, False])
+def test_the_t1_of_two_mr_volumes_is_windowed_for_its_tissue_and_the_t2_is_not(
+    a_t1_and_a_t2: tuple[Volume, Volume], fixed_is_t1: bool
+) -> None:
+    t1, t2 = a_t1_and_a_t2
+    pair = SourcePair.settle(*((t1, t2) if fixed_is_t1 else (t2, t1)), AS_MR)
+    of_t1, of_t2 = pair.in_order(pair.fixed, pair.moving)
+    assert of_t2.mapping == find_mapping(t2, Modality.MR)
+    greys = of_t1.mapping(sitk.GetArrayViewFromImage(t1.image))
+    assert np.median(greys[greys > 0.05]) == pytest.approx(TISSUE_LEVEL, abs=0.01)
+
+
+def test_a_window_asked_for_a_t1_is_kept(a_t1_and_a_t2: tuple[Volume, Volume]) -> None:
+    pair = SourcePair.settle(*a_t1_and_a_t2, replace(AS_MR, fixed_window=Window(0, 900)))
+    assert (pair.fixed.mapping.high, pair.fixed.mapping.knee) == (900, None)
