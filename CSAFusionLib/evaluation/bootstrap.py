@@ -36,6 +36,36 @@ def interval(rows: pd.DataFrame, statistic: Callable[[np.ndarray], float], seed:
     return float(low), float(high)
 
 
+def mean_and_interval(rows: pd.DataFrame, column: str) -> tuple[float, str]:
+    """Return the mean of a column and its 95 % confidence interval, as :func:`interval` finds it, in words.
+
+    Args:
+        rows: with the columns ``patient`` and ``pair``.
+        column: of numbers.
+    """
+    values = rows[column].to_numpy(float)
+    if not len(values):
+        return float("nan"), ""
+    low, high = interval(rows, lambda places: float(values[places].mean()))
+    return float(values.mean()), f"{low:.3f} to {high:.3f}"
+
+
+def too_few_volumes(volumes: pd.DataFrame) -> str:
+    """Return the warning that the volumes of some kinds are too few, naming the kinds; empty where they are enough.
+
+    Args:
+        volumes: a row for each volume and method, with the columns ``kind``, ``method`` and ``volume``.
+    """
+    counts = volumes.groupby(["kind", "method"], sort=False).size().groupby("kind", sort=False).max()
+    few = [f"{count} of {kind}" for kind, count in counts.items() if count < FEWEST_PATIENTS]
+    if not few:
+        return ""
+    return (
+        f"Too few volumes to say what holds for others ({', '.join(few)}; {FEWEST_PATIENTS} are needed for an "
+        "interval): the figures hold for these volumes only."
+    )
+
+
 def too_few_patients(rows: pd.DataFrame) -> str:
     """Return the warning that the patients of some kinds are too few, naming the kinds; empty where they are enough.
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from CSAFusionLib import __version__
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.evaluation.methods import FusionMethod, VolumeMethod, slice_by_slice
+from CSAFusionLib.evaluation.methods import ColourMethod, FusionMethod, VolumeMethod, slice_by_slice, with_chrominance
 from CSAFusionLib.evaluation.methods.network import NetworkMethod
 from CSAFusionLib.evaluation.methods.saved_results import read_results
 from CSAFusionLib.training.pairs import ImagePair, PairKind
@@ -25,20 +25,22 @@ BUNDLED = "CSAFusion"
 class ComparedMethod:
     """A name for the tables, and how it fuses a pair; ``method_for`` a kind fuses any other two slices as well.
 
-    ``volume_for`` a kind fuses volumes. Saved results have neither: they know no other pairs than those they were made
-    from. ``about`` says where weights or results come from.
+    ``volume_for`` a kind fuses volumes, and ``colour_for`` one fuses them in colour. Saved results have none of these:
+    they know no other pairs than those they were made from. ``about`` says where weights or results come from.
     """
 
     name: str
     fuse: Callable[[ImagePair], np.ndarray]
     method_for: Callable[[PairKind], FusionMethod] | None = None
     volume_for: Callable[[PairKind], VolumeMethod] | None = None
+    colour_for: Callable[[PairKind], ColourMethod] | None = None
     about: str = ""
 
 
 def by_method(name: str, method: FusionMethod) -> ComparedMethod:
     """Return the compared method that fuses every kind of pair alike."""
-    return _by_kind(name, lambda kind: method, lambda kind: slice_by_slice(method))
+    volume_method = slice_by_slice(method)
+    return _by_kind(name, lambda kind: method, lambda kind: volume_method, lambda kind: with_chrominance(volume_method))
 
 
 def by_weights(name: str, weights: str | Path, device: str = "cpu", balance: float = 0.0) -> ComparedMethod:
@@ -94,13 +96,20 @@ def check_names(compared: Sequence[ComparedMethod]) -> None:
 
 
 def _by_networks(name: str, method_for: Callable[[PairKind], NetworkMethod], about: str) -> ComparedMethod:
-    return _by_kind(name, method_for, lambda kind: method_for(kind).fuse_volume, about)
+    def volume_for(kind: PairKind) -> VolumeMethod:
+        return method_for(kind).fuse_volume
+
+    return _by_kind(name, method_for, volume_for, lambda kind: method_for(kind).fuse_in_colour, about)
 
 
 def _by_kind(
     name: str,
     method_for: Callable[[PairKind], FusionMethod],
     volume_for: Callable[[PairKind], VolumeMethod],
+    colour_for: Callable[[PairKind], ColourMethod],
     about: str = "",
 ) -> ComparedMethod:
-    return ComparedMethod(name, lambda pair: method_for(pair.kind)(pair.a, pair.b), method_for, volume_for, about)
+    def fuse(pair: ImagePair) -> np.ndarray:
+        return method_for(pair.kind)(pair.a, pair.b)
+
+    return ComparedMethod(name, fuse, method_for, volume_for, colour_for, about)

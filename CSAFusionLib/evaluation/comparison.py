@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from CSAFusionLib.evaluation.clinical.consistency import flicker_table
+from CSAFusionLib.evaluation.colour_table import measure_colour
 from CSAFusionLib.evaluation.compared_methods import ComparedMethod, by_method
 from CSAFusionLib.evaluation.lesion_table import measure_lesions
 from CSAFusionLib.evaluation.limit import OBJECTIVES, attainable
@@ -34,6 +35,7 @@ class Comparison:
     results: pd.DataFrame
     lesions: pd.DataFrame | None = None
     flicker: pd.DataFrame | None = None
+    colour: pd.DataFrame | None = None
     limits: pd.DataFrame | None = None
     observer: pd.DataFrame | None = None
 
@@ -99,7 +101,8 @@ def add_clinical_tests(
     registered: Path,
     progress: Progress = silent,
 ) -> Comparison:
-    """Return the comparison with lesion retention, and with flicker on volumes of its kinds; saved results have none.
+    """Return the comparison with lesion retention, and with flicker and colour on volumes of its kinds; saved results
+    have none.
 
     Args:
         registered: a folder that keeps registered volumes, so that they are registered once.
@@ -111,7 +114,9 @@ def add_clinical_tests(
     kinds = list(dict.fromkeys(pair.kind for pair in comparison.pairs))
     methods = {method.name: method.volume_for for method in compared if method.volume_for is not None}
     flicker = flicker_table(methods, kinds, dataset, registered=registered, progress=progress)
-    return replace(add_lesions(comparison, compared, progress), flicker=flicker)
+    in_colour = {method.name: method.colour_for for method in compared if method.colour_for is not None}
+    colour = measure_colour(in_colour, kinds, dataset, registered=registered, progress=progress)
+    return replace(add_lesions(comparison, compared, progress), flicker=flicker, colour=colour)
 
 
 def add_observer(

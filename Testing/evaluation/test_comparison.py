@@ -46,11 +46,16 @@ def test_clinical_tests_leave_out_saved_results_and_other_kinds(
         "flicker_table",
         lambda methods, kinds, dataset, registered, progress: (list(methods), kinds, dataset, registered),
     )
+    monkeypatch.setattr(
+        module,
+        "measure_colour",
+        lambda methods, kinds, dataset, registered, progress: (list(methods), kinds, dataset, registered),
+    )
     compared = [by_method("average", average), ComparedMethod("saved", lambda pair: pair.a)]
     tested = add_clinical_tests(comparison, compared, DataSet(), registered=Path("registered"))
     assert tested.lesions == (["average"], comparison.pairs)
     kinds = [PairKind.CT_MRI, PairKind.T1_T2]
-    assert tested.flicker == (["average"], kinds, DataSet(), Path("registered"))
+    assert tested.flicker == tested.colour == (["average"], kinds, DataSet(), Path("registered"))
     assert tested.results is comparison.results
 
 

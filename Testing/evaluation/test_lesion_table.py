@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from CSAFusionLib.evaluation.clinical.lesions import lesion_retention
@@ -27,6 +28,15 @@ def test_each_lesion_of_each_pair_and_method_has_a_row(heads: list[ImagePair]) -
     assert [retention.retention for retention in expected] == list(rows["retention"])
     assert [retention.source for retention in expected] == list(rows["source"])
     assert len(table) == 4 * len(expected)
+
+
+def test_the_interval_of_the_mean_is_by_slices_where_patients_are_few(heads: list[ImagePair]) -> None:
+    table = measure_lesions(METHODS, heads)
+    other = table.assign(pair="1002", retention=table["retention"] + 0.2)
+    summary = summarise_lesions(pd.concat([table, other])).set_index(["kind", "method"])
+    mean = table.query("kind == 'CT-MRI' and method == 'average' and source == 'A'")["retention"].mean()
+    low, high = map(float, summary.loc[("CT-MRI", "average"), "95 %(A)"].split(" to "))
+    assert (low, high) == pytest.approx((mean, mean + 0.2), abs=1e-3)
 
 
 def test_the_summary_has_mean_and_worst_decile_of_each_source(heads: list[ImagePair]) -> None:

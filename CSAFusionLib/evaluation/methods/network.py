@@ -41,6 +41,31 @@ class NetworkMethod:
         """Fuse the slices (S, H, W) in [0, 1] of two volumes, ``spacing`` mm apart."""
         return self._fuse(a, b, neighbour_weights(spacing, FusionSettings().through_slice_smoothing))
 
+    def fuse_in_colour(
+        self, uptake: np.ndarray, anatomy: np.ndarray, voxel: tuple[float, float, float], table: str
+    ) -> np.ndarray:
+        """Fuse two volumes as CSAFusion shows a PET or SPECT in colour; a :data:`ColourMethod`."""
+        from CSAFusionLib.fusion.colouring import bind_colour
+        from CSAFusionLib.fusion.slices import fuse_slices
+        from CSAFusionLib.intensity.colour import apply_colour_table, rgb_to_yuv
+
+        luminance = rgb_to_yuv(apply_colour_table(uptake, table))[..., 0].astype(np.float32)
+        neighbours = neighbour_weights(voxel[0], FusionSettings().through_slice_smoothing)
+        fused = fuse_slices(
+            self.network,
+            luminance,
+            anatomy,
+            self.device,
+            strengths=self.strengths,
+            neighbours=neighbours,
+            with_contribution=True,
+        )
+        # Of a network without gains nobody can say what is the anatomy's: all of it stands in.
+        of_anatomy = 1.0 if fused.contribution is None else 1 - fused.contribution
+        reach = np.ones_like(anatomy)
+        parts = fused.slices, fused.slices * of_anatomy, reach
+        return bind_colour(uptake, table, *parts, pixel=voxel[1:], strengths=self.strengths)
+
     def _fuse(self, a: np.ndarray, b: np.ndarray, neighbours: np.ndarray) -> np.ndarray:
         from CSAFusionLib.fusion.slices import fuse_slices
 

@@ -26,11 +26,12 @@ def report_files(comparison: Comparison, about: Sequence[str]) -> dict[str, str]
         "statistics.csv": comparison.statistics,
         "lesions.csv": comparison.lesions,
         "flicker.csv": comparison.flicker,
+        "colour.csv": comparison.colour,
         "observer.csv": comparison.observer,
         "limits.csv": comparison.limits,
     }
     return {
-        **{name: _csv(rows) for name, rows in measured.items() if rows is not None},
+        **{name: _csv(rows) for name, rows in measured.items() if rows is not None and not rows.empty},
         "summary.md": to_markdown(tables, about, comparison.ours),
         "report.html": to_html(comparison, tables, about),
     }

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from CSAFusionLib.evaluation.bootstrap import too_few_patients
+from CSAFusionLib.evaluation.bootstrap import mean_and_interval, too_few_patients, too_few_volumes
 from CSAFusionLib.evaluation.clinical.lesions import LESION_KINDS
 from CSAFusionLib.evaluation.clinical.observer import DISPLAY_NOISE, INTERNAL_NOISE
+from CSAFusionLib.evaluation.colour_table import TABLE
 from CSAFusionLib.evaluation.comparison import Comparison
 from CSAFusionLib.evaluation.lesion_table import summarise_lesions
 from CSAFusionLib.evaluation.limit import OBJECTIVES
@@ -23,12 +24,14 @@ _MARKS = {"better": "▲", "worse": "▼", "no difference": "="}
 
 def tables_of(comparison: Comparison) -> list[Table]:
     """Return the tables of what a comparison measured."""
-    tables = [_means(comparison), _ranks(comparison), _paired(comparison), _all(comparison)]
+    tables = [_means(comparison), _intervals(comparison), _ranks(comparison), _paired(comparison), _all(comparison)]
     if comparison.lesions is not None:
         tables.append(_lesions(comparison.lesions))
     tables.append(_artefacts(comparison))
     if comparison.flicker is not None:
         tables += [_flicker(comparison.flicker), _consistency(comparison.flicker)]
+    if comparison.colour is not None and not comparison.colour.empty:
+        tables.append(_colour(comparison.colour))
     if comparison.observer is not None and not comparison.observer.empty:
         tables.append(_observer(comparison.observer))
     if comparison.limits is not None:
@@ -43,6 +46,20 @@ def _means(comparison: Comparison) -> Table:
         "each kind is bold; that of a single column can be had by copying one source, so read them together.",
         comparison.summary[["kind", "method", "patients", "pairs", *MAIN]],
         dict.fromkeys(MAIN, "highest"),
+    )
+
+
+def _intervals(comparison: Comparison) -> Table:
+    groups = comparison.results.groupby(["kind", "method"], sort=False)
+    rows = [
+        {"kind": kind, "method": method} | {name: mean_and_interval(rows, name)[1] for name in INDICATORS}
+        for (kind, method), rows in groups
+    ]
+    return Table(
+        "Intervals",
+        "95 % confidence intervals of the mean over pairs, by bootstrap over patients. "
+        f"{too_few_patients(comparison.results)}",
+        pd.DataFrame(rows),
     )
 
 
@@ -104,10 +121,10 @@ def _lesions(lesions: pd.DataFrame) -> Table:
         "Lesion retention",
         "Discs of known contrast, brighter or darker, of 6, 10 and 16 pixels are put into one source, or into both "
         "with the same sign or with opposite signs. Retention is the contrast-to-noise ratio in the fused image over "
-        "that in the source, or in the better one: 1 when nothing is lost, 0 when the lesion is gone. Mean and worst "
-        "decile.",
+        "that in the source, or in the better one: 1 when nothing is lost, 0 when the lesion is gone. Mean, worst "
+        f"decile, and 95 % confidence interval of the mean, by bootstrap over patients. {too_few_patients(lesions)}",
         rows,
-        dict.fromkeys(rows.columns.drop(["kind", "method"]), "highest"),
+        {column: "highest" for column in rows.columns if column.startswith(("retention", "worst"))},
     )
 
 
@@ -136,7 +153,7 @@ def _flicker(flicker: pd.DataFrame) -> Table:
         "Flicker",
         "The fused volume's second difference from slice to slice over the mean of its sources'; then each divided by "
         "the second differences within slices, so that neither dimness nor contrast counts. Means over volumes. Last, "
-        "the first over that of the average, for the volume where it is the highest.",
+        f"the first over that of the average, for the volume where it is the highest. {too_few_volumes(flicker)}",
         rows.reset_index(),
         {"flicker": "lowest", "flicker for detail": "lowest"},
     )
@@ -148,10 +165,25 @@ def _consistency(volumes: pd.DataFrame) -> Table:
         "How far fused values of voxels with the same two source values lie apart, in grey values of 255 (root mean "
         "square), over a whole volume: where it is large, the same tissue looks different from place to place. Drift: "
         "how far their means lie apart between the quarters of the head from front to back. Turn: by how much the SSIM "
-        "with a source differs between slices that are more than half head, the largest over volumes.",
+        "with a source differs between slices that are more than half head, the largest over volumes. "
+        f"{too_few_volumes(volumes)}",
         _mean_and_worst(volumes),
         dict.fromkeys(("mean", "largest", "drift", "largest drift"), "lowest"),
         decimals=2,
+    )
+
+
+def _colour(volumes: pd.DataFrame) -> Table:
+    figures = [column for column in volumes.columns if column not in ("kind", "volume", "method")]
+    return Table(
+        "Colour",
+        f"PET and SPECT in {TABLE}, over the MR. The uptake read back from the nearest colour of the table, where it "
+        "is 0.1 and more: mean error and correlation. Hue: mean error in degrees. Clipped: share of voxels with a "
+        "channel that is full though the table's is not. Colour of nothing: the largest less the smallest channel "
+        "where uptake is below 0.02. Networks bind colour to uptake, other methods take U and V of the table's "
+        f"colour. Means over volumes. {too_few_volumes(volumes)}",
+        volumes.groupby(["kind", "method"], sort=False)[figures].mean().reset_index(),
+        {figure: "highest" if figure == "read-back r" else "lowest" for figure in figures},
     )
 
 

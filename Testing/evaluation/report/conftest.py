@@ -35,7 +35,7 @@ def comparison() -> Comparison:
     ]
     index = [place for place in range(len(pairs)) for _ in METHODS]
     results = pd.DataFrame(rows, index)
-    return Comparison("ours", pairs, fused, results, _lesions(), _flicker(), _limits(results))
+    return Comparison("ours", pairs, fused, results, _lesions(), _flicker(), _colour(), _limits(results))
 
 
 def _limits(results: pd.DataFrame) -> pd.DataFrame:
@@ -48,11 +48,27 @@ def _limits(results: pd.DataFrame) -> pd.DataFrame:
 def _lesions() -> pd.DataFrame:
     lesion = {"sign": 1, "diameter": 6, "row": 50, "column": 60, "contrast": 0.5}
     return pd.DataFrame(
-        {"kind": kind, "pair": "33000", "method": method, "source": source, **lesion, "retention": retention}
+        {
+            "kind": kind,
+            "patient": "33",
+            "pair": "33000",
+            "method": method,
+            "source": source,
+            **lesion,
+            "retention": retention,
+        }
         for kind in ("CT-MRI", "T1-T2")
         for method in METHODS
         for source in ("A", "B")
         for retention in (0.2, 0.8)
+    )
+
+
+def _colour() -> pd.DataFrame:
+    return pd.DataFrame(
+        {"kind": "PET-MRI", "volume": volume, "method": method, "read-back error": error, "read-back r": 1 - error}
+        for volume in ("one", "two")
+        for method, error in {"overlay 50 %": 0.2, "ours": 0.02}.items()
     )
 
 

@@ -19,8 +19,8 @@ def quick_page(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_there_is_a_file_for_all_that_was_measured_and_for_readers(comparison: Comparison) -> None:
     files = report_files(comparison, ["7 pairs."])
     assert list(files) == [
-        "pairs.csv", "summary.csv", "statistics.csv", "lesions.csv", "flicker.csv", "limits.csv", "summary.md",
-        "report.html",
+        "pairs.csv", "summary.csv", "statistics.csv", "lesions.csv", "flicker.csv", "colour.csv", "limits.csv",
+        "summary.md", "report.html",
     ]  # fmt: skip
     assert files["summary.md"].startswith("7 pairs.\n\n## Means\n")
     assert files["report.html"] == "7 pairs."

@@ -25,8 +25,8 @@ def column(table: Table, name: str, kind: str = "CT-MRI") -> dict[str, str]:
 
 def test_every_part_of_the_comparison_has_a_table(tables: dict[str, Table]) -> None:
     assert list(tables) == [
-        "Means", "Ranks", "ours against each other method", "All methods at once", "Lesion retention", "Artefacts",
-        "Flicker", "Tissue consistency",
+        "Means", "Intervals", "Ranks", "ours against each other method", "All methods at once",
+        "Lesion retention", "Artefacts", "Flicker", "Tissue consistency", "Colour",
         "Share of the attainable limit", "The attainable limit", "Balance and further metrics", "By patient",
     ]  # fmt: skip
 
@@ -64,6 +64,21 @@ def test_with_too_few_pairs_only_the_difference_is_told(tables: dict[str, Table]
 def test_lesions_are_summed_up_for_each_source(tables: dict[str, Table]) -> None:
     assert column(tables["Lesion retention"], "retention(A)") == dict.fromkeys(("average", "maximum", "ours"), "0.500")
     assert column(tables["Lesion retention"], "worst decile(B)")["ours"] == "0.260"
+
+
+def test_means_have_intervals_and_few_patients_a_warning(comparison: Comparison, tables: dict[str, Table]) -> None:
+    low, high = map(float, column(tables["Intervals"], "VIF")["ours"].split(" to "))
+    rows = comparison.results.query("kind == 'CT-MRI' and method == 'ours'")
+    assert rows["VIF"].min() <= low < rows["VIF"].mean() < high <= rows["VIF"].max()
+    for title in ("Intervals", "Lesion retention"):
+        assert "Too few patients to say what holds for others (1 of CT-MRI" in tables[title].note
+
+
+def test_colour_has_its_means_and_few_volumes_a_warning(tables: dict[str, Table]) -> None:
+    errors = column(tables["Colour"], "read-back error", "PET-MRI")
+    assert errors == {"overlay 50 %": "0.200", "ours": "0.020"}
+    for title in ("Colour", "Flicker", "Tissue consistency"):
+        assert "Too few volumes to say what holds for others (2 of" in tables[title].note
 
 
 def test_flicker_is_told_against_the_average_where_it_is_highest(tables: dict[str, Table]) -> None:
