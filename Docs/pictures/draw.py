@@ -66,7 +66,9 @@ SKIPS = (
     ("level1", "decoder1"),
     ("level2", "decoder2"),
     ("decoder2", "decoder1"),
-    ("decoder1", "gains"),
+    ("decoder1", "head"),
+    ("head", "gains"),
+    ("pointwise", "gains"),
     ("gains", "out"),
 )
 
@@ -101,7 +103,7 @@ def architecture() -> Figure:
 
 def network() -> Figure:
     """The network, level by level."""
-    figure, axes = _canvas(12.4, 6.6)
+    figure, axes = _canvas(12.4, 7.9)
     width = 2.3
     boxes = {
         "in": Box(1.3, 5.3, "slices A, B", "2 x H x W, 0 to 1", DATA, 2.1),
@@ -111,10 +113,12 @@ def network() -> Figure:
         "level3": Box(6.5, 1.3, "encoder 3", "3 branches + FU", LEARNED, width),
         "decoder2": Box(9.5, 3.3, "decoder 2", "Swin pair, conv, SE", HOST, width),
         "decoder1": Box(9.5, 5.3, "decoder 1", "Swin pair, conv, SE", HOST, width),
-        "gains": Box(9.5, 7.0 - 0.5, "CM + 1x1 conv", "gain of A, gain of B", WORK, width, 0.85),
-        "out": Box(3.9, 6.5, "fused slice", "A x gain A + B x gain B", DATA, 2.6, 0.85),
+        "head": Box(9.5, 6.5, "CM + 1x1 conv", "local part of the gains", WORK, width, 0.85),
+        "pointwise": Box(6.5, 7.8, "pointwise part", "1x1 convs of A and B alone", LEARNED, width, 0.85),
+        "gains": Box(6.5, 6.5, "gains", "2 x sigmoid of the sum", WORK, width, 0.85),
+        "out": Box(3.3, 6.5, "fused slice", "A x gain A + B x gain B", DATA, 2.5, 0.85),
     }
-    axes.set_ylim(0.3, 7.3)
+    axes.set_ylim(0.3, 8.6)
     for box in boxes.values():
         _draw(axes, box)
     for before, after in zip(PATH[:-1], PATH[1:], strict=True):
@@ -122,11 +126,12 @@ def network() -> Figure:
     for before, after in SKIPS:
         _arrow(axes, boxes[before], boxes[after])
     _line(axes, [(7.65, 1.3), (9.5, 1.3), (9.5, 2.825)])
-    _line(axes, [(1.3, 5.775), (1.3, 6.5), (2.6, 6.5)])
+    _line(axes, [(1.3, 5.775), (1.3, 6.5), (2.05, 6.5)])
+    _line(axes, [(1.3, 6.5), (1.3, 7.8), (5.35, 7.8)])
     for y, text in ((5.3, "C channels\nH x W"), (3.3, "2C channels\nH/2 x W/2"), (1.3, "4C channels\nH/4 x W/4")):
         axes.text(11.0, y, text, color=INK, fontsize=9, va="center")
     for x, y, text in ((8.0, 5.42, "skip"), (8.0, 3.42, "skip"), (6.6, 4.25, "pool"), (6.6, 2.25, "pool"),
-                       (9.6, 4.25, "up"), (9.6, 2.2, "up"), (1.4, 6.65, "times the gains")):  # fmt: skip
+                       (9.6, 4.25, "up"), (9.6, 2.2, "up"), (1.4, 6.65, "times"), (1.4, 7.92, "each pixel's two values"), (7.75, 7.8, "CT-MR and T1-T2 only")):  # fmt: skip
         axes.text(x, y, text, color=INK, fontsize=8, style="italic", ha="center" if text == "skip" else "left")
     return figure
 
