@@ -10,6 +10,8 @@ from CSAFusionLib.errors import InputError
 # Far above what trains in days; a network of any more would not fit in memory, which is found out too late.
 _MOST_CHANNELS = 256
 _LARGEST_WINDOW = 64
+_FARTHEST = 10.0
+"""Logits this far from any base give gains of 0 and of 2."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +34,8 @@ class NetworkConfiguration:
     pointwise: bool = False
     """The gains are one function of the two values of a pixel, which the network's own part is added to before the
     sigmoid, so that the same tissue looks the same everywhere; only with gains."""
+    reach: float = 0.0
+    """How far, as logits, the network's own part can move the gains from the pointwise ones; 0: any distance."""
     token: int = 1
     """Side, in pixels, of a token of the last stage's attention: 2 attends to a quarter as many tokens."""
 
@@ -48,12 +52,16 @@ class NetworkConfiguration:
         object.__setattr__(self, "channels", channels)
         object.__setattr__(self, "window", window)
         object.__setattr__(self, "token", token)
+        hint = f"a number from 0 to {_FARTHEST:g}"
+        object.__setattr__(self, "reach", checks.number(self.reach, "network's reach", hint, low=0, high=_FARTHEST))
         for name in ("dual_fusion", "attention", "adaptive", "gains", "pointwise"):
             checks.flag(getattr(self, name), name)
         if self.pointwise and not self.gains:
             raise InputError("A network that is pointwise at its base needs gains; set both.")
+        if self.reach and not self.pointwise:
+            raise InputError("A network's reach is measured from its pointwise base; set both.")
 
-    def to_dict(self) -> dict[str, int | bool]:
+    def to_dict(self) -> dict[str, int | float | bool]:
         """Return the configuration as a flat dictionary of JSON values."""
         return asdict(self)
 
@@ -77,6 +85,8 @@ CONFIGURATIONS: dict[str, NetworkConfiguration] = {
     "no-adaptive": replace(FULL, adaptive=False),
     "direct-output": replace(FULL, gains=False),
     "consistent": replace(FULL, pointwise=True, token=2),
+    "bounded": replace(FULL, pointwise=True, token=2, reach=0.4),
 }
 """By the command line's names: the full network, the three ablations of the article's Table 2, its output layer, and
-the network whose fused values are one function of the sources' but for local detail, with cheaper attention."""
+the network whose fused values are one function of the sources' but for local detail, with cheaper attention, without
+and with a bound on how far that detail goes."""

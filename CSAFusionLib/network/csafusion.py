@@ -74,7 +74,7 @@ class CSAFusion(nn.Module):
         Returns:
             (B, 2, H, W): logits for a pointwise configuration, else the gains themselves.
         """
-        return self._outputs(x, nn.Identity() if self.configuration.pointwise else _to_gains)
+        return self._outputs(x, local_activation(self.configuration))
 
     def gains_from(self, local: Tensor, x: Tensor) -> Tensor:
         """The gains (B, 2, H, W) in [0, 2] of ``x`` when :meth:`local_gains` are ``local``."""
@@ -95,6 +95,14 @@ class CSAFusion(nn.Module):
         grid = 2 * self.configuration.window
         bottom, right = -x.shape[2] % grid, -x.shape[3] % grid
         return functional.pad(x, (0, right, 0, bottom), mode="reflect") if bottom or right else x
+
+
+def local_activation(configuration: NetworkConfiguration) -> Callable[[Tensor], Tensor]:
+    """Return what makes the local gains, or logits, of the last convolution's outputs."""
+    if not configuration.pointwise:
+        return _to_gains
+    reach = configuration.reach
+    return (lambda logits: reach * torch.tanh(logits / reach)) if reach else nn.Identity()
 
 
 def _to_gains(logits: Tensor) -> Tensor:

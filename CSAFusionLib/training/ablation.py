@@ -18,7 +18,8 @@ Variants = dict[str, TrainingConfiguration]
 def network_variants(reference: TrainingConfiguration) -> Variants:
     """Return the reference with each part of its network taken away: the article's Table 2, its output layer, and ours.
 
-    Of a pointwise network also the one that is not, and of one with large tokens the one that attends to every pixel.
+    Of a pointwise network also the one that is not, of one with a reach the one without, and of one with large tokens
+    the one that attends to every pixel.
     """
     own = reference.network
     networks = {
@@ -26,8 +27,9 @@ def network_variants(reference: TrainingConfiguration) -> Variants:
         "no-dual-fusion": replace(own, dual_fusion=False),
         "no-attention": replace(own, attention=False),
         "no-adaptive": replace(own, adaptive=False),
-        "direct-output": replace(own, gains=False, pointwise=False),
-        "no-pointwise": replace(own, pointwise=False),
+        "direct-output": replace(own, gains=False, pointwise=False, reach=0),
+        "no-pointwise": replace(own, pointwise=False, reach=0),
+        "any-reach": replace(own, reach=0),
         "every-pixel-a-token": replace(own, token=1),
     }
     return {name: replace(reference, network=network) for name, network in networks.items() if network != own}

@@ -20,7 +20,16 @@ def test_unknown_entries_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"channels": 12}, {"channels": 0}, {"window": 7}, {"token": 3}, {"pointwise": True, "gains": False}]
+    "wrong",
+    [
+        {"channels": 12},
+        {"channels": 0},
+        {"window": 7},
+        {"token": 3},
+        {"pointwise": True, "gains": False},
+        {"reach": 0.4},
+        {"pointwise": True, "reach": -1},
+    ],
 )
 def test_values_the_network_cannot_be_built_with_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(InputError):
@@ -29,4 +38,4 @@ def test_values_the_network_cannot_be_built_with_are_refused(wrong: dict[str, in
 
 def test_a_file_of_before_the_pointwise_part_is_a_network_without_it() -> None:
     former = NetworkConfiguration.from_dict({"channels": 8, "window": 8, "gains": True})
-    assert (former.pointwise, former.token) == (False, 1)
+    assert (former.pointwise, former.token, former.reach) == (False, 1, 0)

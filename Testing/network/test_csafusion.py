@@ -101,6 +101,16 @@ def test_an_ablation_lacks_just_what_it_takes_away(
 
 
 @torch.inference_mode()
+def test_a_bounded_network_moves_no_logit_farther_than_its_reach() -> None:
+    torch.manual_seed(0)
+    network = CSAFusion(CONFIGURATIONS["bounded"]).eval()
+    torch.nn.init.normal_(network.output.weight, std=50)
+    x = torch.rand(1, 2, 48, 40)
+    moved = torch.logit(network.gains(x) / 2) - network.pointwise(x)
+    assert 0.9 * network.configuration.reach < moved.abs().max() < 1.01 * network.configuration.reach
+
+
+@torch.inference_mode()
 def test_before_training_a_consistent_network_is_one_function_of_the_two_values() -> None:
     torch.manual_seed(0)
     network = CSAFusion(CONFIGURATIONS["consistent"]).eval()

@@ -26,8 +26,8 @@ def test_each_network_variant_differs_from_the_reference_in_its_network_alone() 
         assert replace(variant, network=REFERENCE.network) == REFERENCE
         assert (variant.network.channels, variant.network.window) == (8, 4)
     assert not variants["no-attention"].network.attention
-    consistent = replace(REFERENCE, network=replace(REFERENCE.network, pointwise=True, token=2))
-    assert set(network_variants(consistent)) == {*variants, "no-pointwise", "every-pixel-a-token"}
+    consistent = replace(REFERENCE, network=replace(REFERENCE.network, pointwise=True, token=2, reach=0.5))
+    assert set(network_variants(consistent)) == {*variants, "no-pointwise", "any-reach", "every-pixel-a-token"}
 
 
 def test_each_loss_variant_changes_one_term_that_the_reference_has() -> None:

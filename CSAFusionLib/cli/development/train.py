@@ -32,7 +32,10 @@ class TrainingOptions:
         float, typer.Option(help="Share of training lesions that are dark in one source and bright in the other.")
     ] = 0.25
     pointwise_start: Annotated[
-        str, typer.Option(metavar="average|b-less-a|root-of-squares", help="What a pointwise part starts from.")
+        str,
+        typer.Option(
+            metavar="average|b-less-a|dimmed-maximum|root-of-squares", help="What a pointwise part starts from."
+        ),
     ] = "average"
     pointwise_steps: Annotated[int, typer.Option(help="Steps in which a pointwise part is trained alone.")] = 100
     pointwise_rate: Annotated[float, typer.Option(help="Its learning rate after that, over the rest's.")] = 0.25

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from CSAFusionLib.network.csafusion import CSAFusion
+from CSAFusionLib.network.csafusion import CSAFusion, local_activation
 from CSAFusionLib.network.decoder import DecoderStage
 from CSAFusionLib.network.inference.attention import attention_for_strips
 from CSAFusionLib.network.inference.convolution import (
@@ -64,7 +64,7 @@ class SliceNetwork:
     @torch.inference_mode()
     def local_gains(self, x: Tensor) -> Tensor:
         """Return what neighbours may share of the gains of ``x`` (1, 2, H, W) as :meth:`CSAFusion.local_gains` does."""
-        return self._outputs(x, _to_gains if self.pointwise is None else nn.Identity())
+        return self._outputs(x, local_activation(self.configuration))
 
     def _outputs(self, x: Tensor, activation: Callable[[Tensor], Tensor]) -> Tensor:
         height, width = x.shape[2:]
@@ -89,10 +89,6 @@ class FoldedDecoder:
         # A 1x1 convolution and an interpolation can change places; before it there is a quarter of the pixels.
         x = functional.interpolate(self.up(x), scale_factor=2, mode="bilinear", align_corners=False)
         return self.excite(self.fusion(self.attend(x[0])[None], skip))
-
-
-def _to_gains(logits: Tensor) -> Tensor:
-    return logits.sigmoid_().mul_(2)
 
 
 def fits(network: nn.Module) -> bool:

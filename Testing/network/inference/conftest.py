@@ -30,8 +30,13 @@ def stir() -> Stir:
 
 
 @pytest.fixture(
-    params=[{"channels": 8}, {"channels": 16}, {"channels": 8, "pointwise": True, "token": 2}],
-    ids=["one head", "two heads", "consistent"],
+    params=[
+        {"channels": 8},
+        {"channels": 16},
+        {"channels": 8, "pointwise": True, "token": 2},
+        {"channels": 8, "pointwise": True, "token": 2, "reach": 0.4},
+    ],
+    ids=["one head", "two heads", "consistent", "bounded"],
 )
 def a_stirred_network(request: pytest.FixtureRequest, stir: Stir) -> CSAFusion:
     network = CSAFusion(NetworkConfiguration(**request.param))

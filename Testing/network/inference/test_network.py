@@ -57,7 +57,7 @@ def test_it_fuses_as_the_network_does(gains: bool) -> None:
 
 def test_it_takes_the_network_of_the_article_and_no_ablation() -> None:
     taken = {name for name, parts in CONFIGURATIONS.items() if fits(CSAFusion(parts))}
-    assert taken == {"full", "direct-output", "consistent"}
+    assert taken == {"full", "direct-output", "consistent", "bounded"}
     assert not fits(torch.nn.Identity())
 
 
