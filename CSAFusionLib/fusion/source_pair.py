@@ -118,7 +118,7 @@ class SourcePair:
             )
         if settings.bias_correction and Modality.MR not in pair.modalities:
             raise InputError("N4 corrects an MR, and neither volume is one; leave the bias correction out.")
-        if pair.modalities == (Modality.MR, Modality.MR):
+        if pair.are_mr:
             return pair._as_t1_and_t2(settings)
         return pair
 
@@ -134,6 +134,11 @@ class SourcePair:
     def modalities(self) -> tuple[Modality, Modality]:
         """The modalities of the fixed and of the moving volume."""
         return self.fixed.modality, self.moving.modality
+
+    @property
+    def are_mr(self) -> bool:
+        """Whether both are MR: then one of them is the T1."""
+        return self.modalities == (Modality.MR, Modality.MR)
 
     @property
     def spacing(self) -> tuple[float, float, float]:

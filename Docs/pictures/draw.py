@@ -131,7 +131,8 @@ def network() -> Figure:
     for y, text in ((5.3, "C channels\nH x W"), (3.3, "2C channels\nH/2 x W/2"), (1.3, "4C channels\nH/4 x W/4")):
         axes.text(11.0, y, text, color=INK, fontsize=9, va="center")
     for x, y, text in ((8.0, 5.42, "skip"), (8.0, 3.42, "skip"), (6.6, 4.25, "pool"), (6.6, 2.25, "pool"),
-                       (9.6, 4.25, "up"), (9.6, 2.2, "up"), (1.4, 6.65, "times"), (1.4, 7.92, "each pixel's two values"), (7.75, 7.8, "CT-MR and T1-T2 only")):  # fmt: skip
+                       (9.6, 4.25, "up"), (9.6, 2.2, "up"), (1.4, 6.65, "times"),
+                       (1.4, 7.92, "each pixel's two values"), (7.75, 7.8, "CT-MR and T1-T2 only")):  # fmt: skip
         axes.text(x, y, text, color=INK, fontsize=8, style="italic", ha="center" if text == "skip" else "left")
     return figure
 

@@ -15,6 +15,7 @@ from CSAFusionLib.cli.main import app
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.series import warnings_of
 from CSAFusionLib.geometry.grid import same_grid
+from CSAFusionLib.intensity.mapping import TISSUE_LEVEL
 
 UPTAKE = (0.0, 0.4, 1.0, 0.7)
 TIMES = {"FrameTimesStart": [0, 10, 70, 370], "FrameDuration": [10, 60, 300, 600], "Modality": "PT"}
@@ -163,3 +164,11 @@ def test_a_list_of_volumes_is_a_series_too(scans: Path, quick: dict) -> None:
 
 def test_a_warning_of_some_volumes_names_them() -> None:
     assert warnings_of([["a", "b"], ["a"], ["a", "b"]]) == ["a", "Of volumes 1, 3: b"]
+
+
+def test_the_t1_of_a_series_is_windowed_for_the_tissue_of_all_its_volumes(scans: Path, quick: dict) -> None:
+    pair = scans / "pet.nii.gz", scans / "t1.nii.gz"
+    results = list(csafusion.fuse_series(*pair, moving_modality="mr", **quick))
+    assert len({json.dumps(one.provenance["fixed"]) for one in results}) == 1
+    greys = np.stack([sitk.GetArrayViewFromImage(one.fixed_mapped) for one in results])
+    assert np.median(greys[greys > 0.05]) == pytest.approx(TISSUE_LEVEL, abs=0.05)

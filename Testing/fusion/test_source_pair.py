@@ -148,5 +148,5 @@ def test_the_t1_of_two_mr_volumes_is_windowed_for_its_tissue_and_the_t2_is_not(
 
 
 def test_a_window_asked_for_a_t1_is_kept(a_t1_and_a_t2: tuple[Volume, Volume]) -> None:
-    pair = SourcePair.settle(*a_t1_and_a_t2, replace(AS_MR, fixed_window=Window(0, 900)))
+    pair = SourcePair.settle(*a_t1_and_a_t2, replace(AS_MR, fixed_window=Window(450, 900)))
     assert (pair.fixed.mapping.high, pair.fixed.mapping.knee) == (900, None)
