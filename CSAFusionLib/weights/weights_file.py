@@ -1,6 +1,6 @@
 """A weights file: safetensors, carrying its network configuration and a checksum of its tensors.
 
-Two sets of weights averaged into one.
+Two sets of weights of one configuration can be averaged into one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-""""""
+"""Weights files: what is saved is read, of this version and of those before it, and damage is noticed."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.network.configuration import CONFIGURATIONS, NetworkConfiguration
 from CSAFusionLib.network.csafusion import CSAFusion
+from CSAFusionLib.weights import weights_file as module
 from CSAFusionLib.weights.weights_file import average_weights, read_weights, save_weights, tensors_sha256
 
 
@@ -38,6 +40,30 @@ def test_what_is_read_computes_what_was_saved(tmp_path: Path) -> None:
 
 def test_the_configuration_comes_from_the_file(weights_file: Path) -> None:
     assert read_weights(weights_file)[1] == CONFIGURATIONS["no-attention"]
+
+
+FIRST = {"adaptive", "attention", "channels", "dual_fusion", "window"}
+"""The entries of a configuration as the first version wrote it; gains came next, then ``pointwise`` and ``token``."""
+
+
+@pytest.mark.parametrize("entries", [FIRST, FIRST | {"gains"}, FIRST | {"gains", "pointwise", "token"}])
+@pytest.mark.parametrize("has_one_checksum", [True, False])
+def test_weights_of_the_versions_before_load_and_compute_the_same(
+    weights_file: Path, entries: set[str], has_one_checksum: bool
+) -> None:
+    with safe_open(weights_file, "pt") as file:
+        metadata = file.metadata()
+    written = {name: value for name, value in json.loads(metadata["configuration"]).items() if name in entries}
+    former = metadata | {"configuration": json.dumps(written, sort_keys=True), "loss_weights": '{"balance": 1.0}'}
+    former["sha256"] = module._content_sha256(former["configuration"], former["tensors_sha256"])
+    if has_one_checksum:
+        del former["sha256"]
+    now, _ = read_weights(weights_file)
+    save_file(load_file(weights_file), weights_file, metadata=former)
+    then, configuration = read_weights(weights_file)
+    x = torch.rand(1, 2, 32, 32)
+    assert configuration == CONFIGURATIONS["no-attention"]
+    torch.testing.assert_close(then(x), now(x), rtol=0, atol=0)
 
 
 def test_one_changed_byte_is_noticed(weights_file: Path) -> None:
