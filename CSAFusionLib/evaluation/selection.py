@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from CSAFusionLib.training.pairs import ImagePair
 
 
-def evenly_spaced(pairs: Sequence[ImagePair], count: int) -> list[ImagePair]:
+def middles_of_equal_parts(pairs: Sequence[ImagePair], count: int) -> list[ImagePair]:
     """Return at most ``count`` pairs of each kind: the middle ones of as many equal parts."""
     chosen: list[ImagePair] = []
     for kind in dict.fromkeys(pair.kind for pair in pairs):

@@ -53,7 +53,7 @@ class Trainer:
     ) -> None:
         seed_everything(configuration.seed)
         self.configuration = configuration
-        self.validation = evenly_spaced(validation, configuration.validation_slices)
+        self.validation = spread_from_first_to_last(validation, configuration.validation_slices)
         self.folder = folder
         self.processes = processes
         self.dataset = PatchDataset(
@@ -242,8 +242,8 @@ class EverySampleOnce(Sampler[int]):
         return len(self.indices)
 
 
-def evenly_spaced(pairs: Sequence[ImagePair], count: int) -> list[ImagePair]:
-    """Return ``count`` pairs of each kind, evenly spaced, or all of a kind that has no more."""
+def spread_from_first_to_last(pairs: Sequence[ImagePair], count: int) -> list[ImagePair]:
+    """Return ``count`` pairs of each kind, the first and the last among them, or all of a kind that has no more."""
     chosen: list[ImagePair] = []
     for kind in PairKind:
         of_kind = [pair for pair in pairs if pair.kind is kind]

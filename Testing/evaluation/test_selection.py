@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from CSAFusionLib.evaluation.selection import evenly_spaced
+from CSAFusionLib.evaluation.selection import middles_of_equal_parts
 from CSAFusionLib.training.pairs import ImagePair, PairKind
 
 BLACK = np.zeros((16, 16), np.float32)
@@ -14,7 +14,7 @@ def names(counts: dict[PairKind, int], wanted: int) -> list[str]:
         for kind, count in counts.items()
         for index in range(count)
     ]
-    return [pair.name for pair in evenly_spaced(pairs, wanted)]
+    return [pair.name for pair in middles_of_equal_parts(pairs, wanted)]
 
 
 def test_pairs_stand_in_the_middle_of_equal_parts_of_their_kind() -> None:

@@ -16,7 +16,7 @@ from CSAFusionLib.network.configuration import NetworkConfiguration
 from CSAFusionLib.training.configuration import TrainingConfiguration
 from CSAFusionLib.training.distributed import Processes
 from CSAFusionLib.training.pairs import ImagePair, PairKind
-from CSAFusionLib.training.trainer import EverySampleOnce, Trainer, evenly_spaced
+from CSAFusionLib.training.trainer import EverySampleOnce, Trainer, spread_from_first_to_last
 from CSAFusionLib.weights.weights_file import read_weights
 
 ALONE = Processes(rank=0, count=1, device=torch.device("cpu"))
@@ -170,8 +170,8 @@ def test_two_processes_share_the_samples() -> None:
 
 
 def test_validation_slices_are_evenly_spaced() -> None:
-    assert [pair.name for pair in evenly_spaced(pairs(9), 3)] == ["0", "4", "8"]
-    assert [pair.name for pair in evenly_spaced(pairs(2), 3)] == ["0", "1"]
+    assert [pair.name for pair in spread_from_first_to_last(pairs(9), 3)] == ["0", "4", "8"]
+    assert [pair.name for pair in spread_from_first_to_last(pairs(2), 3)] == ["0", "1"]
 
 
 def test_a_training_closes_its_log(tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def evaluate(
     from CSAFusionLib.evaluation.report.files import report_files
     from CSAFusionLib.evaluation.report.markdown import to_markdown
     from CSAFusionLib.evaluation.report.tables import tables_of
-    from CSAFusionLib.evaluation.selection import evenly_spaced
+    from CSAFusionLib.evaluation.selection import middles_of_equal_parts
     from CSAFusionLib.training.dataset import read_dataset
     from CSAFusionLib.training.pairs import read_pairs
 
@@ -103,7 +103,7 @@ def evaluate(
     plain, networks = _plain(methods), _networks(weights or [BUNDLED], choose_device(device).torch_device)
     with ProgressBar() as progress:
         chosen = read_pairs(described, chosen_kinds, part, registered=registered, progress=progress)
-        chosen = chosen if pairs is None else evenly_spaced(chosen, pairs)
+        chosen = chosen if pairs is None else middles_of_equal_parts(chosen, pairs)
         compared = [*plain, *networks, *_saved(results or [], chosen)]
         check_names(compared)
         comparison = compare_methods(compared, networks[0].name, chosen, progress)
@@ -114,7 +114,7 @@ def evaluate(
         if observer:
             others: Split = "train" if part == "val" else "val"
             training = read_pairs(described, chosen_kinds, others, registered=registered, progress=progress)
-            training = evenly_spaced(training, _TRAINS_OBSERVER)
+            training = middles_of_equal_parts(training, _TRAINS_OBSERVER)
             comparison = add_observer(comparison, compared, training, bound=bound, progress=progress)
         about = _about(comparison, part, compared)
         summary = to_markdown(tables_of(comparison), about, comparison.ours)
