@@ -1,4 +1,4 @@
-"""Tests of one level of the search."""
+"""Registration by mutual information, and where it starts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import Cancelled, RegistrationError
-from CSAFusionLib.registration.mutual_information import maximise
+from CSAFusionLib.geometry.resampling import in_one_order
+from CSAFusionLib.geometry.transform_algebra import target_registration_error
+from CSAFusionLib.registration.mutual_information import find_start, maximise
+from CSAFusionLib.registration.preparation import centred, head_points, meet
 
 
 def _search(fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform, on_iteration=lambda: None) -> None:
@@ -38,3 +41,66 @@ def test_a_search_outside_the_moving_image_says_so(a_head) -> None:
     elsewhere = sitk.Euler3DTransform((0.0, 0.0, 0.0), 0.0, 0.0, 0.0, (5000.0, 0.0, 0.0))
     with pytest.raises(RegistrationError, match="left the moving volume"):
         _search(a_head("T1"), a_head("T2"), elsewhere)
+
+
+def _start(fixed: sitk.Image, moving: sitk.Image) -> sitk.Euler3DTransform:
+    return find_start(fixed, moving, seed=0, threads=1, on_iteration=lambda: None)
+
+
+@pytest.mark.parametrize("shift", [(2.0, 1.0, 0.0), (0.0, 70.0, -40.0)])
+def test_the_start_is_near_whether_or_not_the_headers_are(a_head, moved, shift) -> None:
+    truth = sitk.TranslationTransform(3, shift)
+    fixed = a_head("T1")
+    found = _start(fixed, moved(a_head("T2"), truth))
+    assert target_registration_error(found, truth, head_points(fixed)).mean() < 4
+
+
+def test_a_head_off_the_centre_of_its_field_of_view_is_found(a_head, moved) -> None:
+    truth = sitk.TranslationTransform(3, (0.0, 0.0, 45.0))
+    fixed = a_head("T1")
+    moving = moved(a_head("T2"), truth)
+    off_centre = sitk.ConstantPad(moving, [0, 0, 0], [0, 0, 30], 0.0)
+    assert target_registration_error(_start(fixed, off_centre), truth, head_points(fixed)).mean() < 4
+
+
+def test_the_rotation_turns_about_the_head(a_head) -> None:
+    fixed = a_head("T1", middle=(400.0, 0.0, 0.0))
+    found = _start(fixed, fixed)
+    np.testing.assert_allclose(found.GetCenter(), (400.0, 0.0, 0.0), atol=5.0)
+
+
+@pytest.mark.parametrize("as_fixed", [True, False])
+def test_a_slab_far_from_its_place_in_the_whole_head_is_found(a_head, moved, as_fixed) -> None:
+    whole = a_head("T1")
+    slab = a_head("T2")[:, :, 33:40]
+    truth = sitk.TranslationTransform(3, (4.0, -3.0, 32.0))
+    placed = moved(slab, truth)
+    fixed, moving = (placed, whole) if as_fixed else (whole, placed)
+    wanted = truth.GetInverse() if as_fixed else truth
+    points = head_points(placed if as_fixed else slab)
+    assert target_registration_error(_start(fixed, moving), wanted, points).mean() < 4
+
+
+def test_volumes_meet_where_a_single_voxel_does(a_head, moved) -> None:
+    head = a_head(size=(61, 68, 60))
+    assert meet(head, moved(head, sitk.TranslationTransform(3, (60 * 3.0, 67 * 3.0, 59 * 3.0))))
+    assert not meet(head, moved(head, sitk.TranslationTransform(3, (0.0, 0.0, 60 * 3.0 + 1))))
+
+
+@pytest.mark.parametrize("axis", range(3))
+@pytest.mark.parametrize("way", [-1500.0, 2500.0])
+def test_a_volume_metres_away_is_put_onto_the_other_and_the_shift_takes_it_back(a_head, axis, way) -> None:
+    away = way * np.eye(3)[axis]
+    fixed, moving = a_head("T1"), in_one_order(a_head("T2", middle=tuple(away), direction=np.diag([-1.0, -1.0, 1.0])))
+    placed, shift = centred(fixed, moving)
+    np.testing.assert_allclose(np.add(placed.GetOrigin(), shift), moving.GetOrigin())
+    np.testing.assert_allclose(shift, away, atol=8)
+
+
+@pytest.mark.parametrize("end", [slice(0, 30), slice(30, 60)])
+def test_a_part_is_put_where_the_whole_shows_it(a_head, end) -> None:
+    whole = a_head("T1", middle=(0.0, 0.0, 900.0))
+    part = a_head("T2")[:, :, end]
+    for fixed, moving, away in ((part, whole, 900.0), (whole, part, -900.0)):
+        shift = centred(fixed, moving)[1]
+        assert np.abs(shift - [0, 0, away]).max() < 25

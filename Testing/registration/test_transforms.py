@@ -1,15 +1,21 @@
-"""Tests of reading, writing and judging transforms."""
+"""Transforms read, written, inverted, and tried in a process of their own."""
 
 from __future__ import annotations
 
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from CSAFusionLib import processes
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.registration.transforms import check_transform_path, read_transform, write_transform
+from CSAFusionLib.geometry.grid import points_of
+from CSAFusionLib.geometry.transform_algebra import map_points
+from CSAFusionLib.registration.transform_guard import can_be_read
+from CSAFusionLib.registration.transforms import check_transform_path, inverse_of, read_transform, write_transform
 
 POINT = (11.0, -7.0, 33.0)
 
@@ -107,3 +113,61 @@ def test_a_file_on_which_itk_would_crash_or_hang_is_refused(tmp_path: Path, monk
     monkeypatch.setattr(sitk, "ReadTransform", lambda path: pytest.fail("was read here"))
     with pytest.raises(InputError, match="cannot be read as a transform"):
         read_transform(tmp_path / "a.tfm")
+
+
+@pytest.fixture
+def domain() -> sitk.Image:
+    """An oblique grid of 80 mm."""
+    image = sitk.Image([20, 20, 16], sitk.sitkUInt8)
+    image.SetSpacing((4.0, 4.0, 5.0))
+    image.SetOrigin((-40.0, -30.0, -50.0))
+    image.SetDirection((0.8, -0.6, 0, 0.6, 0.8, 0, 0, 0, 1))
+    return image
+
+
+def _bent(domain: sitk.Image, strength_mm: float) -> sitk.Transform:
+    spline = sitk.BSplineTransformInitializer(domain, [4, 4, 4])
+    random = np.random.default_rng(1).normal(0, strength_mm, len(spline.GetParameters()))
+    spline.SetParameters(random.tolist())
+    return sitk.CompositeTransform([sitk.Euler3DTransform((0, 0, 0), 0.2, 0.1, -0.3, (30, 5, 60)), spline])
+
+
+def test_a_linear_transform_is_undone_exactly(domain: sitk.Image) -> None:
+    affine = sitk.AffineTransform([1.1, 0.1, 0, -0.1, 0.9, 0, 0, 0.2, 1], [4.0, 5.0, 6.0], [1.0, 2.0, 3.0])
+    together = sitk.CompositeTransform([affine, sitk.Euler3DTransform((0, 0, 0), 0.1, 0.2, 0.3, (1, 2, 3))])
+    back, error = inverse_of(together, domain)
+    points = np.array([[1.0, 2.0, 3.0], [40.0, -50.0, 60.0]])
+    np.testing.assert_allclose(map_points(back, map_points(together, points)), points, atol=1e-9)
+    assert error == 0
+
+
+def test_a_deformation_far_from_home_is_undone_and_its_error_told(domain: sitk.Image) -> None:
+    bent = _bent(domain, 2.0)
+    back, error = inverse_of(bent, domain)
+    points = points_of(domain, np.random.default_rng(3).uniform(3, 12, (50, 3)))
+    assert np.linalg.norm(map_points(back, map_points(bent, points)) - points, axis=1).max() < 0.05
+    assert 0 < error < 0.5
+
+
+def test_a_transform_that_folds_space_is_refused(domain: sitk.Image) -> None:
+    with pytest.raises(InputError, match="cannot be undone"):
+        inverse_of(_bent(domain, 40.0), domain)
+
+
+def test_a_transform_can_be_read_and_text_that_is_none_cannot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    sitk.WriteTransform(sitk.Euler3DTransform(), "good.h5")
+    Path("junk.tfm").write_text("no transform")
+    assert can_be_read(Path("good.h5"))
+    assert not can_be_read(Path("junk.tfm"))
+
+
+@pytest.mark.parametrize("program", ["import os; os.abort()", "import time; time.sleep(60)"])
+def test_a_reader_that_crashes_or_hangs_takes_nothing_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str
+) -> None:
+    monkeypatch.setattr(processes, "module_command", lambda *_, **__: [sys.executable, "-c", program])
+    monkeypatch.setenv("PYTHONFAULTHANDLER", "")
+    started = time.monotonic()
+    assert not can_be_read(tmp_path / "a.tfm", seconds=1.0)
+    assert time.monotonic() - started < 10

@@ -1,4 +1,4 @@
-"""The check of a registration, on the phantom head and on real volumes."""
+"""The quality assessment of a registration."""
 
 from __future__ import annotations
 
@@ -9,11 +9,190 @@ import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import Cancelled
+from CSAFusionLib.geometry.transform_algebra import rotation
 from CSAFusionLib.registration.preparation import prepare
-from CSAFusionLib.registration.quality.assessment import QualityAssessor, assess
+from CSAFusionLib.registration.quality.assessment import (
+    QualityAssessor,
+    assess,
+    describe_transform,
+    find_alternatives,
+    pattern_search,
+)
 from CSAFusionLib.registration.quality.grading import Grade
+from CSAFusionLib.registration.quality.similarity import (
+    LEFT_RIGHT,
+    ComparedImage,
+    HeadSample,
+    RigidPerturbation,
+    Similarity,
+)
 from CSAFusionLib.registration.transforms import read_transform
 from CSAFusionLib.volumes.reading import read_volume
+
+
+def a_field(head: sitk.Image, along_x: np.ndarray) -> sitk.Transform:
+    """Displacements along x, (Z, Y, X) in mm, on the head's grid."""
+    vectors = np.stack([along_x, np.zeros_like(along_x), np.zeros_like(along_x)], axis=-1)
+    field = sitk.GetImageFromArray(vectors, isVector=True)
+    field.CopyInformation(head)
+    return sitk.DisplacementFieldTransform(sitk.Cast(field, sitk.sitkVectorFloat64))
+
+
+def test_nothing_is_said_of_the_identity(a_head) -> None:
+    described = describe_transform(a_head(), sitk.Euler3DTransform())
+    assert described == pytest.approx(
+        {
+            "rotation_degrees": 0,
+            "shift_mm": 0,
+            "moved_mm": 0,
+            "scale_min": 1,
+            "scale_max": 1,
+            "jacobian_min": 1,
+            "jacobian_max": 1,
+        },
+        abs=1e-6,
+    )
+
+
+def test_a_turn_about_the_head_is_told_from_a_shift_of_it(a_head) -> None:
+    middle = (50.0, -30.0, 20.0)
+    head = a_head(middle=middle)
+    turn = describe_transform(head, sitk.Euler3DTransform(middle, 0.0, np.radians(12.0), 0.0))
+    assert turn["rotation_degrees"] == pytest.approx(12) and turn["shift_mm"] < 1 and turn["moved_mm"] > 5
+    shift = describe_transform(head, sitk.TranslationTransform(3, (3.0, 0.0, 4.0)))
+    assert shift["rotation_degrees"] == pytest.approx(0) and shift["shift_mm"] == pytest.approx(5)
+
+
+def test_scales_are_found_along_any_direction(a_head) -> None:
+    tilt = np.array(sitk.Euler3DTransform((0.0, 0.0, 0.0), 0.3, 0.2, 0.4).GetMatrix()).reshape(3, 3)
+    affine = sitk.AffineTransform((tilt @ np.diag([0.8, 1.0, 1.3]) @ tilt.T).ravel().tolist(), (0.0, 0.0, 0.0))
+    described = describe_transform(a_head(), affine)
+    assert (described["scale_min"], described["scale_max"]) == pytest.approx((0.8, 1.3))
+    assert described["jacobian_min"] == pytest.approx(0.8 * 1.3)
+
+
+def test_a_mirroring_transform_has_a_negative_jacobian(a_head) -> None:
+    mirror = sitk.AffineTransform(np.diag([-1.0, 1.0, 1.0]).ravel().tolist(), (0.0, 0.0, 0.0))
+    assert describe_transform(a_head(), mirror)["jacobian_min"] == pytest.approx(-1)
+
+
+def test_a_fold_in_a_field_is_seen_and_a_gentle_wave_is_none(a_head) -> None:
+    head = a_head()
+    x = np.broadcast_to(np.arange(60) * 3.0, (60, 68, 60))
+    gentle = describe_transform(head, a_field(head, 3 * np.sin(x / 12)))
+    assert 0.7 < gentle["jacobian_min"] < 0.85 and 1.15 < gentle["jacobian_max"] < 1.3
+    assert describe_transform(head, a_field(head, 20 * np.sin(x / 12)))["jacobian_min"] < 0
+
+
+def test_a_volume_one_voxel_thick_can_be_described(a_head) -> None:
+    described = describe_transform(a_head(size=(60, 68, 1)), sitk.TranslationTransform(3, (2.0, 0.0, 0.0)))
+    assert (described["scale_min"], described["shift_mm"]) == pytest.approx((1.0, 2.0))
+
+
+def along_the_patient(head: sitk.Image, amplitude: float) -> sitk.Transform:
+    """Displacements along the patient's x that wave along x, as a field on the head's own grid."""
+    points = sitk.GetArrayFromImage(
+        sitk.PhysicalPointSource(
+            sitk.sitkVectorFloat64, head.GetSize(), head.GetOrigin(), head.GetSpacing(), head.GetDirection()
+        )
+    )
+    vectors = np.zeros_like(points)
+    vectors[..., 0] = amplitude * np.sin(points[..., 0] / 12)
+    field = sitk.GetImageFromArray(vectors, isVector=True)
+    field.CopyInformation(head)
+    return sitk.DisplacementFieldTransform(field)
+
+
+OBLIQUE = np.reshape(sitk.Euler3DTransform((0.0, 0.0, 0.0), 0.5, -0.3, 0.4).GetMatrix(), (3, 3))
+DIRECTIONS = {
+    "LPS": np.eye(3),
+    "RAS": np.diag([-1.0, -1.0, 1.0]),
+    "PIR": np.array([[0.0, 0.0, -1.0], [1.0, 0.0, 0.0], [0.0, -1.0, 0.0]]),
+    "oblique": OBLIQUE,
+    "oblique and left-handed": OBLIQUE @ np.diag([1.0, -1.0, 1.0]),
+}
+
+
+@pytest.mark.parametrize("fixed_direction", DIRECTIONS)
+@pytest.mark.parametrize("field_direction", DIRECTIONS)
+def test_a_deformation_is_judged_alike_on_every_storage_of_image_and_field(
+    a_head, fixed_direction: str, field_direction: str
+) -> None:
+    fixed = a_head(direction=DIRECTIONS[fixed_direction])
+    # The field reaches beyond the image, so that no border of it is in sight.
+    wide = a_head(size=(116, 116, 116), direction=DIRECTIONS[field_direction])
+    smooth = describe_transform(fixed, along_the_patient(wide, 6.0))
+    assert (smooth["jacobian_min"], smooth["jacobian_max"]) == pytest.approx((0.5, 1.5), abs=0.05)
+    folding = describe_transform(fixed, along_the_patient(wide, 24.0))
+    assert (folding["jacobian_min"], folding["jacobian_max"]) == pytest.approx((-1.0, 3.0), abs=0.1)
+
+
+def test_a_fold_as_narrow_as_two_voxels_is_seen(a_head) -> None:
+    head = a_head(size=(80, 80, 80), spacing=(1.0, 1.0, 1.0))
+    fold = np.zeros((80, 80, 80))
+    fold[:, :, 40] = 3.0
+    assert describe_transform(head, a_field(head, fold))["jacobian_min"] < 0
+    behind = sitk.CompositeTransform([sitk.AffineTransform(3), a_field(head, fold)])
+    assert describe_transform(head, behind)["jacobian_min"] < 0
+
+
+def test_a_spline_s_change_of_volume_is_the_same_on_every_storage(a_head) -> None:
+    spline = sitk.BSplineTransformInitializer(a_head(size=(70, 70, 70)), [5, 5, 5])
+    spline.SetParameters(np.random.default_rng(0).normal(0, 8, len(spline.GetParameters())).tolist())
+    found = [
+        describe_transform(a_head(direction=axes), spline)["jacobian_min"] for axes in list(DIRECTIONS.values())[:3]
+    ]
+    assert found == pytest.approx([found[0]] * 3, abs=0.02)
+
+
+def similarity_of(fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform) -> Similarity:
+    """The similarity of a transform between two images."""
+    sample = HeadSample.of(fixed, seed=0)
+    return Similarity(sample, ComparedImage.at(sample.spacing, moving), transform)
+
+
+def of_head_and_moved_head(
+    a_head, matrix: np.ndarray, shift: tuple[float, float, float]
+) -> tuple[Similarity, RigidPerturbation]:
+    """A head's T2 judged where its T1 lies but for this motion, and the perturbation that would put it right."""
+    motion = sitk.AffineTransform(matrix.ravel().tolist(), shift)
+    right = RigidPerturbation(matrix.T, -matrix.T @ shift)
+    return similarity_of(a_head("T1"), a_head("T2"), motion), right
+
+
+def test_a_climb_ends_on_the_summit_nearby(a_head) -> None:
+    similarity, right = of_head_and_moved_head(a_head, rotation(2, 8.0), (6.0, -4.0, 3.0))
+    assert similarity.distance(pattern_search(similarity, RigidPerturbation(), (4.0, 0.5)), right) < 1.5
+
+
+@pytest.mark.parametrize(
+    ("axis", "degrees", "shift"),
+    [(0, 25.0, (30.0, 0.0, 20.0)), (1, 180.0, (5.0, 5.0, 0.0)), (2, 180.0, (0.0, 0.0, 9.0))],
+)
+def test_the_best_alignment_is_found_from_far_away_and_upside_down(a_head, axis, degrees, shift) -> None:
+    similarity, right = of_head_and_moved_head(a_head, rotation(axis, degrees), shift)
+    optima = find_alternatives(similarity, lambda: None)
+    assert similarity.distance(optima.best, right) < 2
+    assert optima.elsewhere is not None
+    assert similarity.distance(optima.elsewhere, optima.best) > 15
+
+
+def test_of_a_mirrored_head_the_mirror_image_is_the_better_one(a_head) -> None:
+    similarity, right = of_head_and_moved_head(a_head, LEFT_RIGHT, (3.0, 2.0, 0.0))
+    optima = find_alternatives(similarity, lambda: None)
+    assert similarity.distance(optima.mirrored, right) < 2
+    assert similarity.z_score(optima.mirrored, optima.best) > 3
+
+
+def test_the_search_stops_when_told_to(a_head) -> None:
+    similarity, _ = of_head_and_moved_head(a_head, np.eye(3), (0.0, 0.0, 0.0))
+
+    def cancel() -> None:
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        find_alternatives(similarity, cancel)
+
 
 MIRROR = sitk.AffineTransform(np.diag([-1.0, 1.0, 1.0]).ravel().tolist(), (0.0, 0.0, 0.0))
 
