@@ -67,7 +67,7 @@ def yuv_to_rgb(yuv: np.ndarray) -> np.ndarray:
 
 
 def apply_colour_table(unit: np.ndarray, name: str) -> np.ndarray:
-    """Colour values through a table.
+    """Apply a colour table to values.
 
     unit: any shape, in [0, 1].
     Returns float32 RGB (..., 3) in [0, 1]. Raises InputError for a name that is no table.

@@ -1,4 +1,4 @@
-"""What the values and the grid of a volume say of its kind and of its range: each sign is looked for once.
+"""What the values and the grid of a volume say about its kind and its range; each sign is computed once.
 
 - Hounsfield units: air and soft tissue lie where their scale has them.
 - A tracer (PET, SPECT) or none: edges, the rim of a head, hot organs, noise and the grid, weighed as odds.
@@ -67,7 +67,7 @@ _MOST_CUT = 0.05
 
 
 class Evidence:
-    """The signs that one scalar volume shows; each is looked for when it is first asked for, and then remembered.
+    """The signs that one volume shows; each is computed when it is first read, and then remembered.
 
     ``volume`` has values that float32 holds apart.
     """
@@ -91,7 +91,7 @@ class Evidence:
     def shows_a_head(self) -> bool:
         """Whether a volume in HU shows a head and not a trunk, by the area of its cross sections.
 
-        A small child's trunk and limbs pass for a head. Looks at no more than 64 voxels along each axis.
+        A small child's trunk and limbs pass for a head. At most 64 voxels along each axis are used.
         """
         image = self.volume.image
         direction = np.abs(np.reshape(image.GetDirection(), (3, 3)))
@@ -156,9 +156,9 @@ class Evidence:
 
     @cached_property
     def tail(self) -> float:
-        """How many times the median of what is seen the brightest voxels are: few organs take up most of a tracer.
+        """The brightest voxels as a multiple of the visible ones' median: few organs take up most of a tracer.
 
-        Black is the lowest 0.5 %, what is seen is above a tenth of the brightest 1 %.
+        Black is the lowest 0.5 %; what exceeds a tenth of the brightest 1 % is visible.
         """
         voxels = self._some_slices
         low, bright, brightest = quantiles(voxels, [0.005, 0.99, 0.999])
@@ -169,9 +169,9 @@ class Evidence:
 
     @cached_property
     def noise_length_mm(self) -> float | None:
-        """Over how many mm noise in air stays alike: a pixel in MR, several mm in a reconstructed and filtered PET.
+        """The correlation length of noise in air: a pixel in MR, several mm in a reconstructed and filtered PET.
 
-        None where there is too little air that is not plain black, as outside an extracted brain.
+        None where too little air differs from plain black, as around an extracted brain.
         """
         slices = self._some_slices
         low, high = quantiles(slices, [0.005, 0.995])
@@ -243,7 +243,7 @@ class Evidence:
 
     @property
     def _grid(self) -> float:
-        """A whole body in coarse pixels is rather a tracer's, a part of a head or fine pixels an MR's."""
+        """A whole body in coarse pixels suggests a tracer; a part of a head, or fine pixels, suggest MR."""
         pixel = self._spacing[2]
         if self._size < _SMALLEST_HEAD_MM:
             return -3
@@ -253,9 +253,9 @@ class Evidence:
 
     @property
     def _rim(self) -> float:
-        """Of a head what is dim under its surface speaks for a tracer, and marrow and fat against; less so of a body.
+        """A dim rim of a head suggests a tracer, a bright one (marrow and fat) MR; the rim of a body says less.
 
-        Too small a part of a head has no rim of its own.
+        Too small a part of a head has no rim.
         """
         if self._size < _SMALLEST_HEAD_MM:
             return 0
@@ -291,10 +291,10 @@ def _clipped(value: float, low: float, high: float) -> float:
 
 
 def quantiles(values: np.ndarray, shares: Sequence[float]) -> list[float]:
-    """Return the values below which the given shares lie, between two neighbours on a straight line.
+    """Return the values below which the given shares lie, interpolated linearly between two neighbours.
 
-    As ``numpy.quantile``, which computes in the values' own number type, so that float32 and int16 of the same values
-    give other results.
+    ``numpy.quantile`` computes in the values' own number type, so float32 and int16 of the same values give different
+    results.
 
     values: any shape, at least one. shares: in [0, 1].
     """

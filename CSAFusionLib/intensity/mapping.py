@@ -30,7 +30,7 @@ CORRECTED = "was corrected for its bias field by N4; its intensities are the cor
 def bias_corrected(volume: Volume) -> Volume:
     """Return a scalar MR divided by its bias field, float32, with a note that says so.
 
-    Tissue alone is looked at (above Otsu's threshold halved): air would count as data. Values below 0 are kept below.
+    Only tissue is used (above half of Otsu's threshold), since air would count as data. Values below 0 stay below 0.
     A volume without tissue, or thinner than the splines need, is returned as it is.
     """
     image = sitk.Cast(volume.image, sitk.sitkFloat32)
@@ -81,7 +81,7 @@ _MOST_BRIGHTENED = 3.0
 
 @dataclass(frozen=True)
 class IntensityMapping:
-    """A straight line from ``low`` -> 0 to ``high`` -> 1, clipped; ``note`` says what the user should know of it.
+    """A straight line from ``low`` -> 0 to ``high`` -> 1, clipped; ``note`` says what the user should know about it.
 
     With a ``knee`` (a value between the two, and its brightness) there are two lines, which meet in it.
     Where float32 cannot hold ``low`` and ``high`` apart it is a step: 0 up to ``low``, and 1 above.
@@ -117,8 +117,8 @@ class IntensityMapping:
 class SettledIntensities:
     """A volume whose values are understood: what kind of image it is, and how it is mapped to [0, 1].
 
-    volume: the one given, with its values where float32 holds them apart, and corrected where that was asked for.
-    guess: what its modality was taken from; None where the user stated it.
+    volume: the given one, within float32, and corrected for its bias field if that was requested.
+    guess: where its modality comes from; None if the user stated it.
     """
 
     volume: Volume

@@ -62,10 +62,10 @@ def guess_modality(volume: Volume) -> Modality:
 def guess(evidence: Evidence) -> Guess:
     """Guess the modality from DICOM tag, sidecar or name, else from the voxels; MR when in doubt.
 
-    CT: air and soft tissue at their Hounsfield values, which a plain file name does not outweigh. PET: a colour volume,
-    or one whose blur, rim, range, field of view and noise together are a tracer's. PET and SPECT look alike to this and
-    are mapped alike: a SPECT that nothing names is called PET. A CT that is not in HU and a PET whose head was stripped
-    of its scalp pass for MR.
+    Air and soft tissue at their Hounsfield values make a CT, whatever a plain file name says. A colour volume is a PET,
+    and so is one whose blur, rim, range, field of view and noise together suggest a tracer. PET and SPECT cannot be
+    distinguished in this way and are mapped alike: a SPECT that nothing names is called PET. A CT that is not in HU,
+    and a PET of a head without its scalp, are taken for MR.
     """
     volume = evidence.volume
     named = _DICOM_MODALITY.get(volume.modality_hint or "")

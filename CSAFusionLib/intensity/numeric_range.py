@@ -1,4 +1,4 @@
-"""Values that single precision cannot hold apart, brought where it can: all later work is done in float32."""
+"""Rescales values that single precision cannot distinguish, since all later work is done in float32."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _MOST_SHIFT = 1000
 def within_float32(volume: Volume) -> Volume:
     """Return the volume with values that float32 holds apart: itself, or rescaled with ``slope`` and ``intercept``.
 
-    Rescaled are scalar volumes whose values lie far from 0 next to their range (int32 around 2e9), or are larger
-    than 1e6 or closer than 1e-3 (float64 of 1e40 or 1e-50): the image is float32 then. Multiplication by a power of
-    two changes no digit, so two volumes that differ by one give the same result.
+    A scalar volume is rescaled to float32 if its values lie far from 0 compared with their range (int32 around 2e9),
+    exceed 1e6, or are closer than 1e-3 (float64 of 1e40 or 1e-50). Multiplication by a power of two changes no digit,
+    so two volumes that differ by such a factor give the same result.
     """
     if volume.is_colour or volume.is_rescaled or volume.image.GetSizeOfPixelComponent() <= 2:
         return volume
@@ -48,7 +48,7 @@ def within_float32(volume: Volume) -> Volume:
 
 
 def own_values(image: sitk.Image, volume: Volume) -> sitk.Image:
-    """Return an image of a rescaled volume in the volume's own values, float64; of another as it is.
+    """Return an image in the volume's own values: float64 if the volume was rescaled, else the image itself.
 
     image: scalar, in the values of ``volume.image``.
     """

@@ -20,14 +20,14 @@ _LARGEST = 1e300
 
 @dataclass(frozen=True)
 class Acquisition:
-    """What is known of a volume's making; empty where nothing says it.
+    """How a volume was made, as far as it is known; empty where nothing says it.
 
     source: what says the modality, as a sentence names it: "DICOM header", "sidecar", "BIDS name" or "file name".
     contrast: of an MR, "T1", "T2", "FLAIR", "contrast-enhanced T1", "DWI", "PD", "T2*", "BOLD", "ASL" or "angiography".
     unit: of the volume's own values, as it is written: "Bq/ml", "HU", "counts".
-    suv: what an own value is multiplied by to become a standardised uptake value by body weight (g/ml); 0 is not known.
-    suv_note: why a PET has no SUV, as the part of a sentence that follows "has no SUV, because "; it is kept with
-      results, so it holds nothing of the patient.
+    suv: factor from an own value to the standardised uptake value by body weight (g/ml); 0 if unknown.
+    suv_note: why a PET has no SUV, worded to follow "has no SUV, because "; it is kept with results, so it holds
+        nothing of the patient.
     """
 
     source: str = ""
@@ -127,9 +127,9 @@ _UNITS = {"bqml": "Bq/ml", "bq/ml": "Bq/ml", "kbq/ml": "kBq/ml", "gml": "g/ml", 
 
 
 def said_beside(path: Path) -> tuple[str | None, Acquisition]:
-    """Return the DICOM modality ("MR", "CT", "PT", "NM"; None where nothing says it) and what else is said.
+    """Return the DICOM modality ("MR", "CT", "PT", "NM"; None if unknown) and the rest of what sidecar and name say.
 
-    The sidecar goes before the name, a BIDS suffix before a plain one. A sidecar that cannot be read says nothing.
+    The sidecar takes precedence over the name, and a BIDS suffix over a plain one. An unreadable sidecar is ignored.
     """
     stem, sidecar = _EXTENSIONS.sub("", path.name), sidecar_of(path)
     modality, source = _named(stem)

@@ -1,4 +1,4 @@
-"""Refuse volumes that cannot be fused, and say of the others what a user must know."""
+"""Refuse volumes that cannot be fused, and report what a user must know about the others."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ def impossible_scale(image: sitk.Image) -> str | None:
 
 
 def question_of_scale(image: sitk.Image) -> str | None:
-    """Ask about voxels of an unusual size, as a sentence goes on after "The fixed volume"; None for usual ones.
+    """Return a question about voxels of an unusual size, worded to follow "The fixed volume"; None for usual ones.
 
-    Such a volume is worked on as any other: micro-CT has voxels of 0.02 mm.
+    Such a volume is processed like any other: micro-CT has voxels of 0.02 mm.
     """
     spacing = image.GetSpacing()
     if _USUAL_MM[0] <= min(spacing) and max(spacing) <= _USUAL_MM[1]:

@@ -30,9 +30,9 @@ def is_nibabel(source: object) -> bool:
 
 
 def to_volume(source: object, name: str, *, keep_shear: bool = False) -> Volume:
-    """Return an image of another library as a volume, made as fit for use as one that is read from a file.
+    """Return an image of another library as a volume, in the same state as one that is read from a file.
 
-    The source keeps its voxels: what is changed is a copy.
+    The source is not changed; corrections are made to a copy.
 
     Args:
         source: a SimpleITK image; a nibabel image; ``(array, affine)`` with an array indexed [i, j, k] and the (4, 4)
@@ -41,10 +41,10 @@ def to_volume(source: object, name: str, *, keep_shear: bool = False) -> Volume:
             ``spacing`` (mm), ``origin`` (LPS mm, 0 when left out) and ``direction`` (9 numbers, row by row; along LPS
             when left out). Colours are 8- or 16-bit unsigned, along a last axis of 3 or, with an opacity, 4.
         name: what messages call it.
-        keep_shear: keep sheared axes; right for a volume that is resampled anyway.
+        keep_shear: keep sheared axes, for a volume that is resampled anyway.
 
     Raises:
-        InputError: the source is none of these, is not one 3-D volume, or its geometry is none.
+        InputError: the source is none of these, is not one 3-D volume, or has no usable geometry.
     """
     notes: tuple[str, ...] = ()
     hint = None

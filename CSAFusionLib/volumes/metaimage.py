@@ -81,8 +81,8 @@ def is_metaimage(head: bytes) -> bool:
 def read_metaimage(path: Path) -> StoredVolume:
     """Read the header of a .mha or .mhd file.
 
-    Raises InputError, which names the file, for a header that is damaged, contradicts itself or is no 3-D volume's, and
-    for a number type that is none or cannot be used.
+    Raises InputError, which names the file, if the header is damaged, contradicts itself or does not describe a 3-D
+    volume, or if the number type is unknown or unsupported.
     """
     header = _parse(path)
     sizes = _sizes(header)

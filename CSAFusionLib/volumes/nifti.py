@@ -115,8 +115,8 @@ def read_nifti(path: Path, orientation: Orientation = Orientation.HEADER) -> Sto
     """Read the header of a NIfTI or Analyze file, or of a pair by either of its files.
 
     orientation: which of the header's orientations places the volume.
-    Raises InputError, which names the file, for a header that is damaged, contradicts itself or is no 3-D volume's,
-    for a number type that cannot be used, for a pair with a missing file, and for an orientation the header lacks.
+    Raises InputError, which names the file, if the header is damaged, contradicts itself, does not describe a 3-D
+    volume or lacks the requested orientation, if the number type is unsupported, or if one file of a pair is missing.
     """
     header = _parse(_header_file(path), path)
     size, vectors, series = _sizes(header)

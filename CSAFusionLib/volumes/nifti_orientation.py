@@ -26,8 +26,8 @@ _APART_MM = 0.1
 class Orientation(Enum):
     """Which of a NIfTI header's orientations places the volume.
 
-    ``header`` is as ITK and 3D Slicer choose between qform and sform; ``nibabel`` is the sform, else the qform, else
-    rows that run to anterior, as nibabel, FSL and SPM do.
+    ``header`` chooses between qform and sform as ITK and 3D Slicer do; ``nibabel`` takes the sform, else the qform,
+    else assumes rows that run to anterior, as nibabel, FSL and SPM do.
     """
 
     HEADER = "header"
@@ -64,8 +64,8 @@ def place(
     sform: (3, 4) in RAS mm; None for code 0. sform_is_scanner: its code is 1.
     analyze_origin: SPM's 1-based voxel of the origin in an Analyze header; None in NIfTI.
 
-    Of two forms one of which is no finite matrix, the other counts alone.
-    Raises InputError for an orientation that is asked for and not there.
+    If one of two forms is not a finite matrix, only the other is used.
+    Raises InputError if the requested orientation is missing.
     """
     q = None if qform is None else _of_quaternion(*qform, spacing, qfac)
     s = None if sform is None else np.vstack([sform, [0.0, 0.0, 0.0, 1.0]])

@@ -91,8 +91,8 @@ class _Axes:
 def read_nrrd(path: Path) -> StoredVolume:
     """Read the header of a .nrrd or .nhdr file.
 
-    Raises InputError, which names the file, for a header that is damaged, contradicts itself or is no 3-D volume's, for
-    a number type or an encoding that cannot be used, and for several numbers a voxel that are no colours.
+    Raises InputError, which names the file, if the header is damaged, contradicts itself or does not describe a 3-D
+    volume, if the number type or the encoding is unsupported, or if a voxel has several numbers that are not a colour.
     """
     header = _parse(path)
     sizes = _whole_numbers(header, "sizes")

@@ -38,7 +38,7 @@ _PIXEL_TYPES = (sitk.sitkUInt8, sitk.sitkUInt16, sitk.sitkVectorUInt8, sitk.sitk
 def read_picture(path: str | Path) -> sitk.Image:
     """Read a 2-D picture as it is stored: grey (one component) or RGB (three), of 8 or 16 bits.
 
-    A palette is expanded to RGB. What is transparent is laid on black.
+    A palette is expanded to RGB. Transparent pixels are blended onto black.
     Raises InputError when the file is missing, cannot be read, or is no 2-D picture of 8 or 16 bits.
     """
     path = Path(path)
@@ -56,7 +56,7 @@ def read_picture(path: str | Path) -> sitk.Image:
 
 
 def write_picture(array: np.ndarray, path: str | Path) -> None:
-    """Write a PNG, put in place in one step once it is whole.
+    """Write a PNG atomically.
 
     array: uint8, (H, W) grey or (H, W, 3) RGB.
     Raises InputError for another extension than .png, a missing folder, or when the disk refuses the file.

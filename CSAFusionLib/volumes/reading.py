@@ -116,9 +116,9 @@ _NAMES = {
 
 
 def format_of(path: Path) -> Format:
-    """Tell the format of a file that is no DICOM file.
+    """Return the format of a file that is not DICOM.
 
-    Raises InputError, which names the format where it is known, for a file of another one and for an empty file.
+    Raises InputError for an unsupported format, which it names if it is known, and for an empty file.
     """
     head = head_of(path, _HEAD)
     if not head and path.stat().st_size == 0:
@@ -161,7 +161,7 @@ def _foreign_by_name(name: str) -> str | None:
 def fill_non_finite(image: sitk.Image) -> tuple[sitk.Image, tuple[str, ...]]:
     """Return an image whose NaN and infinite voxels have its lowest finite value, and a note that counts them.
 
-    The image itself is returned where there are none, where none is finite, and where it is not scalar.
+    Returns the image itself if all voxels are finite, if none is, or if it is not scalar.
     """
     voxels = sitk.GetArrayViewFromImage(image)
     if voxels.dtype.kind != "f" or image.GetNumberOfComponentsPerPixel() > 1:
@@ -194,9 +194,9 @@ def read_volume(
 ) -> Volume:
     """Read a 3-D volume.
 
-    The axes of the image are at right angles: where the header's are not, but by so little that no corner moves by more
-    than 0.1 mm, they are set right. Voxels that are not finite have its lowest value. The notes of the volume tell of
-    both, and of a header that contradicts itself or leaves the orientation open.
+    The axes of the image are at right angles: deviations in the header that move no corner by more than 0.1 mm are
+    corrected. Voxels that are not finite get the lowest finite value. The notes of the volume report both, and a header
+    that contradicts itself or leaves the orientation open.
 
     Args:
         path: a NIfTI, Analyze, NRRD or MetaImage file, a folder that holds one DICOM series, a multi-frame DICOM file,
@@ -204,7 +204,7 @@ def read_volume(
             dropped.
         volume: which one, from 1, where a DICOM file or series, or a 4-D file, holds several; None for the only one.
         orientation: which of its orientations places a NIfTI volume.
-        keep_shear: read a volume with sheared axes too, and leave them so; right for one that is resampled anyway.
+        keep_shear: accept sheared axes and keep them, for a volume that is resampled anyway.
 
     Raises:
         SeveralVolumesError: there are several volumes and none was chosen.
@@ -257,10 +257,10 @@ def volume_of(path: Path, stored: StoredVolume) -> Volume:
 
 
 def straightened(name: str, image: sitk.Image, *, keep_shear: bool) -> tuple[sitk.Image, tuple[str, ...]]:
-    """Return an image whose axes are at right angles, and a note where that moves what one would notice.
+    """Return an image whose axes are at right angles, and a note if that moves voxels noticeably.
 
-    name: what the message calls it. keep_shear: leave axes that are far from right angles as they are.
-    Raises InputError for such axes when they are not to be kept.
+    name: what the message calls it. keep_shear: keep axes that are far from right angles.
+    Raises InputError for such axes otherwise.
     """
     moved = off_straight(image)
     if moved <= _ROUNDING_MM:

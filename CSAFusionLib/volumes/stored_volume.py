@@ -25,7 +25,7 @@ _AT_A_TIME = 1 << 20
 
 @dataclass(frozen=True)
 class StoredVolume:
-    """What the header of a file says, checked but for the voxels.
+    """What the header of a file says; all but the voxels has been checked.
 
     path: the file that was given.
     size: voxels along i, j, k, each 1 or more.
@@ -55,7 +55,7 @@ class StoredVolume:
 
 
 def one_of(stored: StoredVolume, number: int | None) -> StoredVolume:
-    """Return one volume of a series (4-D), counted from 1; of a file that holds one volume itself.
+    """Return one volume of a series (4-D), counted from 1, or the only volume of a file.
 
     Raises SeveralVolumesError where there are several and none is chosen, InputError for a number there is none of.
     """
@@ -73,7 +73,7 @@ def one_of(stored: StoredVolume, number: int | None) -> StoredVolume:
 
 
 def to_image(stored: StoredVolume) -> tuple[sitk.Image, tuple[str, ...]]:
-    """Read the voxels; returns the image where the header puts it, and what a user must know of it.
+    """Read the voxels; return the image, placed as the header says, and what a user must know about it.
 
     Values that are scaled are float32, or float64 where their stored numbers need it.
     Raises InputError as :func:`CSAFusionLib.volumes.voxel_data.read_voxels` does, for a header without a geometry, and

@@ -20,8 +20,8 @@ class Volume:
     image: 3-D, one component (scalar) or three (RGB), geometry in LPS mm.
     name: what messages call it (a file, folder or node name).
     modality_hint: DICOM Modality tag ("CT", "MR", "PT", "NM") where the source had one.
-    notes: what a user must know of how it was read, which every result carries among its warnings. Each goes on after
-      "The fixed volume", ends in a full stop, and names no file: provenance holds nothing of the patient.
+    notes: what a user must know of how it was read, which every result carries among its warnings. Each is worded to
+        follow "The fixed volume", ends in a full stop, and names no file: provenance holds nothing of the patient.
     frames: the DICOM frames of its slices, in their order; none for another source.
     slope, intercept: the volume's own value is ``slope * voxel + intercept``; other than 1 and 0 only for a volume that
       :func:`CSAFusionLib.intensity.numeric_range.within_float32` has rescaled.

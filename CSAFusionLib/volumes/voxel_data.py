@@ -60,8 +60,8 @@ class VoxelData:
 def read_voxels(data: VoxelData, number_type: np.dtype[Any], count: int) -> tuple[np.ndarray, int]:
     """Read ``count`` numbers of a type; returns them, (count,), and how many bytes more the files hold.
 
-    Raises InputError, which names the file, when one is missing, cut off, damaged, or far too small for the claim; no
-    memory is taken for more than the files can hold.
+    Raises InputError, which names the file, when one is missing, cut off, damaged, or far too small for what the header
+    claims; never allocates more memory than the files can fill.
     """
     share, rest = divmod(count, len(data.files))
     if rest:

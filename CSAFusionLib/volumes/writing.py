@@ -40,7 +40,7 @@ _SIZE_WIDTH = 20
 
 @dataclass(frozen=True)
 class Layout:
-    """How a file is built: its header, and how what follows is compressed (None: not at all).
+    """The layout of a file: its header, and how the rest is compressed (None: not at all).
 
     in_stream: the header is compressed with the voxels. by_component: all voxels of one component come before those of
     the next.
@@ -53,7 +53,7 @@ class Layout:
 
 
 def layout_of(image: sitk.Image, file: Path, *, compressed: bool = True) -> Layout:
-    """Return how a volume is built as the format that the file's name ends in: .nii.gz, .nii, .nrrd or .mha.
+    """Return the layout of a volume in the format of the file's extension: .nii.gz, .nii, .nrrd or .mha.
 
     Raises Unwritable or RuntimeError where the format cannot hold it.
     """
@@ -224,7 +224,7 @@ VOLUME_EXTENSIONS = (".nii.gz", ".nii", ".nrrd", ".mha")
 
 
 def write_volume(image: sitk.Image, path: str | Path) -> None:
-    """Write a volume, compressed where the format can be, read it back, and only then put it in place in one step.
+    """Write a volume, compressed if the format allows it, read it back, and only then put it in place.
 
     Raises InputError as :func:`check_output_path` does, when the disk refuses the file, or when the format cannot hold
     the volume or where it lies.

@@ -76,12 +76,12 @@ def check_can_be_dicom(fixed: Volume) -> None:
 def derived_series(
     fused: sitk.Image, fixed: Volume, moving: Volume | None = None, *, modalities: Sequence[str] = ()
 ) -> tuple[dict[str, Writer], list[str]]:
-    """Return what writes each file of a series, by file name, and sentences that change how it is read.
+    """Return a writer for each file of a series, by file name, and warnings that change how it is read.
 
     Args:
         fused: scalar in [0, 1], or RGB uint8; its axes at right angles.
-        fixed: the DICOM volume whose patient, study and frame of reference the series has.
-        moving: the other volume; its images are referred to where it is DICOM.
+        fixed: the DICOM volume whose patient, study and frame of reference the series gets.
+        moving: the other volume; its images are referenced if it is DICOM.
         modalities: what was fused, for the series description.
 
     Raises:
@@ -106,7 +106,7 @@ def write_series(
 ) -> list[str]:
     """Write a series, as :func:`derived_series` makes it, to a folder that is made if need be; all files or none.
 
-    Returns sentences that change how the series is read.
+    Returns warnings that change how the series is read.
 
     Raises InputError as ``derived_series`` does, and for a folder that cannot be used or is not empty.
     """

@@ -152,7 +152,7 @@ REAL_WORLD = "real world value"
 class Scale:
     """From stored to physical values: ``slope * stored + intercept``, or a table that begins at a stored value.
 
-    given: the names of the elements that the header has, the others being taken for 1 and 0.
+    given: the names of the elements that the header has; the others default to 1 and 0.
     """
 
     slope: float = 1.0
@@ -225,8 +225,8 @@ def scale_items(find: Callable[[str], list[Dataset]], dataset: Dataset) -> tuple
 def chosen_scales(pairs: Sequence[tuple[Scale | None, Scale | None]]) -> list[Scale]:
     """Return one scale for each frame of a volume, from the rescale and the real world value mapping of each.
 
-    The rescale holds where it says something in any frame; a mapping beside it may lead to another quantity, as one to
-    SUV does beside a rescale to Bq/ml. All frames of a volume are scaled in one and the same way.
+    If any frame has a rescale, the rescale is used: a mapping beside it may lead to another quantity, such as SUV
+    beside a rescale to Bq/ml. All frames of a volume are scaled in the same way.
 
     Raises HeaderError where some frames lack what the rescale of others has.
     """

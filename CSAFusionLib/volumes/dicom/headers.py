@@ -228,9 +228,9 @@ def holds_dicom(folder: Path) -> bool:
 
 
 def find_dicom(folder: Path, *, below: bool = True) -> list[DicomFile]:
-    """Return the DICOM files of a folder and, unless told not to, the folders inside it, in the order of their paths.
+    """Return the DICOM files of a folder and, by default, of its subfolders, in the order of their paths.
 
-    Files that are no DICOM are passed over; so are those that are too damaged to say which series they belong to.
+    Skips files that are not DICOM, and those too damaged to say which series they belong to.
     """
     found = []
     for path in _walk(folder) if below else sorted(folder.iterdir()):

@@ -33,9 +33,9 @@ _COPIED = (
 def stored_values(dataset: Dataset) -> np.ndarray:
     """Return the stored values of every frame, (F, H, W), or RGB, (F, H, W, 3), where the file is in colour.
 
-    Bits that are not used are cleared. Monochrome values stay as they are stored, whichever end is shown white.
+    Unused bits are cleared. Monochrome values stay as they are stored, even if the lowest is displayed as white.
 
-    Raises HeaderError where the data do not fit what the header says of them, or cannot be decoded.
+    Raises HeaderError if the data do not match the header, or cannot be decoded.
     """
     _check_header(dataset)
     compressed = dataset.file_meta.TransferSyntaxUID.is_encapsulated

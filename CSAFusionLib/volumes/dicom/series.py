@@ -40,8 +40,8 @@ _SERIES_LISTED = 6
 def read_dicom_folder(folder: Path, volume: int | None = None, *, keep_tilt: bool = False) -> Volume:
     """Read the one DICOM series of a folder, in physical units (HU for CT, Gy for doses).
 
-    Objects that are no volume, as reports, structures, segmentations and localizers, are passed over. Folders inside
-    the folder are searched too; a series that lies in the folder itself goes before them.
+    Objects that are not volumes (reports, structures, segmentations, localizers) are skipped. Subfolders are searched
+    too; a series in the folder itself takes precedence.
 
     Args:
         volume: which one, from 1, of a series that holds several; None for the only one.
@@ -194,9 +194,9 @@ def _without_copies(source: Path, files: list[DicomFile]) -> list[DicomFile]:
 
 
 def _once(volumes: list[SubVolume]) -> list[SubVolume]:
-    """The volumes, without those that nothing tells from the first and that hold the same values as it does.
+    """The volumes without copies: those that no attribute distinguishes from the first and that hold the same values.
 
-    Copies whose identifiers were written anew, as anonymizers do, are found in this way.
+    This finds copies to which an anonymizer gave new identifiers.
     """
     first = volumes[0]
     if len(volumes) == 1 or not all(volume.is_untold for volume in volumes):

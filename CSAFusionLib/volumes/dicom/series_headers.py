@@ -41,8 +41,8 @@ _HEAVIEST_KG = 500
 def uptake_of(dataset: Dataset) -> Acquisition:
     """Return unit and SUV factor of a PET slice, from the header whose acquisition is the earliest of its series.
 
-    Where an element that the factor needs is missing, or contradicts another, there is none, and the note says why; the
-    note is kept with results, so it holds no value of the header's.
+    If a required element is missing or contradicts another, the factor is 0, and the note says why. The note is kept
+    with results, so it holds no value of the header's.
     """
     units = text_of(dataset, "Units").upper()
     unit = _UNITS.get(units, "")

@@ -39,9 +39,9 @@ class SubVolume:
 
 
 def split_into_volumes(frames: Sequence[Frame]) -> list[SubVolume]:
-    """Return the volumes of some frames: by size, orientation and stack, then by what parts frames at one place.
+    """Split frames into volumes: by size, orientation and stack, then by what distinguishes frames at one place.
 
-    Raises HeaderError for frames without a place, and for single ones of another size or orientation.
+    Raises HeaderError for frames without a position, and for single ones of another size or orientation.
     """
     if any(frame.position is None or frame.orientation is None for frame in frames):
         raise HeaderError("has slices without a position in the patient; export the original series")
@@ -185,7 +185,7 @@ def _grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
 
 
 def shifted(plane: np.ndarray, aside: np.ndarray) -> np.ndarray:
-    """Return a slice as a straight grid sees it, linearly interpolated; what lay outside repeats the border.
+    """Resample a slice linearly on a straight grid; pixels outside it repeat the border.
 
     Args:
         plane: (H, W) or (H, W, C), of any number type; the result is float64 where it is shifted.
@@ -237,7 +237,7 @@ class Stack:
 
 
 def stack_frames(frames: Sequence[Frame], *, keep_tilt: bool = False) -> Stack:
-    """Return the grid that parallel frames of one volume make.
+    """Return the grid of the parallel frames of one volume.
 
     Args:
         keep_tilt: give frames that were acquired with a tilted gantry a grid with a sheared third direction.
