@@ -15,7 +15,7 @@ import SimpleITK as sitk
 from CSAFusionLib import checks
 from CSAFusionLib.batch.layout import Record, read_records
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.qc.pictures import Load, Volumes
+from CSAFusionLib.qc.thumbnails import Load, Volumes
 from CSAFusionLib.registration.transforms import read_transform
 from CSAFusionLib.volumes.input_path import SeveralVolumesError
 from CSAFusionLib.volumes.nifti_orientation import Orientation

@@ -14,7 +14,7 @@ from CSAFusionLib.files.atomic_write import Writer
 from CSAFusionLib.fusion.result import NOTICE
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.qc.cases import QcCase
-from CSAFusionLib.qc.pictures import pictures_of
+from CSAFusionLib.qc.thumbnails import pictures_of
 from CSAFusionLib.text import printable
 
 _HERE = Path(__file__).parent

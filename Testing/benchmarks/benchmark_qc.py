@@ -25,7 +25,7 @@ from playwright.sync_api import sync_playwright
 from CSAFusionLib.files.atomic_write import atomic_write
 from CSAFusionLib.qc.cases import QcCase
 from CSAFusionLib.qc.page import page_writer
-from CSAFusionLib.qc.pictures import Volumes
+from CSAFusionLib.qc.thumbnails import Volumes
 from CSAFusionLib.registration.preparation import centre, prepare
 from CSAFusionLib.volumes.reading import read_volume
 

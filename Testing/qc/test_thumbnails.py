@@ -9,7 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 from PIL import Image
 
-from CSAFusionLib.qc.pictures import Volumes, pictures_of
+from CSAFusionLib.qc.thumbnails import Volumes, pictures_of
 
 
 def a_block(place: int, shape: tuple[int, int, int] = (20, 24, 28)) -> sitk.Image:
