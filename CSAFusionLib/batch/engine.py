@@ -6,13 +6,16 @@ a case goes to a worker, and nothing but its record comes back: the volumes go f
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sys
+import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -35,7 +38,9 @@ THREADS = dict.fromkeys(
 TRIES = 3
 """How often a case is begun whose worker dies."""
 
+_KEY = "csafusion-case"
 _LEAST_AT_ONCE = 64
+_SECONDS_TO_COUNT = 1.0
 _SECONDS_TO_CONNECT = 20
 
 
@@ -64,18 +69,16 @@ def outcomes(client: Client, task: Task, cases: Iterable[Case]) -> Iterator[tupl
     from distributed.scheduler import KilledWorker
 
     waiting = iter(cases)
-    known: dict[str, Case] = {}
+    known: dict[tuple[str, int], Case] = {}
+    # Another command may use the scheduler too. One prefix for all: the scheduler keeps something of each for good.
+    prefix, numbers = f"{_KEY}-{uuid.uuid4().hex}", count()
+    room = _Room(client)
 
     def submitted() -> list[Any]:
-        # Counted each time: the workers of a cluster come one by one.
-        try:
-            at_once = max(_LEAST_AT_ONCE, 2 * sum(client.nthreads().values()))
-        except (OSError, CancelledError) as problem:
-            raise _gone(client) from problem
-        batch = list(islice(waiting, max(0, at_once - len(known))))
-        futures = [client.submit(task, case, key=f"case-{case.name}", pure=False) for case in batch]
-        known.update(zip([str(future.key) for future in futures], batch, strict=True))
-        return futures
+        batch = list(islice(waiting, room.beside(len(known))))
+        keys = [(prefix, next(numbers)) for _ in batch]
+        known.update(zip(keys, batch, strict=True))
+        return [client.submit(task, case, key=key, pure=False) for key, case in zip(keys, batch, strict=True)]
 
     ended = as_completed(submitted(), loop=client.loop)
     for future in ended:
@@ -86,6 +89,30 @@ def outcomes(client: Client, task: Task, cases: Iterable[Case]) -> Iterator[tupl
         yield case, future.result() if error is None else error
         future.release()
         ended.update(submitted())
+
+
+class _Room:
+    """How many more cases may wait at the scheduler: several at a time, so that it is not asked for every one."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._most = 0
+        self._asked = -math.inf
+
+    def beside(self, waiting: int) -> int:
+        """The cases to hand over beside those that wait; 0 while these are enough for all workers.
+
+        Raises SchedulerGone.
+        """
+        # The workers of a cluster come one by one.
+        if time.monotonic() > self._asked + _SECONDS_TO_COUNT:
+            self._asked = time.monotonic()
+            try:
+                threads = sum(self._client.nthreads().values())
+            except (OSError, CancelledError) as problem:
+                raise _gone(self._client) from problem
+            self._most = max(_LEAST_AT_ONCE, 4 * threads)
+        return 0 if waiting > self._most // 2 else self._most - waiting
 
 
 def _error_of(future: Any, client: Client) -> BaseException | None:
@@ -255,6 +282,10 @@ _CONFIGURATION = {
     "distributed.worker.profile.enabled": False,
     "distributed.admin.system-monitor.gil.enabled": False,
     "distributed.admin.system-monitor.interval": "5s",
+    # Measures how late the event loop is, fifty times a second, in every process.
+    "distributed.admin.tick.interval": "1s",
+    # Moves data between workers; there are none.
+    "distributed.scheduler.active-memory-manager.start": False,
     "distributed.worker.memory.monitor-interval": "500ms",
     "distributed.scheduler.work-stealing": False,
 }

@@ -97,12 +97,12 @@ class Batch:
             return self._run(engine, tell)
 
     def _run(self, engine: Callable[[], AbstractContextManager[Client]], tell: Tell) -> Tally:
-        before, to_do = self._parted()
+        to_do: list[Case] = []
         tally = Tally()
-        for record in before:
-            tally.count(record, now=False)
+        # One after the other: the records of ten thousand cases would fill the memory.
+        summary = Summary(self.out / self.summary, [case.name for case in self.cases], self._before(to_do, tally))
         self._write_top()
-        with Summary(self.out / self.summary, [case.name for case in self.cases], before) as summary:
+        with summary:
             if to_do:
                 with engine() as client:
                     self._do(client, to_do, summary, tally, tell)
@@ -130,9 +130,8 @@ class Batch:
             else:
                 yield record_failure(case, self.out, _sentence(end), Run(self.command))
 
-    def _parted(self) -> tuple[list[Record], list[Case]]:
-        """How the cases ended that had, and the others."""
-        before, to_do = [], []
+    def _before(self, to_do: list[Case], tally: Tally) -> Iterator[Record]:
+        """How the cases ended that had, which are counted; the others are added to those to do."""
         for case in self.cases:
             record = None if self.again else ended(case, self.out)
             if record is None or (record.failed and self.retry_failed):
@@ -141,8 +140,8 @@ class Batch:
                 if not record.failed:
                     # What failed had other settings or inputs, and the case is done.
                     (self.out / FAILED / f"{case.name}.json").unlink(missing_ok=True)
-                before.append(record)
-        return before, to_do
+                tally.count(record, now=False)
+                yield record
 
     def _write_top(self) -> None:
         texts = {

@@ -25,19 +25,22 @@ class Summary:
 
     No time stands in it, so that a batch that was interrupted and one that was not end with the same bytes.
 
+    It is appended to, and put in order once, at the end: a row that is on the disk takes no memory.
+
     Args:
         file: where it is.
         names: of the cases, in their order.
-        ended: those that had ended before.
+        ended: those that had ended before, which are looked through once, one at a time.
     """
 
     def __init__(self, file: Path, names: Iterable[str], ended: Iterable[Record]) -> None:
         self._file = file
         self._order = {name: place for place, name in enumerate(names)}
-        self._rows = {record.name: self._row(record) for record in ended}
+        self._before = {record.name: self._row(record) for record in ended}
 
     def __enter__(self) -> Summary:
-        self._write_all()
+        self._write(self._before)
+        self._before = {}
         self._stream = self._file.open("a", encoding="utf-8", newline="")
         return self
 
@@ -45,17 +48,18 @@ class Summary:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stream.close()
-        self._write_all()
+        rows = self._file.read_text(encoding="utf-8").splitlines(keepends=True)[1:]
+        self._write({row.split("\t", 1)[0]: row for row in rows})
 
     def add(self, record: Record) -> None:
         """Add a case that has ended; it is on the disk when this returns."""
-        self._rows[record.name] = self._row(record)
-        self._stream.write(self._rows[record.name])
+        self._stream.write(self._row(record))
         self._stream.flush()
 
-    def _write_all(self) -> None:
-        rows = sorted(self._rows, key=lambda name: self._order.get(name, len(self._order)))
-        text = _line(COLUMNS) + "".join(self._rows[name] for name in rows)
+    def _write(self, rows: Mapping[str, str]) -> None:
+        """Write rows by the names of their cases, in order."""
+        in_order = sorted(rows, key=lambda name: self._order.get(name, len(self._order)))
+        text = _line(COLUMNS) + "".join(rows[name] for name in in_order)
         atomic_write({self._file: content_writer(text)})
 
     def _row(self, record: Record) -> str:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,6 +23,7 @@ from CSAFusionLib.batch.engine import Died, SchedulerGone, local_cluster, outcom
 from CSAFusionLib.errors import InputError
 from Testing.batch import tasks
 from Testing.batch.conftest import MakeCase
+from Testing.batch.test_run import Threads
 
 ROOT = Path(__file__).resolve().parents[2]
 QUIET = {"DASK_DISTRIBUTED__SCHEDULER__HTTP__ROUTES": "[]", "DASK_DISTRIBUTED__WORKER__HTTP__ROUTES": "[]"}
@@ -103,6 +105,18 @@ def test_a_case_that_kills_every_worker_is_given_up(make_case: MakeCase, monkeyp
         ((case, end),) = outcomes(client, tasks.die, [make_case("a")])
     assert case.name == "a"
     assert isinstance(end, Died)
+
+
+def test_two_commands_on_one_scheduler_keep_their_cases_apart(make_case: MakeCase, threads: Threads) -> None:
+    cases = [make_case("a")] + [replace(make_case("a"), name=f"case-{number}") for number in range(99)]
+    with threads() as client:
+        first = outcomes(client, lambda case: ("first", case.name), cases)
+        ends = [next(first)]
+        second = list(outcomes(client, lambda case: ("second", case.name), cases))
+        ends += first
+    for found, who in ((ends, "first"), (second, "second")):
+        assert sorted(end for _, end in found) == sorted((who, case.name) for case in cases)
+        assert all(end[1] == case.name for case, end in found)
 
 
 def test_a_scheduler_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from CSAFusionLib.batch.case import Case
 from CSAFusionLib.batch.layout import Record, read_records
 from CSAFusionLib.batch.perform import Run, perform, record_failure
 from CSAFusionLib.batch.run import Batch, Tally
+from CSAFusionLib.batch.summary import Summary
 from Testing.batch.conftest import MakeCase
 
 if TYPE_CHECKING:
@@ -145,3 +147,24 @@ def test_a_case_that_is_done_is_no_longer_among_the_failed(make_case: MakeCase, 
     tally = run([case], out, nobody)
     assert (tally.skipped, tally.skipped_failed) == (1, 0)
     assert [record.failed for record in read_records(out)] == [False]
+
+
+def test_the_summary_is_appended_to_and_holds_no_row_in_memory(make_case: MakeCase, out: Path, record_of: Any) -> None:
+    cases = [replace(make_case("a"), name=f"case-{number}") for number in (3, 1, 2)]
+    looked_at: list[str] = []
+
+    def before() -> Iterator[Record]:
+        for case in cases[:1]:
+            looked_at.append(case.name)
+            yield record_of(case, out)
+
+    summary = Summary(out / "summary.tsv", [case.name for case in cases], before())
+    with summary:
+        assert [row["name"] for row in rows(out)] == looked_at == ["case-3"]
+        first = (out / "summary.tsv").stat().st_ino
+        for case in reversed(cases[1:]):
+            summary.add(record_of(case, out))
+            assert rows(out)[-1]["name"] == case.name
+        assert (out / "summary.tsv").stat().st_ino == first
+        assert not any(isinstance(held, dict) and "done" in str(held) for held in vars(summary).values())
+    assert [row["name"] for row in rows(out)] == ["case-3", "case-1", "case-2"]

@@ -25,7 +25,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -165,13 +165,15 @@ def run_kills(folder: Path, moments: int, seed: int) -> None:
         what = ("worker", "command", "scheduler")[number % 3]
         out = folder / f"killed-{number}"
         shutil.rmtree(out, ignore_errors=True)
-        moment = choice.uniform(0.1, 0.9) * seconds
-        resumes = _killed(folder, out, what, moment)
+        # Counted in cases, a moment lies within the run however busy the machine is.
+        moment = choice.randrange(6), choice.uniform(0, 3 * seconds / len(expected))
+        resumes = _killed(folder, out, what, *moment)
         found = _contents(out)
         different = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
         left = _leftovers(folder) + [path.name for path in out.iterdir() if path.name.startswith(".")]
         print(
-            f"{number}: {what} killed after {moment:.0f} s, {resumes} resumes: different {different}, left {left}",
+            f"{number}: {what} killed {moment[1]:.1f} s after {moment[0]} cases, {resumes} resumes: "
+            f"different {different}, left {left}",
             flush=True,
         )
         worst += len(different) + len(left)
@@ -180,20 +182,24 @@ def run_kills(folder: Path, moments: int, seed: int) -> None:
         sys.exit(f"{worst} files differ or are left behind")
 
 
-def _killed(folder: Path, out: Path, what: str, moment: float) -> int:
-    """Kill something after so many seconds, and give the command again until it ends by itself; returns how often."""
+def _killed(folder: Path, out: Path, what: str, cases: int, seconds: float) -> int:
+    """Kill something so many seconds after so many cases, and give the command again until it ends by itself.
+
+    Returns how often it was given again.
+    """
     if what == "scheduler":
         with _cluster(folder) as (address, scheduler):
             process = _batch(folder, out, "--scheduler", address, table="some.csv")
-            _wait(process, moment)
+            _wait(process, out, cases, seconds)
             scheduler.kill()
             process.wait()
     else:
         process = _batch(folder, out, "--jobs", "2", table="some.csv")
-        _wait(process, moment)
+        _wait(process, out, cases, seconds)
         victims = [process.pid] if what == "command" else _workers_of(process.pid)
-        if victims:
-            os.kill(victims[-1], signal.SIGKILL)
+        if process.poll() is not None or not victims:
+            sys.exit("the batch had ended before anything was killed")
+        os.kill(victims[-1], signal.SIGKILL)
         process.wait()
     resumes = 0
     while process.returncode not in (0, 2) or len(_rows(out)) < 7:
@@ -210,11 +216,12 @@ def _write_table(folder: Path, name: str, cases: list[str]) -> None:
         csv.writer(stream).writerows([rows[0], *(row for row in rows if row[0] in cases)])
 
 
-def _wait(process: subprocess.Popen[bytes], seconds: float) -> None:
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        return
+def _wait(process: subprocess.Popen[bytes], out: Path, cases: int, seconds: float) -> None:
+    """Wait until so many cases have ended, and then so many seconds; not beyond the end of the process."""
+    while process.poll() is None and len(_rows(out)) < cases:
+        time.sleep(0.05)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(seconds if cases < 5 else 0.1)
 
 
 def _rows(out: Path) -> list[str]:

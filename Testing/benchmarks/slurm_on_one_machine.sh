@@ -146,10 +146,13 @@ wait $command || [ $? = 2 ]
 nothing_runs
 same "$here/cancelled" "a worker's job cancelled"
 
+# With job control, without which a shell has its background jobs ignore Ctrl-C.
+set -m
 batch -o "$here/interrupted" --jobs 1 --slurm partition=all,time=00:30:00,mem=1500M &
 command=$!
+set +m
 for _ in $(seq 1200); do [ -n "$(ls "$here/interrupted" 2>/dev/null | grep -v tsv)" ] && break; sleep 0.1; done
-kill -INT $command
+kill -INT -- -$command
 wait $command && exit 1 || [ $? = 130 ]
 nothing_runs
 batch -o "$here/interrupted" --jobs 1 --slurm partition=all,time=00:30:00,mem=1500M || [ $? = 2 ]
