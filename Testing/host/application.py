@@ -50,7 +50,8 @@ class Application:
         self._layout_manager = LayoutManager(self._logic)
 
     def end(self) -> None:
-        """Let go of the scene, which the layout's logic does not outlive well."""
+        """Destroy the widgets, and let go of the scene, which the layout's logic does not outlive well."""
+        pythonqt.destroy_all()
         self._layout_manager.end()
         self._logic.SetMRMLScene(None)
 
@@ -209,9 +210,7 @@ def _packages() -> dict[str, dict[str, object]]:
 
 def _qt() -> dict[str, object]:
     timer = wrapper_class(QtCore.QTimer)
-    timer.singleShot = staticmethod(
-        lambda milliseconds, slot: QtCore.QTimer.singleShot(milliseconds, pythonqt.guarded(slot))
-    )
+    timer.singleShot = staticmethod(pythonqt.call_later)
 
     class QSettings:
         """The application's settings, which keep texts."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib.util
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -19,13 +20,18 @@ CHILD_TASKS = Path(__file__).resolve().parents[1] / "worker"
 
 @pytest.fixture(autouse=True)
 def scene(monkeypatch):
-    """A fresh scene where Slicer's modules look for it; nothing of it outlives the test."""
+    """A fresh scene where Slicer's modules look for it; nothing of it, and no widget, outlives the test."""
     import slicer
 
     scene = slicer.vtkMRMLScene()
     monkeypatch.setattr(slicer, "mrmlScene", scene, raising=False)
+    # The collector runs in whichever thread is at work, where no widget and no node may die.
+    gc.disable()
     yield scene
+    if "Testing.host.pythonqt" in sys.modules:
+        sys.modules["Testing.host.pythonqt"].destroy_all()
     scene.Clear(True)
+    gc.enable()
 
 
 @pytest.fixture
@@ -46,7 +52,7 @@ def application(scene):
     application = Application()
     yield application
     application.end()
-    # Widgets that only wait for the garbage collector go now, not in the midst of a later test.
+    # What only waits for the garbage collector goes now, in this thread.
     gc.collect()
 
 

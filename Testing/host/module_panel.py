@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
+import shiboken6
+
 from Testing.host.pythonqt import QtCore, QtGui, QtWidgets, application
 from Testing.host.widgets import ctkCollapsibleButton
 
@@ -55,9 +57,9 @@ class ModulePanel(QtWidgets.QScrollArea):
 
     def close_panel(self) -> None:
         """Give the panel back, so that it outlives this window."""
-        self.takeWidget()
+        # Before the window goes, which would take it along; deleteLater would wait for an event loop that never runs.
         self._widget.setParent(None)
-        self.deleteLater()
+        shiboken6.delete(self)
 
     def is_in_view(self, name: str) -> bool:
         """Whether all of a widget of the panel can be seen without scrolling."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import enum
 import inspect
 import os
+from collections.abc import Callable
 
 import PySide6  # noqa: F401 (its absence is an error; only system libraries that are missing skip the tests)
 import pytest
@@ -22,19 +23,52 @@ for _part in ("QtCore", "QtGui", "QtWidgets", "QtUiTools"):
         f"PySide6.{_part}", reason="Qt cannot be loaded: a system library is missing", exc_type=ImportError
     )
 
+import shiboken6  # noqa: E402
 from PySide6 import QtCore, QtGui, QtWidgets  # noqa: E402
 
 errors: list[BaseException] = []
 """What slots have raised since the list was last emptied."""
+
+_made: list[QtCore.QObject] = []
+"""What was made since the objects of a test were last destroyed."""
 
 _KINDS: dict[str, type] = {}
 _KNOWN_SIGNALS: dict[type, dict[str, str]] = {}
 _EXACT = (bool, int, str)
 
 
+_applications: list[QtWidgets.QApplication] = []
+
+
 def application() -> QtWidgets.QApplication:
-    """The one Qt application of this process."""
-    return QtWidgets.QApplication.instance() or QtWidgets.QApplication(["host"])
+    """The one Qt application of this process, which lives as long."""
+    if not _applications:
+        _applications.append(QtWidgets.QApplication.instance() or QtWidgets.QApplication(["host"]))
+    return _applications[0]
+
+
+def destroy_all() -> None:
+    """Destroy every window, widget and timer of a test, in this thread and now.
+
+    Left to Python they would live on: Qt holds the slots of their signals, which hold the panel. A later test that sets
+    a style or a font would have it reach all of them; and the garbage collector runs in any thread, where no widget may
+    die.
+    """
+    if QtWidgets.QApplication.instance() is None:
+        return
+    for qt_object in [*reversed(_made), *QtWidgets.QApplication.topLevelWidgets()]:
+        if shiboken6.isValid(qt_object):
+            shiboken6.delete(qt_object)
+    _made.clear()
+
+
+def call_later(milliseconds: int, slot: Callable) -> None:
+    """Call a slot once from the event loop, unless the objects of the test have been destroyed by then."""
+    timer = QtCore.QTimer()
+    _made.append(timer)
+    timer.setSingleShot(True)
+    timer.timeout.connect(guarded(slot))
+    timer.start(milliseconds)
 
 
 class PythonQtObject:
@@ -45,6 +79,8 @@ class PythonQtObject:
     def __init__(self, *arguments) -> None:
         application()
         self._adopt(_class_with_overrides(type(self))(*map(unwrap, arguments)))
+        if isinstance(self._qt, QtCore.QObject):
+            _made.append(self._qt)
 
     def _adopt(self, qt_object) -> PythonQtObject:
         object.__setattr__(self, "_qt", qt_object)
@@ -267,6 +303,6 @@ def names_of(namespace, names: str) -> dict[str, int]:
 
 
 __all__ = [
-    "PythonQtObject", "QtCore", "QtGui", "QtWidgets", "Signal", "application", "errors", "guarded",
-    "names_of", "unwrap", "wrap", "wrapper_class",
+    "PythonQtObject", "QtCore", "QtGui", "QtWidgets", "Signal", "application", "call_later", "destroy_all", "errors",
+    "guarded", "names_of", "unwrap", "wrap", "wrapper_class",
 ]  # fmt: skip

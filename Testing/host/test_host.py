@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from enum import Enum
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Annotated, Union
 
 import pytest
+import shiboken6
 import slicer
 
 from Testing.host import pythonqt
+from Testing.host.application import open_panel
+from Testing.host.module_panel import VIEWPORTS, ModulePanel
 from Testing.host.parameter_nodes import WithinRange, parameterNodeWrapper
 from Testing.host.pythonqt import QtWidgets, wrap, wrapper_class
 from Testing.host.ui_file import QFile, QUiLoader
@@ -246,3 +251,29 @@ def test_a_ui_file_with_a_name_that_is_not_there_is_refused(tmp_path, parts):
     path.write_text(UI.format(**{"kind": "ctkCollapsibleButton", "properties": "", "rest": ""} | parts))
     with pytest.raises((AssertionError, AttributeError)):
         QUiLoader().load(QFile(str(path)))
+
+
+def test_nothing_of_qt_outlives_a_test(module, volumes, application, monkeypatch):
+    monkeypatch.setattr("CSAFusionLib.worker.devices.DeviceQuestion.start", lambda question: None)
+    panel = open_panel(module)
+    window = ModulePanel(panel, VIEWPORTS["1024x768"])
+    window.settle()
+    top = panel.parent.layout().parentWidget()._qt
+    qt_objects = [top, window, *top.findChildren(QtWidgets.QWidget)]
+    told = []
+    pythonqt.call_later(0, lambda: told.append("told"))
+    panel.cleanup()
+    window.close_panel()
+    assert shiboken6.isValid(top) and not shiboken6.isValid(window)
+    pythonqt.destroy_all()
+    assert not any(map(shiboken6.isValid, qt_objects)) and QtWidgets.QApplication.topLevelWidgets() == []
+    application.processEvents()
+    assert told == []
+    alive = weakref.ref(panel)
+    del panel, window, top, qt_objects
+    gc.collect()
+    assert alive() is None
+
+
+def test_the_collector_is_off_while_there_are_widgets():
+    assert not gc.isenabled()
