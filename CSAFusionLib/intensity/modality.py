@@ -109,7 +109,7 @@ def grey_quartiles(slices: Iterable[np.ndarray]) -> Quartiles:
 def quartile_skewness(quartiles: Quartiles) -> float:
     """Return Bowley's skewness, -1 to 1; 0 where the quartiles are one.
 
-    By the three quartiles alone, so that bright fat in the scalp, which both kinds show, has no say.
+    It depends on the three quartiles alone, so bright fat in the scalp, which both kinds show, does not count.
     """
     low, middle, high = quartiles
     return (high + low - 2 * middle) / (high - low) if high > low else 0.0

@@ -96,7 +96,7 @@ def contrast_of_names(names: Iterable[str], *, agent: bool = False) -> str:
 def contrast_of_times(
     echo: float | None, repetition: float | None, inversion: float | None = None, *, agent: bool = False
 ) -> str:
-    """Return the contrast that echo, repetition and inversion time (ms) give, "" where they leave it open."""
+    """Return the contrast that echo, repetition and inversion time (ms) imply, "" where they leave it open."""
     if echo is None or repetition is None:
         return ""
     if echo >= _LONG_ECHO and repetition >= _LONG_REPETITION:

@@ -43,7 +43,7 @@ def notes_of(fixed: Volume, moving: Volume) -> list[str]:
 
 
 def impossible_scale(image: sitk.Image) -> str | None:
-    """Say why an image cannot be that small or large, as a sentence goes on after its name; None when it can."""
+    """Return why an image cannot be that small or large, worded to follow its name; None if it can."""
     field = np.multiply(image.GetSize(), image.GetSpacing())
     if min(image.GetSpacing()) < _LEAST_MM or field.max() > _LARGEST_FIELD_MM:
         sides = " x ".join(f"{side:g}" for side in field)

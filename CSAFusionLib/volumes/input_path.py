@@ -82,7 +82,7 @@ def names_a_series(choice: str | None) -> bool:
 
 
 class SeveralVolumesError(InputError):
-    """A file or series holds several volumes and none of them was chosen; the message lists them by number."""
+    """A file or series holds several volumes and none was chosen; the message lists them by number."""
 
 
 def chosen(name: str, volumes: Sequence[tuple[str, int]], number: int | None) -> int:

@@ -1,4 +1,4 @@
-"""Where a NIfTI header puts its volume: by its qform, by its sform, or by neither, and what it says against itself."""
+"""Where a NIfTI header puts its volume: by its qform, by its sform, or by neither, and how it contradicts itself."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def place(
 
 
 def _usable(matrix: np.ndarray | None, other: np.ndarray | None) -> np.ndarray | None:
-    """The matrix, or None where only the other one can be used."""
+    """The matrix, or None if only the other one can be used."""
     if matrix is None or other is None or np.isfinite(matrix).all() or not np.isfinite(other).all():
         return matrix
     return None

@@ -200,13 +200,13 @@ def _check_kind(header: _Header, kind: str, count: int) -> None:
 
 
 def _vectors(header: _Header, field: str) -> list[np.ndarray | None]:
-    """The vectors of a field, None for "none", as an axis has that is none of space; empty without the field."""
+    """The vectors of a field, None for "none", which an axis outside space has; empty without the field."""
     found = _VECTOR.findall(header.fields.get(field, ""))
     return [None if none else _floats(header, numbers.replace(",", " ").split()) for numbers, none in found]
 
 
 def _in_space(header: _Header, vector: np.ndarray | None) -> np.ndarray:
-    """A vector without what a space with time adds to it."""
+    """A vector without the time component of a space with time."""
     if vector is None or len(vector) < 3:
         raise header.refusal("gives a vector that is not in space")
     return vector[:3]

@@ -18,7 +18,7 @@ _RGBA = (sitk.sitkVectorUInt8, sitk.sitkVectorUInt16)
 
 
 def lay_on_black(image: sitk.Image) -> tuple[sitk.Image, tuple[str, ...]]:
-    """Return an RGBA image of 8 or 16 bits as RGB, transparent parts laid on black, and a note; any other as it is."""
+    """Return an RGBA image of 8 or 16 bits as RGB, blended onto black, and a note; any other image unchanged."""
     if image.GetNumberOfComponentsPerPixel() != 4 or image.GetPixelID() not in _RGBA:
         return image, ()
     voxels = sitk.GetArrayViewFromImage(image)

@@ -237,7 +237,7 @@ def set_right(path: Path, read: Volume, *, keep_shear: bool) -> Volume:
 
 
 def stored_volume(path: Path, orientation: Orientation) -> StoredVolume:
-    """Read the header of a file that is no DICOM; InputError as :func:`read_volume` raises it."""
+    """Read the header of a file that is not DICOM; raises InputError as :func:`read_volume` does."""
     found = format_of(path)
     if found is Format.NIFTI:
         return read_nifti(path, orientation)

@@ -194,7 +194,7 @@ def _pass_on(
     decoder: Callable[[], _Deflate | _Bzip2],
     take: Callable[[bytes], object],
 ) -> int:
-    """Give so many bytes of voxels, in pieces, to ``take``; returns how long the whole stream is."""
+    """Pass so many bytes of voxels, in pieces, to ``take``; returns the length of the whole stream."""
     end, length = data.skip + needed, 0
     pieces = _decompressed(file, data.offset or 0, decoder)
     try:

@@ -156,7 +156,7 @@ def _with_nrrd_size(header: bytes, size: tuple[int, ...]) -> bytes:
 
 
 def _with_meta_size(header: bytes, size: tuple[int, ...]) -> bytes:
-    """The number of compressed bytes, which comes before them, is left room for."""
+    """Leaves room for the number of compressed bytes, which precedes them."""
     numbers = " ".join(map(str, size)).encode()
     head, _, tail = header.rpartition(b"\nDimSize = ")
     header = head + b"\nDimSize = " + numbers + b"\n" + tail.partition(b"\n")[2]

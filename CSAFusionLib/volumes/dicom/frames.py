@@ -287,7 +287,7 @@ class Frame:
 
 
 def frame_count(dataset: Dataset) -> int:
-    """Return how many frames a file says it holds; HeaderError for a number that is none."""
+    """Return how many frames a file claims to hold; HeaderError if that is not a number."""
     number = number_of(dataset, "NumberOfFrames")
     if number is not None and (number < 1 or number != int(number)):
         raise HeaderError(f"says that it holds {number:g} frames")
@@ -312,7 +312,7 @@ def size_of(dataset: Dataset) -> tuple[int, int]:
 
 
 def position_of(dataset: Dataset, keyword: str = "ImagePositionPatient") -> np.ndarray | None:
-    """Return a position, (3,) LPS mm, or None where it is missing; HeaderError where it is no position."""
+    """Return a position, (3,) LPS mm, or None if it is missing; HeaderError if it is not a position."""
     position = numbers_of(dataset, keyword, 3)
     return None if position is None else np.array(position)
 
@@ -347,7 +347,7 @@ def spacing_of(dataset: Dataset) -> tuple[float, float] | None:
 
 
 def slice_distance_of(dataset: Dataset) -> float | None:
-    """Return Spacing Between Slices (whose sign may tell a direction), else Slice Thickness; None where both fail."""
+    """Return Spacing Between Slices (whose sign may give a direction), else Slice Thickness; None without either."""
     for keyword in ("SpacingBetweenSlices", "SliceThickness"):
         try:
             distance = number_of(dataset, keyword)
@@ -359,7 +359,7 @@ def slice_distance_of(dataset: Dataset) -> float | None:
 
 
 def instance_number_of(dataset: Dataset) -> float:
-    """Return the number of the instance, or 0 where it is missing or no number."""
+    """Return the instance number, or 0 if it is missing or not a number."""
     try:
         return number_of(dataset, "InstanceNumber") or 0
     except HeaderError:

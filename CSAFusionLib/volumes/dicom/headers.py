@@ -25,7 +25,7 @@ _LONGEST_TEXT = 64
 
 
 class HeaderError(ValueError):
-    """What is wrong with a file, as the part of a sentence that follows its name, without the full stop."""
+    """What is wrong with a file, worded to follow its name, without the full stop."""
 
 
 def printable(text: object) -> str:
@@ -73,7 +73,7 @@ def number_of(dataset: Dataset, keyword: str) -> float | None:
 
 
 def items_of(dataset: Dataset, keyword: str) -> list[Dataset]:
-    """Return the items of a sequence; none where it is missing or no sequence."""
+    """Return the items of a sequence; none if it is missing or not a sequence."""
     from pydicom.sequence import Sequence
 
     value = dataset.get(keyword)
@@ -90,7 +90,7 @@ def item_of(dataset: Dataset, *keywords: str) -> Dataset | None:
 
 
 def _values_as_text(dataset: Dataset, keyword: str) -> list[str]:
-    """Return the values as they are written; pydicom's own conversion fails on text that is no number."""
+    """Return the values as they are written; pydicom's own conversion fails on text that is not a number."""
     from pydicom.datadict import tag_for_keyword
     from pydicom.dataelem import RawDataElement
 
@@ -144,7 +144,7 @@ _PICTURE_CLASSES = tuple(_STORAGE + number for number in _PICTURES)
 
 
 class Kind(IntEnum):
-    """How likely an object is the volume that is meant when a whole folder is given; the highest ones are taken."""
+    """How likely an object is the intended volume when a whole folder is given; the highest kind is used."""
 
     NO_IMAGE = 0
     SEGMENTATION = 1
@@ -211,7 +211,7 @@ class DicomFile:
 
 
 def is_dicom(path: Path) -> bool:
-    """Tell whether a path is a file that begins as DICOM does, with or without the 128 bytes in front."""
+    """Return whether a path is a file that begins as DICOM does, with or without the 128 bytes in front."""
     if not path.is_file():
         return False
     try:
@@ -328,7 +328,8 @@ def _read(path: Path, **options: Any) -> Dataset:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """Yield the files of a folder and below, by name; links to folders are not followed, so that no loop is walked."""
+    """Yield the files of a folder and its subfolders, by name; links to folders are not followed, which avoids
+    loops."""
     for parent, folders, files in os.walk(folder):
         folders.sort()
         yield from (Path(parent, name) for name in sorted(files))

@@ -108,7 +108,7 @@ def _vector(dataset: Dataset, keyword: str, count: int) -> np.ndarray | None:
 
 
 def _slice_numbers(dataset: Dataset, count: int) -> np.ndarray:
-    """The slice that each frame is where no vector tells: in order, again from the first for each further volume."""
+    """The slice of each frame if no vector says it: in order, starting again at the first for each further volume."""
     listed = numbers_of(dataset, "NumberOfSlices")
     slices = int(listed[0]) if listed else count
     return np.arange(count) % slices if 0 < slices < count and count % slices == 0 else np.arange(count)

@@ -73,7 +73,7 @@ def _native(dataset: Dataset) -> np.ndarray:
 
 
 def _used_bits(dataset: Dataset, values: np.ndarray) -> np.ndarray:
-    """Clear the bits outside those that are used, where an old overlay may lie, and carry the sign over them."""
+    """Clear the unused bits, which may hold an old overlay, and extend the sign over them."""
     allocated, stored = (int(number_of(dataset, keyword) or 0) for keyword in ("BitsAllocated", "BitsStored"))
     high = number_of(dataset, "HighBit")
     lowest = (stored - 1 if high is None else int(high)) + 1 - stored
@@ -217,7 +217,7 @@ def _straight(plane: np.ndarray, aside: np.ndarray) -> np.ndarray:
 
 
 def _number_type(planes: list[np.ndarray], scales: list[Scale]) -> type:
-    """float64 where the stored values are of a kind that float32 would round, else float32."""
+    """float64 if float32 would round the stored values, else float32."""
     wide = any(
         plane.dtype == np.float64 or (plane.dtype.itemsize > 2 and plane.dtype.kind in "iu" and _large(plane))
         for plane in planes

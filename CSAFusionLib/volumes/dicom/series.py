@@ -180,7 +180,7 @@ def _frames_in(path: Path) -> list[Frame]:
 
 
 def _without_copies(source: Path, files: list[DicomFile]) -> list[DicomFile]:
-    """The files, each instance once; InputError for two that say they are one and hold different things."""
+    """The files, each instance once; InputError for two with one identifier and different contents."""
     kept: dict[str, DicomFile] = {}
     for file in files:
         first = kept.setdefault(file.instance or str(file.path), file)

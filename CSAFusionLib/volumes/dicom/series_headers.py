@@ -112,7 +112,7 @@ def _decayed_dose(dataset: Dataset) -> float:
 
 
 def _scan_start(dataset: Dataset, half_life: float) -> datetime:
-    """The time to which decay is corrected: the series', unless it was made anew after the acquisition."""
+    """The time to which decay is corrected: the series time, unless the series was derived after the acquisition."""
     series, acquired = _moment(dataset, "Series"), _moment(dataset, "Acquisition")
     if series is not None and (acquired is None or series <= acquired):
         return series
@@ -145,7 +145,7 @@ def _moment(dataset: Dataset, of: str) -> datetime | None:
 
 
 def _parsed(text: str) -> datetime | None:
-    """A DICOM date with time, its fraction and offset from UTC left out; None where it is none."""
+    """A DICOM date with time, without fraction and offset from UTC; None if it cannot be parsed."""
     digits = text.replace(":", "").split(".")[0].split("+")[0].split("-")[0].strip()
     pattern = {14: "%Y%m%d%H%M%S", 12: "%Y%m%d%H%M", 10: "%Y%m%d%H"}.get(len(digits))
     if pattern is None or not digits.isdecimal():

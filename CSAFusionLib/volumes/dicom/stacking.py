@@ -130,7 +130,7 @@ def _place_numbers(frames: Sequence[Frame]) -> np.ndarray:
 
 
 def _telling(frames: Sequence[Frame], places: np.ndarray, most: int) -> tuple[str, ...] | None:
-    """The fewest attributes that part frames into the fewest volumes without two frames at one place, or None."""
+    """The fewest attributes that split frames into the fewest volumes without two frames at one place, or None."""
     names = list(dict.fromkeys(name for frame in frames for name in frame.labels))
     varying = [name for name in names if _varies_at_a_place(frames, places, name)][:_MOST_ATTRIBUTES]
     best: tuple[int, tuple[str, ...]] | None = None
@@ -283,7 +283,7 @@ def _pixel_spacing(frames: Sequence[Frame]) -> tuple[float, float]:
 
 
 def _slice_distance(frames: Sequence[Frame], places: np.ndarray) -> float:
-    """The distance of slices, from their places in ascending order; a single slice has that of its header."""
+    """The distance between slices, from their places in ascending order; for a single slice, that of its header."""
     if len(frames) == 1:
         thickness = frames[0].thickness
         if thickness is None:
