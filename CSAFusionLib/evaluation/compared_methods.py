@@ -1,21 +1,129 @@
-"""The methods of a comparison: baselines, networks, saved results and the attainable limit, all alike."""
+"""The methods of a comparison: baselines, networks, saved results and the attainable limit, all alike.
+
+- Fusion by a trained network.
+- What another program fused, from a folder of pictures.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from CSAFusionLib import __version__
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.evaluation.methods import ColourMethod, FusionMethod, VolumeMethod, slice_by_slice, with_chrominance
-from CSAFusionLib.evaluation.methods.network import NetworkMethod
-from CSAFusionLib.evaluation.methods.saved_results import read_results
-from CSAFusionLib.training.pairs import ImagePair, PairKind
+from CSAFusionLib.evaluation.fusion_methods import (
+    ColourMethod,
+    FusionMethod,
+    VolumeMethod,
+    slice_by_slice,
+    with_chrominance,
+)
+from CSAFusionLib.fusion.device import Device
+from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.fusion.weight_maps import neighbour_weights
+from CSAFusionLib.training.pairs import ImagePair, PairKind, read_luminance
 from CSAFusionLib.weights.catalogue import choose_weights, load_network
+
+if TYPE_CHECKING:
+    from CSAFusionLib.network.csafusion import CSAFusion
+
+
+class NetworkMethod:
+    """Fuses with a network as CSAFusion does: single slices, or volumes, whose slices share their gains.
+
+    Args:
+        network: in evaluation mode.
+        device: as PyTorch names it.
+        balance: strength of the two sources, from -1 (A alone) over 0 (as the network balances them) to 1 (B alone).
+
+    Raises:
+        InputError: a balance is asked of a network that predicts pixels.
+    """
+
+    def __init__(self, network: CSAFusion, device: str = "cpu", balance: float = 0.0) -> None:
+        from CSAFusionLib.fusion.weight_maps import strengths_of
+
+        self.network = network
+        self.device = Device(device, "asked for")
+        self.strengths = strengths_of(network.configuration, fixed_is_a=True, balance=balance)
+
+    def __call__(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Fuse two slices (H, W) in [0, 1]."""
+        return self._fuse(a[None], b[None], np.ones(1))[0]
+
+    def fuse_volume(self, a: np.ndarray, b: np.ndarray, spacing: float) -> np.ndarray:
+        """Fuse the slices (S, H, W) in [0, 1] of two volumes, ``spacing`` mm apart."""
+        return self._fuse(a, b, neighbour_weights(spacing, FusionSettings().through_slice_smoothing))
+
+    def fuse_in_colour(
+        self, uptake: np.ndarray, anatomy: np.ndarray, voxel: tuple[float, float, float], table: str
+    ) -> np.ndarray:
+        """Fuse two volumes as CSAFusion shows a PET or SPECT in colour; a :data:`ColourMethod`."""
+        from CSAFusionLib.fusion.colouring import bind_colour
+        from CSAFusionLib.fusion.slices import fuse_slices
+        from CSAFusionLib.intensity.colour import apply_colour_table, rgb_to_yuv
+
+        luminance = rgb_to_yuv(apply_colour_table(uptake, table))[..., 0].astype(np.float32)
+        neighbours = neighbour_weights(voxel[0], FusionSettings().through_slice_smoothing)
+        fused = fuse_slices(
+            self.network,
+            luminance,
+            anatomy,
+            self.device,
+            strengths=self.strengths,
+            neighbours=neighbours,
+            with_contribution=True,
+        )
+        # Of a network without gains nobody can say what is the anatomy's: all of it stands in.
+        of_anatomy = 1.0 if fused.contribution is None else 1 - fused.contribution
+        reach = np.ones_like(anatomy)
+        parts = fused.slices, fused.slices * of_anatomy, reach
+        return bind_colour(uptake, table, *parts, pixel=voxel[1:], strengths=self.strengths)
+
+    def _fuse(self, a: np.ndarray, b: np.ndarray, neighbours: np.ndarray) -> np.ndarray:
+        from CSAFusionLib.fusion.slices import fuse_slices
+
+        fused = fuse_slices(self.network, a, b, self.device, strengths=self.strengths, neighbours=neighbours)
+        return fused.slices
+
+
+Results = Mapping[tuple[PairKind, str], np.ndarray]
+"""Fused images (H, W) float32 in [0, 1] by the kind and the name of their pair."""
+
+
+def read_results(folder: Path, pairs: Sequence[ImagePair]) -> Results:
+    """Read the fused picture of every pair; colour gives luminance.
+
+    Args:
+        folder: holds ``KIND/PAIR.png``; or ``PAIR.png`` when all pairs are of one kind.
+        pairs: what must be there.
+
+    Raises:
+        InputError: naming the first picture that is missing, unreadable, not of 8 bits, or not of its pair's size.
+    """
+    single = len({pair.kind for pair in pairs}) == 1
+    return {(pair.kind, pair.name): _read(_path(folder, pair, single), pair) for pair in pairs}
+
+
+def _path(folder: Path, pair: ImagePair, single: bool) -> Path:
+    of_kind = folder / pair.kind.value
+    return (folder if single and not of_kind.is_dir() else of_kind) / f"{pair.name}.png"
+
+
+def _read(path: Path, pair: ImagePair) -> np.ndarray:
+    fused = read_luminance(path)
+    if fused.shape != pair.a.shape:
+        sizes = " and ".join("{1} x {0}".format(*shape) for shape in (fused.shape, pair.a.shape))
+        raise InputError(f"'{path}' and its sources are {sizes} pixels; save it in the size of its sources.")
+    if fused.max() > 1:
+        raise InputError(f"'{path}' has more than 8 bits; save it with values from 0 to 255.")
+    return fused
+
 
 BUNDLED = "CSAFusion"
 """The name under which each kind of pair is fused with the bundled weights that CSAFusion itself would choose."""
@@ -77,7 +185,7 @@ def by_results(name: str, folder: Path, pairs: Sequence[ImagePair]) -> ComparedM
     """Return the method whose fused pictures of ``pairs`` lie in a folder.
 
     Raises:
-        InputError: as :func:`CSAFusionLib.evaluation.methods.saved_results.read_results` does.
+        InputError: as :func:`CSAFusionLib.evaluation.compared_methods.read_results` does.
     """
     results = read_results(folder, pairs)
     return ComparedMethod(name, lambda pair: results[pair.kind, pair.name], about=f"pictures in {folder}")

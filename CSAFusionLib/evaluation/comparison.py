@@ -1,28 +1,118 @@
-"""All that a comparison measured, and the tables that follow from it."""
+"""All that a comparison measures, pair by pair, and the tables that follow from it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property, partial
 from pathlib import Path
+from typing import get_args
 
+import numpy as np
 import pandas as pd
 
 from CSAFusionLib.evaluation.clinical.consistency import flicker_table
+from CSAFusionLib.evaluation.clinical.fidelity import artefacts
+from CSAFusionLib.evaluation.clinical.lesions import LesionRetention, Source, lesion_retention, summarise_retention
 from CSAFusionLib.evaluation.colour_table import measure_colour
 from CSAFusionLib.evaluation.compared_methods import ComparedMethod, by_method
-from CSAFusionLib.evaluation.lesion_table import measure_lesions
+from CSAFusionLib.evaluation.fusion_methods import FusionMethod
 from CSAFusionLib.evaluation.limit import OBJECTIVES, attainable
-from CSAFusionLib.evaluation.methods import FusionMethod
-from CSAFusionLib.evaluation.observer_bound import BOUND, fused_by, optimised_table
-from CSAFusionLib.evaluation.observer_table import CONTRASTS, observe
-from CSAFusionLib.evaluation.statistics import compare
-from CSAFusionLib.evaluation.summaries import average_by_patient, rank, summarise
-from CSAFusionLib.evaluation.table import FusedPictures, fuse_all, measure_all
+from CSAFusionLib.evaluation.observer import BOUND, CONTRASTS, fused_by, observe, optimised_table
+from CSAFusionLib.evaluation.statistics import average_by_patient, compare, mean_and_interval, rank, summarise
+from CSAFusionLib.metrics.measure import measure
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.training.dataset import DataSet
 from CSAFusionLib.training.pairs import ImagePair, PairKind
+
+
+def middles_of_equal_parts(pairs: Sequence[ImagePair], count: int) -> list[ImagePair]:
+    """Return at most ``count`` pairs of each kind: the middle ones of as many equal parts."""
+    chosen: list[ImagePair] = []
+    for kind in dict.fromkeys(pair.kind for pair in pairs):
+        of_kind = [pair for pair in pairs if pair.kind is kind]
+        wanted = min(count, len(of_kind))
+        chosen += [of_kind[(2 * part + 1) * len(of_kind) // (2 * wanted)] for part in range(wanted)]
+    return chosen
+
+
+FusedPictures = dict[str, np.ndarray]
+"""One pair's fused pictures by method, (H, W) uint8."""
+
+
+def fuse_all(
+    compared: Sequence[ComparedMethod], pairs: Sequence[ImagePair], progress: Progress = silent
+) -> list[FusedPictures]:
+    """Fuse every pair with every method, in whole grey values as a saved picture has them."""
+    fused: list[FusedPictures] = []
+    for done, pair in enumerate(pairs):
+        pictures: FusedPictures = {}
+        for index, method in enumerate(compared):
+            progress("Fusing", done * len(compared) + index, len(pairs) * len(compared))
+            pictures[method.name] = to_picture(method.fuse(pair))
+        fused.append(pictures)
+    progress("Fusing", len(pairs) * len(compared), len(pairs) * len(compared))
+    return fused
+
+
+def measure_all(
+    pairs: Sequence[ImagePair], fused: Sequence[FusedPictures], progress: Progress = silent
+) -> pd.DataFrame:
+    """Return a row for each pair and method: kind, patient and name of the pair, the method, metrics and artefacts.
+
+    The index is the pair's place in ``pairs``.
+    """
+    rows: list[dict[str, object]] = []
+    places: list[int] = []
+    total = sum(map(len, fused))
+    for place, (pair, pictures) in enumerate(zip(pairs, fused, strict=True)):
+        a, b = (to_picture(image).astype(np.float64) for image in (pair.a, pair.b))
+        about = {"kind": pair.kind.value, "patient": pair.patient, "pair": pair.name}
+        for method, picture in pictures.items():
+            progress("Measuring", len(rows), total)
+            image = picture.astype(np.float64)
+            rows.append({**about, "method": method, **measure(a, b, image), **artefacts(a, b, image)})
+            places.append(place)
+    progress("Measuring", total, total)
+    return pd.DataFrame(rows, index=places)
+
+
+def to_picture(image: np.ndarray) -> np.ndarray:
+    """Round an image to grey values, uint8; what leaves [0, 1] is clipped, as in every result that is written."""
+    return (255 * np.clip(image, 0, 1)).round().astype(np.uint8)
+
+
+def measure_lesions(
+    methods: Mapping[str, Callable[[PairKind], FusionMethod]], pairs: Sequence[ImagePair], progress: Progress = silent
+) -> pd.DataFrame:
+    """Return a row for each pair, method and lesion: kind, patient and name of the pair, the method, and its fate.
+
+    Args:
+        methods: by name, what fuses slices of a kind.
+    """
+    rows: list[dict[str, object]] = []
+    total = len(pairs) * len(methods)
+    for done, pair in enumerate(pairs):
+        for index, (method, method_for) in enumerate(methods.items()):
+            progress("Fusing lesions", done * len(methods) + index, total)
+            about = {"kind": pair.kind.value, "patient": pair.patient, "pair": pair.name, "method": method}
+            rows += [{**about, **asdict(lesion)} for lesion in lesion_retention(method_for(pair.kind), pair.a, pair.b)]
+    progress("Fusing lesions", total, total)
+    return pd.DataFrame(rows)
+
+
+def summarise_lesions(lesions: pd.DataFrame) -> pd.DataFrame:
+    """Return the mean retention, its worst decile and the mean's 95 % interval for each source, by kind and method."""
+    names = [field.name for field in fields(LesionRetention)]
+    rows = []
+    for (kind, method), of_method in lesions.groupby(["kind", "method"], sort=False):
+        kept = summarise_retention([LesionRetention(*row) for row in of_method[names].to_numpy()])
+        intervals = {
+            f"95 %({source})": mean_and_interval(of_method[of_method["source"] == source], "retention")[1]
+            for source in get_args(Source)
+        }
+        rows.append({"kind": kind, "method": method, **kept, **intervals})
+    return pd.DataFrame(rows)
 
 
 @dataclass(frozen=True)

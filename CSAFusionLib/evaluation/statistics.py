@@ -1,14 +1,168 @@
-"""Is a difference between our method and another more than chance? Tested over pairs, kind by kind."""
+"""What follows from the measured pairs: means, ranks, shares of the attainable limit, scans of loss weights, and tests.
+
+Confidence intervals come from a bootstrap over patients. A difference between our method and another is tested over
+pairs, kind by kind.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
+from CSAFusionLib.evaluation.limit import OBJECTIVES
 from CSAFusionLib.metrics.measure import INDICATORS
+
+FEWEST_PATIENTS = 5
+"""With fewer, patients cannot be drawn from: the slices are, and the interval says nothing of other patients."""
+_DRAWS = 200
+
+
+def interval(rows: pd.DataFrame, statistic: Callable[[np.ndarray], float], seed: int = 0) -> tuple[float, float]:
+    """Return the 95 % confidence interval of a statistic of rows, by drawing patients with replacement.
+
+    Args:
+        rows: with the columns ``patient`` and ``pair``.
+        statistic: takes the places of rows, (N,), with some drawn more than once.
+        seed: of the draws.
+
+    Returns:
+        The 2.5th and the 97.5th percentile over 200 draws; nan for no rows.
+    """
+    if rows.empty:
+        return float("nan"), float("nan")
+    unit = "patient" if rows["patient"].nunique() >= FEWEST_PATIENTS else "pair"
+    groups = list(rows.groupby(unit, sort=False).indices.values())
+    random = np.random.default_rng(seed)
+    values = [
+        statistic(np.concatenate([groups[index] for index in random.integers(len(groups), size=len(groups))]))
+        for _ in range(_DRAWS)
+    ]
+    low, high = np.nanpercentile(values, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def mean_and_interval(rows: pd.DataFrame, column: str) -> tuple[float, str]:
+    """Return the mean of a column and its 95 % confidence interval, as :func:`interval` finds it, in words.
+
+    Args:
+        rows: with the columns ``patient`` and ``pair``.
+        column: of numbers.
+    """
+    values = rows[column].to_numpy(float)
+    if not len(values):
+        return float("nan"), ""
+    low, high = interval(rows, lambda places: float(values[places].mean()))
+    return float(values.mean()), f"{low:.3f} to {high:.3f}"
+
+
+def too_few_volumes(volumes: pd.DataFrame) -> str:
+    """Return the warning that the volumes of some kinds are too few, naming the kinds; empty where they are enough.
+
+    Args:
+        volumes: a row for each volume and method, with the columns ``kind``, ``method`` and ``volume``.
+    """
+    counts = volumes.groupby(["kind", "method"], sort=False).size().groupby("kind", sort=False).max()
+    few = [f"{count} of {kind}" for kind, count in counts.items() if count < FEWEST_PATIENTS]
+    if not few:
+        return ""
+    return (
+        f"Too few volumes to say what holds for others ({', '.join(few)}; {FEWEST_PATIENTS} are needed for an "
+        "interval): the figures hold for these volumes only."
+    )
+
+
+def too_few_patients(rows: pd.DataFrame) -> str:
+    """Return the warning that the patients of some kinds are too few, naming the kinds; empty where they are enough.
+
+    Args:
+        rows: with the columns ``kind`` and ``patient``.
+    """
+    patients = rows.groupby("kind", sort=False)["patient"].nunique()
+    few = [f"{count} of {kind}" for kind, count in patients.items() if count < FEWEST_PATIENTS]
+    if not few:
+        return ""
+    return (
+        f"Too few patients to say what holds for others ({', '.join(few)}; {FEWEST_PATIENTS} are needed): there the "
+        "intervals are over slices, and hold for these patients only."
+    )
+
+
+_OPTIMISED = ["SSIM sum", "EPI sum", "VIF"]
+"""What the weights of an objective are for, in their order."""
+
+
+def average_by_patient(results: pd.DataFrame) -> pd.DataFrame:
+    """Return the number of pairs and the mean of each metric, a row for each kind, method and patient."""
+    groups = results.groupby(["kind", "method", "patient"], sort=False)
+    means = groups.mean(numeric_only=True)
+    means.insert(0, "pairs", groups.size())
+    return means.reset_index()
+
+
+def summarise(by_patient: pd.DataFrame) -> pd.DataFrame:
+    """Return the mean over patients of :func:`average_by_patient`, a row for each kind and method.
+
+    A patient with many slices counts no more than one with few.
+    """
+    groups = by_patient.groupby(["kind", "method"], sort=False)
+    means = groups.mean(numeric_only=True)
+    means["pairs"] = groups["pairs"].sum()
+    means.insert(0, "patients", groups.size())
+    return means.reset_index()
+
+
+def rank(summary: pd.DataFrame) -> pd.DataFrame:
+    """Return each method's rank by each indicator's mean within a kind, 1 the best, and the mean of its ranks.
+
+    Methods that draw share the mean of their places.
+
+    Args:
+        summary: a row for each kind and method, as :func:`summarise` gives.
+
+    Returns:
+        A row for each kind and method, the kinds in their order, the best method of each first.
+    """
+    ranks = summary[["kind", "method"]].copy()
+    ranks["mean rank"] = 0.0
+    for indicator in INDICATORS:
+        ranks[indicator] = summary.groupby("kind")[indicator].rank(ascending=False)
+    ranks["mean rank"] = ranks[list(INDICATORS)].mean(axis=1)
+    by_kind = [of_kind.sort_values("mean rank", kind="stable") for _, of_kind in ranks.groupby("kind", sort=False)]
+    return pd.concat(by_kind, ignore_index=True)
+
+
+def share_of_limit(summary: pd.DataFrame, limits: pd.DataFrame) -> pd.DataFrame:
+    """Return, for each kind and method, how much it has of each objective's attainable value, in percent.
+
+    Args:
+        summary: a row for each kind and method, as :func:`summarise` gives.
+        limits: the same for the images that were optimised, the objective in place of the method.
+    """
+    shares = summary[["kind", "method"]].copy()
+    for objective, weights in OBJECTIVES.items():
+        best = limits[limits["method"] == objective].set_index("kind")[_OPTIMISED] @ list(weights)
+        reached = summary[_OPTIMISED] @ list(weights)
+        shares[objective] = 100 * reached / summary["kind"].map(best)
+    return shares
+
+
+def by_weight(summary: pd.DataFrame, reference: str) -> pd.DataFrame:
+    """Return the rows of a summary by ``term`` and ``factor``; the reference stands in every term's row at factor 1.
+
+    Args:
+        summary: a row for each kind and method; the methods are the reference and what
+            :func:`CSAFusionLib.training.ablation.loss_variants` names.
+    """
+    varied = summary[summary["method"] != reference]
+    names = varied["method"].str.split("x-", n=1, expand=True)
+    varied = varied.assign(term=names[1], factor=names[0].astype(float))
+    unchanged = summary[summary["method"] == reference].assign(factor=1.0)
+    repeated = unchanged.merge(pd.DataFrame({"term": varied["term"].unique()}), how="cross")
+    return pd.concat([repeated, varied[varied["factor"] != 1]], ignore_index=True)
+
 
 SIGNIFICANCE = 0.05
 _FEWEST_PAIRS = 3
@@ -24,7 +178,7 @@ def compare(results: pd.DataFrame, ours: str, indicators: Sequence[str] = INDICA
 
     Args:
         results: a row for each pair and method, the index telling the pair, as
-            :func:`CSAFusionLib.evaluation.table.measure_all` gives.
+            :func:`CSAFusionLib.evaluation.comparison.measure_all` gives.
         ours: the method that the others are compared with.
 
     Returns:

@@ -15,9 +15,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from CSAFusionLib.evaluation.clinical.lesions import lesion_retention
-from CSAFusionLib.evaluation.methods import FusionMethod
-from CSAFusionLib.evaluation.methods.baselines import average, maximum
-from CSAFusionLib.evaluation.methods.network import NetworkMethod
+from CSAFusionLib.evaluation.compared_methods import NetworkMethod
+from CSAFusionLib.evaluation.fusion_methods import FusionMethod, average, maximum
 from CSAFusionLib.fusion.aligned_pair import AlignedPair
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.fusion.source_pair import SourcePair

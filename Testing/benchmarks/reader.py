@@ -30,7 +30,7 @@ from CSAFusionLib.evaluation.clinical.consistency import (
 )
 from CSAFusionLib.evaluation.clinical.fidelity import colour_fidelity, contrast_to_noise, kept_contrast
 from CSAFusionLib.evaluation.compared_methods import BUNDLED, ComparedMethod, by_method, by_weights, weights_for
-from CSAFusionLib.evaluation.methods.baselines import average, maximum
+from CSAFusionLib.evaluation.fusion_methods import average, maximum
 from CSAFusionLib.fusion.pipeline import fuse_volumes
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.geometry.planes import Plane, from_slices, to_slices

@@ -1,4 +1,4 @@
-"""Pairs that stand for the data set."""
+"""Few and small things to compare, and sources with a known answer."""
 
 from __future__ import annotations
 
@@ -23,3 +23,16 @@ def pairs() -> list[ImagePair]:
         (PairKind.T1_T2, "ms-1-004", "ms-1"),
     )
     return [a_pair(kind, name, patient, seed) for seed, (kind, name, patient) in enumerate(names)]
+
+
+@pytest.fixture
+def flat() -> np.ndarray:
+    """Half grey."""
+    return np.full((64, 64), 0.5, np.float32)
+
+
+@pytest.fixture
+def chequered(flat: np.ndarray) -> np.ndarray:
+    """As bright as the flat one on the average, with detail of one pixel's size."""
+    sign = 1 - 2 * (np.indices(flat.shape).sum(axis=0) % 2)
+    return (flat + 0.2 * sign).astype(np.float32)

@@ -9,9 +9,8 @@ import pytest
 
 from CSAFusionLib.evaluation import colour_table
 from CSAFusionLib.evaluation.colour_table import OVERLAY, TABLE, measure_colour
-from CSAFusionLib.evaluation.methods import slice_by_slice, with_chrominance
-from CSAFusionLib.evaluation.methods.baselines import average
-from CSAFusionLib.evaluation.methods.network import NetworkMethod
+from CSAFusionLib.evaluation.compared_methods import NetworkMethod
+from CSAFusionLib.evaluation.fusion_methods import average, slice_by_slice, with_chrominance
 from CSAFusionLib.intensity.colour import apply_colour_table, rgb_to_yuv
 from CSAFusionLib.network.configuration import NetworkConfiguration
 from CSAFusionLib.network.csafusion import CSAFusion

@@ -1,18 +1,105 @@
+"""The methods of a comparison."""
+
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 import torch
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.evaluation import compared_methods as module
-from CSAFusionLib.evaluation.compared_methods import BUNDLED, by_method, by_results, by_weights, check_names
-from CSAFusionLib.evaluation.methods.baselines import maximum
+from CSAFusionLib.evaluation.compared_methods import (
+    BUNDLED,
+    NetworkMethod,
+    by_method,
+    by_results,
+    by_weights,
+    check_names,
+    read_results,
+)
+from CSAFusionLib.evaluation.fusion_methods import maximum, slice_by_slice
+from CSAFusionLib.network.csafusion import CSAFusion
 from CSAFusionLib.training.pairs import ImagePair, PairKind
 from CSAFusionLib.volumes.pictures import write_picture
 from CSAFusionLib.weights.weights_file import read_weights
+
+
+def test_the_network_gets_a_as_its_first_channel() -> None:
+    torch.manual_seed(0)
+    network = CSAFusion().eval()
+    a, b = np.random.default_rng(0).random((2, 32, 40), dtype=np.float32)
+    expected = network(torch.from_numpy(np.stack([a, b]))[None])[0, 0].detach().numpy()
+    np.testing.assert_allclose(NetworkMethod(network)(a, b), expected, atol=1e-6)
+
+
+def test_the_slices_of_a_volume_share_their_gains_and_single_slices_do_not() -> None:
+    torch.manual_seed(0)
+    method = NetworkMethod(CSAFusion().eval())
+    a, b = np.random.default_rng(0).random((2, 3, 32, 40), dtype=np.float32)
+    alone = slice_by_slice(method)(a, b, 1)
+    np.testing.assert_allclose(method.fuse_volume(a, b, 1000), alone, atol=1e-6)
+    assert np.abs(method.fuse_volume(a, b, 1) - alone).max() > 1e-4
+
+
+def test_a_balance_of_minus_one_leaves_b_out() -> None:
+    method = NetworkMethod(CSAFusion().eval(), balance=-1)
+    a = np.random.default_rng(0).random((32, 40), dtype=np.float32)
+    assert not method(np.zeros_like(a), a).any()
+
+
+def a_pair(kind: PairKind, name: str) -> ImagePair:
+    black = np.zeros((20, 24), np.float32)
+    return ImagePair(a=black, b=black, kind=kind, name=name)
+
+
+CT, SPECT = a_pair(PairKind.CT_MRI, "33005"), a_pair(PairKind.SPECT_MRI, "22005")
+
+
+def save(path: Path, value: int, shape: tuple[int, ...] = (20, 24)) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_picture(np.full(shape, value, np.uint8), path)
+
+
+def test_pictures_are_found_by_kind_and_pair(tmp_path: Path) -> None:
+    save(tmp_path / "CT-MRI" / "33005.png", 51)
+    save(tmp_path / "SPECT-MRI" / "22005.png", 102)
+    results = read_results(tmp_path, [CT, SPECT])
+    assert results[PairKind.CT_MRI, "33005"] == pytest.approx(np.full((20, 24), 0.2))
+    assert results[PairKind.SPECT_MRI, "22005"] == pytest.approx(np.full((20, 24), 0.4))
+
+
+def test_of_one_kind_they_may_lie_in_the_folder_itself(tmp_path: Path) -> None:
+    save(tmp_path / "33005.png", 51)
+    assert read_results(tmp_path, [CT])[PairKind.CT_MRI, "33005"].max() == pytest.approx(0.2)
+
+
+def test_of_several_kinds_they_may_not(tmp_path: Path) -> None:
+    save(tmp_path / "33005.png", 51)
+    save(tmp_path / "22005.png", 51)
+    with pytest.raises(InputError, match=r"CT-MRI/33005\.png' does not exist"):
+        read_results(tmp_path, [CT, SPECT])
+
+
+def test_colour_is_read_as_luminance(tmp_path: Path) -> None:
+    (tmp_path / "SPECT-MRI").mkdir()
+    write_picture(np.full((20, 24, 3), (200, 100, 50), np.uint8), tmp_path / "SPECT-MRI" / "22005.png")
+    (fused,) = read_results(tmp_path, [SPECT]).values()
+    assert fused == pytest.approx(np.full((20, 24), (0.299 * 200 + 0.587 * 100 + 0.114 * 50) / 255), abs=1e-5)
+
+
+def test_another_size_is_refused_with_both_sizes(tmp_path: Path) -> None:
+    save(tmp_path / "33005.png", 51, (24, 20))
+    with pytest.raises(InputError, match=r"33005\.png' and its sources are 20 x 24 and 24 x 20 pixels"):
+        read_results(tmp_path, [CT])
+
+
+def test_a_picture_of_16_bits_is_refused(tmp_path: Path) -> None:
+    sitk.WriteImage(sitk.GetImageFromArray(np.full((20, 24), 30000, np.uint16)), str(tmp_path / "33005.png"))
+    with pytest.raises(InputError, match=r"33005\.png' has more than 8 bits"):
+        read_results(tmp_path, [CT])
 
 
 def test_a_method_fuses_every_kind_of_pair(pairs: list[ImagePair]) -> None:

@@ -1,3 +1,5 @@
+"""All that a comparison measures."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -6,13 +8,134 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from CSAFusionLib.errors import Cancelled
 from CSAFusionLib.evaluation import comparison as module
+from CSAFusionLib.evaluation.clinical.lesions import lesion_retention
 from CSAFusionLib.evaluation.compared_methods import ComparedMethod, by_method
-from CSAFusionLib.evaluation.comparison import Comparison, add_clinical_tests, add_limits, compare_methods
+from CSAFusionLib.evaluation.comparison import (
+    Comparison,
+    add_clinical_tests,
+    add_limits,
+    compare_methods,
+    fuse_all,
+    measure_all,
+    measure_lesions,
+    middles_of_equal_parts,
+    summarise_lesions,
+    to_picture,
+)
+from CSAFusionLib.evaluation.fusion_methods import average, maximum
 from CSAFusionLib.evaluation.limit import OBJECTIVES
-from CSAFusionLib.evaluation.methods.baselines import average, maximum
+from CSAFusionLib.metrics.measure import measure
 from CSAFusionLib.training.dataset import DataSet
 from CSAFusionLib.training.pairs import ImagePair, PairKind
+
+BLACK = np.zeros((16, 16), np.float32)
+
+
+def names(counts: dict[PairKind, int], wanted: int) -> list[str]:
+    pairs = [
+        ImagePair(a=BLACK, b=BLACK, kind=kind, name=f"{kind.value} {index}")
+        for kind, count in counts.items()
+        for index in range(count)
+    ]
+    return [pair.name for pair in middles_of_equal_parts(pairs, wanted)]
+
+
+def test_pairs_stand_in_the_middle_of_equal_parts_of_their_kind() -> None:
+    assert names({PairKind.CT_MRI: 9, PairKind.T1_T2: 4}, 3) == [
+        "CT-MRI 1", "CT-MRI 4", "CT-MRI 7", "T1-T2 0", "T1-T2 2", "T1-T2 3",
+    ]  # fmt: skip
+
+
+def test_a_kind_with_few_pairs_gives_all_of_them() -> None:
+    assert names({PairKind.PET_MRI: 2}, 5) == ["PET-MRI 0", "PET-MRI 1"]
+
+
+COMPARED = [by_method("average", average), by_method("maximum", maximum)]
+
+
+def test_every_method_fuses_every_pair_once(pairs: list[ImagePair]) -> None:
+    asked: list[str] = []
+
+    def fuse(pair: ImagePair) -> np.ndarray:
+        asked.append(pair.name)
+        return pair.a
+
+    fused = fuse_all([ComparedMethod("a", fuse), *COMPARED], pairs)
+    assert asked == [pair.name for pair in pairs]
+    assert [list(pictures) for pictures in fused] == [["a", "average", "maximum"]] * 4
+    np.testing.assert_array_equal(fused[1]["a"], (255 * pairs[1].a).round())
+
+
+def test_fusing_can_be_cancelled_between_methods(pairs: list[ImagePair]) -> None:
+    def cancel(stage: str, done: int, total: int) -> None:
+        assert (stage, total) == ("Fusing", 8)
+        if done == 3:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        fuse_all(COMPARED, pairs, cancel)
+
+
+def test_every_pair_is_measured_with_every_method_on_whole_grey_values(pairs: list[ImagePair]) -> None:
+    results = measure_all(pairs, fuse_all(COMPARED, pairs))
+    assert list(zip(results.index, results["pair"], results["method"], strict=True)) == [
+        (place, pair.name, method) for place, pair in enumerate(pairs) for method in ("average", "maximum")
+    ]
+    a, b = (255 * pairs[1].a).round(), (255 * pairs[1].b).round()
+    expected = measure(a, b, np.maximum(a, b))
+    assert results.iloc[3][list(expected)].to_dict() == pytest.approx(expected)
+
+
+def test_the_rows_tell_the_patient(pairs: list[ImagePair]) -> None:
+    results = measure_all(pairs, fuse_all(COMPARED[:1], pairs))
+    assert list(results["patient"]) == ["9", "9", "33", "ms-1"]
+
+
+def test_a_picture_has_whole_grey_values_within_its_range() -> None:
+    np.testing.assert_array_equal(to_picture(np.array([-0.1, 0.5, 1.2])), np.array([0, 128, 255], np.uint8))
+
+
+METHODS = {"average": lambda kind: average, "by kind": lambda kind: maximum if kind is PairKind.CT_MRI else average}
+
+
+@pytest.fixture(scope="module")
+def heads() -> list[ImagePair]:
+    """A pair of grey discs of each of two kinds."""
+    disc = (np.hypot(*(np.indices((200, 200)) - 100)) < 80).astype(np.float32)
+    return [
+        ImagePair(a=0.4 * disc, b=0.5 * disc, kind=kind, name="1001") for kind in (PairKind.CT_MRI, PairKind.PET_MRI)
+    ]
+
+
+def test_each_lesion_of_each_pair_and_method_has_a_row(heads: list[ImagePair]) -> None:
+    table = measure_lesions(METHODS, heads)
+    expected = lesion_retention(maximum, heads[0].a, heads[0].b)
+    rows = table[(table["kind"] == "CT-MRI") & (table["method"] == "by kind")]
+    assert [retention.retention for retention in expected] == list(rows["retention"])
+    assert [retention.source for retention in expected] == list(rows["source"])
+    assert len(table) == 4 * len(expected)
+
+
+def test_the_interval_of_the_mean_is_by_slices_where_patients_are_few(heads: list[ImagePair]) -> None:
+    table = measure_lesions(METHODS, heads)
+    other = table.assign(pair="1002", retention=table["retention"] + 0.2)
+    summary = summarise_lesions(pd.concat([table, other])).set_index(["kind", "method"])
+    mean = table.query("kind == 'CT-MRI' and method == 'average' and source == 'A'")["retention"].mean()
+    low, high = map(float, summary.loc[("CT-MRI", "average"), "95 %(A)"].split(" to "))
+    assert (low, high) == pytest.approx((mean, mean + 0.2), abs=1e-3)
+
+
+def test_the_summary_has_mean_and_worst_decile_of_each_source(heads: list[ImagePair]) -> None:
+    table = measure_lesions(METHODS, heads)
+    summary = summarise_lesions(table).set_index(["kind", "method"])
+    assert list(summary.index) == [(kind, method) for kind in ("CT-MRI", "PET-MRI") for method in METHODS]
+    of_b = table.query("kind == 'CT-MRI' and method == 'by kind' and source == 'B'")["retention"]
+    assert list(summary.loc[("CT-MRI", "by kind")][["retention(B)", "worst decile(B)"]]) == (
+        pytest.approx([of_b.mean(), np.percentile(of_b, 10)])
+    )
+    assert summary.loc[("PET-MRI", "by kind")].equals(summary.loc[("PET-MRI", "average")])
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from CSAFusionLib.evaluation.fusion_methods import average, maximum
 from CSAFusionLib.evaluation.limit import attainable
-from CSAFusionLib.evaluation.methods.baselines import average, maximum
 from CSAFusionLib.metrics.measure import measure
 
 STEPS = 100

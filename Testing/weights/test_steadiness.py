@@ -9,7 +9,7 @@ import pytest
 
 from CSAFusionLib.evaluation.clinical.consistency import flicker_for_detail, read_slabs
 from CSAFusionLib.evaluation.compared_methods import BUNDLED, by_weights, weights_for
-from CSAFusionLib.evaluation.methods import slice_by_slice
+from CSAFusionLib.evaluation.fusion_methods import slice_by_slice
 from CSAFusionLib.training.dataset import read_dataset
 from CSAFusionLib.training.pairs import PairKind
 from CSAFusionLib.weights.catalogue import load_network

@@ -18,11 +18,13 @@ from CSAFusionLib.cli.summary import print_written
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import atomic_write, content_writer
 from CSAFusionLib.fusion.device import choose_device
+from CSAFusionLib.progress import Progress
 
 if TYPE_CHECKING:
     from CSAFusionLib.evaluation.compared_methods import ComparedMethod
     from CSAFusionLib.evaluation.comparison import Comparison
     from CSAFusionLib.training.pairs import ImagePair, Split
+
 
 _TRAINS_OBSERVER = 40
 _PACKAGES = ("jinja2", "matplotlib", "pandas", "pywt", "scipy", "skimage", "statsmodels")
@@ -88,11 +90,15 @@ def evaluate(
     """Compare fusion methods on pairs of images, and print tables as Markdown."""
     check_packages()
     from CSAFusionLib.evaluation.compared_methods import BUNDLED, check_names
-    from CSAFusionLib.evaluation.comparison import add_clinical_tests, add_limits, add_observer, compare_methods
-    from CSAFusionLib.evaluation.report.files import report_files
-    from CSAFusionLib.evaluation.report.markdown import to_markdown
+    from CSAFusionLib.evaluation.comparison import (
+        add_clinical_tests,
+        add_limits,
+        add_observer,
+        compare_methods,
+        middles_of_equal_parts,
+    )
+    from CSAFusionLib.evaluation.report.report_files import to_markdown
     from CSAFusionLib.evaluation.report.tables import tables_of
-    from CSAFusionLib.evaluation.selection import middles_of_equal_parts
     from CSAFusionLib.training.dataset import read_dataset
     from CSAFusionLib.training.pairs import read_pairs
 
@@ -119,14 +125,21 @@ def evaluate(
         about = _about(comparison, part, compared)
         summary = to_markdown(tables_of(comparison), about, comparison.ours)
         if output is not None:
-            progress("Writing the report", 0, 0)
-            contents = report_files(comparison, about)
-            written = {output / name: content_writer(content) for name, content in contents.items()}
-            with filled_folder(output):
-                atomic_write(written, progress)
+            written = _write_report(output, comparison, about, progress)
     typer.echo(summary, nl=False)
     if output is not None:
         print_written(written)
+
+
+def _write_report(output: Path, comparison: Comparison, about: list[str], progress: Progress) -> list[Path]:
+    from CSAFusionLib.evaluation.report.report_files import report_files
+
+    progress("Writing the report", 0, 0)
+    contents = report_files(comparison, about)
+    written = {output / name: content_writer(content) for name, content in contents.items()}
+    with filled_folder(output):
+        atomic_write(written, progress)
+    return list(written)
 
 
 def check_packages() -> None:
@@ -138,7 +151,7 @@ def check_packages() -> None:
 
 def _plain(names: str | None) -> list[ComparedMethod]:
     from CSAFusionLib.evaluation.compared_methods import by_method
-    from CSAFusionLib.evaluation.methods.baselines import BASELINES, baselines_named
+    from CSAFusionLib.evaluation.fusion_methods import BASELINES, baselines_named
 
     chosen = BASELINES if names is None else baselines_named(names.split(","))
     return [by_method(name, method) for name, method in chosen.items()]

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from CSAFusionLib.evaluation.clinical.fidelity import find_head
-from CSAFusionLib.evaluation.methods import VolumeMethod
+from CSAFusionLib.evaluation.fusion_methods import VolumeMethod
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.training.dataset import DataSet
 from CSAFusionLib.training.pairs import PairKind

@@ -17,7 +17,7 @@ import numpy as np
 from scipy import ndimage
 
 from CSAFusionLib.evaluation.clinical.fidelity import LEAST_NOISE, find_head
-from CSAFusionLib.evaluation.methods import FusionMethod
+from CSAFusionLib.evaluation.fusion_methods import FusionMethod
 
 DIAMETERS = (6, 10, 16)
 _CONTRAST = 0.3

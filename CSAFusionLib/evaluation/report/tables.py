@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import pandas as pd
 
-from CSAFusionLib.evaluation.bootstrap import mean_and_interval, too_few_patients, too_few_volumes
 from CSAFusionLib.evaluation.clinical.lesions import LESION_KINDS
-from CSAFusionLib.evaluation.clinical.observer import DISPLAY_NOISE, INTERNAL_NOISE
 from CSAFusionLib.evaluation.colour_table import TABLE
-from CSAFusionLib.evaluation.comparison import Comparison
-from CSAFusionLib.evaluation.lesion_table import summarise_lesions
+from CSAFusionLib.evaluation.comparison import Comparison, summarise_lesions
 from CSAFusionLib.evaluation.limit import OBJECTIVES
-from CSAFusionLib.evaluation.observer_table import summarise_observer
-from CSAFusionLib.evaluation.report.layout import Table
-from CSAFusionLib.evaluation.summaries import average_by_patient, share_of_limit, summarise
+from CSAFusionLib.evaluation.observer import DISPLAY_NOISE, INTERNAL_NOISE, summarise_observer
+from CSAFusionLib.evaluation.report.cells import Table
+from CSAFusionLib.evaluation.statistics import (
+    average_by_patient,
+    mean_and_interval,
+    share_of_limit,
+    summarise,
+    too_few_patients,
+    too_few_volumes,
+)
 from CSAFusionLib.metrics.measure import INDICATORS
 
 MAIN = ("SSIM(A)", "SSIM(B)", "SSIM sum", "EPI(A)", "EPI(B)", "EPI sum", "QNCIE", "FMI", "VIF", "QABF")

@@ -18,8 +18,7 @@ from CSAFusionLib.evaluation.clinical.lesions import (
     put_in,
     summarise_retention,
 )
-from CSAFusionLib.evaluation.methods import FusionMethod
-from CSAFusionLib.evaluation.methods.baselines import laplacian_pyramid
+from CSAFusionLib.evaluation.fusion_methods import FusionMethod, laplacian_pyramid
 
 
 def a_head(brightness: float, radius: int = 100) -> np.ndarray:

@@ -8,7 +8,7 @@ import pytest
 
 from CSAFusionLib.evaluation.clinical.lesions import LESION_KINDS
 from CSAFusionLib.evaluation.comparison import Comparison
-from CSAFusionLib.evaluation.report.layout import Table
+from CSAFusionLib.evaluation.report.cells import Table
 from CSAFusionLib.evaluation.report.tables import tables_of
 
 

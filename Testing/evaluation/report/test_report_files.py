@@ -1,15 +1,37 @@
+"""The files of a report."""
+
 from __future__ import annotations
 
 import base64
+import io
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import pandas as pd
 import pytest
 
 from CSAFusionLib.evaluation.comparison import Comparison
-from CSAFusionLib.evaluation.report.page import to_html
+from CSAFusionLib.evaluation.report import report_files as module
+from CSAFusionLib.evaluation.report.cells import Table
+from CSAFusionLib.evaluation.report.report_files import report_files, to_html, to_markdown
 from CSAFusionLib.evaluation.report.tables import tables_of
+
+
+def test_each_table_stands_under_its_title_with_best_values_and_our_method_in_bold() -> None:
+    rows = pd.DataFrame({"kind": ["CT-MRI"] * 2, "method": ["ours", "theirs"], "VIF": [0.25, 0.5]})
+    text = to_markdown([Table("Means", "A note.", rows, {"VIF": "highest"})], ["17 pairs."], "ours")
+    assert text.splitlines() == [
+        "17 pairs.",
+        "",
+        "## Means",
+        "A note.",
+        "",
+        "| kind | method | VIF |",
+        "| --- | --- | --- |",
+        "| CT-MRI | **ours** | 0.250 |",
+        "| CT-MRI | theirs | **0.500** |",
+    ]
 
 
 class Page(HTMLParser):
@@ -80,3 +102,29 @@ def test_pictures_and_figures_are_in_the_page(html: str) -> None:
 def test_the_same_comparison_gives_the_same_page(comparison: Comparison) -> None:
     short = replace(comparison, results=comparison.results[comparison.results["kind"] == "T1-T2"])
     assert to_html(short, [], []) == to_html(short, [], [])
+
+
+@pytest.fixture(autouse=True)
+def quick_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "to_html", lambda comparison, tables, about: about[0])
+
+
+def test_there_is_a_file_for_all_that_was_measured_and_for_readers(comparison: Comparison) -> None:
+    files = report_files(comparison, ["7 pairs."])
+    assert list(files) == [
+        "pairs.csv", "summary.csv", "statistics.csv", "lesions.csv", "flicker.csv", "colour.csv", "limits.csv",
+        "summary.md", "report.html",
+    ]  # fmt: skip
+    assert files["summary.md"].startswith("7 pairs.\n\n## Means\n")
+    assert files["report.html"] == "7 pairs."
+
+
+def test_the_csv_files_hold_the_values(comparison: Comparison) -> None:
+    read = pd.read_csv(io.StringIO(report_files(comparison, ["7 pairs."])["pairs.csv"]), dtype={"pair": str})
+    assert list(read["pair"]) == list(comparison.results["pair"])
+    assert (read["VIF"] - comparison.results["VIF"].to_numpy()).abs().max() < 1e-5
+
+
+def test_what_was_not_tested_has_no_file(comparison: Comparison) -> None:
+    files = report_files(replace(comparison, lesions=None, flicker=None, limits=None), ["7 pairs."])
+    assert not {"lesions.csv", "flicker.csv", "limits.csv"} & set(files)

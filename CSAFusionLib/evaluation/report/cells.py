@@ -1,7 +1,11 @@
-"""A table as readers see it, before it is Markdown or HTML."""
+"""Tables as readers see them, before they are Markdown or HTML, and names that are safe in them.
+
+Anybody may have chosen the names of methods, pairs and patients.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -9,6 +13,30 @@ from itertools import groupby
 from typing import Literal
 
 import pandas as pd
+
+from CSAFusionLib.text import printable
+
+# An underscore inside a word is no mark.
+_MARKDOWN = re.compile(r"[\\`*\[\]<>|~&#$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|^[-+=](?![\d.])|(?<=^\d)[.)](?=\s)")
+_FORMULA = ("=", "+", "-", "@")
+
+
+def for_markdown(text: str) -> str:
+    """Return a text whose characters mean nothing to Markdown, neither in a line nor in a cell of a table."""
+    return _MARKDOWN.sub(lambda mark: f"\\{mark[0]}", printable(text))
+
+
+def for_spreadsheet(text: str) -> str:
+    """Return a text that a spreadsheet does not take for a formula: after a quotation mark, which it does not show."""
+    shown = printable(text)
+    return f"'{shown}" if shown.lstrip().startswith(_FORMULA) else shown
+
+
+def for_plot(text: str) -> str:
+    """Return a text that matplotlib takes neither for mathematics nor, by its first character, for none to be shown."""
+    shown = printable(text).replace("$", r"\$")
+    return f" {shown}" if shown.startswith("_") else shown
+
 
 Best = Literal["highest", "lowest"]
 

@@ -1,19 +1,32 @@
-"""Plots of one kind of pair: the spread of each indicator, and its course from pair to pair."""
+"""The figures of a report.
+
+- Plots of one kind of pair: the spread of each indicator, and its course from pair to pair.
+- Image panels: the sources and every method's result for a few telling pairs, whole and close up.
+"""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
+import SimpleITK as sitk
 from matplotlib.axes import Axes
 from matplotlib.colors import TABLEAU_COLORS
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from scipy import ndimage
 
-from CSAFusionLib.evaluation.report.escaping import for_plot
+from CSAFusionLib.evaluation.comparison import Comparison, to_picture
+from CSAFusionLib.evaluation.report.cells import for_plot
+from CSAFusionLib.fusion.aligned_pair import Source
+from CSAFusionLib.fusion.colouring import to_rgb
 from CSAFusionLib.metrics.measure import INDICATORS
+from CSAFusionLib.training.pairs import ImagePair, PairKind
+from CSAFusionLib.volumes.pictures import read_picture
 
 _COLUMNS = 3
 _OURS = "#c0392b"
@@ -25,7 +38,7 @@ def box_plots(results: pd.DataFrame, ours: str) -> Figure:
     """Draw, for each indicator, a box for each method over the pairs: quartiles, 1.5 interquartile ranges, outliers.
 
     Args:
-        results: the rows of one kind, as :func:`CSAFusionLib.evaluation.table.measure_all` gives.
+        results: the rows of one kind, as :func:`CSAFusionLib.evaluation.comparison.measure_all` gives.
         ours: the method in colour.
     """
     methods = list(results["method"].unique())[::-1]
@@ -71,7 +84,7 @@ def weight_curves(summary: pd.DataFrame) -> Figure:
     """Draw, for each indicator, a line for each term of the loss over what its weight is multiplied by.
 
     Args:
-        summary: the rows of one kind, as :func:`CSAFusionLib.evaluation.summaries.by_weight` gives.
+        summary: the rows of one kind, as :func:`CSAFusionLib.evaluation.statistics.by_weight` gives.
     """
     terms = list(summary["term"].unique())
     factors = sorted(summary["factor"].unique())
@@ -115,3 +128,73 @@ def _for_each_indicator(draw: Callable[[Axes, str], None], height: float) -> Fig
         axes.set_title(indicator, fontsize=10)
         axes.tick_params(labelsize=8)
     return figure
+
+
+_CHOSEN_BY = "SSIM sum"
+_CROP = 80  # pixels of a side
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One picture of a panel, uint8 (H, W) or (H, W, 3), and its part close up."""
+
+    title: str
+    whole: np.ndarray
+    close_up: np.ndarray
+
+
+@dataclass(frozen=True)
+class Panel:
+    """All pictures of one pair, and why it is shown."""
+
+    title: str
+    tiles: list[Tile]
+
+
+def panels_of(comparison: Comparison, kind: PairKind) -> list[Panel]:
+    """Return the panels of the pairs where our method's SSIM sum is in the middle, and where it is the lowest."""
+    results = comparison.results
+    ours = results[(results["kind"] == kind.value) & (results["method"] == comparison.ours)]
+    order = ours[_CHOSEN_BY].sort_values(kind="stable").index
+    chosen = {order[len(order) // 2]: "median", order[0]: "lowest"}
+    return [
+        _panel(comparison.pairs[place], comparison.fused[place], f"{which} {_CHOSEN_BY} of {comparison.ours}")
+        for place, which in chosen.items()
+    ]
+
+
+def _panel(pair: ImagePair, fused: Mapping[str, np.ndarray], why: str) -> Panel:
+    first, second = pair.kind.value.split("-")
+    chrominance = _chrominance_of(pair)
+    in_colour = {first: to_picture(pair.a), **fused}
+    pictures = {name: _coloured(picture, chrominance) for name, picture in in_colour.items()}
+    pictures = {first: pictures.pop(first), second: to_picture(pair.b), **pictures}
+    crop = _telling_crop(pair)
+    tiles = [Tile(name, picture, picture[crop]) for name, picture in pictures.items()]
+    return Panel(f"{pair.kind.value} {pair.name}: {why}", tiles)
+
+
+def _chrominance_of(pair: ImagePair) -> np.ndarray | None:
+    """Return U, V (H, W, 2) of the functional picture; None for the kinds in grey."""
+    if pair.source is None or not pair.kind.modalities[0].is_functional:
+        return None
+    pixels = sitk.GetArrayFromImage(read_picture(pair.source)).astype(np.float32) / 255
+    chrominance = Source.from_slices([pixels], 1).chrominance
+    return None if chrominance is None else chrominance[0]
+
+
+def _coloured(picture: np.ndarray, chrominance: np.ndarray | None) -> np.ndarray:
+    return picture if chrominance is None else to_rgb(picture.astype(np.float32)[None] / 255, chrominance[None])[0]
+
+
+def _telling_crop(pair: ImagePair) -> tuple[slice, slice]:
+    """Return the square in which both sources have much detail."""
+    detail = [
+        ndimage.uniform_filter(ndimage.gaussian_gradient_magnitude(image, 1), _CROP) for image in (pair.a, pair.b)
+    ]
+    middle = np.unravel_index(np.argmax(detail[0] * detail[1]), pair.a.shape)
+    starts = [
+        int(np.clip(centre - _CROP // 2, 0, max(0, side - _CROP)))
+        for centre, side in zip(middle, pair.a.shape, strict=True)
+    ]
+    return slice(starts[0], starts[0] + _CROP), slice(starts[1], starts[1] + _CROP)

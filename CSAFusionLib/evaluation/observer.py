@@ -1,0 +1,312 @@
+"""A model observer: what it sees in every method's images, in the sources, and at best in any fused image.
+
+It is the channelised Hotelling observer, the judge of task-based image quality in medical physics. It looks at a place
+where a lesion may be and says how sure it is that there is one. What counts is the area under its ROC curve (AUC): 0.5
+is guessing, 1 is never wrong. Barrett and Myers, Foundations of Image Science, 2004; channels: Gallas and Barrett, JOSA
+A 20, 2003.
+
+The bound is a pointwise fusion that is optimised for the observer. Weight maps that are optimised freely, slice by
+slice, are no bound to aim at: they know the slices, even out the anatomy that hides lesions, and reach an AUC of 1.00
+on CT-MRI, SPECT-MRI and PET-MRI. So the fused value is one function of both source values here, for all slices of a
+kind: only then does the same tissue look the same everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from scipy import special, stats
+
+from CSAFusionLib.evaluation.clinical.lesions import LESION_KINDS, Place, places_for_all_kinds, put_in
+from CSAFusionLib.evaluation.fusion_methods import FusionMethod
+from CSAFusionLib.evaluation.statistics import interval
+from CSAFusionLib.progress import Progress, silent
+from CSAFusionLib.training.pairs import ImagePair
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+HALF_SIDE = 20
+"""The observer sees a square of 41 pixels around the place."""
+_CHANNELS = 6
+_WIDER_THAN_SIGNAL = 6
+INTERNAL_NOISE = 0.5
+"""Variance of the observer's own noise in a channel, over the variance that the backgrounds cause there."""
+DISPLAY_NOISE = 0.02
+"""Standard deviation of a pixel that is not seen: five grey values of 256."""
+
+
+@lru_cache(maxsize=16)
+def channels(diameter: int) -> np.ndarray:
+    """Return Laguerre-Gauss channels for a round signal, orthonormal, (6, 41 x 41).
+
+    Args:
+        diameter: of the signal, in pixels; the channels' width is 6 pixels more.
+    """
+    rows, columns = np.mgrid[-HALF_SIDE : HALF_SIDE + 1, -HALF_SIDE : HALF_SIDE + 1]
+    x = 2 * np.pi * (rows**2 + columns**2).ravel() / (diameter + _WIDER_THAN_SIGNAL) ** 2
+    profiles = [np.exp(-x / 2) * special.eval_laguerre(order, x) for order in range(_CHANNELS)]
+    return np.linalg.qr(np.transpose(profiles))[0].T
+
+
+def look_at(image: np.ndarray, row: int, column: int, diameter: int) -> np.ndarray:
+    """Return the channels' responses to a place of an image (H, W), (6,)."""
+    square = image[row - HALF_SIDE : row + HALF_SIDE + 1, column - HALF_SIDE : column + HALF_SIDE + 1]
+    return channels(diameter) @ square.ravel()
+
+
+@dataclass(frozen=True)
+class Observer:
+    """A trained observer: the template it correlates responses with, and the deviation of its own noise in each."""
+
+    template: np.ndarray
+    noise: np.ndarray
+
+    def ratings(self, responses: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """Return how sure the observer is that there is a signal, (N,), for responses (N, C)."""
+        return (responses + self.noise * random.standard_normal(responses.shape)) @ self.template
+
+
+def train_observer(
+    absent: np.ndarray,
+    present: np.ndarray,
+    internal_noise: float = INTERNAL_NOISE,
+    display_noise: float = DISPLAY_NOISE,
+) -> Observer:
+    """Train the observer on responses without and with the signal, each (N, C).
+
+    Args:
+        internal_noise: its variance over that of the responses.
+        display_noise: standard deviation of what is not seen of a pixel; the channels are orthonormal, so that of a
+            response too.
+    """
+    covariance = (np.cov(absent, rowvar=False) + np.cov(present, rowvar=False)) / 2
+    noise = internal_noise * np.diag(covariance) + display_noise**2
+    template = np.linalg.solve(covariance + np.diag(noise), present.mean(axis=0) - absent.mean(axis=0))
+    return Observer(template, np.sqrt(noise))
+
+
+def area_under_roc(absent: np.ndarray, present: np.ndarray) -> float:
+    """Return the share of pairs of ratings in which the one with the signal is higher; ties count half."""
+    ranks = stats.rankdata(np.concatenate([absent, present]))
+    of_present = ranks[len(absent) :].sum() - len(present) * (len(present) + 1) / 2
+    return float(of_present / (len(absent) * len(present)))
+
+
+CONTRASTS = (0.08, 0.16)
+SOURCES = ("A", "B", "A and B side by side")
+_LEAST_TRAINED_ON = 30
+_CONDITION = ["kind", "lesion", "diameter", "contrast"]
+
+Methods = Mapping[str, Callable[[ImagePair], FusionMethod]]
+
+
+def observe(
+    methods: Methods, training: Sequence[ImagePair], pairs: Sequence[ImagePair], progress: Progress = silent
+) -> pd.DataFrame:
+    """Let the observer rate every place of every pair, with and without a lesion of each of the four kinds.
+
+    One observer is trained for each kind of pair, method, kind of lesion, size and contrast; of the sources it sees A,
+    B, or both side by side.
+
+    Args:
+        methods: by name, what fuses any two slices as it would those of a pair.
+        training: pairs that the observers are trained on; other patients, or other slices, than ``pairs``.
+        pairs: what they are tested on.
+        progress: told of each pair.
+
+    Returns:
+        A row for each method, condition (kind of pair, kind of lesion, diameter, contrast) and place: the patient and
+        the name of the pair, and the ratings ``absent`` and ``present``. Conditions with fewer than 30 places to train
+        on are left out.
+    """
+    responses = pd.DataFrame(_responses(methods, (*training, *pairs), len(training), progress))
+    if responses.empty:
+        return responses
+    rated = []
+    for key, places in responses.groupby(["method", *_CONDITION], sort=False):
+        trained_on, tested = places[places["trains"]], places[~places["trains"]]
+        if len(trained_on) < _LEAST_TRAINED_ON or tested.empty:
+            continue
+        observer = train_observer(np.stack(trained_on["absent"]), np.stack(trained_on["present"]))
+        random = np.random.default_rng(0)
+        ratings = {what: observer.ratings(np.stack(tested[what]), random) for what in ("absent", "present")}
+        about = dict(zip(["method", *_CONDITION], key, strict=True))
+        rated.append(tested[["patient", "pair"]].assign(**about, **ratings))
+    return pd.concat(rated, ignore_index=True) if rated else pd.DataFrame()
+
+
+def summarise_observer(ratings: pd.DataFrame) -> pd.DataFrame:
+    """Return a row for each kind of pair and method: the AUC of each kind of lesion, and its interval.
+
+    The AUC of a kind of lesion is the mean over sizes and contrasts. The intervals (95 %) are by bootstrap over
+    patients, or over slices where there are too few patients (:mod:`CSAFusionLib.evaluation.statistics`).
+    """
+    rows = []
+    for (kind, method), of_method in ratings.groupby(["kind", "method"], sort=False):
+        row: dict[str, object] = {"kind": kind, "method": method}
+        for lesion in LESION_KINDS:
+            of_lesion = of_method[of_method["lesion"] == lesion]
+            area = _mean_area_of(of_lesion)
+            low, high = interval(of_lesion, area)
+            row |= {lesion: area(np.arange(len(of_lesion))), f"{lesion}, 95 %": f"{low:.2f} to {high:.2f}"}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _mean_area_of(ratings: pd.DataFrame) -> Callable[[np.ndarray], float]:
+    """Return what gives, for places of rows (N,), the mean AUC over sizes and contrasts; nan for none."""
+    absent, present = (ratings[what].to_numpy() for what in ("absent", "present"))
+    condition = ratings.groupby(["diameter", "contrast"]).ngroup().to_numpy()
+
+    def mean_area(places: np.ndarray) -> float:
+        of_condition = (places[condition[places] == index] for index in np.unique(condition[places]))
+        areas = [area_under_roc(absent[some], present[some]) for some in of_condition]
+        return float(np.mean(areas)) if areas else float("nan")
+
+    return mean_area
+
+
+def _responses(
+    methods: Methods, pairs: Sequence[ImagePair], training: int, progress: Progress
+) -> Iterator[dict[str, object]]:
+    for index, pair in enumerate(pairs):
+        progress("Observing", index, len(pairs))
+        about = {"kind": pair.kind.value, "patient": pair.patient, "pair": pair.name, "trains": index < training}
+        fusing = {name: method_for(pair) for name, method_for in methods.items()}
+        plain = {name: fuse(pair.a, pair.b) for name, fuse in fusing.items()}
+        for contrast in CONTRASTS:
+            # A faint lesion has room in more places than a strong one.
+            places = places_for_all_kinds(pair.a, pair.b, contrast, HALF_SIDE)
+            for lesion in LESION_KINDS if places else ():
+                condition = {**about, "lesion": lesion, "contrast": contrast}
+                a, b = put_in(places, lesion, contrast, pair.a, pair.b)
+                seen = {name: _both(images, places) for name, images in (("A", (pair.a, a)), ("B", (pair.b, b)))}
+                seen[SOURCES[2]] = [np.concatenate(of_both, axis=1) for of_both in zip(*seen.values(), strict=True)]
+                seen |= {name: _both((plain[name], fuse(a, b)), places) for name, fuse in fusing.items()}
+                yield from _rows(condition, places, seen)
+    progress("Observing", len(pairs), len(pairs))
+
+
+def _rows(
+    condition: Mapping[str, object], places: list[Place], seen: Mapping[str, list[np.ndarray]]
+) -> Iterator[dict[str, object]]:
+    for method, (without, having) in seen.items():
+        for (_, _, diameter), absent, present in zip(places, without, having, strict=True):
+            yield {**condition, "method": method, "diameter": diameter, "absent": absent, "present": present}
+
+
+def _both(images: tuple[np.ndarray, np.ndarray], places: list[Place]) -> list[np.ndarray]:
+    """Return the responses at all places of an image without and one with lesions, (places, C) each."""
+    return [np.stack([look_at(image, *place) for place in places]) for image in images]
+
+
+BOUND = "pointwise, optimised"
+STEPS = 60
+KNOTS = 12
+"""Knots of the function along each source value; it is linear in between."""
+_LEARNING_RATE = 0.1
+_MOST_PLACES = 240
+_EDGE = 0.02
+"""The function starts from the average, kept this far from 0 and 1, where it could not be changed."""
+
+Squares = dict[int, np.ndarray]
+"""By a lesion's diameter, the squares that the observer sees: (conditions, places, 2, pixels), the first without."""
+
+
+def optimised_table(
+    pairs: Sequence[ImagePair], contrasts: Sequence[float], *, steps: int = STEPS, progress: Progress = silent
+) -> np.ndarray:
+    """Return the fused value for each two source values, (12, 12), that the observer sees the four kinds best by.
+
+    What is raised is the mean AUC over kinds of lesions, sizes and contrasts, each with the template that is best for
+    all places together; by Adam from the average of both sources.
+
+    Args:
+        pairs: of one kind of pair, those that the observer is trained on and those that it is tested on.
+        contrasts: of the lesions.
+        steps: of the optimiser.
+        progress: told of each step.
+    """
+    import torch
+
+    values = torch.linspace(0, 1, KNOTS)
+    start = ((values[:, None] + values) / 2).clamp(_EDGE, 1 - _EDGE)
+    squares = {diameter: torch.from_numpy(seen) for diameter, seen in _squares(pairs, contrasts).items()}
+    if not squares:
+        return start.numpy()
+    parameters = torch.logit(start).requires_grad_()
+    optimiser = torch.optim.Adam([parameters], lr=_LEARNING_RATE)
+    for step in range(steps):
+        progress("Optimising a pointwise fusion", step, steps)
+        optimiser.zero_grad()
+        areas = [_mean_area(_look_up(torch.sigmoid(parameters), seen), size) for size, seen in squares.items()]
+        (-torch.stack(areas).mean()).backward()
+        optimiser.step()
+    progress("Optimising a pointwise fusion", steps, steps)
+    return torch.sigmoid(parameters).detach().numpy()
+
+
+def fused_by(table: np.ndarray) -> FusionMethod:
+    """Return what fuses two slices by a table of fused values."""
+
+    def fuse(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        import torch
+
+        sources = torch.from_numpy(np.stack([a, b]).astype(np.float32)).reshape(1, 1, 2, -1)
+        return _look_up(torch.from_numpy(table.astype(np.float32)), sources).numpy().reshape(a.shape)
+
+    return fuse
+
+
+def _squares(pairs: Sequence[ImagePair], contrasts: Sequence[float]) -> Squares:
+    """Return what the observer sees of the places of all pairs, or of every n-th where there are many."""
+    found: dict[int, list[np.ndarray]] = {}
+    for pair in pairs:
+        places = places_for_all_kinds(pair.a, pair.b, max(contrasts), HALF_SIDE)
+        images = [(pair.a, pair.b)]
+        images += [put_in(places, kind, contrast, pair.a, pair.b) for kind in LESION_KINDS for contrast in contrasts]
+        stacked = np.stack(images).astype(np.float32)
+        for row, column, diameter in places:
+            rows, columns = (slice(at - HALF_SIDE, at + HALF_SIDE + 1) for at in (row, column))
+            found.setdefault(diameter, []).append(stacked[..., rows, columns].reshape(*stacked.shape[:2], -1))
+    total = sum(map(len, found.values()))
+    every = max(1, -(-total // _MOST_PLACES))
+    return {diameter: np.stack(seen[::every], axis=1) for diameter, seen in found.items() if len(seen[::every]) > 1}
+
+
+def _look_up(table: Tensor, sources: Tensor) -> Tensor:
+    """Return the fused values (C, P, N) of both source values (C, P, 2, N)."""
+    import torch
+
+    # The last coordinate comes first: columns, which are the values of B.
+    grid = 2 * sources.movedim(2, -1).flip(-1) - 1
+    flat = grid.reshape(1, -1, 1, 2)
+    fused = torch.nn.functional.grid_sample(table[None, None], flat, mode="bilinear", align_corners=True)
+    return fused.reshape(grid.shape[:-1])
+
+
+def _mean_area(fused: Tensor, diameter: int) -> Tensor:
+    """Return the mean AUC over the conditions of fused squares (C, P, N), as if responses were normally distributed."""
+    import torch
+
+    responses = fused @ torch.from_numpy(channels(diameter).astype(np.float32)).mT
+    without, *having = responses
+    return torch.stack([_area(without, one) for one in having]).mean()
+
+
+def _area(without: Tensor, having: Tensor) -> Tensor:
+    import torch
+
+    covariance = (torch.cov(without.mT) + torch.cov(having.mT)) / 2
+    noise = INTERNAL_NOISE * covariance.diagonal() + DISPLAY_NOISE**2
+    mean = (having - without).mean(dim=0)
+    template = torch.linalg.solve(covariance + torch.diag(noise), mean)
+    # Of a signal that is not there the root has no derivative.
+    return torch.special.ndtr(torch.sqrt((mean @ template).clamp_min(1e-8) / 2))
