@@ -245,3 +245,38 @@ def test_requirements_are_lower_bounds_and_leave_slicers_packages_alone(name):
     wanted = [line for line in lines if not line.startswith("#")]
     assert wanted and all(re.fullmatch(r"[a-z0-9-]+>=[0-9.]+", line) for line in wanted)
     assert not {line.split(">=")[0] for line in wanted} & {"torch", "numpy", "scipy", "simpleitk"}
+
+
+def project_table() -> dict:
+    tomllib = pytest.importorskip("tomllib", reason="Python reads TOML from 3.11 on")
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def recipe(section: str) -> list[str]:
+    """The lines of a section of the Apptainer recipe, without their indentation."""
+    text = (ROOT / "Docs" / "how-to" / "csafusion.def").read_text()
+    found = re.search(rf"^%{section}\n(.*?)(?=^%|\Z)", text, re.MULTILINE | re.DOTALL)
+    assert found is not None, f"the recipe has no %{section}"
+    return [line.strip() for line in found[1].splitlines() if line.strip()]
+
+
+def test_the_apptainer_recipe_copies_what_the_package_is_built_from_and_nothing_else():
+    copied = dict(line.split() for line in recipe("files"))
+    assert all(target == f"/opt/csafusion/{source}" for source, target in copied.items())
+    project = project_table()
+    needed = {"pyproject.toml", "constraints.txt", "CSAFusionLib", project["readme"], *project["license-files"]}
+    assert set(copied) == needed
+    assert all((ROOT / source).exists() for source in copied)
+
+
+def test_the_apptainer_recipe_installs_extras_and_runs_commands_that_there_are():
+    project = project_table()
+    asked = re.search(r'"/opt/csafusion\[([\w,]+)\]"', " ".join(recipe("post")))
+    assert asked is not None and set(asked[1].split(",")) <= set(project["optional-dependencies"])
+    assert "-c /opt/csafusion/constraints.txt" in " ".join(recipe("post"))
+    commands = [line.split()[0] for line in recipe("test")] + [recipe("runscript")[0].split()[1]]
+    assert set(commands) <= set(project["scripts"])
+    lowest = tuple(map(int, re.findall(r"\d+", project["requires-python"])))
+    header = (ROOT / "Docs" / "how-to" / "csafusion.def").read_text().splitlines()[:2]
+    assert header[0] == "Bootstrap: docker"
+    assert tuple(map(int, re.findall(r"python:(\d+)\.(\d+)", header[1])[0])) >= lowest

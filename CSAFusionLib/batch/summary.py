@@ -41,15 +41,17 @@ class Summary:
     def __enter__(self) -> Summary:
         self._write(self._before)
         self._before = {}
-        self._stream = self._file.open("a", encoding="utf-8", newline="")
+        self._stream = self._file.open("a+", encoding="utf-8", newline="")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        # From the file that was written to, whatever has been put in its place meanwhile.
+        self._stream.seek(0)
+        rows = {row.split("\t", 1)[0]: row for row in self._stream.readlines()[1:]}
         self._stream.close()
-        rows = self._file.read_text(encoding="utf-8").splitlines(keepends=True)[1:]
-        self._write({row.split("\t", 1)[0]: row for row in rows})
+        self._write(rows)
 
     def add(self, record: Record) -> None:
         """Add a case that has ended; it is on the disk when this returns."""

@@ -166,5 +166,7 @@ def test_the_summary_is_appended_to_and_holds_no_row_in_memory(make_case: MakeCa
             summary.add(record_of(case, out))
             assert rows(out)[-1]["name"] == case.name
         assert (out / "summary.tsv").stat().st_ino == first
+        (out / "summary.tsv").rename(out / "moved.tsv")
+        (out / "summary.tsv").write_text("another's")
         assert not any(isinstance(held, dict) and "done" in str(held) for held in vars(summary).values())
     assert [row["name"] for row in rows(out)] == ["case-3", "case-1", "case-2"]
