@@ -20,6 +20,7 @@ import tarfile
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -29,6 +30,7 @@ import SimpleITK as sitk
 ROOT = Path(__file__).resolve().parents[2]
 CHILD = Path(__file__).with_name("speed_child.py")
 SLICES = 20
+WEIGHTS = ("t1-t2", "ct-mr", "pet-mr", "spect-mr")
 # Fixed, moving, and the window of the moving one where versions find different ones.
 PAIRS = (
     ("stroke/T1.nii.gz", "stroke/T2.nii.gz"),
@@ -118,12 +120,17 @@ def table(title: str, rows: Sequence[Sequence[object]]) -> None:
 def ratios(old: Path, folder: Path, runs: int, peers: dict[str, str]) -> None:
     """Old against new in turn: the network, a volume through the command line, a pair of pictures; and peers."""
 
-    def network(package: Path) -> float:
-        costs = [run(package, str(CHILD), "network", str(count), "256").cpu for count in (0, SLICES)]
+    def network(package: Path, weights: str = "t1-t2") -> float:
+        costs = [run(package, str(CHILD), "network", str(count), "256", weights).cpu for count in (0, SLICES)]
         return (costs[1] - costs[0]) / SLICES
 
     def command(*arguments: str) -> Callable[[Path], float]:
-        return lambda package: run(package, "-m", "CSAFusionLib.cli", "fuse", *arguments).cpu
+        def cpu(package: Path) -> float:
+            # The last argument: an output that is there already would be refused.
+            Path(arguments[-1]).unlink(missing_ok=True)
+            return run(package, "-m", "CSAFusionLib.cli", "fuse", *arguments).cpu
+
+        return cpu
 
     def peer(script: str) -> Callable[[Path], float]:
         return lambda _: (run(ROOT, script, str(SLICES)).cpu - run(ROOT, script, "0").cpu) / SLICES
@@ -133,8 +140,10 @@ def ratios(old: Path, folder: Path, runs: int, peers: dict[str, str]) -> None:
     for seed, path in enumerate(pictures):
         pixels = np.random.default_rng(seed).integers(0, 256, (256, 256), np.uint8)
         sitk.WriteImage(sitk.GetImageFromArray(pixels), path)
-    cases = {
-        "network, a 256x256 slice": network,
+    cases: dict[str, Callable[[Path], float]] = {
+        f"network, a 256x256 slice, {weights}": partial(network, weights=weights) for weights in WEIGHTS
+    }
+    cases |= {
         "fuse 256x256x160, no registration": command(
             *pair, "--registration", "none", "--device", "cpu", "-o", str(folder / "fused.nii.gz")
         ),

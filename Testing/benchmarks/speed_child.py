@@ -15,14 +15,14 @@ from types import SimpleNamespace
 import numpy as np
 
 
-def network(slices: str, side: str) -> dict[str, float]:
-    """Fuse so many slices of noise with the bundled weights, each on its own."""
+def network(slices: str, side: str, weights: str) -> dict[str, float]:
+    """Fuse so many slices of noise with bundled weights, each on its own."""
     from CSAFusionLib.fusion.device import Device
     from CSAFusionLib.fusion.slices import fuse_slices
     from CSAFusionLib.weights.catalogue import load_network
 
     a, b = np.random.default_rng(0).random((2, int(slices), int(side), int(side)), dtype=np.float32)
-    fuse_slices(load_network("t1-t2")[0], a, b, Device("cpu", "measured"))
+    fuse_slices(load_network(weights)[0], a, b, Device("cpu", "measured"))
     return {}
 
 
