@@ -8,7 +8,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -64,6 +65,11 @@ _WHITE = 99.5
 _WHITE_OVER_MEDIAN = 3.0
 # Noise in air is cut off, but where the field of view holds no air the darkest class is tissue: then cut this at most.
 _MOST_CUT = 0.05
+
+
+_BINS = 128
+_AT_ONCE = 2**16
+"""Values of which Otsu's bins are found at a time, within the cache."""
 
 
 class Evidence:
@@ -192,31 +198,26 @@ class Evidence:
     @cached_property
     def foreground(self) -> tuple[float, float]:
         """Black and white of an image without a physical scale: where noise in air ends, and where tissue is bright."""
-        voxels = self._float32
-        extremes = float(voxels.min()), float(voxels.max())
-        floor, top = quantiles(voxels, [share / 100 for share in _ROBUST])
+        voxels = Distribution.of(sitk.GetArrayViewFromImage(self.volume.image))
+        extremes = float(voxels.values.min()), float(voxels.values.max())
+        floor, top = voxels.quantiles([share / 100 for share in _ROBUST])
         if floor == top:
             return extremes
         # Otsu's threshold parts bright tissue from the rest; half of it parts tissue from no signal.
-        split = (floor + _otsu(self.volume.image, floor, top)) / 2
-        tissue, dark = voxels[voxels > split], voxels[voxels <= split]
-        bright, middle = quantiles(tissue, [_WHITE / 100, 0.5])
+        split = (floor + voxels.otsu(floor, top)) / 2
+        bright, middle = voxels.where(voxels.values > split).quantiles([_WHITE / 100, 0.5])
         white = min(bright, floor + _WHITE_OVER_MEDIAN * (middle - floor))
-        level = quantiles(dark, [0.5])[0]
-        spread = 3 * 1.4826 * quantiles(np.abs(dark - level), [0.5])[0]
+        dark = voxels.where(voxels.values <= split)
+        level = dark.quantiles([0.5])[0]
+        spread = 3 * 1.4826 * dark.away_from(level).quantiles([0.5])[0]
         darkest = max(floor, level - spread)
         black = min(level + spread, darkest + _MOST_CUT * (white - darkest))
         return (black, white) if black < white else extremes
 
     def share_above(self, floor: float, share: float) -> float:
         """Return the value below which a share, in [0, 1], of the voxels above ``floor`` lies."""
-        voxels = self._float32
-        return quantiles(voxels[voxels > floor], [share])[0]
-
-    @property
-    def _float32(self) -> np.ndarray:
-        """The voxels in one number type: what is found must not depend on how the same values are stored."""
-        return sitk.GetArrayViewFromImage(self.volume.image).astype(np.float32, copy=False)
+        voxels = Distribution.of(sitk.GetArrayViewFromImage(self.volume.image))
+        return voxels.where(voxels.values > floor).quantiles([share])[0]
 
     @property
     def _slices(self) -> np.ndarray:
@@ -280,14 +281,66 @@ def _unit_coarse(image: sitk.Image) -> sitk.Image:
     return (thin - low) / max(high - low, 1e-12)
 
 
-def _otsu(image: sitk.Image, low: float, high: float) -> float:
-    otsu = sitk.OtsuThresholdImageFilter()
-    otsu.Execute(sitk.Clamp(image, sitk.sitkFloat32, low, high))
-    return float(otsu.GetThreshold())
-
-
 def _clipped(value: float, low: float, high: float) -> float:
     return float(min(max(value, low), high))
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """Values of voxels as float32: one for each voxel, or each value once and how often it occurs.
+
+    Both are of the same numbers, and what is found in them is the same: of integers of 16 bits or fewer, the second
+    takes a tenth of the time and next to no memory.
+    """
+
+    values: np.ndarray
+    counts: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, voxels: np.ndarray) -> Distribution:
+        """Take an array of any shape and number type."""
+        if voxels.dtype.kind not in "iu" or voxels.dtype.itemsize > 2:
+            return cls(voxels.astype(np.float32, copy=False).reshape(-1))
+        lowest = int(np.iinfo(voxels.dtype).min)
+        counts = np.zeros(2 ** (8 * voxels.dtype.itemsize), np.int64)
+        for slab in voxels:
+            # A slab at a time: numpy counts in integers of 64 bits.
+            counts += np.bincount(slab.reshape(-1).astype(np.int64) - lowest, minlength=len(counts))
+        present = np.flatnonzero(counts)
+        return cls((present + lowest).astype(np.float32), counts[present])
+
+    def where(self, chosen: np.ndarray) -> Distribution:
+        """Return the values for which ``chosen``, as long as :attr:`values`, is True."""
+        return Distribution(self.values[chosen], None if self.counts is None else self.counts[chosen])
+
+    def away_from(self, level: float) -> Distribution:
+        """Return how far each value is from a level."""
+        return Distribution(np.abs(self.values - level), self.counts)
+
+    def quantiles(self, shares: Sequence[float]) -> list[float]:
+        """Return the values below which the given shares, in [0, 1], lie, as :func:`quantiles` does."""
+        if self.counts is None:
+            return quantiles(self.values, shares)
+        order = np.argsort(self.values)
+        ends = self.counts[order].cumsum()
+        return _between(shares, int(ends[-1]), lambda ranks: self.values[order[np.searchsorted(ends, ranks, "right")]])
+
+    def otsu(self, low: float, high: float) -> float:
+        """Return Otsu's threshold of the values, those beyond ``low`` and ``high`` taken for these.
+
+        Of 128 bins, as ITK finds it from the voxels themselves, which takes as long as a dozen slices.
+        """
+        span = np.array([low, high], np.float32).astype(float)
+        edges = np.linspace(span[0], span[1] + (span[1] - span[0]) / (100 * _BINS), _BINS + 1)
+        inside = np.zeros(_BINS)
+        for start in range(0, len(self.values), _AT_ONCE):
+            some = slice(start, start + _AT_ONCE)
+            bins = np.searchsorted(edges[1:-1], self.values[some].clip(*span).astype(float), "right")
+            inside += np.bincount(bins, None if self.counts is None else self.counts[some], _BINS)
+        below = inside.cumsum()[:-1] / inside.sum()
+        sums = (inside * (edges[:-1] + edges[1:])).cumsum() / (2 * inside.sum())
+        between = (sums[-1] * below - sums[:-1]) ** 2 / np.maximum(below * (1 - below), 1e-300)
+        return float(edges[1 + between.argmax()])
 
 
 def quantiles(values: np.ndarray, shares: Sequence[float]) -> list[float]:
@@ -298,11 +351,15 @@ def quantiles(values: np.ndarray, shares: Sequence[float]) -> list[float]:
 
     values: any shape, at least one. shares: in [0, 1].
     """
-    places = [share * (values.size - 1) for share in shares]
+    return _between(shares, values.size, lambda ranks: np.partition(values, np.unique(ranks), axis=None)[ranks])
+
+
+def _between(shares: Sequence[float], count: int, of_ranks: Callable[[np.ndarray], np.ndarray]) -> list[float]:
+    """Return the values at shares of ``count`` values; ``of_ranks`` gives those of some ranks, from 0 upwards."""
+    places = [share * (count - 1) for share in shares]
     below = [math.floor(place) for place in places]
-    above = [min(place + 1, values.size - 1) for place in below]
-    ordered = np.partition(values, sorted({*below, *above}), axis=None)
+    ordered = of_ranks(np.array([below, [min(rank + 1, count - 1) for rank in below]]))
     return [
-        float(ordered[low]) + (place - low) * (float(ordered[high]) - float(ordered[low]))
-        for place, low, high in zip(places, below, above, strict=True)
+        float(low) + (place - rank) * (float(high) - float(low))
+        for place, rank, low, high in zip(places, below, *ordered, strict=True)
     ]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CSAFusionLib.intensity.evidence import Evidence, is_in_hounsfield
+from CSAFusionLib.intensity.evidence import Distribution, Evidence, is_in_hounsfield
 from CSAFusionLib.volumes.reading import read_volume
 from CSAFusionLib.volumes.volume import Volume
 
@@ -148,3 +148,39 @@ def test_real_heads_and_trunks_are_told_apart(shared_data) -> None:
     volumes = shared_data / "volumes"
     assert Evidence(read_volume(volumes / "rire" / "CT_slab_in_T1_grid_slices7-11.nii.gz")).shows_a_head
     assert not Evidence(read_volume(volumes / "petct" / "CT.nii.gz")).shows_a_head
+
+
+def two_tissues(kind: type) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    values = np.concatenate([rng.normal(100, 20, 4000), rng.normal(500, 60, 3000), [-30, 4000]])
+    return rng.permutation(values).round().clip(np.iinfo(kind).min, np.iinfo(kind).max).astype(kind)[None]
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int16, np.uint16])
+def test_counted_values_have_the_quantiles_and_the_threshold_of_the_voxels(kind: type) -> None:
+    voxels = two_tissues(kind)
+    counted, each = Distribution.of(voxels), Distribution.of(voxels.astype(np.float32))
+    assert counted.counts is not None and each.counts is None
+    shares = [0, 0.005, 0.3, 0.5, 0.999, 1]
+    for one in (counted, counted.where(counted.values > 120), counted.away_from(101.5)):
+        assert len(one.values) < 600
+    assert counted.quantiles(shares) == each.quantiles(shares)
+    above = [one.where(one.values > 120).away_from(101.5) for one in (counted, each)]
+    assert above[0].quantiles(shares) == above[1].quantiles(shares)
+    assert counted.otsu(90.5, 480) == each.otsu(90.5, 480)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int16])
+def test_the_threshold_is_the_one_that_itk_finds(kind: type) -> None:
+    voxels = two_tissues(kind)
+    low, high = Distribution.of(voxels).quantiles([0.005, 0.995])
+    otsu = sitk.OtsuThresholdImageFilter()
+    otsu.Execute(sitk.Clamp(sitk.GetImageFromArray(voxels), sitk.sitkFloat32, low, high))
+    assert Distribution.of(voxels).otsu(low, high) == pytest.approx(otsu.GetThreshold(), abs=1e-4 * (high - low) / 128)
+
+
+def test_the_foreground_of_integers_is_found_from_their_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = sitk.GetImageFromArray(two_tissues(np.int16).reshape(1, 6, -1))
+    expected = Evidence(Volume(sitk.Cast(image, sitk.sitkFloat32), "a")).foreground
+    monkeypatch.setattr(np, "partition", None)
+    assert Evidence(Volume(image, "a")).foreground == expected
