@@ -132,6 +132,7 @@ class CSAFusionParameterNode:
     batchMovingNamed: str = ""
     batchFolder: Path
     batchJobs: Annotated[int, WithinRange(0, 256)] = 0
+    batchMisalignment: bool = False
     batchRetryFailed: bool = False
 
 
@@ -785,6 +786,7 @@ class CSAFusionTest(ScriptedLoadableModuleTest):
             self.test_inputs_are_seen_where_their_transforms_put_them,
             self.test_what_is_missing_is_said,
             self.test_parameters_become_a_request,
+            self.test_pairs_of_the_scene_become_cases_of_a_batch,
             self.test_a_result_lies_on_the_fixed_volume,
         ):
             self.setUp()
@@ -824,6 +826,19 @@ class CSAFusionTest(ScriptedLoadableModuleTest):
         self.assertIs(request.fixed, parameterNode.volumeB)
         self.assertEqual(request.settings.moving_modality.name, "CT")
         self.assertEqual(request.settings.device, "cpu")
+
+    def test_pairs_of_the_scene_become_cases_of_a_batch(self):
+        import tempfile
+
+        from CSAFusionLib.slicer_host.panel.batch_pairs import find_cases, keep_pairs
+
+        parameterNode = CSAFusionLogic().getParameterNode()
+        keep_pairs([(self._addVolume("A"), self._addVolume("B"))], parameterNode)
+        (pair,) = find_cases(parameterNode, "cpu").cases
+        with tempfile.TemporaryDirectory() as folder:
+            *steps, case = pair.saved(Path(folder))
+            self.assertEqual((case.name, steps), ("A_B", [None, None]))
+            self.assertTrue(case.fixed.is_file() and case.moving.is_file())
 
     def test_a_result_lies_on_the_fixed_volume(self):
         from CSAFusionLib.slicer_host.volume_nodes import volume_from_node, write_fused

@@ -37,6 +37,7 @@ class ScenePair:
 
     settings: of this case. roi, mask: where to fuse, as in :func:`CSAFusionLib.slicer_host.region.region_on_grid`.
     masks: where the registration compares, as in :func:`CSAFusionLib.slicer_host.region.registration_masks`.
+    misalignment: whether to measure how far off the registration is, and where.
     """
 
     fixed: Any
@@ -45,6 +46,7 @@ class ScenePair:
     roi: Any = None
     mask: Any = None
     masks: Masks = (None, None)
+    misalignment: bool = False
 
     @property
     def name(self) -> str:
@@ -92,6 +94,7 @@ class ScenePair:
             region=given.get("region"),
             mask=given.get("mask"),
             moving_mask=given.get("moving_mask"),
+            misalignment=self.misalignment,
         )
 
     def _region_on(self, grid: sitk.Image) -> sitk.Image | None:
@@ -169,7 +172,7 @@ class SeriesChoice:
         if database.fieldForSeries("Modality", series) != self.modality:
             return False
         wanted = self.named.strip().lower()
-        return not wanted or wanted in database.fieldForSeries("SeriesDescription", series).lower()
+        return not wanted or wanted in (database.fieldForSeries("SeriesDescription", series) or "").lower()
 
 
 def pairs_of_dicom(

@@ -66,7 +66,8 @@ def find_cases(parameters: Any, device: str) -> Found:
     source = parameters.batchSource
     if source is BatchSource.SCENE:
         return Found(_of_scene(parameters, device), [])
-    defaults = Defaults(settings_from(parameters, ("A", "B"), device, (None, None)))
+    settings = settings_from(parameters, ("A", "B"), device, (None, None))
+    defaults = Defaults(settings, misalignment=parameters.batchMisalignment)
     notes = []
     in_scene = ("region", "mask", "registrationMaskA", "registrationMaskB")
     if any(getattr(parameters, name) is not None for name in in_scene):
@@ -130,7 +131,9 @@ def _scene_pair(a: Any, b: Any, parameters: Any, device: str) -> ScenePair:
     a_is_fixed = gives_grid(parameters.reference, a, b)
     sides, nodes = (("A", "B"), (a, b)) if a_is_fixed else (("B", "A"), (b, a))
     settings = settings_from(parameters, sides, device, nodes)
-    return ScenePair(*nodes, settings, parameters.region, parameters.mask, masks_of(parameters, sides, in_batch=True))
+    masks = masks_of(parameters, sides, in_batch=True)
+    misalignment = parameters.batchMisalignment
+    return ScenePair(*nodes, settings, parameters.region, parameters.mask, masks, misalignment)
 
 
 def _series(parameters: Any) -> list[SeriesChoice]:

@@ -73,7 +73,7 @@ def test_nothing_starts_until_pairs_and_a_folder_are_chosen(panel, tmp_path):
 
 def test_pairs_of_the_scene_are_fused_with_what_the_panel_is_set_to(panel, volumes, batches, tmp_path):
     panel.ui.batchAddButton.click()
-    choose(panel, Folder=tmp_path / "out", Jobs=2, RetryFailed=True)
+    choose(panel, Folder=tmp_path / "out", Jobs=2, RetryFailed=True, Misalignment=True)
     panel._parameterNode.reference = Reference.B
     panel._parameterNode.balance = 0.5
     panel._parameterNode.method = Method.NONE
@@ -86,7 +86,7 @@ def test_pairs_of_the_scene_are_fused_with_what_the_panel_is_set_to(panel, volum
     (case,) = batch.pairs
     assert (case.name, batch.jobs, batch.retry_failed) == ("M_F", 2, True)
     assert (case.settings.balance, case.settings.moving_window.width) == (-0.5, 30)
-    assert case.fixed.is_file() and case.fixed.name == "M_F_fixed.nrrd"
+    assert case.misalignment and case.fixed.is_file() and case.fixed.name == "M_F_fixed.nrrd"
 
 
 def test_cases_are_shown_as_they_end_with_the_sentence_of_the_selected_one(of_folders, batches):
@@ -194,6 +194,14 @@ def test_a_range_of_the_scene_is_refused_for_files(of_folders):
 def test_the_results_cannot_go_where_the_volumes_lie(of_folders, folders):
     choose(of_folders, Folder=folders[0])
     assert "holds volumes to fuse" in of_folders.ui.batchPairsLabel.text
+
+
+def test_misalignment_is_measured_where_it_is_asked_for(of_folders, batches):
+    for asked in (False, True):
+        choose(of_folders, Misalignment=asked)
+        start(of_folders)
+        pump(lambda: ended(of_folders))
+        assert {case.misalignment for case in batches.made[-1].pairs} == {asked}
 
 
 def test_a_table_may_say_more_than_the_panel(panel, folders, batches, tmp_path):
