@@ -20,7 +20,7 @@ from CSAFusionLib.fusion.pipeline import fuse_settled
 from CSAFusionLib.fusion.result import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings, Style
 from CSAFusionLib.fusion.source_pair import PreparedInput, SourcePair
-from CSAFusionLib.intensity.mapping import IntensityMapping, bias_corrected, find_mapping, tissue_at_level
+from CSAFusionLib.intensity.mapping import IntensityMapping, bias_corrected, find_mapping
 from CSAFusionLib.intensity.modality import Modality, grey_quartiles
 from CSAFusionLib.intensity.numeric_range import within_float32
 from CSAFusionLib.progress import Progress, silent
@@ -81,10 +81,9 @@ class SeriesFusion:
         """Both volumes on the grid of the result: black and white are those of the series as a whole."""
         fixed, moving = self.pair
         pair = SourcePair.settle(self.grid.apply(fixed, moving, self.registration.transform), moving, self.settings)
-        is_t1 = pair.are_mr and pair.fixed_is_a is not self.is_moving
-        return self._with(pair, self._of_series(pair.moving if self.is_moving else pair.fixed, is_t1=is_t1))
+        return self._with(pair, self._of_series(pair, pair.moving if self.is_moving else pair.fixed))
 
-    def _of_series(self, settled: PreparedInput, *, is_t1: bool) -> PreparedInput:
+    def _of_series(self, pair: SourcePair, settled: PreparedInput) -> PreparedInput:
         """Have black and white found from all volumes; those of a CT, and of what is corrected, are known already."""
         volume = settled.volume
         window = self.settings.moving_window if self.is_moving else self.settings.fixed_window
@@ -93,10 +92,11 @@ class SeriesFusion:
             return settled
         pooled = self._pooled()
         mapping = find_mapping(pooled, settled.modality)
-        if is_t1:
-            greys = grey_quartiles(map(mapping, sitk.GetArrayViewFromImage(pooled.image)))
-            mapping = tissue_at_level(mapping, greys[1])
-        return replace(settled, mapping=_for_voxels_of(volume, mapping))
+        found = replace(settled, mapping=mapping)
+        if pair.are_mr:
+            _, middle, _ = grey_quartiles(map(mapping, sitk.GetArrayViewFromImage(pooled.image)))
+            found = found.beside_mr(middle, is_t1=pair.fixed_is_a is not self.is_moving)
+        return replace(settled, mapping=_for_voxels_of(volume, found.mapping))
 
     def _pooled(self) -> Volume:
         """An equal share of every volume, in its own values, about as many voxels as one has."""

@@ -13,7 +13,7 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings, Style
 from CSAFusionLib.geometry.planes import Plane, settled_plane, slice_spacing
 from CSAFusionLib.intensity.evidence import Evidence
-from CSAFusionLib.intensity.mapping import IntensityMapping, settle_intensities, tissue_at_level
+from CSAFusionLib.intensity.mapping import IntensityMapping, no_brighter_than_t2, settle_intensities, tissue_at_level
 from CSAFusionLib.intensity.modality import Confidence, Guess, Modality, grey_quartiles, is_t2_beside
 from CSAFusionLib.intensity.windows import Window, display_factor, display_unit
 from CSAFusionLib.volumes.checking import notes_of
@@ -70,9 +70,11 @@ class PreparedInput:
         evidence = Evidence(self.volume)
         return evidence.in_hounsfield and not evidence.shows_a_head
 
-    def at_level(self, middle: float) -> PreparedInput:
-        """The same with its tissue, whose median grey is ``middle``, at the grey of every other T1."""
-        return self if self.volume.is_colour else replace(self, mapping=tissue_at_level(self.mapping, middle))
+    def beside_mr(self, middle: float, *, is_t1: bool) -> PreparedInput:
+        """The same as one of two MR volumes, whose tissue has the median grey ``middle``: as the T1, or beside it."""
+        if self.volume.is_colour:
+            return self
+        return replace(self, mapping=(tissue_at_level if is_t1 else no_brighter_than_t2)(self.mapping, middle))
 
     def display_value(self, voxel: float) -> float:
         """A voxel's value as it is told: as SUV where the header of a PET gives it, else the volume's own."""
@@ -123,12 +125,16 @@ class SourcePair:
         return pair
 
     def _as_t1_and_t2(self, settings: FusionSettings) -> SourcePair:
-        """Tell which of two MR volumes is the T2, and window the T1 for its tissue, unless a window is asked for."""
-        greys = [grey_quartiles(map(one.mapping, _slabs(one.volume))) for one in (self.fixed, self.moving)]
-        if is_t2_beside(*greys):
-            own = settings.moving_window is None
-            return replace(self, fixed_is_t2=True, moving=self.moving.at_level(greys[1][1]) if own else self.moving)
-        return replace(self, fixed=self.fixed.at_level(greys[0][1]) if settings.fixed_window is None else self.fixed)
+        """Tell which of two MR volumes is the T2, and window both for their tissue, unless a window is asked for."""
+        both = self.fixed, self.moving
+        windows = settings.fixed_window, settings.moving_window
+        greys = [grey_quartiles(map(one.mapping, _slabs(one.volume))) for one in both]
+        pair = replace(self, fixed_is_t2=is_t2_beside(*greys))
+        shown = [
+            one if window is not None else one.beside_mr(middle, is_t1=is_fixed is pair.fixed_is_a)
+            for one, (_, middle, _), window, is_fixed in zip(both, greys, windows, (True, False), strict=True)
+        ]
+        return replace(pair, fixed=shown[0], moving=shown[1])
 
     @property
     def modalities(self) -> tuple[Modality, Modality]:

@@ -71,8 +71,18 @@ _WIDEST = 1e37
 _NARROWEST = 1e-30
 
 
+# Of a CT that is not in HU: half of what is no air is put at the grey of brain, and 4 % are bone.
+_AIR_OF_A_CT = 0.05
+_TISSUE_OF_A_CT = 0.35
+_ABOVE_TISSUE = 1.1
+_WHITE_OF_A_CT = 0.96
+
 TISSUE_LEVEL = 0.6
 """The grey that half of the tissue of a T1 beside a T2 is darker than."""
+_MOST_OF_A_T2 = 0.45
+"""Half of the tissue of a T2 is darker than 0.33 to 0.38, of a FLAIR than 0.53 to 0.72, on four patients each."""
+_LEVEL_BESIDE_T1 = 0.42
+"""The level of what is shown in the place of a T2; most lesions of FLAIR stand out beside the T1."""
 _TISSUE_KNEE = 0.8
 """Up to here its window is one line; what is brighter (fat, enhancement) shares the rest, so none of it is clipped."""
 _MOST_BRIGHTENED = 3.0
@@ -169,24 +179,34 @@ def find_mapping(volume: Volume, modality: Modality, window: Window | None = Non
     return mapping
 
 
-def tissue_at_level(mapping: IntensityMapping, middle: float) -> IntensityMapping:
-    """Return a mapping that takes what ``mapping`` takes to ``middle`` to 0.6, and black and white to no others.
+def tissue_at_level(mapping: IntensityMapping, middle: float, level: float = TISSUE_LEVEL) -> IntensityMapping:
+    """Return a mapping that takes what ``mapping`` takes to ``middle`` to a level, and black and white to no others.
 
     White matter of a T1 lies at 0.4 of white in a head with bright scalp and at 0.9 in one without; no function of two
     values can treat both alike. With half of the tissue darker than 0.6 it lies at 0.69 to 0.74 in every T1 measured.
-    Where ``middle`` is above 0.6, white gets darker.
+    Where ``middle`` is above the level, white gets darker.
 
     Args:
         mapping: one line, without a knee.
         middle: the median grey of the tissue, in (0, 1]; 0 where there is none, and the mapping stays as it is.
+        level: the grey it comes to.
     """
     if middle <= 0 or mapping.knee is not None:
         return mapping
-    factor = min(TISSUE_LEVEL / middle, _MOST_BRIGHTENED)
+    factor = min(level / middle, _MOST_BRIGHTENED)
     width = mapping.high - mapping.low
     if factor <= 1:
         return replace(mapping, high=mapping.low + width / factor)
     return replace(mapping, knee=(mapping.low + width * _TISSUE_KNEE / factor, _TISSUE_KNEE))
+
+
+def no_brighter_than_t2(mapping: IntensityMapping, middle: float) -> IntensityMapping:
+    """Return a mapping that dims what is shown in the place of a T2 and whose tissue is brighter, such as a FLAIR.
+
+    Beside a T1 its lesions would be as white as its tissue; a T2 keeps its mapping. Arguments as
+    :func:`tissue_at_level` takes.
+    """
+    return tissue_at_level(mapping, middle, _LEVEL_BESIDE_T1) if middle > _MOST_OF_A_T2 else mapping
 
 
 def _mapping_of(evidence: Evidence, modality: Modality, window: Window | None) -> IntensityMapping:
@@ -210,12 +230,28 @@ def _ct_mapping(evidence: Evidence, window: Window | None) -> IntensityMapping:
     if window is not None:
         note = f"'{volume.name}' does not look like a CT in Hounsfield units; the window was applied as asked."
         return _windowed(volume, window, note)
-    low, high = evidence.foreground
+    shown = _as_a_head_would_be(volume, IntensityMapping(*evidence.foreground))
     note = (
         f"'{volume.name}' does not look like a CT in Hounsfield units, so no CT window fits it; "
-        f"its own range {volume.own_value(low):g} to {volume.own_value(high):g} was used."
+        f"its own range {volume.own_value(shown.low):g} to {volume.own_value(shown.high):g} was used."
     )
-    return IntensityMapping(low, high, note)
+    return replace(shown, note=note)
+
+
+def _as_a_head_would_be(volume: Volume, plain: IntensityMapping) -> IntensityMapping:
+    """Return two slopes for a CT of unknown scale: its tissue as dark, and its bone as white, as in a CT in HU.
+
+    In its own range brain and bone lie close together at the bright end, and a fused volume shows them alike.
+    """
+    voxels = sitk.GetArrayViewFromImage(volume.image)
+    shown = voxels[voxels > plain.low + _AIR_OF_A_CT * (plain.high - plain.low)]
+    if not shown.size:
+        return plain
+    middle, white = (float(grey) for grey in np.quantile(shown, (0.5, _WHITE_OF_A_CT)))
+    knee = plain.low + _ABOVE_TISSUE * (middle - plain.low)
+    if not plain.low < knee < white <= plain.high:
+        return plain
+    return replace(plain, high=white, knee=(knee, _ABOVE_TISSUE * _TISSUE_OF_A_CT))
 
 
 def _default_ct_mapping(evidence: Evidence) -> IntensityMapping:

@@ -15,7 +15,7 @@ import SimpleITK as sitk
 from CSAFusionLib.geometry.grid import same_grid
 from CSAFusionLib.geometry.planes import Plane, slice_spacing, to_slices
 from CSAFusionLib.geometry.resampling import resample_to_grid
-from CSAFusionLib.intensity.mapping import IntensityMapping, find_mapping, tissue_at_level
+from CSAFusionLib.intensity.mapping import IntensityMapping, find_mapping, no_brighter_than_t2, tissue_at_level
 from CSAFusionLib.intensity.modality import grey_quartiles
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.methods import Method, TransformModel
@@ -71,8 +71,13 @@ def mappings_of(kind: PairKind, a: Volume, b: Volume) -> tuple[IntensityMapping,
     """Return the mappings of both volumes of a pair, as a fusion finds them."""
     of_a, of_b = (find_mapping(volume, modality) for volume, modality in zip((a, b), kind.modalities, strict=True))
     if kind is PairKind.T1_T2:
-        of_a = tissue_at_level(of_a, grey_quartiles(map(of_a, sitk.GetArrayViewFromImage(a.image)))[1])
+        of_a = tissue_at_level(of_a, _middle(a, of_a))
+        of_b = no_brighter_than_t2(of_b, _middle(b, of_b))
     return of_a, of_b
+
+
+def _middle(volume: Volume, mapping: IntensityMapping) -> float:
+    return grey_quartiles(map(mapping, sitk.GetArrayViewFromImage(volume.image)))[1]
 
 
 def cut_pairs(pair: VolumePair, *, registered: Path, progress: Progress = silent) -> list[ImagePair]:

@@ -36,6 +36,8 @@ from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.geometry.planes import Plane, from_slices, to_slices
 from CSAFusionLib.geometry.resampling import resample_to_grid
 from CSAFusionLib.intensity.colour import apply_colour_table
+from CSAFusionLib.intensity.mapping import IntensityMapping, find_mapping
+from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.registration.quality.grading import Grade, Quality
 from CSAFusionLib.registration.registration import Registration
@@ -67,12 +69,15 @@ class Pair:
 def make_pair(kind: PairKind, volume_a: Volume, volume_b: Volume, *, grid_is_a: bool) -> Pair:
     """Bring both volumes onto the grid of one of them, each mapped as `csafusion fuse` does."""
     grid = (volume_a if grid_is_a else volume_b).image
-    mapped = []
-    for volume, mapping in zip((volume_a, volume_b), mappings_of(kind, volume_a, volume_b), strict=True):
-        lowest = float(sitk.GetArrayViewFromImage(volume.image).min())
-        on_grid = resample_to_grid(volume.image, grid, sitk.Transform(), lowest)
-        mapped.append(mapping(to_slices(on_grid, Plane.AXIAL)))
-    return Pair(kind, volume_a, volume_b, *mapped)
+    mappings = mappings_of(kind, volume_a, volume_b)
+    a, b = (mapped(volume, mapping, grid) for volume, mapping in zip((volume_a, volume_b), mappings, strict=True))
+    return Pair(kind, volume_a, volume_b, a, b)
+
+
+def mapped(volume: Volume, mapping: IntensityMapping, grid: sitk.Image) -> np.ndarray:
+    """Return the axial slices (S, H, W) in [0, 1] of a volume on a grid."""
+    lowest = float(sitk.GetArrayViewFromImage(volume.image).min())
+    return mapping(to_slices(resample_to_grid(volume.image, grid, sitk.Transform(), lowest), Plane.AXIAL))
 
 
 def fuse_with(weights: str, pair: Pair, table: str | None = None) -> np.ndarray:
@@ -147,9 +152,18 @@ def overlay(pair: Pair) -> np.ndarray:
 def brain(name: str, t1: Volume, t2: Volume, flair: Volume | None, methods: dict[str, Fuse]) -> None:
     """Print the rows of a brain."""
     pair = make_pair(PairKind.T1_T2, t1, t2, grid_is_a=True)
-    third = None if flair is None else make_pair(PairKind.T1_T2, t1, flair, grid_is_a=True).b
+    third = None if flair is None else mapped(flair, find_mapping(flair, Modality.MR), t1.image)
     regions = find_regions(pair.a, pair.b, third, head_of(pair.a, pair.b))
-    print_rows(name, {method: list(brain_rows(pair, regions, fuse(pair))) for method, fuse in methods.items()})
+    rows = {method: list(brain_rows(pair, regions, fuse(pair))) for method, fuse in methods.items()}
+    if flair is not None and third is not None and regions.lesions:
+        with_flair = make_pair(PairKind.T1_T2, t1, flair, grid_is_a=True)
+        for method, fuse in methods.items():
+            fused = fuse(with_flair)
+            kept = [contrast_to_noise(fused, *lesion) / contrast_to_noise(third, *lesion) for lesion in regions.lesions]
+            rows[method].append(
+                ("lesions of T1 and FLAIR, CNR over FLAIR's", " ".join(f"{value:.2f}" for value in kept))
+            )
+    print_rows(name, rows)
 
 
 def colours(name: str, pair: Pair, methods: dict[str, Fuse]) -> None:

@@ -109,9 +109,8 @@ def test_a_window_that_shows_a_volume_in_one_grey_is_refused(an_mr: Volume) -> N
 
 def test_black_and_white_are_told_in_the_volume_s_own_values(an_mr: Volume) -> None:
     far = Volume(sitk.Cast(an_mr.image, sitk.sitkFloat64) + 2e9, "far")
-    pair = SourcePair.settle(an_mr, far, AS_MR)
-    near = pair.fixed
-    found = pair.moving
+    near = SourcePair.settle(an_mr, an_mr, AS_MR).moving
+    found = SourcePair.settle(an_mr, far, AS_MR).moving
     for limit in ("black", "white"):
         assert found.describe()[limit] - 2e9 == pytest.approx(near.describe()[limit], rel=1e-3, abs=0.1)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -289,3 +291,13 @@ def test_the_default_of_a_head_tells_brain_blood_and_bone_apart() -> None:
     assert shown(75) - shown(38) > 0.3
     assert shown(700) > 0.9
     assert 255 * (shown(1000) - shown(300)) > 20
+
+
+def test_a_ct_of_unknown_scale_shows_brain_as_dark_and_bone_as_white_as_one_in_hu(shared_data: Path) -> None:
+    volume = read_volume(shared_data / "volumes" / "templates" / "scct.nii.gz")
+    mapping = find_mapping(volume, Modality.CT)
+    greys = mapping(sitk.GetArrayViewFromImage(volume.image))
+    # Inside the skull, and the brightest twentieth, which is bone.
+    assert 0.3 < np.median(greys[40:50, 45:65, 30:60]) < 0.42
+    assert np.quantile(greys[greys > 0.05], 0.95) > 0.9
+    assert (np.diff(mapping(np.linspace(mapping.low, mapping.high, 100))) > 0).all()

@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 from CSAFusionLib.geometry.planes import Plane, to_slices
-from CSAFusionLib.intensity.mapping import TISSUE_LEVEL, IntensityMapping, find_mapping, tissue_at_level
+from CSAFusionLib.intensity.mapping import (
+    TISSUE_LEVEL,
+    IntensityMapping,
+    find_mapping,
+    no_brighter_than_t2,
+    tissue_at_level,
+)
 from CSAFusionLib.intensity.modality import Modality, grey_quartiles
 from CSAFusionLib.volumes.reading import read_volume
 
@@ -34,6 +40,19 @@ def test_without_tissue_or_with_a_window_of_two_slopes_nothing_changes() -> None
     two_slopes = IntensityMapping(0.0, 100.0, knee=(50.0, 0.9))
     assert tissue_at_level(PLAIN, 0.0) == PLAIN
     assert tissue_at_level(two_slopes, 0.3) == two_slopes
+
+
+def test_a_flair_in_the_place_of_a_t2_is_dimmed_and_a_t2_is_not(shared_data: Path) -> None:
+    middles = []
+    for name in ("T2", "FLAIR"):
+        volume = read_volume(shared_data / f"volumes/stroke/{name}.nii.gz")
+        mapping = find_mapping(volume, Modality.MR)
+        slices = to_slices(volume.image, Plane.AXIAL)
+        shown = no_brighter_than_t2(mapping, grey_quartiles(map(mapping, slices))[1])
+        middles.append((shown == mapping, grey_quartiles(map(shown, slices))[1]))
+    (kept, of_t2), (left, of_flair) = middles
+    assert (kept, left) == (True, False)
+    assert of_t2 < of_flair == pytest.approx(0.42, abs=0.01)
 
 
 def test_white_matter_of_heads_with_and_without_scalp_has_one_grey(shared_data: Path) -> None:
