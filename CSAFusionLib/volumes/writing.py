@@ -23,12 +23,10 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import Unwritable, Writer, atomic_write, place_of
 from CSAFusionLib.geometry.grid import corners_apart
 from CSAFusionLib.logs import itk_warnings_off
+from CSAFusionLib.volumes.deflating import GZIP, ZLIB, Piece, deflated
 
 CHUNK = 2**20
 """Bytes of voxels that are written or read at a time."""
-
-GZIP, ZLIB = 31, 15
-"""What ``zlib`` calls its two kinds of streams."""
 
 # Above this, zlib takes several times as long for a few per cent less.
 _LEVEL = 4
@@ -81,7 +79,7 @@ def encode(image: sitk.Image, layout: Layout, file: Path, on_chunk: Callable[[],
 
 
 def encode_pieces(
-    pieces: Iterable[bytes | memoryview],
+    pieces: Iterable[Piece],
     layout: Layout,
     file: Path,
     on_chunk: Callable[[], None],
@@ -97,18 +95,23 @@ def encode_pieces(
             return
         # Floats hardly ever repeat but in a background of one value: a search for more costs three times as much.
         strategy = zlib.Z_RLE if are_floats else zlib.Z_DEFAULT_STRATEGY
-        stream = zlib.compressobj(_LEVEL, wbits=layout.compression, strategy=strategy)
-        target.write(stream.compress(layout.header) if layout.in_stream else layout.header)
+        if not layout.in_stream:
+            target.write(layout.header)
         start = target.tell()
-        for piece in pieces:
-            on_chunk()
-            target.write(stream.compress(piece))
-        target.write(stream.flush())
+        all_of_it = chain((layout.header,) if layout.in_stream else (), _watched(pieces, on_chunk))
+        for part in deflated(all_of_it, layout.compression, level=_LEVEL, strategy=strategy):
+            target.write(part)
         if file.suffix == ".mha":
             _tell_compressed_size(target, layout.header, target.tell() - start)
 
 
-def voxels_of(image: sitk.Image, layout: Layout) -> Iterator[bytes | memoryview]:
+def _watched(pieces: Iterable[Piece], on_chunk: Callable[[], None]) -> Iterator[Piece]:
+    for piece in pieces:
+        on_chunk()
+        yield piece
+
+
+def voxels_of(image: sitk.Image, layout: Layout) -> Iterator[Piece]:
     """Return the voxels as bytes in the order of the file, in pieces."""
     array = sitk.GetArrayViewFromImage(image)
     separate = layout.by_component and image.GetNumberOfComponentsPerPixel() > 1
