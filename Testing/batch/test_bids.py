@@ -66,6 +66,11 @@ def test_names_are_those_of_derivatives(root: Path) -> None:
     assert place.registered == f"{stem}_space-T1w_chunk-2_desc-registered_pet.nii.gz"
     assert place.transform == f"{stem}_chunk-2_from-pet_to-T1w_mode-image_xfm"
     assert place.sidecar == f"{stem}_space-T1w_chunk-2_desc-fused_pet.json"
+    off, deviation, picture = place.misalignment
+    assert off == f"{stem}_space-T1w_chunk-2_desc-misalignment_pet.nii.gz"
+    assert deviation == f"{stem}_space-T1w_chunk-2_desc-misalignmentDeviation_pet.nii.gz"
+    assert picture == off.replace(".nii.gz", ".png")
+    assert set(place.map_sidecars) == {name.replace(".nii.gz", ".json") for name in (off, deviation)}
     assert place.described["Sources"] == [
         "bids:raw:sub-1/ses-a/anat/sub-1_ses-a_T1w.nii.gz",
         "bids:raw:sub-1/ses-a/pet/sub-1_ses-a_trc-PIB_rec-acdyn_chunk-2_pet.nii.gz",

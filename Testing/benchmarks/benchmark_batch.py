@@ -194,6 +194,8 @@ def _killed(folder: Path, out: Path, what: str, cases: int, seconds: float) -> i
         with _cluster(folder) as (address, scheduler):
             process = _batch(folder, out, "--scheduler", address, table="some.csv")
             _wait(process, out, cases, seconds)
+            if process.poll() is not None:
+                print("  the batch had ended before: nothing was killed")
             scheduler.kill()
             process.wait()
     else:
@@ -313,8 +315,8 @@ def run_cost(folder: Path, repeats: int) -> None:
     """CPU seconds a case beyond the plain work, wall time of two workers against one, and memory a worker."""
     for name, count in (("few.csv", 2), ("many.csv", 6)):
         _write_table(folder, name, [f"good-3-{number}" for number in range(count)])
-    plain, peak = _plain(folder)
-    print(f"plain work of the same cases: {plain:.2f} CPU-s a case, peak {peak} MiB")
+    plain, more, peak = _plain(folder)
+    print(f"plain work: {plain:.2f} CPU-s a case, peak {peak} MiB; as cases of a batch {more:+.3f} CPU-s a case")
     walls: dict[int, list[float]] = {1: [], 2: []}
     for _ in range(repeats):
         for jobs in (1, 2):
@@ -326,32 +328,50 @@ def run_cost(folder: Path, repeats: int) -> None:
     print(f"peak of a worker after its cases: {max(peaks)} MiB, {max(peaks) / peak - 1:+.1%} of a single fusion")
 
 
-def _plain(folder: Path) -> tuple[float, int]:
-    """CPU seconds a case of the command's own work without its start-up, and its peak memory in MiB."""
-    code = (
-        "import sys, time, resource; from pathlib import Path\n"
-        "from CSAFusionLib.batch.table import cases_of_table\n"
-        "from CSAFusionLib.batch.defaults import Defaults\n"
-        "from CSAFusionLib.fusion.settings import FusionSettings\n"
-        "from CSAFusionLib.batch.perform import fuse_case\n"
-        "from CSAFusionLib.batch.placing import names_of, writers_of\n"
-        "from CSAFusionLib.files.atomic_write import atomic_write\n"
-        "def work(case):\n"
-        "    result = fuse_case(case)[1]; names = names_of(case.place, result)\n"
-        "    atomic_write({Path(sys.argv[2]) / names[role]: w for role, w in writers_of(result).items()})\n"
-        "cases = cases_of_table(Path(sys.argv[1]), Defaults(FusionSettings(registration='none')))\n"
-        "work(cases[0]); peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024\n"
-        "start = time.process_time()\n"
-        "for case in cases[2:]: work(case)\n"
-        "print((time.process_time() - start) / len(cases[2:]), peak)\n"
-    )
+_PLAIN = """
+import resource, statistics, sys, time
+from pathlib import Path
+from CSAFusionLib.batch.defaults import Defaults
+from CSAFusionLib.batch.perform import fuse_case, perform
+from CSAFusionLib.batch.placing import names_of, writers_of
+from CSAFusionLib.batch.table import cases_of_table
+from CSAFusionLib.files.atomic_write import atomic_write
+from CSAFusionLib.fusion.settings import FusionSettings
+
+def plain(case):
+    result = fuse_case(case)[1]
+    names = names_of(case.place, result)
+    atomic_write({target / names[role]: writer for role, writer in writers_of(result).items()})
+
+def cpu(work, *given):
+    start = time.process_time()
+    work(*given)
+    return time.process_time() - start
+
+target = Path(sys.argv[2])
+cases = cases_of_table(Path(sys.argv[1]), Defaults(FusionSettings(registration="none")))
+plain(cases[0])
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+perform(cases[0], target, "measured")
+# In turn, so that what else the machine does weighs on both.
+both = [(cpu(plain, case), cpu(perform, case, target, "measured")) for case in cases[1:]]
+print(statistics.mean(one for one, _ in both), statistics.median(more - one for one, more in both), peak)
+"""
+
+
+def _plain(folder: Path) -> tuple[float, float, int]:
+    """CPU seconds a case of the command's own work, how many more of a batch's, and the peak of one fusion, MiB.
+
+    Without the start-up, and without Dask.
+    """
     target = folder / "plain"
-    target.mkdir(exist_ok=True)
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir()
     one = dict.fromkeys(("OMP_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"), "1")
-    command = [sys.executable, "-c", code, str(folder / "many.csv"), str(target)]
+    command = [sys.executable, "-c", _PLAIN, str(folder / "many.csv"), str(target)]
     done = subprocess.run(command, cwd=ROOT, env=os.environ | one, capture_output=True, text=True, check=True)
-    seconds, peak = done.stdout.split()
-    return float(seconds), int(peak)
+    seconds, more, peak = done.stdout.split()
+    return float(seconds), float(more), int(peak)
 
 
 def _timed(folder: Path, table: str, jobs: int) -> tuple[float, float]:
