@@ -10,16 +10,20 @@ from __future__ import annotations
 
 import os
 import random
+import time
 from pathlib import Path
 
 import pytest
 import slicer
 import slicer.util
 
+import Testing.host.application  # noqa: F401 (makes qt)
+from CSAFusionLib.batch.child import Row
 from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.slicer_host.comparison_views import composites
 from Testing.host.application import open_panel, raise_errors
 from Testing.host.fixtures import pump
+from Testing.host.pythonqt import destroy_all
 from Testing.host.scene import LEFT_HANDED, OBLIQUE, a_blob, a_volume_node
 
 pytestmark = pytest.mark.slow
@@ -32,8 +36,8 @@ LAYOUTS = (slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView, slicer.vtkMRMLLayout
 class User:
     """Someone at the panel."""
 
-    def __init__(self, panel, seed: int) -> None:
-        self.panel, self.ui = panel, panel.ui
+    def __init__(self, panel, seed: int, out: Path) -> None:
+        self.panel, self.ui, self.out = panel, panel.ui, out
         self.random = random.Random(seed)
         self.done: list[str] = []
         self.made: set[str] = set()
@@ -43,7 +47,8 @@ class User:
 
     def act(self) -> None:
         names = [name for name in dir(User) if name.startswith("do_")]
-        weights = [3 if name in ("do_apply", "do_choose_volumes", "do_load_volumes") else 1 for name in names]
+        often = ("do_apply", "do_choose_volumes", "do_load_volumes", "do_start_a_batch")
+        weights = [3 if name in often else 1 for name in names]
         (name,) = self.random.choices(names, weights)
         self.done.append(name)
         getattr(self, name)()
@@ -130,6 +135,38 @@ class User:
     def do_close_the_scene(self) -> None:
         slicer.mrmlScene.Clear(False)
 
+    def do_style_and_correct(self) -> None:
+        self.ui.styleComboBox.currentIndex = self.random.randrange(self.ui.styleComboBox.count)
+        self.ui.biasCorrectionCheckBox.checked = self.random.random() < 0.5
+
+    def do_mask_the_registration(self) -> None:
+        mask = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "L")
+        self.made.add(mask.GetID())
+        slicer.util.updateVolumeFromArray(mask, (a_blob((4, 6, 5)) > 40).astype("u1"))
+        mask.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(OBLIQUE))
+        self.ui.registrationMaskASelector.setCurrentNode(self.random.choice([None, mask]))
+
+    def do_change_the_batch(self) -> None:
+        source = self.ui.batchSourceComboBox
+        source.currentIndex = self.random.choice([0, 0, self.random.randrange(source.count)])
+        self.ui.batchFolderPathLineEdit.currentPath = self.random.choice(["", str(self.out)])
+        self.ui.batchCasesTable.selectRow(0)
+        getattr(self.ui, self.random.choice(["batchAddButton", "batchAddButton", "batchRemoveButton"])).click()
+
+    def do_start_a_batch(self) -> None:
+        self.ui.batchFolderPathLineEdit.currentPath = str(self.out)
+        self.ui.batchAddButton.click()
+        self.ui.batchStartButton.click()
+
+    def do_cancel_the_batch(self) -> None:
+        self.ui.batchCancelButton.click()
+
+    def do_let_the_batch_go_on(self) -> None:
+        end = time.monotonic() + 0.5
+        while self.panel.logic.isBatchRunning and time.monotonic() < end:
+            slicer.app.processEvents()
+            time.sleep(0.01)
+
     def do_leave_and_come_back(self) -> None:
         self.panel.exit()
         slicer.app.processEvents()
@@ -155,17 +192,21 @@ def left_over(user: User) -> list[str]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="processes are counted as Linux shows them")
-def test_users_leave_nothing_behind_but_what_they_made(module, scene, child_does, temporary_folder, monkeypatch):
+def test_users_leave_nothing_behind_but_what_they_made(
+    module, scene, child_does, batches, temporary_folder, tmp_path, monkeypatch
+):
     monkeypatch.setattr("CSAFusionLib.worker.devices.DeviceQuestion.start", lambda question: None)
     child_does("negate")
     before = child_processes()
     for seed in range(FIRST, LAST + 1):
         panel = open_panel(module)
-        user = User(panel, seed)
+        user = User(panel, seed, tmp_path / "out")
+        batches.plan = [Row("F_M", "done", "good", "It is."), *random.Random(seed).choice([[], [None], ["It failed."]])]
         try:
             for _ in range(ACTIONS_EACH):
                 user.act()
             panel.logic.cancel()
+            panel.logic.endBatch()
             panel.exit()
             delete_all_results(user)
             pump(lambda user=user: left_over(user) == [], 5)
@@ -175,6 +216,7 @@ def test_users_leave_nothing_behind_but_what_they_made(module, scene, child_does
         panel.cleanup()
         raise_errors()
         scene.Clear(False)
-        assert panel.Observations == [] and not panel.logic.isRunning, user.done
+        assert panel.Observations == [] and not panel.logic.isRunning and not panel.logic.isBatchRunning, user.done
+        destroy_all()
         assert list(temporary_folder.iterdir()) == [] and child_processes() == before, user.done
         assert not any(scene.GetNumberOfNodesByClass(kind) for kind in ("vtkMRMLVolumeNode", "vtkMRMLTableNode"))
