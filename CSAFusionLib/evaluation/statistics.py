@@ -154,7 +154,7 @@ def by_weight(summary: pd.DataFrame, reference: str) -> pd.DataFrame:
 
     Args:
         summary: a row for each kind and method; the methods are the reference and what
-            :func:`CSAFusionLib.training.ablation.loss_variants` names.
+            :func:`CSAFusionLib.training.trainings.loss_variants` names.
     """
     varied = summary[summary["method"] != reference]
     names = varied["method"].str.split("x-", n=1, expand=True)

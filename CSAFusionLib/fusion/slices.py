@@ -87,7 +87,7 @@ def _pointwise(network: CSAFusion) -> Callable[[np.ndarray, np.ndarray], np.ndar
 
     import torch
 
-    from CSAFusionLib.network.inference.pointwise import PointwiseMap
+    from CSAFusionLib.network.inference.convolution import PointwiseMap
 
     pointwise = PointwiseMap(network)
     return lambda local, pair: pointwise.gains(torch.from_numpy(local), torch.from_numpy(pair)).numpy()

@@ -1,4 +1,7 @@
-"""The whole network, from two aligned slices to the fused one."""
+"""The whole network, from two aligned slices to the fused one.
+
+Part of the gains may depend on a pixel's two values alone, the same everywhere.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,32 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from CSAFusionLib.network.attention import SpatialAttention
 from CSAFusionLib.network.configuration import FULL, NetworkConfiguration
 from CSAFusionLib.network.decoder import DecoderStage
-from CSAFusionLib.network.encoder import ParallelEncoder, convolutional_encoder, inc, serial_encoder
-from CSAFusionLib.network.pointwise import PointwiseGains
+from CSAFusionLib.network.encoder import ParallelEncoder, SpatialAttention, convolutional_encoder, inc, serial_encoder
+
+WIDTH = 16
+_FIRST_LOGIT = -0.8
+"""Gains of 0.62 for a start: a little more than averaging."""
+
+
+class PointwiseGains(nn.Sequential):
+    """A map from the two values of a pixel to the logits of its gains: a perceptron of two hidden layers.
+
+    It sees no neighbours, so a pair of values gives the same fused value in every place and slice of every volume.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            nn.Conv2d(2, WIDTH, 1), nn.Tanh(), nn.Conv2d(WIDTH, WIDTH, 1), nn.Tanh(), nn.Conv2d(WIDTH, 2, 1)
+        )
+        last = self[-1]
+        assert isinstance(last, nn.Conv2d) and last.bias is not None
+        nn.init.constant_(last.bias, _FIRST_LOGIT)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, 2, H, W) in [0, 1] to logits (B, 2, H, W)."""
+        return super().forward(2 * x - 1)
 
 
 class CSAFusion(nn.Module):

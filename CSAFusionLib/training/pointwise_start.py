@@ -9,8 +9,7 @@ from torch import Tensor, nn
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.losses.fusion_loss import LossWeights, training_loss_terms, weighted_sum
-from CSAFusionLib.network.csafusion import CSAFusion
-from CSAFusionLib.network.pointwise import PointwiseGains
+from CSAFusionLib.network.csafusion import CSAFusion, PointwiseGains
 
 _FITTING_STEPS = 1000
 _FITTING_RATE = 2e-2

@@ -1,18 +1,24 @@
-"""The training loop."""
+"""The training loop, its processes (one, or several under ``torchrun``), and its validation loss.
+
+The validation loss is that of whole slices of patients the network is not trained on.
+"""
 
 from __future__ import annotations
 
 import math
+import os
 import random
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -22,15 +28,69 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.losses.fusion_loss import training_loss_terms, weighted_sum
 from CSAFusionLib.network.csafusion import CSAFusion
 from CSAFusionLib.progress import Progress, silent
-from CSAFusionLib.training.checkpoint import load_checkpoint, save_checkpoint
-from CSAFusionLib.training.configuration import TrainingConfiguration
-from CSAFusionLib.training.distributed import Processes
-from CSAFusionLib.training.log import TrainingLog
+from CSAFusionLib.training.checkpoint import TrainingLog, load_checkpoint, save_checkpoint
 from CSAFusionLib.training.pairs import ImagePair, PairKind
-from CSAFusionLib.training.patches import PatchDataset
+from CSAFusionLib.training.patches import PatchDataset, add_lesions
 from CSAFusionLib.training.pointwise_start import fit_start, train_pointwise
-from CSAFusionLib.training.validation import validation_loss
+from CSAFusionLib.training.training_configuration import TrainingConfiguration
 from CSAFusionLib.weights.weights_file import read_weights, save_weights
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process among all that train together, and its device."""
+
+    rank: int
+    count: int
+    device: torch.device
+
+    @property
+    def is_first(self) -> bool:
+        """True in the one process that validates, logs and writes files."""
+        return self.rank == 0
+
+
+@contextmanager
+def join_processes(device: torch.device) -> Iterator[Processes]:
+    """Join the group that ``torchrun`` started, if it did, and leave it at the end; each process gets its own GPU."""
+    if "RANK" not in os.environ:
+        yield Processes(rank=0, count=1, device=device)
+        return
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(device)
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield Processes(rank=distributed.get_rank(), count=distributed.get_world_size(), device=device)
+    finally:
+        distributed.destroy_process_group()
+
+
+@torch.inference_mode()
+def validation_loss(
+    network: nn.Module, pairs: Sequence[ImagePair], configuration: TrainingConfiguration, device: torch.device
+) -> dict[str, float]:
+    """Return the loss and its unweighted terms; the mean of the kinds' means, so that every kind counts alike."""
+    network.eval()
+    weights, target = configuration.loss_weights, configuration.retention_target
+    of_kind: dict[str, list[dict[str, float]]] = defaultdict(list)
+    for pair in pairs:
+        both = np.stack([pair.a, pair.b])
+        # The same lesions every time, so that one epoch's loss can be compared with another's.
+        marked = add_lesions(both, np.random.default_rng(0), configuration.opposite_lesions)
+        terms = training_loss_terms(network, _as_batch(both, device), _as_batch(marked, device), weights, target)
+        terms["loss"] = weighted_sum(terms, weights)
+        of_kind[pair.kind.value].append({name: float(value) for name, value in terms.items()})
+    return {
+        name: sum(sum(t[name] for t in terms) / len(terms) for terms in of_kind.values()) / len(of_kind)
+        for name in next(iter(of_kind.values()))[0]
+    }
+
+
+def _as_batch(sources: np.ndarray, device: torch.device) -> Tensor:
+    """Return both sources (2, H, W) as a batch of one, (1, 2, H, W)."""
+    return torch.from_numpy(sources)[None].to(device)
+
 
 _LARGEST_GRADIENT = 1.0
 """Norm that longer gradients are cut to: one patch with a lesion that is lost must not throw the rest off."""

@@ -3,8 +3,8 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
-from CSAFusionLib.network import adaptive_convolution
-from CSAFusionLib.network.adaptive_convolution import AdaptiveConvolution
+from CSAFusionLib.network import encoder
+from CSAFusionLib.network.encoder import AdaptiveConvolution
 
 
 def by_unfold(layer: AdaptiveConvolution, x: torch.Tensor) -> torch.Tensor:
@@ -54,5 +54,5 @@ def test_one_grouped_call_for_an_accelerator_gives_what_a_call_for_each_sample_g
     layer = AdaptiveConvolution(5, 7).double()
     # In the memory layout of the bundled weights. No accelerator here: the CPU stands for one.
     x = torch.randn(3, 5, 19, 23, dtype=torch.float64).to(memory_format=torch.channels_last)
-    grouped = adaptive_convolution._grouped(x, layer.kernels(x))
-    torch.testing.assert_close(grouped, adaptive_convolution._one_by_one(x, layer.kernels(x)))
+    grouped = encoder._grouped(x, layer.kernels(x))
+    torch.testing.assert_close(grouped, encoder._one_by_one(x, layer.kernels(x)))

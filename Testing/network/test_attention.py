@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from CSAFusionLib.network.attention import ChannelAttention, SpatialAttention
+from CSAFusionLib.network.encoder import ChannelAttention, SpatialAttention
 
 
 def test_channel_attention_multiplies_whole_channels_by_a_weight_below_one() -> None:

@@ -4,13 +4,11 @@ import pytest
 import torch
 from torch import nn
 
-from CSAFusionLib.network.adaptive_convolution import AdaptiveConvolution
-from CSAFusionLib.network.attention import ChannelAttention, SpatialAttention
 from CSAFusionLib.network.configuration import CONFIGURATIONS
 from CSAFusionLib.network.csafusion import CSAFusion
-from CSAFusionLib.network.encoder import EncoderFusion
+from CSAFusionLib.network.decoder import TransformerBlock
+from CSAFusionLib.network.encoder import AdaptiveConvolution, ChannelAttention, EncoderFusion, SpatialAttention
 from CSAFusionLib.network.swin import SwinBlock
-from CSAFusionLib.network.transformer import TransformerBlock
 
 
 @pytest.fixture

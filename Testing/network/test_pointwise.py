@@ -1,10 +1,10 @@
-"""CSAFusionLib.network.pointwise"""
+"""CSAFusionLib.network.csafusion"""
 
 from __future__ import annotations
 
 import torch
 
-from CSAFusionLib.network.pointwise import PointwiseGains
+from CSAFusionLib.network.csafusion import PointwiseGains
 
 
 @torch.inference_mode()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from CSAFusionLib.network.transformer import TransformerBlock, sinusoidal_positions
+from CSAFusionLib.network.decoder import TransformerBlock, sinusoidal_positions
 
 
 def test_attention_reaches_across_the_whole_image() -> None:

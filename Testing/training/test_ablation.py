@@ -7,10 +7,10 @@ import pytest
 
 from CSAFusionLib.losses.fusion_loss import LossWeights
 from CSAFusionLib.network.configuration import NetworkConfiguration
-from CSAFusionLib.training import ablation
-from CSAFusionLib.training.ablation import loss_variants, network_variants, train_variants
-from CSAFusionLib.training.configuration import TrainingConfiguration
+from CSAFusionLib.training import trainings
 from CSAFusionLib.training.dataset import DataSet
+from CSAFusionLib.training.training_configuration import TrainingConfiguration
+from CSAFusionLib.training.trainings import loss_variants, network_variants, train_variants
 
 REFERENCE = TrainingConfiguration(
     network=NetworkConfiguration(channels=8, window=4),
@@ -49,7 +49,7 @@ def test_variants_are_trained_apart_and_begun_ones_go_on(tmp_path: Path, monkeyp
         calls.append((folder.name, configuration.network, options["resume"]))
         return folder / "best.safetensors"
 
-    monkeypatch.setattr(ablation, "train_in_folder", train)
+    monkeypatch.setattr(trainings, "train_in_folder", train)
     (tmp_path / "no-attention").mkdir()
     (tmp_path / "no-attention" / "checkpoint.pt").touch()
     variants = {name: network_variants(REFERENCE)[name] for name in ("no-attention", "no-adaptive")}

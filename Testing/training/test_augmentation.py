@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from CSAFusionLib.training.augmentation import Display, augment
+from CSAFusionLib.training.patches import Display, augment
 
 SIZE = 48
 

@@ -7,8 +7,8 @@ import pytest
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.losses.fusion_loss import LossWeights
 from CSAFusionLib.network.configuration import CONFIGURATIONS
-from CSAFusionLib.training.configuration import TrainingConfiguration
 from CSAFusionLib.training.pairs import PairKind
+from CSAFusionLib.training.training_configuration import TrainingConfiguration
 
 
 def test_settings_come_back_from_their_file(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from CSAFusionLib.training.lesion_augmentation import add_lesions
+from CSAFusionLib.training.patches import add_lesions
 
 
 def patch(value: float = 0.5, size: int = 64) -> np.ndarray:

@@ -8,8 +8,7 @@ import torch
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.losses.fusion_loss import LossWeights
 from CSAFusionLib.network.configuration import CONFIGURATIONS
-from CSAFusionLib.network.csafusion import CSAFusion
-from CSAFusionLib.network.pointwise import PointwiseGains
+from CSAFusionLib.network.csafusion import CSAFusion, PointwiseGains
 from CSAFusionLib.training.pointwise_start import STARTS, PointwiseOnly, check_start, fit_start, train_pointwise
 
 

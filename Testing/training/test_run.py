@@ -12,10 +12,10 @@ import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.training.configuration import TrainingConfiguration
 from CSAFusionLib.training.dataset import read_dataset
 from CSAFusionLib.training.pairs import PairKind
-from CSAFusionLib.training.run import train_in_folder
+from CSAFusionLib.training.training_configuration import TrainingConfiguration
+from CSAFusionLib.training.trainings import train_in_folder
 from CSAFusionLib.weights.weights_file import read_weights
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -13,10 +13,9 @@ from scipy import ndimage
 from CSAFusionLib.errors import Cancelled, InputError
 from CSAFusionLib.losses.fusion_loss import LossWeights
 from CSAFusionLib.network.configuration import NetworkConfiguration
-from CSAFusionLib.training.configuration import TrainingConfiguration
-from CSAFusionLib.training.distributed import Processes
 from CSAFusionLib.training.pairs import ImagePair, PairKind
-from CSAFusionLib.training.trainer import EverySampleOnce, Trainer, spread_from_first_to_last
+from CSAFusionLib.training.trainer import EverySampleOnce, Processes, Trainer, spread_from_first_to_last
+from CSAFusionLib.training.training_configuration import TrainingConfiguration
 from CSAFusionLib.weights.weights_file import read_weights
 
 ALONE = Processes(rank=0, count=1, device=torch.device("cpu"))

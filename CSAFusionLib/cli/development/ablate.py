@@ -19,8 +19,8 @@ from CSAFusionLib.files.atomic_write import Writer, atomic_write, content_writer
 from CSAFusionLib.fusion.device import choose_device
 
 if TYPE_CHECKING:
-    from CSAFusionLib.training.ablation import Variants
-    from CSAFusionLib.training.configuration import TrainingConfiguration
+    from CSAFusionLib.training.training_configuration import TrainingConfiguration
+    from CSAFusionLib.training.trainings import Variants
 
 
 def ablate(
@@ -50,11 +50,10 @@ def ablate(
     from CSAFusionLib.evaluation.report.report_files import to_markdown
     from CSAFusionLib.evaluation.report.tables import tables_of
     from CSAFusionLib.evaluation.statistics import by_weight
-    from CSAFusionLib.training.ablation import train_variants
-    from CSAFusionLib.training.configuration import TrainingConfiguration
     from CSAFusionLib.training.dataset import read_dataset
     from CSAFusionLib.training.pairs import read_pairs
-    from CSAFusionLib.training.run import CONFIGURATION_FILE
+    from CSAFusionLib.training.training_configuration import TrainingConfiguration
+    from CSAFusionLib.training.trainings import CONFIGURATION_FILE, train_variants
 
     check_output_folder(output)
     reference = TrainingConfiguration.read(run / CONFIGURATION_FILE)
@@ -81,7 +80,7 @@ def ablate(
 
 
 def _variants_of(reference: TrainingConfiguration, what: str, factors: str) -> Variants:
-    from CSAFusionLib.training.ablation import loss_variants, network_variants
+    from CSAFusionLib.training.trainings import loss_variants, network_variants
 
     if what == "networks":
         return network_variants(reference)

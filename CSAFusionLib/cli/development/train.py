@@ -75,9 +75,9 @@ def train(
 ) -> None:
     """Train the network without labels; run it under torchrun to use several processes or GPUs."""
     from CSAFusionLib.losses.fusion_loss import parse_loss_weights
-    from CSAFusionLib.training.configuration import TrainingConfiguration
     from CSAFusionLib.training.dataset import read_dataset
-    from CSAFusionLib.training.run import train_in_folder
+    from CSAFusionLib.training.training_configuration import TrainingConfiguration
+    from CSAFusionLib.training.trainings import train_in_folder
 
     configuration = TrainingConfiguration(
         kinds=data_options.parse_kinds(kinds),

@@ -20,9 +20,9 @@ from CSAFusionLib.network.inference.convolution import (
     FoldedParallelEncoder,
     OutputHead,
     PointwiseConvolution,
+    PointwiseMap,
     halve,
 )
-from CSAFusionLib.network.inference.pointwise import PointwiseMap
 
 _LARGEST_HEAP_BLOCK = 31 * 2**20
 """In bytes; glibc never takes a block of 32 MiB or more from the heap."""

@@ -9,8 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from CSAFusionLib.network.attention import ChannelAttention, SpatialAttention
-from CSAFusionLib.network.encoder import ParallelEncoder, convolutional_encoder, inc
+from CSAFusionLib.network.encoder import ChannelAttention, ParallelEncoder, SpatialAttention, convolutional_encoder, inc
 from CSAFusionLib.network.inference.convolution import (
     Excitation,
     FoldedAdaptiveEncoder,

@@ -1,4 +1,4 @@
-"""CSAFusionLib.network.inference.pointwise"""
+"""CSAFusionLib.network.inference.convolution"""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from CSAFusionLib.network.configuration import CONFIGURATIONS
 from CSAFusionLib.network.csafusion import CSAFusion
-from CSAFusionLib.network.inference.pointwise import PointwiseMap
+from CSAFusionLib.network.inference.convolution import PointwiseMap
 from CSAFusionLib.weights.catalogue import load_network
 
 

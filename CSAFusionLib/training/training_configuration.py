@@ -13,8 +13,8 @@ from CSAFusionLib.losses.fusion_loss import LossWeights
 from CSAFusionLib.losses.terms import RETENTION_TARGET
 from CSAFusionLib.network.configuration import FULL, NetworkConfiguration
 from CSAFusionLib.text import to_json
-from CSAFusionLib.training.lesion_augmentation import OPPOSITE
 from CSAFusionLib.training.pairs import PairKind
+from CSAFusionLib.training.patches import OPPOSITE
 from CSAFusionLib.training.pointwise_start import check_start
 
 
