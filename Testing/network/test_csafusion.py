@@ -1,14 +1,35 @@
+"""The whole network."""
+
 from __future__ import annotations
+
+import json
 
 import pytest
 import torch
 from torch import nn
 
-from CSAFusionLib.network.configuration import CONFIGURATIONS
-from CSAFusionLib.network.csafusion import CSAFusion
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.network.configuration import CONFIGURATIONS, NetworkConfiguration
+from CSAFusionLib.network.csafusion import CSAFusion, PointwiseGains
 from CSAFusionLib.network.decoder import TransformerBlock
 from CSAFusionLib.network.encoder import AdaptiveConvolution, ChannelAttention, EncoderFusion, SpatialAttention
 from CSAFusionLib.network.swin import SwinBlock
+
+
+@torch.inference_mode()
+def test_only_a_pixel_s_own_two_values_count() -> None:
+    torch.manual_seed(0)
+    x = torch.rand(1, 2, 12, 12)
+    changed = x.clone()
+    changed[:, :, 5, 7] = 1
+    before, after = (a_map()(both) for both in (x, changed))
+    differs = (before != after).any(dim=1)[0]
+    assert differs.nonzero().tolist() == [[5, 7]]
+
+
+def a_map() -> PointwiseGains:
+    torch.manual_seed(1)
+    return PointwiseGains()
 
 
 @pytest.fixture
@@ -119,3 +140,36 @@ def test_before_training_a_consistent_network_is_one_function_of_the_two_values(
     alike = torch.cat([fused[30], fused[:, 5]])
     assert alike.max() - alike.min() < 1e-6
     assert fused.std() > 0.05
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_a_configuration_comes_back_from_json(name: str) -> None:
+    configuration = CONFIGURATIONS[name]
+    assert NetworkConfiguration.from_dict(json.loads(json.dumps(configuration.to_dict()))) == configuration
+
+
+def test_unknown_entries_are_refused() -> None:
+    with pytest.raises(InputError, match="depth"):
+        NetworkConfiguration.from_dict({"depth": 3})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"channels": 12},
+        {"channels": 0},
+        {"window": 7},
+        {"token": 3},
+        {"pointwise": True, "gains": False},
+        {"reach": 0.4},
+        {"pointwise": True, "reach": -1},
+    ],
+)
+def test_values_the_network_cannot_be_built_with_are_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(InputError):
+        NetworkConfiguration(**wrong)
+
+
+def test_a_file_of_before_the_pointwise_part_is_a_network_without_it() -> None:
+    former = NetworkConfiguration.from_dict({"channels": 8, "window": 8, "gains": True})
+    assert (former.pointwise, former.token, former.reach) == (False, 1, 0)

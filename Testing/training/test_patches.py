@@ -1,3 +1,5 @@
+"""Random patches."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -5,7 +7,109 @@ import pytest
 import torch
 
 from CSAFusionLib.training.pairs import ImagePair, PairKind
-from CSAFusionLib.training.patches import PatchDataset, random_patch, rescale
+from CSAFusionLib.training.patches import Display, PatchDataset, add_lesions, augment, random_patch, rescale
+
+SIZE = 48
+
+
+def head() -> np.ndarray:
+    """Two sources with one bright square each, in the same place, on black."""
+    patch = np.zeros((2, SIZE, SIZE), np.float32)
+    patch[0, 10:30, 10:40], patch[1, 10:30, 10:40] = 0.6, 0.5
+    return patch
+
+
+def draws(count: int = 60) -> list[np.ndarray]:
+    random = np.random.default_rng(0)
+    return [augment(head(), (Display.at_random(random), Display.at_random(random)), random) for _ in range(count)]
+
+
+def test_a_patch_stays_a_patch_in_range() -> None:
+    for patch in draws():
+        assert patch.shape == (2, SIZE, SIZE)
+        assert patch.dtype == np.float32
+        assert 0 <= patch.min() <= patch.max() <= 1
+
+
+def test_both_sources_are_turned_alike_and_black_stays_black() -> None:
+    seen = set()
+    for a, b in draws():
+        np.testing.assert_array_equal(a > 0, b > 0)
+        seen.add((a > 0).tobytes())
+    assert len(seen) == 8
+
+
+def test_each_source_is_changed_on_its_own() -> None:
+    ratios = [np.median(a[a > 0]) / np.median(b[b > 0]) for a, b in draws()]
+    assert min(ratios) < 1.0 < 1.4 < max(ratios)
+
+
+def test_patches_in_the_same_windows_have_the_same_greys() -> None:
+    random = np.random.default_rng(0)
+    displays = Display(1.1, 0.8), Display(0.9, 1.2)
+    medians = [[np.median(source[source > 0]) for source in augment(head(), displays, random)] for _ in range(20)]
+    np.testing.assert_allclose(medians, [[(0.6 * 1.1) ** 0.8, (0.5 * 0.9) ** 1.2]] * 20, atol=0.01)
+
+
+def patch(value: float = 0.5, size: int = 64) -> np.ndarray:
+    """Two sources of flat tissue with a margin of air."""
+    both = np.zeros((2, size, size), np.float32)
+    both[:, 4:-4, 4:-4] = value
+    return both
+
+
+def changes(plain: np.ndarray, count: int = 60) -> list[np.ndarray]:
+    random = np.random.default_rng(0)
+    return [add_lesions(plain, random) - plain for _ in range(count)]
+
+
+def signs(opposite: float) -> set[tuple[float, float]]:
+    """The signs in A and B of all lesions, each pixel one."""
+    random = np.random.default_rng(0)
+    found = [np.sign(add_lesions(patch(), random, opposite) - patch()).reshape(2, -1).T for _ in range(60)]
+    return {tuple(row) for row in np.unique(np.concatenate(found), axis=0)} - {(0, 0)}
+
+
+def test_they_are_of_four_kinds_and_either_sign() -> None:
+    same, alone = {(1, 1), (-1, -1)}, {(1, 0), (-1, 0), (0, 1), (0, -1)}
+    assert signs(0) == same | alone
+    assert signs(1) == {(1, -1), (-1, 1)}
+    assert signs(0.25) == same | alone | {(1, -1), (-1, 1)}
+
+
+def test_they_are_brighter_or_darker_and_stand_out() -> None:
+    found = [change for change in changes(patch()) if change.any()]
+    assert max(change.max() for change in found) > 0.3
+    assert min(change.min() for change in found) < -0.3
+    assert min(abs(change).max() for change in found) > 0.09
+
+
+def test_they_are_of_many_sizes() -> None:
+    areas = [np.count_nonzero(change) for change in changes(patch()) if change.any()]
+    assert min(areas) < 250
+    assert max(areas) > 700
+
+
+def test_nothing_is_clipped_and_the_input_stays_as_it_is() -> None:
+    plain = patch(0.92)
+    marked = [add_lesions(plain, np.random.default_rng(seed)) for seed in range(20)]
+    assert all(image.min() >= 0 and image.max() <= 1 for image in marked)
+    assert np.array_equal(plain, patch(0.92))
+
+
+def test_tissue_that_can_only_get_darker_gets_dark_ones() -> None:
+    found = changes(patch(0.99))
+    assert max(change.max() for change in found) == 0
+    assert min(change.min() for change in found) < -0.3
+
+
+def test_there_are_none_in_air() -> None:
+    assert not any(change.any() for change in changes(np.zeros((2, 64, 64), np.float32)))
+
+
+def test_the_same_draw_gives_the_same_lesions() -> None:
+    one, other = (add_lesions(patch(), np.random.default_rng(3)) for _ in range(2))
+    assert np.array_equal(one, other)
 
 
 def pair(kind: PairKind = PairKind.CT_MRI, size: int = 40) -> ImagePair:
