@@ -672,7 +672,7 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
         """
         from CSAFusionLib.errors import InputError
         from CSAFusionLib.slicer_host import dependencies
-        from CSAFusionLib.slicer_host.engines.choice import PACKAGES, engine_of
+        from CSAFusionLib.slicer_host.engines.programs import PACKAGES, engine_of
 
         names = ["requirements.txt"] if forFusion else []
         names += ["requirements-batch.txt"] if forBatch else []

@@ -15,7 +15,7 @@ from CSAFusionLib.errors import CSAFusionError
 from CSAFusionLib.fusion.pipeline import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.slicer_host.engines.base import SlicerEngine
-from CSAFusionLib.slicer_host.engines.choice import engine_of
+from CSAFusionLib.slicer_host.engines.programs import engine_of
 from CSAFusionLib.slicer_host.region import region_on_grid, registration_masks
 from CSAFusionLib.slicer_host.result_nodes import Outputs, place_result
 from CSAFusionLib.slicer_host.transform_nodes import ijk_to_ras_of

@@ -448,7 +448,7 @@ def wanted(monkeypatch) -> list[list[str]]:
 
 @pytest.mark.parametrize("method", [Method.ANTS, Method.ELASTIX])
 def test_the_packages_of_a_method_are_asked_for_only_where_it_is_chosen(module, monkeypatch, wanted, method):
-    monkeypatch.setattr("CSAFusionLib.slicer_host.engines.choice.is_installed", lambda name: False)
+    monkeypatch.setattr("CSAFusionLib.slicer_host.engines.programs.is_installed", lambda name: False)
     logic = module.CSAFusionLogic()
     for one in (None, Method.SITK, method):
         logic.ensureDependencies(one)
@@ -460,7 +460,7 @@ def test_the_packages_of_a_method_are_asked_for_only_where_it_is_chosen(module, 
 def test_what_an_extension_registers_needs_no_package(module, volumes, child_does, monkeypatch, wanted):
     child_does("negate")
     install_slicer_ants(monkeypatch)
-    monkeypatch.setattr("CSAFusionLib.slicer_host.engines.choice.is_installed", lambda name: False)
+    monkeypatch.setattr("CSAFusionLib.slicer_host.engines.programs.is_installed", lambda name: False)
     module.CSAFusionLogic().fuse(*volumes, FusionSettings(registration=Method.ANTS))
     assert wanted == [["torch", "requirements.txt"]]
 
@@ -468,7 +468,7 @@ def test_what_an_extension_registers_needs_no_package(module, volumes, child_doe
 def test_an_extension_that_only_blocks_leaves_the_panel_alive(panel, child_does, monkeypatch, tmp_path):
     child_does("negate")
     elastix = install_slicer_elastix(monkeypatch, tmp_path / "Elastix")
-    monkeypatch.setattr("CSAFusionLib.slicer_host.engines.choice.is_installed", lambda name: False)
+    monkeypatch.setattr("CSAFusionLib.slicer_host.engines.programs.is_installed", lambda name: False)
     seen = []
 
     def between():

@@ -8,8 +8,7 @@ from typing import Any
 from slicer.i18n import tr as _
 
 from CSAFusionLib.registration.methods import Method, TransformModel
-from CSAFusionLib.slicer_host.engines.choice import PACKAGES, engine_of, has_package, is_usable
-from CSAFusionLib.slicer_host.engines.slicer_elastix import SlicerElastix
+from CSAFusionLib.slicer_host.engines.programs import PACKAGES, SlicerElastix, engine_of, has_package, is_usable
 from CSAFusionLib.slicer_host.panel.widgets import describe_items, enable_item
 from CSAFusionLib.slicer_host.wording import title_of, words_of
 

@@ -13,10 +13,9 @@ import slicer
 from CSAFusionLib.errors import InputError, RegistrationError
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.preparation import prepare
-from CSAFusionLib.slicer_host.engines import base, choice
+from CSAFusionLib.slicer_host.engines import base, programs
 from CSAFusionLib.slicer_host.engines.base import last_line
-from CSAFusionLib.slicer_host.engines.command_line import Brains, SlicerAnts
-from CSAFusionLib.slicer_host.engines.slicer_elastix import SlicerElastix
+from CSAFusionLib.slicer_host.engines.programs import Brains, SlicerAnts, SlicerElastix
 from CSAFusionLib.slicer_host.volume_nodes import volume_from_node
 from Testing.host.scene import OBLIQUE, a_b_spline, a_blob_node, a_volume_node, snapshot
 
@@ -245,33 +244,33 @@ EXTENSIONS = {Method.ANTS: SlicerAnts, Method.ELASTIX: SlicerElastix}
 def installed(monkeypatch) -> set[str]:
     """Names of packages; empty until a test adds some."""
     names: set[str] = set()
-    monkeypatch.setattr(choice, "is_installed", lambda name: name in names)
+    monkeypatch.setattr(programs, "is_installed", lambda name: name in names)
     return names
 
 
 @pytest.mark.parametrize("method", EXTENSIONS)
 def test_the_package_is_preferred_to_the_extension(method, installed, slicer_ants, elastix):
-    assert choice.engine_of(method) is EXTENSIONS[method]
-    installed.add(choice.PACKAGES[method])
-    assert choice.engine_of(method) is None and choice.has_package(method)
+    assert programs.engine_of(method) is EXTENSIONS[method]
+    installed.add(programs.PACKAGES[method])
+    assert programs.engine_of(method) is None and programs.has_package(method)
 
 
 @pytest.mark.parametrize("method", EXTENSIONS)
 def test_with_neither_a_method_cannot_be_used(method, installed, brainsfit):
-    assert choice.engine_of(method) is None and not choice.is_usable(method)
-    installed.add(choice.PACKAGES[method])
-    assert choice.is_usable(method)
+    assert programs.engine_of(method) is None and not programs.is_usable(method)
+    installed.add(programs.PACKAGES[method])
+    assert programs.is_usable(method)
 
 
 def test_brainsfit_is_slicers_own_and_is_never_left_to_the_child(installed, brainsfit, monkeypatch):
-    assert choice.engine_of(Method.BRAINS) is Brains and choice.is_usable(Method.BRAINS)
+    assert programs.engine_of(Method.BRAINS) is Brains and programs.is_usable(Method.BRAINS)
     monkeypatch.setattr(Brains, "is_available", lambda: False)
-    assert choice.engine_of(Method.BRAINS) is Brains and not choice.is_usable(Method.BRAINS)
+    assert programs.engine_of(Method.BRAINS) is Brains and not programs.is_usable(Method.BRAINS)
 
 
 @pytest.mark.parametrize("method", set(Method) - {Method.BRAINS, *EXTENSIONS}, ids=lambda method: method.name)
 def test_every_other_method_is_the_childs(method, installed):
-    assert choice.engine_of(method) is None and choice.is_usable(method)
+    assert programs.engine_of(method) is None and programs.is_usable(method)
 
 
 def test_there_is_no_result_while_the_module_is_busy(brainsfit, pair):

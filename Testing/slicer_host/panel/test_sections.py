@@ -166,7 +166,7 @@ def test_a_style_without_a_network_greys_out_what_the_network_is_told(panel):
 def installed(monkeypatch) -> set[str]:
     """Names of the packages that are installed; empty until a test adds some."""
     names: set[str] = set()
-    monkeypatch.setattr("CSAFusionLib.slicer_host.engines.choice.is_installed", lambda name: name in names)
+    monkeypatch.setattr("CSAFusionLib.slicer_host.engines.programs.is_installed", lambda name: name in names)
     return names
 
 
