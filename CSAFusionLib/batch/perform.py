@@ -90,8 +90,7 @@ class Run:
 
 def fuse_case(case: Case) -> tuple[tuple[Volume, Volume], FusionResult]:
     """Read and fuse; returns the fixed and the moving volume, and the result."""
-    from CSAFusionLib.cli.mask_options import MaskOptions
-    from CSAFusionLib.cli.transform_options import TransformOptions
+    from CSAFusionLib.cli.alignment_options import MaskOptions, TransformOptions
     from CSAFusionLib.fusion.on_grid import Alignment, fuse_on_grid
     from CSAFusionLib.fusion.output_grid import OutputGrid
     from CSAFusionLib.geometry.resampling import region_of

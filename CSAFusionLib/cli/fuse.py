@@ -9,11 +9,10 @@ from typing import Annotated
 import typer
 
 from CSAFusionLib.cli import options
+from CSAFusionLib.cli.alignment_options import InitialTransform, MaskOptions, TransformChoice, TransformOptions
 from CSAFusionLib.cli.distrust import FailOn, fail_on_quality
 from CSAFusionLib.cli.manners import Overwrite
-from CSAFusionLib.cli.mask_options import MaskOptions
 from CSAFusionLib.cli.panels import FUSION, INPUTS, OUTPUTS, REGISTRATION
-from CSAFusionLib.cli.transform_options import InitialTransform, TransformChoice, TransformOptions
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.output_grid import GridOf, OutputGrid
 from CSAFusionLib.fusion.settings import FusionSettings, Style
@@ -197,7 +196,7 @@ def fuse(
     options.use_brainsfit(registering.brainsfit)
     # The jobs load PyTorch; the help and a wrong option should not wait for it.
     if movings:
-        from CSAFusionLib.cli.several import SeveralOutputs, fuse_several_files
+        from CSAFusionLib.cli.several_job import SeveralOutputs, fuse_several_files
 
         _refuse_options_of_two(moving, outputs, intensities, fusing, known, masked)
         wanted = SeveralOutputs(outputs.output, outputs.dicom, outputs.png, outputs.overwrite)

@@ -1,6 +1,6 @@
 """Options that several commands share, in groups; their defaults are those of the settings.
 
-A command takes a group as one parameter: :mod:`CSAFusionLib.cli.option_groups` makes an option of each of its fields.
+A command takes a group as one parameter: :mod:`CSAFusionLib.cli.panels` makes an option of each of its fields.
 """
 
 from __future__ import annotations

@@ -10,9 +10,15 @@ import numpy as np
 import SimpleITK as sitk
 import typer
 
-from CSAFusionLib.cli.outputs import check_absent, check_extension, check_outputs, filled_folder
+from CSAFusionLib.cli.outputs import (
+    check_absent,
+    check_extension,
+    check_outputs,
+    filled_folder,
+    print_fusion_summary,
+    print_written,
+)
 from CSAFusionLib.cli.progress_bar import ProgressBar
-from CSAFusionLib.cli.summary import print_fusion_summary, print_written
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import Writer, atomic_write, check_folder, content_writer, is_same_file
 from CSAFusionLib.fusion.device import load_torch

@@ -8,10 +8,9 @@ from typing import Annotated
 
 import typer
 
-from CSAFusionLib.cli.outputs import check_outputs
+from CSAFusionLib.cli.outputs import check_outputs, print_written
 from CSAFusionLib.cli.panels import OUTPUTS
 from CSAFusionLib.cli.progress_bar import ProgressBar
-from CSAFusionLib.cli.summary import print_written
 from CSAFusionLib.files.atomic_write import atomic_write
 from CSAFusionLib.fusion.result import NOTICE
 

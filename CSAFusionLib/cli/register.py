@@ -10,16 +10,14 @@ from typing import Annotated
 import typer
 
 from CSAFusionLib.cli import options
+from CSAFusionLib.cli.alignment_options import InitialTransform, MaskOptions, TransformOptions
 from CSAFusionLib.cli.distrust import FailOn, fail_on_quality
 from CSAFusionLib.cli.manners import Overwrite
-from CSAFusionLib.cli.mask_options import MaskOptions
 from CSAFusionLib.cli.misalignment import map_files, measured
 from CSAFusionLib.cli.montage import alignment_picture
-from CSAFusionLib.cli.outputs import check_extension, check_outputs
+from CSAFusionLib.cli.outputs import check_extension, check_outputs, print_registration, print_warnings, print_written
 from CSAFusionLib.cli.panels import OUTPUTS, REGISTRATION
 from CSAFusionLib.cli.progress_bar import ProgressBar
-from CSAFusionLib.cli.summary import print_registration, print_warnings, print_written
-from CSAFusionLib.cli.transform_options import InitialTransform, TransformOptions
 from CSAFusionLib.files.atomic_write import Writer, atomic_write
 from CSAFusionLib.fusion.on_grid import registration_by
 from CSAFusionLib.fusion.result import NOTICE

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import typer
 
-from CSAFusionLib.cli.mask_options import MaskOptions
+from CSAFusionLib.cli.alignment_options import MaskOptions, TransformChoice
 from CSAFusionLib.cli.options import ReadingOptions
+from CSAFusionLib.cli.outputs import print_fusion_summary, print_written
 from CSAFusionLib.cli.progress_bar import ProgressBar
-from CSAFusionLib.cli.summary import print_fusion_summary, print_written
-from CSAFusionLib.cli.transform_options import TransformChoice
 from CSAFusionLib.cli.volume_outputs import VolumeOutputs
 from CSAFusionLib.fusion.device import choose_device, load_torch
 from CSAFusionLib.fusion.inference import memory_need

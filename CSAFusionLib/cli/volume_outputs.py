@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -9,13 +10,13 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
-from CSAFusionLib.cli.metrics_table import metrics_table
 from CSAFusionLib.cli.misalignment import map_files, measured
 from CSAFusionLib.cli.outputs import check_extension, check_output_folder, check_outputs, filled_folder
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import Writer, atomic_write, content_writer
 from CSAFusionLib.fusion.pipeline import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings, Style
+from CSAFusionLib.geometry.planes import Plane, slice_centres
 from CSAFusionLib.progress import Progress
 from CSAFusionLib.registration.methods import TransformModel
 from CSAFusionLib.registration.transforms import check_transform_path, transform_writer
@@ -24,6 +25,26 @@ from CSAFusionLib.volumes.dicom.derived_series import check_can_be_dicom, check_
 from CSAFusionLib.volumes.pictures import picture_writer
 from CSAFusionLib.volumes.volume import Volume
 from CSAFusionLib.volumes.writing import VOLUME_EXTENSIONS, volume_writer
+
+_NONE = "n/a"
+
+
+def metrics_table(result: FusionResult, plane: Plane) -> str:
+    """Return a row for each slice, tab-separated: its number from 1, its centre in RAS mm, and its metrics.
+
+    A metric of a slice where both volumes are black is ``n/a``.
+    """
+    names = sorted(result.figures)
+    centres = slice_centres(result.fused, plane) * [-1, -1, 1]
+    rows = [["slice", "r_mm", "a_mm", "s_mm", *names]]
+    for index, centre in enumerate(centres):
+        values = [result.figures[name][index] for name in names]
+        rows.append(
+            [str(index + 1)]
+            + [f"{position:.3f}" for position in centre]
+            + [_NONE if math.isnan(value) else f"{value:.6f}" for value in values]
+        )
+    return "".join("\t".join(row) + "\n" for row in rows)
 
 
 @dataclass(frozen=True)

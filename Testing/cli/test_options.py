@@ -20,9 +20,8 @@ import CSAFusionLib
 from CSAFusionLib.cli.development.data_options import parse_kinds, parse_split
 from CSAFusionLib.cli.development.train import TrainingOptions
 from CSAFusionLib.cli.main import app
-from CSAFusionLib.cli.option_groups import with_groups
 from CSAFusionLib.cli.options import parse_named, read_inputs
-from CSAFusionLib.cli.panels import offering
+from CSAFusionLib.cli.panels import offering, with_groups
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.training.pairs import PairKind

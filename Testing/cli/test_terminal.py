@@ -21,17 +21,19 @@ from typer.testing import CliRunner, Result
 import CSAFusionLib as csafusion
 from CSAFusionLib.cli.main import app
 from CSAFusionLib.cli.manners import MannersWithThreads, mannered
-from CSAFusionLib.cli.option_groups import with_groups
-from CSAFusionLib.cli.outputs import check_extension, check_output_folder, check_outputs, filled_folder
-from CSAFusionLib.cli.panels import PanelCommand
-from CSAFusionLib.cli.progress_bar import ProgressBar, muted
-from CSAFusionLib.cli.summary import (
+from CSAFusionLib.cli.outputs import (
+    check_extension,
+    check_output_folder,
+    check_outputs,
+    filled_folder,
     list_metrics,
     print_fusion_summary,
     print_registration,
     print_warnings,
     print_written,
 )
+from CSAFusionLib.cli.panels import PanelCommand, with_groups
+from CSAFusionLib.cli.progress_bar import ProgressBar, muted
 from CSAFusionLib.cli.user_errors import explains_errors
 from CSAFusionLib.errors import Cancelled, InputError, NotEnoughMemory, RegistrationError
 from CSAFusionLib.geometry.grid import corners_apart, same_grid

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import CSAFusionLib as csafusion
 from CSAFusionLib.cli.main import app
-from CSAFusionLib.cli.several import NamedMoving, parse_moving
+from CSAFusionLib.cli.several_job import NamedMoving, parse_moving
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion import several
 from CSAFusionLib.fusion.several import MovingVolume, fuse_several, order_of

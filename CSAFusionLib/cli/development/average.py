@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from CSAFusionLib.cli.manners import Overwrite
-from CSAFusionLib.cli.outputs import check_extension, check_outputs
-from CSAFusionLib.cli.summary import print_written
+from CSAFusionLib.cli.outputs import check_extension, check_outputs, print_written
 
 
 def average(

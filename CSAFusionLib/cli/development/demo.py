@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-from CSAFusionLib.cli.outputs import check_output_folder, filled_folder
+from CSAFusionLib.cli.outputs import check_output_folder, filled_folder, print_fusion_summary, print_written
 from CSAFusionLib.cli.progress_bar import ProgressBar
-from CSAFusionLib.cli.summary import print_fusion_summary, print_written
 from CSAFusionLib.demo.brain import read_t1, read_tissue
 from CSAFusionLib.example.simulated_pet import known_movement, simulate_pet
 from CSAFusionLib.files.atomic_write import atomic_write

@@ -11,13 +11,21 @@ from typing import Any
 import numpy as np
 import typer
 
+from CSAFusionLib.cli.alignment_options import MaskOptions
 from CSAFusionLib.cli.legend import band, key_of_fused, key_of_input
-from CSAFusionLib.cli.mask_options import MaskOptions
 from CSAFusionLib.cli.montage import GAP, bounding_box, sheet, spread, to_rgb
 from CSAFusionLib.cli.options import ReadingOptions
-from CSAFusionLib.cli.outputs import check_absent, check_extension, check_output_folder, check_outputs, filled_folder
+from CSAFusionLib.cli.outputs import (
+    check_absent,
+    check_extension,
+    check_output_folder,
+    check_outputs,
+    filled_folder,
+    print_fusion_summary,
+    print_warnings,
+    print_written,
+)
 from CSAFusionLib.cli.progress_bar import ProgressBar
-from CSAFusionLib.cli.summary import print_fusion_summary, print_warnings, print_written
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import Writer, atomic_write, content_writer, is_same_file
 from CSAFusionLib.fusion.output_grid import OutputGrid
