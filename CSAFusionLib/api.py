@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from CSAFusionLib.fusion.on_grid import Alignment
     from CSAFusionLib.fusion.several import MovingVolume, SeveralFused
-    from CSAFusionLib.volumes.series import VolumeSeries
+    from CSAFusionLib.volumes.volume_series import VolumeSeries
 
     VolumeLike: TypeAlias = str | os.PathLike[str] | Volume | sitk.Image | SpatialImage | tuple[Any, Any]
     TransformLike: TypeAlias = str | os.PathLike[str] | sitk.Transform | Sequence[str | os.PathLike[str]]
@@ -378,7 +378,7 @@ def fuse_series(
 
 
 def _series(source: VolumeLike | list[VolumeLike], name: str, opened: ExitStack) -> VolumeSeries:
-    from CSAFusionLib.volumes.series import VolumeSeries, open_series
+    from CSAFusionLib.volumes.volume_series import VolumeSeries, open_series
 
     keep_shear = name == "moving"
     if isinstance(source, str | os.PathLike):
@@ -459,7 +459,7 @@ def _masks(volumes: tuple[Volume, Volume], fixed: VolumeLike | None, moving: Vol
 
 def _checksum(source: VolumeLike | None) -> str | None:
     """The SHA-256 of what a path names; None for what is in memory."""
-    from CSAFusionLib.batch.checksums import describe_input
+    from CSAFusionLib.batch.resuming import describe_input
 
     if not isinstance(source, str | os.PathLike):
         return None

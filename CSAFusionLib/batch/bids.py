@@ -14,8 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from CSAFusionLib import __version__
-from CSAFusionLib.batch.case import Case, Place, check_cases
-from CSAFusionLib.batch.defaults import Defaults
+from CSAFusionLib.batch.case import Case, Defaults, Place, check_cases
 from CSAFusionLib.batch.layout import FAILED, SUMMARY
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.volumes.input_path import check_input_path

@@ -11,8 +11,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from CSAFusionLib.batch.case import Case, check_name
-from CSAFusionLib.batch.defaults import COLUMNS
+from CSAFusionLib.batch.case import COLUMNS, Case, check_name
 from CSAFusionLib.batch.layout import SUMMARY
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.temporary import OwnedFolder
@@ -187,7 +186,7 @@ class BatchProcess:
 
 
 def write_table(file: Path, pairs: Sequence[Pair | Case], settings: FusionSettings) -> None:
-    """Write pairs as a table that :func:`CSAFusionLib.batch.table.cases_of_table` reads, with all settings.
+    """Write pairs as a table that :func:`CSAFusionLib.batch.case_lists.cases_of_table` reads, with all settings.
 
     settings: of those that are no cases.
 

@@ -1,27 +1,169 @@
-"""One case, from its files to its files: what a worker is asked to do."""
+"""One case, from its files to its files: what a worker is asked to do.
+
+A case is made beside its place in the folder of its batch, and is there as a whole or not at all.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import os
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from CSAFusionLib.batch.case import Case
-from CSAFusionLib.batch.checksums import describe_input
-from CSAFusionLib.batch.layout import CASE_FORMAT, FAILED, FAILED_FORMAT, FORMAT_VERSION, Record
-from CSAFusionLib.batch.placing import place_case, place_failure
+from CSAFusionLib.batch.case import Case, Place
+from CSAFusionLib.batch.layout import CASE_FORMAT, FAILED, FAILED_FORMAT, FORMAT_VERSION, Record, read_record
+from CSAFusionLib.batch.resuming import describe_input
 from CSAFusionLib.cli.options import read_inputs
 from CSAFusionLib.cli.user_errors import EXPECTED, sentence_for
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.files.atomic_write import Writer, atomic_write, content_writer
+from CSAFusionLib.files.temporary import OwnedFolder
+from CSAFusionLib.progress import undisturbed
+from CSAFusionLib.text import to_json
 from CSAFusionLib.volumes.reading import read_volume
 
 if TYPE_CHECKING:
     from CSAFusionLib.cli.misalignment import MeasuredMisalignment
     from CSAFusionLib.fusion.result import FusionResult
     from CSAFusionLib.volumes.volume import Volume
+
+
+STAGING = ".csafusion-"
+"""Begins the names of the folders in which cases are made."""
+
+
+def place_case(
+    case: Case,
+    out: Path,
+    result: FusionResult,
+    sidecar: Callable[[], dict[str, Any]],
+    off: MeasuredMisalignment | None = None,
+) -> Record:
+    """Write the files of a case and put them in place; its earlier files give way, and so does an earlier failure.
+
+    sidecar: gives what the sidecar holds, but for the outputs, when these are written.
+    off: how far off the registration is, where that was measured.
+
+    Raises InputError when the disk refuses a file, or when what has the case's place is no case: nothing is changed.
+    """
+    folder = out / case.place.folder
+    _refuse_a_strangers(folder, case.place)
+    with OwnedFolder(out, prefix=STAGING) as staging:
+        draft = staging / "case"
+        draft.mkdir()
+        names = names_of(case.place, result) | (
+            {} if off is None else dict(zip(_MAP, case.place.misalignment, strict=True))
+        )
+        try:
+            writers = {draft / names[role]: writer for role, writer in writers_of(result).items()}
+            if off is not None:
+                writers |= off.writers([draft / name for name in case.place.misalignment])
+            atomic_write(writers)
+            outputs = {role: {"file": name, "sha256": _sha256(draft / name)} for role, name in names.items()}
+            values = sidecar()
+            values = {**_until_inputs(values), "outputs": outputs, **values, **case.place.described}
+            of_map = {} if off is None else case.place.map_sidecars
+            texts = {**case.place.sidecars, **of_map, case.place.sidecar: values}
+            atomic_write({draft / name: content_writer(to_json(held, indent=2) + "\n") for name, held in texts.items()})
+        except InputError as error:
+            raise InputError(str(error).replace(str(draft), str(folder))) from error
+        _put(draft, folder, case.place, staging / "before")
+    (out / FAILED / f"{case.name}.json").unlink(missing_ok=True)
+    return Record(folder / case.place.sidecar, values)
+
+
+def place_failure(record: Record) -> None:
+    """Write the record of a failed case; InputError or OSError when the disk refuses it."""
+    record.file.parent.mkdir(parents=True, exist_ok=True)
+    atomic_write({record.file: content_writer(to_json(record.values, indent=2) + "\n")})
+
+
+_MAP = ("misalignment", "misalignment_uncertainty", "misalignment_picture")
+
+
+def writers_of(result: FusionResult) -> dict[str, Writer]:
+    """What writes the files of every case, by their roles."""
+    from CSAFusionLib.registration.transforms import transform_writer
+    from CSAFusionLib.volumes.writing import volume_writer
+
+    return {
+        "fused": volume_writer(result.fused),
+        "registered": volume_writer(result.moving_on_grid),
+        "transform": transform_writer(result.registration.transform),
+    }
+
+
+def names_of(place: Place, result: FusionResult) -> dict[str, str]:
+    """The names of the files of every case, by their roles."""
+    ending = ".tfm" if result.registration.transform.IsLinear() else ".h5"
+    return {"fused": place.fused, "registered": place.registered, "transform": place.transform + ending}
+
+
+def _until_inputs(values: dict[str, Any]) -> dict[str, Any]:
+    """The first entries, so that the outputs stand beside the inputs."""
+    first = list(values)[: list(values).index("inputs") + 1]
+    return {key: values[key] for key in first}
+
+
+def _refuse_a_strangers(folder: Path, place: Place) -> None:
+    is_used = folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))
+    if place.whole and is_used and read_record(folder / place.sidecar) is None:
+        raise InputError(f"'{folder}' is there already and is no case of a batch; remove it or name it otherwise.")
+
+
+def _put(draft: Path, folder: Path, place: Place, before: Path) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with undisturbed():
+        if place.whole:
+            _exchange(draft, folder, before)
+            return
+        folder.mkdir(exist_ok=True)
+        earlier = _files_of_earlier(folder, place)
+        (folder / place.sidecar).unlink(missing_ok=True)
+        for name in earlier - {file.name for file in draft.iterdir()}:
+            (folder / name).unlink(missing_ok=True)
+        for file in sorted(draft.iterdir(), key=lambda file: file.name == place.sidecar):
+            os.replace(file, folder / file.name)
+
+
+_TRIES = 5
+
+
+def _exchange(draft: Path, folder: Path, before: Path) -> None:
+    """Put a case in the place of an earlier one.
+
+    A worker whose command was killed may put the same case there in between; that then gives way too.
+    """
+    for number in range(_TRIES):
+        with suppress(FileNotFoundError):
+            os.rename(folder, before.with_name(f"{before.name}-{number}"))
+        try:
+            os.rename(draft, folder)
+        except OSError:
+            if number == _TRIES - 1 or not folder.exists():
+                raise
+        else:
+            return
+
+
+def _files_of_earlier(folder: Path, place: Place) -> set[str]:
+    """The names of what an earlier run of a case has left, among those of other cases."""
+    try:
+        earlier = read_record(folder / place.sidecar)
+    except InputError:
+        return set()
+    named = {} if earlier is None or earlier.failed else earlier.values["outputs"]
+    files = {Path(str(one["file"])).name for one in named.values()}
+    return files | ({*place.map_sidecars} if place.misalignment[0] in files else set())
+
+
+def _sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def perform(case: Case, out: Path, command: str) -> Record:

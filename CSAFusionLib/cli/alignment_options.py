@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from CSAFusionLib.batch.checksums import describe_input
+from CSAFusionLib.batch.resuming import describe_input
 from CSAFusionLib.cli.panels import REGISTRATION
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.registration.foreign_transforms import MatrixKind

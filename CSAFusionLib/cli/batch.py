@@ -29,8 +29,7 @@ from CSAFusionLib.volumes.input_path import check_input_path
 if TYPE_CHECKING:
     from distributed import Client
 
-    from CSAFusionLib.batch.case import Case
-    from CSAFusionLib.batch.defaults import Defaults
+    from CSAFusionLib.batch.case import Case, Defaults
     from CSAFusionLib.batch.layout import Record
     from CSAFusionLib.batch.lock import BatchPart
     from CSAFusionLib.batch.run import Batch, Tally
@@ -163,12 +162,12 @@ class _Source:
             return cases_of_bids(self.bids, Selection.parse(self.fixed), Selection.parse(self.moving), defaults)
         assert self.pairs is not None
         if self.partner is None and not check_input_path(self.pairs):
-            from CSAFusionLib.batch.table import cases_of_table
+            from CSAFusionLib.batch.case_lists import cases_of_table
 
             return cases_of_table(self.pairs, defaults)
         if self.partner is None:
             raise InputError(f"'{self.pairs}' is a folder; give a second one with the moving volumes, or a table.")
-        from CSAFusionLib.batch.folders import cases_of_folders
+        from CSAFusionLib.batch.case_lists import cases_of_folders
 
         matched = cases_of_folders(self.pairs, self.partner, defaults)
         for note in matched.notes():
@@ -191,7 +190,7 @@ class _Source:
 
 
 def _defaults(settings: FusionSettings, reading: options.ReadingOptions, brainsfit: Path | None) -> Defaults:
-    from CSAFusionLib.batch.defaults import Defaults
+    from CSAFusionLib.batch.case import Defaults
 
     return Defaults(settings, reading.volume, reading.orientation_from, brainsfit and brainsfit.absolute())
 

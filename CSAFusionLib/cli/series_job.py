@@ -48,10 +48,9 @@ from CSAFusionLib.text import to_json
 from CSAFusionLib.volumes.input_path import ALL
 from CSAFusionLib.volumes.pictures import picture_writer
 from CSAFusionLib.volumes.reading import read_volume
-from CSAFusionLib.volumes.series import VolumeSeries, open_series
-from CSAFusionLib.volumes.series_times import SeriesTimes
 from CSAFusionLib.volumes.series_writing import Spool
 from CSAFusionLib.volumes.volume import Volume
+from CSAFusionLib.volumes.volume_series import SeriesTimes, VolumeSeries, open_series
 from CSAFusionLib.volumes.writing import VOLUME_EXTENSIONS
 
 PROVENANCE = "provenance.json"

@@ -27,8 +27,8 @@ from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.registration import Registration
 from CSAFusionLib.volumes.checking import check_grid
 from CSAFusionLib.volumes.input_path import ALL, MEAN
-from CSAFusionLib.volumes.series import VolumeSeries
 from CSAFusionLib.volumes.volume import Volume
+from CSAFusionLib.volumes.volume_series import VolumeSeries
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,11 +12,9 @@ import SimpleITK as sitk
 import slicer
 from slicer.i18n import tr as _
 
-from CSAFusionLib.batch.case import Case, Place
+from CSAFusionLib.batch.case import Case, Defaults, Place
+from CSAFusionLib.batch.case_lists import cases_of_folders, stem_of
 from CSAFusionLib.batch.child import Pair
-from CSAFusionLib.batch.defaults import Defaults
-from CSAFusionLib.batch.folders import cases_of_folders
-from CSAFusionLib.batch.names import stem_of
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import atomic_write, content_writer
 from CSAFusionLib.fusion.settings import FusionSettings
@@ -138,7 +136,7 @@ def pairs_of_nodes(nodes: Sequence[tuple[Any, Any]], out: Path) -> list[Pair]:
 def pairs_of_folders(fixed: Path, moving: Path) -> tuple[list[Pair], list[str]]:
     """The volumes of one name in two folders, and sentences on those that have no partner.
 
-    Raises InputError as :func:`CSAFusionLib.batch.folders.cases_of_folders` does.
+    Raises InputError as :func:`CSAFusionLib.batch.case_lists.cases_of_folders` does.
     """
     matched = cases_of_folders(fixed, moving, Defaults(FusionSettings()))
     return [Pair(case.name, case.fixed, case.moving) for case in matched.cases], matched.notes()

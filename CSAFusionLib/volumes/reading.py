@@ -17,7 +17,7 @@ from CSAFusionLib.geometry.grid import TOLERATED_MM, nearest_straight, off_strai
 from CSAFusionLib.logs import itk_warnings_off
 from CSAFusionLib.volumes.acquisition import said_beside
 from CSAFusionLib.volumes.dicom.headers import is_dicom
-from CSAFusionLib.volumes.dicom.series import read_dicom_file, read_dicom_folder
+from CSAFusionLib.volumes.dicom.series_reading import read_dicom_file, read_dicom_folder
 from CSAFusionLib.volumes.input_path import check_input_path, reason
 from CSAFusionLib.volumes.metaimage import is_metaimage, read_metaimage
 from CSAFusionLib.volumes.nifti import HEAD, is_nifti, read_nifti

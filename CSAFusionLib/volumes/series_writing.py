@@ -16,7 +16,7 @@ from CSAFusionLib.files.atomic_write import Unwritable, Writer
 from CSAFusionLib.geometry.grid import ijk_to_lps
 from CSAFusionLib.volumes.nifti_orientation import Orientation
 from CSAFusionLib.volumes.reading import stored_volume
-from CSAFusionLib.volumes.series_times import SeriesTimes
+from CSAFusionLib.volumes.volume_series import SeriesTimes
 from CSAFusionLib.volumes.writing import CHUNK, CORNERS_APART_MM, Layout, encode_pieces, layout_like, volume_writer
 
 _RGB24, _BITS = (70, 128), (72, 24)

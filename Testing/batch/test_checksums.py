@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from CSAFusionLib.batch import checksums
-from CSAFusionLib.batch.checksums import describe_input
+from CSAFusionLib.batch import resuming
+from CSAFusionLib.batch.resuming import describe_input
 from CSAFusionLib.errors import InputError
 
 
@@ -25,7 +25,7 @@ def test_a_file_of_the_same_size_and_time_is_not_read_again(tmp_path: Path, monk
     file = tmp_path / "a.nii"
     file.write_bytes(b"voxels")
     known = describe_input(file)
-    monkeypatch.setattr(checksums, "_sha256", lambda file: pytest.fail("read again"))
+    monkeypatch.setattr(resuming, "_sha256", lambda file: pytest.fail("read again"))
     assert describe_input(file, known) == known
 
 

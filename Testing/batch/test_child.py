@@ -7,11 +7,10 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from CSAFusionLib.batch.case import Case, Place
+from CSAFusionLib.batch.case import Case, Defaults, Place
+from CSAFusionLib.batch.case_lists import cases_of_table
 from CSAFusionLib.batch.child import BatchProcess, Pair, Row, write_table
-from CSAFusionLib.batch.defaults import Defaults
 from CSAFusionLib.batch.layout import read_records
-from CSAFusionLib.batch.table import cases_of_table
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.volumes.nifti_orientation import Orientation

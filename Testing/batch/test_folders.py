@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from CSAFusionLib.batch.defaults import Defaults
-from CSAFusionLib.batch.folders import cases_of_folders
+from CSAFusionLib.batch.case import Defaults
+from CSAFusionLib.batch.case_lists import cases_of_folders
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings
 

@@ -14,10 +14,9 @@ import SimpleITK as sitk
 
 from CSAFusionLib.api import fuse
 from CSAFusionLib.batch.case import Case, Place
-from CSAFusionLib.batch.layout import Record, read_records
+from CSAFusionLib.batch.layout import Record, Summary, read_records
 from CSAFusionLib.batch.perform import perform
 from CSAFusionLib.batch.resuming import ended
-from CSAFusionLib.batch.summary import Summary
 from CSAFusionLib.qc.cases import find_cases
 from CSAFusionLib.volumes.nifti_orientation import Orientation
 from Testing.batch.conftest import MakeCase

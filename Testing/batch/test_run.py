@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from CSAFusionLib.batch.case import Case
-from CSAFusionLib.batch.layout import Record, read_records
+from CSAFusionLib.batch.layout import Record, Summary, read_records
 from CSAFusionLib.batch.perform import Run, perform, record_failure
 from CSAFusionLib.batch.run import Batch, Tally
-from CSAFusionLib.batch.summary import Summary
 from Testing.batch.conftest import MakeCase
 
 if TYPE_CHECKING:
@@ -120,7 +119,7 @@ def test_a_summary_that_was_cut_off_is_whole_after_the_next_run(
 
 
 def test_a_name_with_a_tab_keeps_its_cell(make_case: MakeCase, out: Path) -> None:
-    from CSAFusionLib.batch.summary import Summary
+    from CSAFusionLib.batch.layout import Summary
 
     record = record_failure(make_case("a"), out, "It holds\ta tab\nand a line.", Run(""))
     with Summary(out / "summary.tsv", ["a"], []) as summary:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from CSAFusionLib.batch.defaults import Defaults
-from CSAFusionLib.batch.table import cases_of_table
+from CSAFusionLib.batch.case import Defaults
+from CSAFusionLib.batch.case_lists import cases_of_table
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.intensity.modality import Modality

@@ -331,10 +331,10 @@ def run_cost(folder: Path, repeats: int) -> None:
 _PLAIN = """
 import resource, statistics, sys, time
 from pathlib import Path
-from CSAFusionLib.batch.defaults import Defaults
+from CSAFusionLib.batch.case import Defaults
 from CSAFusionLib.batch.perform import fuse_case, perform
-from CSAFusionLib.batch.placing import names_of, writers_of
-from CSAFusionLib.batch.table import cases_of_table
+from CSAFusionLib.batch.perform import names_of, writers_of
+from CSAFusionLib.batch.case_lists import cases_of_table
 from CSAFusionLib.files.atomic_write import atomic_write
 from CSAFusionLib.fusion.settings import FusionSettings
 

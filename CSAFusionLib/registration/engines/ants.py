@@ -9,7 +9,7 @@ import SimpleITK as sitk
 
 from CSAFusionLib.geometry.transform_algebra import as_affine, nearest_rigid
 from CSAFusionLib.progress import Progress, silent
-from CSAFusionLib.registration.engines.child import (
+from CSAFusionLib.registration.engines.engine_process import (
     check_compressed,
     check_installed,
     exchange_folder,

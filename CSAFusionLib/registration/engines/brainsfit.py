@@ -14,7 +14,7 @@ from CSAFusionLib.errors import RegistrationError
 from CSAFusionLib.geometry.transform_algebra import as_affine, as_rigid
 from CSAFusionLib.processes import find_program
 from CSAFusionLib.progress import Progress, silent
-from CSAFusionLib.registration.engines.child import exchange_folder, run_child, takes_result
+from CSAFusionLib.registration.engines.engine_process import exchange_folder, run_child, takes_result
 from CSAFusionLib.registration.masks import NO_MASKS, RegistrationMasks
 from CSAFusionLib.registration.methods import TransformModel
 

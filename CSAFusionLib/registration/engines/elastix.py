@@ -12,7 +12,7 @@ import SimpleITK as sitk
 from CSAFusionLib.files.atomic_write import content_writer
 from CSAFusionLib.geometry.transform_algebra import as_affine, as_rigid
 from CSAFusionLib.progress import Progress, silent
-from CSAFusionLib.registration.engines.child import (
+from CSAFusionLib.registration.engines.engine_process import (
     check_installed,
     exchange_folder,
     hand_over,

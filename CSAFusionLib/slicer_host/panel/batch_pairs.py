@@ -9,10 +9,8 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
-from CSAFusionLib.batch.case import Case, Place
-from CSAFusionLib.batch.defaults import Defaults
-from CSAFusionLib.batch.folders import cases_of_folders
-from CSAFusionLib.batch.table import cases_of_table
+from CSAFusionLib.batch.case import Case, Defaults, Place
+from CSAFusionLib.batch.case_lists import cases_of_folders, cases_of_table
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import is_same_file
 from CSAFusionLib.fusion.settings import FusionSettings

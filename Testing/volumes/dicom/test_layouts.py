@@ -10,7 +10,7 @@ import SimpleITK as sitk
 from pydicom.data import get_testdata_file
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.volumes.dicom.series import read_dicom_file
+from CSAFusionLib.volumes.dicom.series_reading import read_dicom_file
 from CSAFusionLib.volumes.input_path import SeveralVolumesError
 from Testing.volumes.dicom.objects import (
     AXIAL,

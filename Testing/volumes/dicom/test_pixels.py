@@ -15,7 +15,7 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.volumes.dicom.frames import Scale, chosen_scales, dose_scale_of, real_world_of, rescale_of
 from CSAFusionLib.volumes.dicom.headers import HeaderError, read_whole
 from CSAFusionLib.volumes.dicom.pixels import stored_values
-from CSAFusionLib.volumes.dicom.series import read_dicom_folder
+from CSAFusionLib.volumes.dicom.series_reading import read_dicom_folder
 from Testing.volumes.dicom.objects import image, item, put_pixels, save, stored, write_classic
 
 

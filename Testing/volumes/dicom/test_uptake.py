@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from pydicom import Dataset
 
-from CSAFusionLib.volumes.dicom.series import read_dicom_folder
 from CSAFusionLib.volumes.dicom.series_headers import uptake_of
+from CSAFusionLib.volumes.dicom.series_reading import read_dicom_folder
 from Testing.volumes.dicom.objects import item, write_classic
 
 HALF_LIFE = 6586.2

@@ -1,20 +1,94 @@
-"""The cases of a table: a CSV or TSV file with a row a case."""
+"""The cases of a table, a CSV or TSV file, and those of two folders: what has one name in both is a pair."""
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from CSAFusionLib import checks
-from CSAFusionLib.batch.case import Case, Place, check_cases, check_name
-from CSAFusionLib.batch.defaults import COLUMNS, Defaults
-from CSAFusionLib.batch.names import stem_of
-from CSAFusionLib.batch.summary import NOTHING
+from CSAFusionLib.batch.case import COLUMNS, Case, Defaults, Place, check_cases, check_name
+from CSAFusionLib.batch.layout import NOTHING
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FORMER_NAMES
 from CSAFusionLib.volumes.input_path import check_input_path
+
+_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".hdr", ".img.gz", ".img", ".dcm", ".gz")
+_NOT_IN_NAMES = re.compile(r'[\x00-\x1f<>:"/\\|?*]')
+
+
+def stem_of(path: Path) -> str:
+    """The name of a volume's file without its ending, or of a folder, made fit to be a case's name."""
+    name = path.name
+    for ending in _ENDINGS:
+        if name.lower().endswith(ending) and len(name) > len(ending):
+            name = name[: -len(ending)]
+            break
+    return _NOT_IN_NAMES.sub("_", name).strip(" .-") or "case"
+
+
+_VOLUMES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".hdr", ".dcm")
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Matched:
+    """The pairs of two folders, and what of each has no partner in the other."""
+
+    cases: list[Case]
+    without: list[Path]
+
+    def notes(self) -> list[str]:
+        """What to tell of the volumes that were left out; nothing where there are none."""
+        if not self.without:
+            return []
+        few = ", ".join(f"'{path}'" for path in self.without[:_SHOWN])
+        more = f" and {len(self.without) - _SHOWN} more" if len(self.without) > _SHOWN else ""
+        return [f"Without a partner of the same name, and left out: {few}{more}."]
+
+
+def cases_of_folders(fixed: Path, moving: Path, defaults: Defaults) -> Matched:
+    """Match the volumes of two folders by their names without endings; a volume is a file or a folder of DICOM slices.
+
+    Raises InputError when a folder cannot be read, holds two volumes of one name, or when nothing matches.
+    """
+    sides = _volumes(fixed), _volumes(moving)
+    both = [name for name in sides[0] if name in sides[1]]
+    if not both:
+        raise InputError(
+            f"No volume of '{fixed}' has the name of one of '{moving}'; name each pair alike, or list the pairs in a "
+            f"table with the columns fixed and moving."
+        )
+    cases = [
+        defaults.case(name, sides[0][name], sides[1][name], Place(PurePosixPath(check_name(name)))) for name in both
+    ]
+    without = [path for side in sides for name, path in side.items() if name not in both]
+    return Matched(check_cases(cases), without)
+
+
+def _volumes(folder: Path) -> dict[str, Path]:
+    """The volumes in a folder by their names, in the order of these."""
+    if not check_input_path(folder):
+        raise InputError(f"'{folder}' is a file; give two folders, or one table.")
+    found: dict[str, Path] = {}
+    for path in sorted(_candidates(folder.iterdir())):
+        other = found.setdefault(stem_of(path), path)
+        if other is not path:
+            raise InputError(f"'{other}' and '{path}' have one name; remove one, or list the pairs in a table.")
+    return found
+
+
+def _candidates(paths: Iterable[Path]) -> list[Path]:
+    return [
+        path
+        for path in paths
+        if not path.name.startswith(".") and (path.is_dir() or path.name.lower().endswith(_VOLUMES))
+    ]
+
 
 _NEEDED = ("fixed", "moving")
 _MOST_BYTES = 100 * 2**20
@@ -24,7 +98,7 @@ def cases_of_table(file: Path, defaults: Defaults) -> list[Case]:
     """Read the cases of a table whose first line names its columns.
 
     ``fixed`` and ``moving`` are paths, relative ones seen from the table's folder; ``name``, and all of
-    :data:`CSAFusionLib.batch.defaults.COLUMNS`, may be left out. ``n/a`` stands for an empty cell.
+    :data:`CSAFusionLib.batch.case.COLUMNS`, may be left out. ``n/a`` stands for an empty cell.
 
     Raises InputError, which names the line, for what cannot be read, an unknown column or a value that cannot be one.
     """

@@ -31,7 +31,7 @@ from CSAFusionLib.volumes.dicom.headers import (
     readable,
     text_of,
 )
-from CSAFusionLib.volumes.dicom.series import read_dicom_file, read_dicom_folder
+from CSAFusionLib.volumes.dicom.series_reading import read_dicom_file, read_dicom_folder
 from CSAFusionLib.volumes.input_path import SeveralVolumesError
 from Testing.volumes.dicom.objects import (
     PLACES,

@@ -15,7 +15,7 @@ import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import Cancelled, RegistrationError
-from CSAFusionLib.registration.engines import child
+from CSAFusionLib.registration.engines import engine_process
 
 ROOT = Path(__file__).resolve().parents[3]
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="only POSIX asks a process to end")
@@ -35,13 +35,13 @@ from CSAFusionLib.files.temporary import OwnedFolder
 from CSAFusionLib.registration.engines import child
 tempfile.tempdir = sys.argv[3]
 with OwnedFolder() as folder:
-    child.run_child("Program", [sys.executable, "-c", *sys.argv[1:3]], folder, threads=1, on_wait=lambda: None)
+    engine_process.run_child("Program", [sys.executable, "-c", *sys.argv[1:3]], folder, threads=1, on_wait=lambda: None)
 """
 
 
 def _run(code: str, folder: Path, *arguments: str, on_wait: Callable[[], None] = lambda: None, **more) -> None:
     command = [sys.executable, "-c", code, *arguments]
-    child.run_child("Program", command, folder, threads=3, on_wait=on_wait, **more)
+    engine_process.run_child("Program", command, folder, threads=3, on_wait=on_wait, **more)
 
 
 def _read_when_there(file: Path) -> list[int]:
@@ -76,7 +76,7 @@ def test_of_a_command_that_fails_in_silence_the_exit_code_is_told(tmp_path: Path
 
 def test_a_command_that_cannot_be_started_is_told(tmp_path: Path) -> None:
     with pytest.raises(RegistrationError, match="Program could not be started"):
-        child.run_child("Program", [str(tmp_path / "none")], tmp_path, threads=1, on_wait=lambda: None)
+        engine_process.run_child("Program", [str(tmp_path / "none")], tmp_path, threads=1, on_wait=lambda: None)
 
 
 def test_cancelling_ends_a_command_and_all_it_started_within_a_fifth_of_a_second(
@@ -123,7 +123,7 @@ def test_how_this_process_is_asked_to_end_is_as_before_once_a_command_has_ended(
 
 def test_the_images_are_handed_over_unchanged_and_removed_however_it_ends(a_pair, temporary_folder: Path) -> None:
     fixed, moving = (volume.image for volume in a_pair)
-    with pytest.raises(Cancelled), child.exchange_folder(fixed, moving) as folder:
+    with pytest.raises(Cancelled), engine_process.exchange_folder(fixed, moving) as folder:
         for image, name in ((fixed, "fixed.nrrd"), (moving, "moving.nrrd")):
             there = sitk.ReadImage(str(folder / name))
             assert sitk.Hash(there) == sitk.Hash(image)
@@ -134,7 +134,7 @@ def test_the_images_are_handed_over_unchanged_and_removed_however_it_ends(a_pair
 
 def test_a_module_is_run_by_the_name_it_has_beside_this_one(tmp_path: Path) -> None:
     with pytest.raises(RegistrationError, match="No module named CSAFusionLib.registration.engines.no_child"):
-        child.run_module("Program", "no_child", [], tmp_path, threads=1, on_wait=lambda: None)
+        engine_process.run_module("Program", "no_child", [], tmp_path, threads=1, on_wait=lambda: None)
 
 
 @posix_only
@@ -155,30 +155,33 @@ def test_a_command_ends_with_a_host_that_is_killed_or_whose_terminal_is_closed(
 
 
 def test_a_missing_package_is_told_with_how_to_install_it() -> None:
-    child.check_installed("SimpleITK", "SimpleITK")
+    engine_process.check_installed("SimpleITK", "SimpleITK")
     with pytest.raises(RegistrationError, match=r"^Program needs the package no-such-package; .*pip install"):
-        child.check_installed("Program", "no-such-package")
+        engine_process.check_installed("Program", "no-such-package")
 
 
 def test_a_disk_that_has_no_room_for_the_volumes_is_told(a_pair, temporary_folder: Path, limited_files) -> None:
     fixed, moving = (volume.image for volume in a_pair)
     with limited_files(1000), pytest.raises(RegistrationError, match="could not be handed over .*free disk space"):
-        child.exchange_folder(fixed, moving).__enter__()
+        engine_process.exchange_folder(fixed, moving).__enter__()
     assert not list(temporary_folder.iterdir())
 
 
 def test_a_result_that_a_full_disk_has_cut_off_is_told(tmp_path: Path) -> None:
     file = tmp_path / "warp.nii.gz"
     file.write_bytes(gzip.compress(bytes(10000)))
-    child.check_compressed(file)
+    engine_process.check_compressed(file)
     file.write_bytes(file.read_bytes()[:-1])
-    with pytest.raises(RegistrationError, match="What ANTs found could not be taken over"), child.takes_result("ANTs"):
-        child.check_compressed(file)
-    with pytest.raises(RegistrationError, match="its own words"), child.takes_result("ANTs"):
+    with (
+        pytest.raises(RegistrationError, match="What ANTs found could not be taken over"),
+        engine_process.takes_result("ANTs"),
+    ):
+        engine_process.check_compressed(file)
+    with pytest.raises(RegistrationError, match="its own words"), engine_process.takes_result("ANTs"):
         raise RegistrationError("its own words")
 
 
 def test_a_temporary_folder_that_is_not_there_is_told(a_pair, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
     with pytest.raises(RegistrationError, match="no place for temporary files"):
-        child.exchange_folder(*(volume.image for volume in a_pair)).__enter__()
+        engine_process.exchange_folder(*(volume.image for volume in a_pair)).__enter__()
