@@ -32,7 +32,7 @@ time.sleep(60)
 A_HOST = """
 import sys, tempfile
 from CSAFusionLib.files.temporary import OwnedFolder
-from CSAFusionLib.registration.engines import child
+from CSAFusionLib.registration.engines import engine_process
 tempfile.tempdir = sys.argv[3]
 with OwnedFolder() as folder:
     engine_process.run_child("Program", [sys.executable, "-c", *sys.argv[1:3]], folder, threads=1, on_wait=lambda: None)
