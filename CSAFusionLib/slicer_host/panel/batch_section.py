@@ -14,7 +14,6 @@ from slicer.i18n import tr as _
 from CSAFusionLib.batch.child import Row
 from CSAFusionLib.batch.layout import SUMMARY
 from CSAFusionLib.errors import Cancelled, CSAFusionError, InputError
-from CSAFusionLib.slicer_host.batch_job import QualityPage, show_page
 from CSAFusionLib.slicer_host.panel.batch_pairs import (
     BatchRequest,
     batch_request,
@@ -28,6 +27,7 @@ from CSAFusionLib.slicer_host.panel.choices import BatchSource, SeriesModality
 from CSAFusionLib.slicer_host.panel.request import masks_of, settings_from
 from CSAFusionLib.slicer_host.panel.run_section import TimeLeft, in_words
 from CSAFusionLib.slicer_host.panel.widgets import Scrolling, describe_items, say
+from CSAFusionLib.slicer_host.quality_page import QualityPage, show_page
 
 _POLL_MS = 200
 _PATHS = ("FixedFolder", "MovingFolder", "Table", "Folder")
