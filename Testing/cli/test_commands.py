@@ -261,13 +261,17 @@ def test_options_that_do_not_go_together_are_told_in_one_sentence(
 
 @pytest.mark.parametrize("option", ["--mask", "--moving-mask"])
 def test_a_mask_is_refused_where_it_would_be_ignored(folder: Path, option: str) -> None:
-    several = ["--moving", "moving.nii.gz", "--moving", "lesions.nii.gz", "-o", "out"]
-    code, said = _run(folder, "fuse", "fixed.nii.gz", *several, option, "lesions.nii.gz")
-    assert (code, "are for one moving volume" in said) == (2, True)
     for name in ("a.png", "b.png"):
         write_picture(np.zeros((16, 16), np.uint8), folder / name)
     code, said = _run(folder, "fuse", "a.png", "b.png", "-o", "c.png", option, "lesions.nii.gz")
     assert (code, f"{option} does not apply to pictures" in said) == (2, True)
+
+
+def test_a_moving_mask_of_several_volumes_is_written_behind_the_name_of_its_own(folder: Path) -> None:
+    several = ["--moving", "moving.nii.gz", "--moving", "lesions.nii.gz", "-o", "out"]
+    code, said = _run(folder, "fuse", "fixed.nii.gz", *several, "--moving-mask", "lesions.nii.gz")
+    assert (code, "--moving-mask is for one moving volume" in said) == (2, True)
+    assert not (folder / "out").exists()
 
 
 @pytest.mark.parametrize(
