@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import csv
+import os
+import pickle
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -17,6 +22,7 @@ from CSAFusionLib.batch.layout import Record, Summary, read_records
 from CSAFusionLib.batch.perform import Run, perform, record_failure
 from CSAFusionLib.batch.run import Batch, Tally
 from Testing.batch.conftest import MakeCase
+from Testing.batch.test_perform import contents
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -169,3 +175,46 @@ def test_the_summary_is_appended_to_and_holds_no_row_in_memory(make_case: MakeCa
         (out / "summary.tsv").write_text("another's")
         assert not any(isinstance(held, dict) and "done" in str(held) for held in vars(summary).values())
     assert [row["name"] for row in rows(out)] == ["case-3", "case-1", "case-2"]
+
+
+RUN = """
+import pickle, sys
+from contextlib import nullcontext
+from pathlib import Path
+from distributed import Client
+from CSAFusionLib.batch.run import Batch
+cases = pickle.loads(Path(sys.argv[1]).read_bytes())
+client = Client(
+    processes=False, n_workers=1, threads_per_worker=1, dashboard_address=":0", local_directory=sys.argv[3]
+)
+Batch(cases=cases, out=Path(sys.argv[2]), command="killed").run(lambda: nullcontext(client), lambda *_: None)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX's")
+def test_after_a_killed_command_and_a_resume_every_file_is_that_of_an_undisturbed_run(
+    make_case: MakeCase, out: Path, threads: Threads, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    cases = [make_case(name) for name in "abc"]
+    cases[1].moving.write_bytes(cases[1].moving.read_bytes()[:300])
+    (tmp_path / "cases").write_bytes(pickle.dumps(cases))
+    words = [str(tmp_path / "cases"), str(out), str(tmp_path / "dask")]
+    process = subprocess.Popen([sys.executable, "-c", RUN, *words], env=os.environ | {"TMPDIR": str(scratch)})
+    deadline = time.monotonic() + 60
+    while not (out / "a" / "case.json").exists():
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert not (out / "c").exists()
+    tally = run(cases, out, threads)
+    assert tally.skipped >= 1 and tally.all_failed == 1
+    undisturbed = tmp_path / "undisturbed"
+    undisturbed.mkdir()
+    run(cases, undisturbed, threads)
+    assert contents(out) == contents(undisturbed)
+    assert not list(scratch.glob("csafusion-*"))
