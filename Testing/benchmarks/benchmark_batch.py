@@ -169,7 +169,7 @@ def run_kills(folder: Path, moments: int, seed: int) -> None:
         out = folder / f"killed-{number}"
         shutil.rmtree(out, ignore_errors=True)
         # Counted in cases, a moment lies within the run however busy the machine is.
-        moment = choice.randrange(len(_SOME) - 1), choice.uniform(0, seconds / len(_SOME))
+        moment = choice.randrange(len(_SOME) - 2), choice.uniform(0, seconds / len(_SOME))
         resumes = _killed(folder, out, what, *moment)
         found = _contents(out)
         different = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
