@@ -261,6 +261,8 @@ def _enlarged(tile: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 _SQUARES = 8
 _EDGE_SIGMA_PIXELS = 1.5
 _EDGE_THRESHOLDS = (0.03, 0.09)
+"""Of the brightest pixel of a slice."""
+_DARKEST = 0.1
 _EDGE_COLOUR = (1.0, 0.75, 0.0)
 
 
@@ -280,6 +282,7 @@ def edge_overlay(fixed: np.ndarray, moved: np.ndarray) -> np.ndarray:
     fixed, moved: (H, W) in [0, 1]. Returns RGB (H, W, 3) in [0, 1].
     """
     low, high = _EDGE_THRESHOLDS
-    image = sitk.GetImageFromArray(moved.astype(np.float32))
+    # Beside a T1 the T2 is mapped darker, but it has no fewer edges.
+    image = sitk.GetImageFromArray((moved / max(float(moved.max()), _DARKEST)).astype(np.float32))
     edges = sitk.CannyEdgeDetection(image, low, high, [_EDGE_SIGMA_PIXELS**2] * 2)
     return np.where(sitk.GetArrayViewFromImage(edges)[..., None] > 0, _EDGE_COLOUR, fixed[..., None])

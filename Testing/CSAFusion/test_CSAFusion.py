@@ -541,7 +541,7 @@ def test_a_batch_has_the_package_of_its_method_installed_also_where_an_extension
 ):
     packaging = install_packaging(monkeypatch)
     install_slicer_elastix(monkeypatch, tmp_path / "Elastix")
-    for name in ("engines.choice", "dependencies"):
+    for name in ("engines.programs", "dependencies"):
         monkeypatch.setattr(f"CSAFusionLib.slicer_host.{name}.is_installed", lambda name: name != "itk-elastix")
     logic = module.CSAFusionLogic()
     assert not logic.install(Method.ELASTIX, print, forFusion=True)
