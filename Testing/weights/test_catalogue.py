@@ -84,3 +84,18 @@ def test_bundled_weights_beat_plain_averaging_on_patients_not_trained_on(
             )
         gains.append(np.subtract(ours, average))
     assert (np.mean(gains, axis=0) > 0).all()
+
+
+@torch.inference_mode()
+def test_a_fused_t1_and_t2_tells_tissues_as_both_do_and_keeps_the_sign_of_either() -> None:
+    network, _ = load_network("t1-t2")
+
+    def fused(t1: float, t2: float) -> float:
+        patch = torch.tensor([t1, t2]).reshape(1, 2, 1, 1).expand(1, 2, 32, 32)
+        return float(network(patch)[0, 0, 8:-8, 8:-8].mean())
+
+    white, grey, infarct, fluid = (fused(*values) for values in ((0.71, 0.31), (0.53, 0.42), (0.4, 0.75), (0.1, 1.0)))
+    assert grey + 0.03 < white < infarct - 0.2
+    assert infarct < fluid
+    assert fused(0.81, 0.31) > white + 0.03
+    assert fused(0.53, 0.52) > grey + 0.03
