@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import weakref
 
-import shiboken6
 import slicer
 import vtk
 
@@ -400,7 +399,7 @@ def _weakly(method):
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def call(caller, event, node=None) -> None:
         alive = reference()
-        if alive is not None and shiboken6.isValid(alive.__self__):
+        if alive is not None:
             alive(caller, event, node)
 
     return call
