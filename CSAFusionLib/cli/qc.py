@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from CSAFusionLib.cli.outputs import check_outputs, print_written
+from CSAFusionLib.cli.manners import Overwrite
+from CSAFusionLib.cli.outputs import check_extension, check_outputs, print_written
 from CSAFusionLib.cli.panels import OUTPUTS
 from CSAFusionLib.cli.progress_bar import ProgressBar
+from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import atomic_write
 from CSAFusionLib.fusion.result import NOTICE
+from CSAFusionLib.text import printable
+
+if TYPE_CHECKING:
+    from CSAFusionLib.qc.cases import QcCase
 
 Folder = Annotated[
     Path,
@@ -20,7 +27,9 @@ Folder = Annotated[
 ]
 Output = Annotated[
     Path | None,
-    typer.Option("-o", "--output", help="The page (.html). Default: qc.html in OUT.", rich_help_panel=OUTPUTS),
+    typer.Option(
+        "-o", "--output", help="The page (.html). Default: qc.html in OUT, or view-CASE.html.", rich_help_panel=OUTPUTS
+    ),
 ]
 
 
@@ -31,26 +40,66 @@ Misalignment = Annotated[
     ),
 ]
 
+View = Annotated[
+    str | None,
+    typer.Option(
+        "--view",
+        metavar="CASE",
+        help="Instead of the page, write an interactive 3-D view of this case; its row of the page links to it.",
+        show_default=False,
+    ),
+]
 
-def qc(folder: Folder, output: Output = None, misalignment: Misalignment = False) -> None:
+
+def qc(
+    folder: Folder,
+    output: Output = None,
+    misalignment: Misalignment = False,
+    view: View = None,
+    overwrite: Overwrite = False,
+) -> None:
     """Make one page to look through the cases of a batch, the doubtful ones first.
 
     The page needs no network and nothing beside it. What is decided on it stays in the browser until it is exported.
     """
     from CSAFusionLib.batch.lock import at_work
     from CSAFusionLib.qc.cases import find_cases
-    from CSAFusionLib.qc.page import check_page_path, page_writer
 
-    page = folder / "qc.html" if output is None else output
     for who in at_work(folder):
         typer.echo(f"Still at work: {who}; the page has the cases that have ended by now.", err=True)
     cases = find_cases(folder)
+    if view is None:
+        _write_page(cases, folder, folder / "qc.html" if output is None else output, misalignment)
+    elif misalignment:
+        raise InputError("--misalignment is for the page, not for a view; leave one of --misalignment and --view out.")
+    else:
+        _write_view(cases, folder, view, output, overwrite)
+    typer.echo(NOTICE)
+
+
+def _write_page(cases: list[QcCase], folder: Path, page: Path, misalignment: bool) -> None:
+    from CSAFusionLib.qc.page import check_page_path, page_writer
+
     check_page_path(page)
     # Only a page of ours is replaced.
     check_outputs([page], [], overwrite=True)
     with ProgressBar() as progress:
-        atomic_write({page: page_writer(cases, folder, progress, misalignment=misalignment)}, progress)
+        writer = page_writer(cases, folder, progress, misalignment=misalignment, views=page.parent)
+        atomic_write({page: writer}, progress)
     counts = Counter(case.level for case in cases)
     typer.echo(f"Cases        {len(cases)}: {', '.join(f'{count} {level}' for level, count in counts.items())}")
     print_written([page])
-    typer.echo(NOTICE)
+
+
+def _write_view(cases: list[QcCase], folder: Path, name: str, output: Path | None, overwrite: bool) -> None:
+    from CSAFusionLib.qc.view import case_to_view, view_name, view_writer
+
+    case = case_to_view(cases, name, folder)
+    file = folder / view_name(name) if output is None else output
+    check_extension(file, (".html", ".htm"))
+    check_outputs([file], [], overwrite=overwrite)
+    atomic_write({file: view_writer(case)})
+    typer.echo(f"Case         {printable(name)}")
+    print_written([file])
+    if output is None:
+        typer.echo(f"csafusion qc {shlex.quote(str(folder))} makes the page with a link to it.")

@@ -59,6 +59,10 @@
     for (const note of one.notes) {
       find(".notes").append(make("li", note));
     }
+    if (one.view) {
+      find(".view a").href = one.view;
+      find(".view").hidden = false;
+    }
     find(".pass").addEventListener("click", () => decide(number, "pass"));
     find(".fail").addEventListener("click", () => decide(number, "fail"));
     const note = find(".note input");

@@ -14,7 +14,9 @@ from CSAFusionLib.files.atomic_write import Writer
 from CSAFusionLib.fusion.result import NOTICE
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.qc.cases import QcCase
+from CSAFusionLib.qc.script_data import in_script
 from CSAFusionLib.qc.thumbnails import pictures_of
+from CSAFusionLib.qc.view import view_name
 from CSAFusionLib.text import printable
 
 _HERE = Path(__file__).parent
@@ -36,25 +38,33 @@ def check_page_path(path: Path) -> None:
 
 
 def page_writer(
-    cases: Sequence[QcCase], folder: Path, progress: Progress = silent, *, misalignment: bool = False
+    cases: Sequence[QcCase],
+    folder: Path,
+    progress: Progress = silent,
+    *,
+    misalignment: bool = False,
+    views: Path | None = None,
 ) -> Writer:
     """Return what writes the page of these cases, in their order.
 
     folder: where they are; it names the page, and what a reader decides is kept for it. A case whose volumes cannot be
     read says so in its row. The pictures of no more than one case are held at a time.
     misalignment: whether to measure, and show, how far off each registration is and where.
+    views: the folder the page goes to; a case whose view lies in it has a link to it in its row.
     """
 
     def write(path: Path) -> None:
         with path.open("w", encoding="utf-8", newline="\n") as file:
-            file.writelines(_parts(cases, folder.resolve(), progress, misalignment))
+            file.writelines(_parts(cases, folder.resolve(), progress, misalignment, views))
 
     return write
 
 
-def _parts(cases: Sequence[QcCase], folder: Path, progress: Progress, misalignment: bool) -> Iterator[str]:
+def _parts(
+    cases: Sequence[QcCase], folder: Path, progress: Progress, misalignment: bool, views: Path | None
+) -> Iterator[str]:
     """The page, piece by piece: all that is text first, so that a browser shows it before it has read the pictures."""
-    rows = [_row(case) for case in cases]
+    rows = [_row(case, views) for case in cases]
     data = {"title": printable(folder.name), "notice": NOTICE, "id": _digest(str(folder)), "cases": rows}
     pieces = {
         "mark": _MARK,
@@ -72,12 +82,7 @@ def _parts(cases: Sequence[QcCase], folder: Path, progress: Progress, misalignme
     yield "</body>\n</html>\n"
 
 
-def in_script(value: Any) -> str:
-    """JSON that ends no script element, whatever texts it holds."""
-    return json.dumps(value, allow_nan=False).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def _row(case: QcCase) -> dict[str, Any]:
+def _row(case: QcCase, views: Path | None) -> dict[str, Any]:
     row = {
         "name": printable(case.name),
         "level": case.level,
@@ -87,7 +92,9 @@ def _row(case: QcCase) -> dict[str, Any]:
         "hasPictures": case.load is not None,
     }
     # A decision on a result that has changed since is none on the new one.
-    return row | {"digest": _digest(json.dumps(row))}
+    view = view_name(case.name)
+    is_there = views is not None and (views / view).is_file()
+    return row | {"digest": _digest(json.dumps(row)), "view": view if is_there else ""}
 
 
 def _digest(text: str) -> str:

@@ -62,9 +62,9 @@ def pictures_of(volumes: Volumes, *, misalignment: bool = False) -> dict[str, st
     Where the misalignment is known, ``misalignment`` is a picture of it, and ``misalignmentSaid`` what it says.
     misalignment: whether to measure it where it is not.
     """
-    shown = {"registered": _brightness(volumes.registered, volumes.registered_scale), "fused": volumes.fused}
+    shown = {"registered": brightness(volumes.registered, volumes.registered_scale), "fused": volumes.fused}
     if volumes.fixed is not None:
-        shown["fixed"] = _brightness(volumes.fixed, volumes.fixed_scale)
+        shown["fixed"] = brightness(volumes.fixed, volumes.fixed_scale)
     if volumes.transform.IsLinear():
         moved = shown["registered"]
         back = volumes.transform.GetInverse()
@@ -95,7 +95,7 @@ def _misalignment(
     return off, scale + said
 
 
-def _brightness(image: sitk.Image, scale: Scale | None) -> sitk.Image:
+def brightness(image: sitk.Image, scale: Scale | None) -> sitk.Image:
     """The image as it is shown: float32 in [0, 1], or uint8 RGB."""
     if image.GetNumberOfComponentsPerPixel() > 1:
         return image

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import os
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -13,6 +15,10 @@ import SimpleITK as sitk
 
 from CSAFusionLib.batch.layout import CASE_FORMAT, FAILED, FAILED_FORMAT, FORMAT_VERSION, SIDECAR
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext
+
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 MARKUP = '<img src=x onerror="document.title=`hit`">'
 
 
@@ -86,3 +92,26 @@ def the_batch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make_case() -> Callable[..., Path]:
     """Adds a case to the folder of a batch."""
     return a_case
+
+
+@pytest.fixture(scope="module")
+def a_browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
+    """Chromium without a window and without a network. BROWSER_ARGUMENTS of the test file are more arguments."""
+    executable = os.environ.get("CSAFUSION_CHROMIUM") or next(filter(None, map(shutil.which, _BROWSERS)), None)
+    if executable is None:
+        pytest.skip("no Chromium on the PATH, and none named by CSAFUSION_CHROMIUM")
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
+    with playwright.sync_playwright() as started:
+        arguments = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
+        arguments += getattr(request.module, "BROWSER_ARGUMENTS", [])
+        browser = started.chromium.launch(executable_path=executable, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def a_context(a_browser: Browser) -> Iterator[BrowserContext]:
+    """A reader who has decided nothing yet."""
+    context = a_browser.new_context(viewport={"width": 1300, "height": 900}, accept_downloads=True)
+    yield context
+    context.close()

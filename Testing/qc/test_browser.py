@@ -5,8 +5,6 @@ Skipped where there is no Chromium: name one by the environment variable CSAFUSI
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,33 +15,10 @@ from CSAFusionLib.files.atomic_write import atomic_write
 from CSAFusionLib.qc.cases import find_cases
 from CSAFusionLib.qc.page import page_writer
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
+pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Page
-
-_NAMES = ("chromium", "chromium-browser", "google-chrome")
-
-
-@pytest.fixture(scope="module")
-def a_browser() -> Iterator[Browser]:
-    """Chromium without a window and without a network."""
-    executable = os.environ.get("CSAFUSION_CHROMIUM") or next(filter(None, map(shutil.which, _NAMES)), None)
-    if executable is None:
-        pytest.skip("no Chromium on the PATH, and none named by CSAFUSION_CHROMIUM")
-    with playwright.sync_playwright() as started:
-        arguments = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
-        browser = started.chromium.launch(executable_path=executable, args=arguments)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def a_context(a_browser: Browser) -> Iterator[BrowserContext]:
-    """A reader who has decided nothing yet."""
-    context = a_browser.new_context(viewport={"width": 1300, "height": 900}, accept_downloads=True)
-    yield context
-    context.close()
+    from playwright.sync_api import BrowserContext, Page
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,126 @@
+"""The file of a view, and the command that writes it; test_view_in_browser.py opens it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import SimpleITK as sitk
+from click.testing import Result
+from typer.testing import CliRunner
+
+from CSAFusionLib.cli.main import app
+from CSAFusionLib.qc import embedded_volumes, view
+from CSAFusionLib.qc.cases import find_cases
+from CSAFusionLib.qc.view import view_name, view_writer
+
+NIIVUE = Path(view.__file__).parent / "niivue"
+
+
+def _qc(folder: Path, *options: str) -> Result:
+    return CliRunner().invoke(app, ["qc", str(folder), *options])
+
+
+def test_one_file_has_all_that_it_shows_and_may_ask_for_nothing(a_batch: Path) -> None:
+    result = _qc(a_batch, "--view", "case-good")
+    assert result.exit_code == 0, result.output
+    page = (a_batch / "view-case-good.html").read_text(encoding="utf-8")
+    assert "default-src 'none'" in page and "Research use only, not for diagnosis." in page
+    assert page.count('"nifti"') == 3 and "24 x 24 x 24 voxels" in page
+    assert not re.search(r"""<[^>]*(src|href)\s*=\s*["']?(https?:)?//""", page)
+    assert "Copyright (c) 2021, Niivue" in page
+    assert not (a_batch / "qc.html").exists()
+
+
+def test_the_page_links_to_a_view_that_lies_beside_it_and_keeps_its_decisions(a_batch: Path, tmp_path: Path) -> None:
+    assert _qc(a_batch).exit_code == 0
+    before = (a_batch / "qc.html").read_text(encoding="utf-8")
+    assert _qc(a_batch, "--view", "case-good").exit_code == _qc(a_batch).exit_code == 0
+    page = (a_batch / "qc.html").read_text(encoding="utf-8")
+    assert page.count('"view": "view-case-good.html"') == 1 and page.count('"view": ""') == 4
+    digests = re.compile('"digest": "([^"]+)"')
+    assert digests.findall(page) == digests.findall(before)
+    assert _qc(a_batch, "-o", str(tmp_path / "away.html")).exit_code == 0
+    assert "view-case-good.html" not in (tmp_path / "away.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--view", "nobody"], "has no case 'nobody'; it has case-bad, case-doubtful"),
+        (["--view", "case-failed"], "The case 'case-failed' has no volumes to view"),
+        (["--view", "case-good", "--misalignment"], "is for the page, not for a view"),
+        (["--view", "case-good", "-o", "view.png"], "must end in .html"),
+    ],
+)
+def test_what_cannot_be_viewed_is_refused_and_nothing_is_written(
+    a_batch: Path, options: list[str], sentence: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    result = _qc(a_batch, *options)
+    assert result.exit_code == 2
+    assert sentence in " ".join(result.output.split())
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_volume_that_cannot_be_read_leaves_no_view(a_batch: Path) -> None:
+    (a_batch / "case-good" / "fused.nrrd").write_bytes(b"no volume")
+    assert _qc(a_batch, "--view", "case-good").exit_code == 2
+    assert not list(a_batch.glob("view-*"))
+
+
+def test_a_view_that_is_there_is_replaced_only_by_overwrite(a_batch: Path) -> None:
+    file = a_batch / "view-case-good.html"
+    file.write_text("mine")
+    assert _qc(a_batch, "--view", "case-good").exit_code == 2 and file.read_text() == "mine"
+    assert _qc(a_batch, "--view", "case-good", "--overwrite").exit_code == 0
+    assert "niivue" in file.read_text(encoding="utf-8")
+
+
+def test_names_of_others_are_never_markup(tmp_path: Path, make_case: Callable[..., Path]) -> None:
+    folder = make_case(tmp_path, "odd", "bad", verdict={"level": "bad", "reason": "</script><script>alert(1)</script>"})
+    sidecar = folder / "case.json"
+    sidecar.write_text(sidecar.read_text().replace('"name": "odd"', '"name": "</script><b>&{{script}}"'))
+    (case,) = find_cases(tmp_path)
+    view_writer(case)(tmp_path / "view.html")
+    page = (tmp_path / "view.html").read_text(encoding="utf-8")
+    assert "<b>" not in page.replace((NIIVUE / "niivue.umd.js").read_text(encoding="utf-8"), "")
+    assert "alert(1)</script>" not in page
+    assert "\\u003c/script\\u003e\\u003cb\\u003e\\u0026{{script}}" in page
+
+
+def test_each_case_has_a_name_that_every_disk_takes() -> None:
+    assert view_name("sub-01_ses-02") == "view-sub-01_ses-02.html"
+    odd = ["a/b", "a:b", "../x", "é", "x" * 300, "x" * 301]
+    names = [view_name(one) for one in odd]
+    assert len(set(names)) == len(odd)
+    assert all(re.fullmatch(r"view-[A-Za-z0-9._-]{1,120}\.html", name) for name in names)
+
+
+def test_a_fixed_volume_that_is_gone_is_told_and_the_rest_is_shown(a_batch: Path) -> None:
+    (a_batch / "case-good-fixed.nrrd").unlink()
+    assert _qc(a_batch, "--view", "case-good").exit_code == 0
+    page = (a_batch / "view-case-good.html").read_text(encoding="utf-8")
+    assert "The fixed volume is not shown" in page and page.count('"nifti"') == 2
+
+
+def test_volumes_that_are_too_large_are_coarser_and_the_page_says_so(
+    a_batch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def few(image: sitk.Image) -> tuple[int, int, int]:
+        return embedded_volumes.factors_to_fit(image, 2000)
+
+    monkeypatch.setattr(view, "factors_to_fit", few)
+    assert _qc(a_batch, "--view", "case-good").exit_code == 0
+    said = "The volumes are too large for a page: 2 x 2 x 2 of their 24 x 24 x 24 voxels are shown as one, their mean."
+    assert said in (a_batch / "view-case-good.html").read_text(encoding="utf-8")
+
+
+def test_niivue_is_the_published_build_and_ends_no_script_that_holds_it() -> None:
+    content = (NIIVUE / "niivue.umd.js").read_bytes()
+    assert hashlib.sha256(content).hexdigest() == "47b896b77ec4a5be3ef1949c33ad393b6f45629921f326c279000bcf51bdb4af"
+    assert b"</script" not in content.lower() and b"<!--" not in content
