@@ -86,13 +86,18 @@ class ProgressBar:
 
 
 class _Lines:
-    """Stands in for a bar where there is no terminal: every ten seconds a line that says where the work is."""
+    """Stands in for a bar where there is no terminal: every ten seconds a line that says where the work is.
+
+    The first line that counts something comes after one second, so that a log soon shows that the inputs were accepted
+    and how long the work is.
+    """
 
     def __init__(self) -> None:
         self.total: int | None = None
         self.n = 0
         self._stage = ""
         self._told = time.monotonic()
+        self._counted = False
 
     def begun(self, stage: str) -> _Lines:
         """A stage begins, perhaps once more."""
@@ -110,13 +115,17 @@ class _Lines:
 
     def _tell(self) -> None:
         now = time.monotonic()
-        if _muted or now - self._told < _SECONDS_BETWEEN_LINES:
+        counts = bool(self.n and self.total)
+        pause = _SECONDS_BEFORE_FIRST_COUNT if counts and not self._counted else _SECONDS_BETWEEN_LINES
+        if _muted or now - self._told < pause:
             return
         self._told = now
-        count = f" {self.n}/{self.total}" if self.n and self.total else "..."
+        self._counted |= counts
+        count = f" {self.n}/{self.total}" if counts else "..."
         print(f"{self._stage}{count}", file=sys.stderr, flush=True)  # noqa: T201 (it is what is shown)
 
 
+_SECONDS_BEFORE_FIRST_COUNT = 1.0
 _SECONDS_BETWEEN_LINES = 10.0
 _muted = False
 
