@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 import SimpleITK as sitk
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from CSAFusionLib.cli.main import app
 from CSAFusionLib.qc import embedded_volumes, view
