@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -62,9 +63,10 @@ class SlicesOnThreads:
         self.at_once = min(at_once, self._threads_before)
         torch.set_num_threads(1)
         # Each thread has a number of its own, which a call elsewhere does not change.
-        self._pool = (
-            ThreadPoolExecutor(self.at_once, "fusion", torch.set_num_threads, (1,)) if self.at_once > 1 else None
-        )
+        # The calling thread, which also takes the outputs, is one of them: one more than there are cores would only
+        # drive the others' slices out of the caches.
+        others = self.at_once - 1
+        self._pool = ThreadPoolExecutor(others, "fusion", torch.set_num_threads, (1,)) if others else None
 
     def outputs(self, a: Slices, b: Slices, wanted: list[int]) -> Iterator[Output]:
         """The outputs for the slices ``wanted`` of ``a`` and ``b`` (S, H, W), in order."""
@@ -75,14 +77,16 @@ class SlicesOnThreads:
         if self._pool is None or len(wanted) == 1:
             yield from map(fuse, wanted)
             return
-        pending: deque[Future[Output]] = deque()
-        for index in wanted:
-            pending.append(self._pool.submit(fuse, index))
+        ahead = iter(wanted)
+        pending: deque[tuple[int, Future[Output]]] = deque()
+        for _ in wanted:
             # No more than keeps the threads busy: outputs that nobody has taken yet would fill the memory.
-            if len(pending) > 2 * self.at_once:
-                yield pending.popleft().result()
-        for future in pending:
-            yield future.result()
+            for index in islice(ahead, 2 * self.at_once - len(pending)):
+                pending.append((index, self._pool.submit(fuse, index)))
+            while not pending[0][1].done() and (place := _taken_back(pending)) is not None:
+                index = pending[place][0]
+                pending[place] = index, _known(fuse(index))
+            yield pending.popleft()[1].result()
 
     def close(self) -> None:
         """Wait for what still runs, and give PyTorch its threads back."""
@@ -91,6 +95,17 @@ class SlicesOnThreads:
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
         torch.set_num_threads(self._threads_before)
+
+
+def _taken_back(pending: Sequence[tuple[int, Future[Output]]]) -> int | None:
+    """Take back the first slice that no thread has begun; return its place, or None when all are under way."""
+    return next((place for place, (_, future) in enumerate(pending) if future.cancel()), None)
+
+
+def _known(output: Output) -> Future[Output]:
+    future: Future[Output] = Future()
+    future.set_result(output)
+    return future
 
 
 class BatchesOnDevice:

@@ -26,7 +26,8 @@ from CSAFusionLib.registration.quality.similarity import (
     HeadSample,
     RigidPerturbation,
     Similarity,
-    head_volume,
+    head_mask,
+    marked_volume,
     perturbation_of,
 )
 
@@ -216,6 +217,10 @@ class Assessment:
     quality: Quality
 
 
+_Both = tuple[sitk.Image, sitk.Image]
+"""Of the fixed and of the moving image."""
+
+
 @dataclass(frozen=True)
 class _View:
     """The pair seen from one of the two images, which gives the sample.
@@ -228,11 +233,11 @@ class _View:
     turned: bool
 
     @classmethod
-    def of(cls, fixed: sitk.Image, moving: sitk.Image, *, turned: bool, seed: int) -> _View:
-        """The view from the fixed image; turned, from the moving one."""
-        image, other = (moving, fixed) if turned else (fixed, moving)
-        sample = HeadSample.of(image, seed=seed)
-        return cls(sample, ComparedImage.at(sample.spacing, other), turned)
+    def of(cls, images: _Both, heads: _Both, *, turned: bool, seed: int) -> _View:
+        """The view from the fixed image; turned, from the moving one. heads: the masks of the heads in the two."""
+        (image, other), (head, other_head) = (images[::-1], heads[::-1]) if turned else (images, heads)
+        sample = HeadSample.of(image, seed=seed, mask=head)
+        return cls(sample, ComparedImage.at(sample.spacing, other, mask=other_head), turned)
 
     def similarity(self, transform: sitk.Transform) -> Similarity:
         """The similarity of a transform from fixed to moving points."""
@@ -283,13 +288,17 @@ class QualityAssessor:
         return Comparison(self._fixed, self._moving)
 
     @cached_property
+    def _heads(self) -> _Both:
+        return head_mask(self._fixed), head_mask(self._moving)
+
+    @cached_property
     def _from_the_fixed(self) -> _View:
-        return _View.of(self._fixed, self._moving, turned=False, seed=self._seed)
+        return _View.of((self._fixed, self._moving), self._heads, turned=False, seed=self._seed)
 
     @cached_property
     def _from_the_smaller(self) -> _View:
-        if _moving_is_smaller(self._fixed, self._moving):
-            return _View.of(self._fixed, self._moving, turned=True, seed=self._seed)
+        if _moving_is_smaller((self._fixed, self._moving), self._heads):
+            return _View.of((self._fixed, self._moving), self._heads, turned=True, seed=self._seed)
         return self._from_the_fixed
 
 
@@ -300,15 +309,15 @@ def assess(
     return QualityAssessor(fixed, moving, seed=seed, progress=progress)(transform)
 
 
-def _moving_is_smaller(fixed: sitk.Image, moving: sitk.Image) -> bool:
+def _moving_is_smaller(images: _Both, heads: _Both) -> bool:
     """Whether the moving field of view is the smaller one; of two as large, whether it shows the smaller head.
 
     So both orders of a pair are assessed from the same side.
     """
-    volume, other = (volume_of(image) for image in (fixed, moving))
+    volume, other = map(volume_of, images)
     if abs(volume - other) > _AS_LARGE * max(volume, other):
         return other < volume
-    fixed_head, moving_head = (head_volume(image) for image in (fixed, moving))
+    fixed_head, moving_head = map(marked_volume, heads)
     return moving_head < fixed_head
 
 

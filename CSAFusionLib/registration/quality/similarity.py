@@ -97,9 +97,9 @@ class HeadSample:
     rough_grid: sitk.Image
 
     @classmethod
-    def of(cls, fixed: sitk.Image, *, seed: int) -> HeadSample:
-        """Sample an image. fixed: scalar float32. seed: of the places, 0 or more."""
-        mask = _head(fixed)
+    def of(cls, fixed: sitk.Image, *, seed: int, mask: sitk.Image | None = None) -> HeadSample:
+        """Sample an image. fixed: scalar float32. seed: of the places, 0 or more. mask: its :func:`head_mask`."""
+        mask = head_mask(fixed) if mask is None else mask
         head = _points(mask)
         centre = head.mean(axis=0)
         radius = float(np.sqrt(np.mean(np.sum((head - centre) ** 2, axis=1))))
@@ -123,10 +123,10 @@ class ComparedImage:
     bright: sitk.Image
 
     @classmethod
-    def at(cls, spacing: float, moving: sitk.Image) -> ComparedImage:
-        """Prepare an image, scalar float32, for a comparison as fine as ``spacing`` (mm)."""
+    def at(cls, spacing: float, moving: sitk.Image, *, mask: sitk.Image | None = None) -> ComparedImage:
+        """Prepare a scalar float32 image for a comparison as fine as ``spacing`` (mm); mask: its :func:`head_mask`."""
         image = coarsen(moving, spacing)
-        mask = _nearest(_head(moving), image, _IDENTITY)
+        mask = _nearest(head_mask(moving) if mask is None else mask, image, _IDENTITY)
         values = sitk.GetArrayViewFromImage(image)[sitk.GetArrayViewFromImage(mask) > 0]
         return cls(image, _borders(values), foreground(coarsen(moving, _HEAD_SPACING_MM)))
 
@@ -213,9 +213,18 @@ class Similarity:
         return (self._sample.places[:count] @ turn.astype(np.float32) + shift.astype(np.float32)).astype(np.int32)
 
 
-def head_volume(image: sitk.Image) -> float:
-    """Return the volume of the head and the ring of air around it, mm^3."""
-    mask = _head(image)
+def head_mask(image: sitk.Image) -> sitk.Image:
+    """Mark the head in a scalar float32 image and a ring of air around it, 1 or 0, on a coarse grid."""
+    coarse = coarsen(image, _HEAD_SPACING_MM)
+    ring = [
+        min(length, max(1, round(_RING_MM / spacing)))
+        for length, spacing in zip(coarse.GetSize(), coarse.GetSpacing(), strict=True)
+    ]
+    return sitk.BinaryDilate(sitk.BinaryFillhole(foreground(coarse)), ring)
+
+
+def marked_volume(mask: sitk.Image) -> float:
+    """Return the volume of what a mask of 1 and 0 marks, mm^3."""
     return float(sitk.GetArrayViewFromImage(mask).sum(dtype=float) * np.prod(mask.GetSpacing()))
 
 
@@ -235,16 +244,6 @@ def _classes_on(grid: sitk.Image, moving: ComparedImage, transform: sitk.Transfo
     classes = np.searchsorted(moving.borders, sitk.GetArrayViewFromImage(brought)).astype(np.uint8)
     inside = sitk.GetArrayFromImage(field_of_view(moving.image, grid, transform))[1:-1, 1:-1, 1:-1]
     return np.where(np.pad(inside, 1), classes, np.uint8(_CLASSES))
-
-
-def _head(image: sitk.Image) -> sitk.Image:
-    """Mark the head and a ring of air around it, 1 or 0, on a coarse grid."""
-    coarse = coarsen(image, _HEAD_SPACING_MM)
-    ring = [
-        min(length, max(1, round(_RING_MM / spacing)))
-        for length, spacing in zip(coarse.GetSize(), coarse.GetSpacing(), strict=True)
-    ]
-    return sitk.BinaryDilate(sitk.BinaryFillhole(foreground(coarse)), ring)
 
 
 def _nearest(mask: sitk.Image, grid: sitk.Image, transform: sitk.Transform) -> sitk.Image:
