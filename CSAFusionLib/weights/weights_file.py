@@ -35,8 +35,7 @@ def save_weights(network: CSAFusion, path: Path, *, about: dict[str, str] | None
     Raises:
         InputError: the disk refuses the file.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     configuration = json.dumps(network.configuration.to_dict(), sort_keys=True)
@@ -46,15 +45,24 @@ def save_weights(network: CSAFusion, path: Path, *, about: dict[str, str] | None
     metadata["tensors_sha256"] = tensors_sha256(tensors)
     metadata["sha256"] = _content_sha256(configuration, metadata["tensors_sha256"])
 
+    content = _in_one_order(save(tensors, metadata))
+
     def write(file: Path) -> None:
-        try:
-            save_file(tensors, file, metadata=metadata)
-        except SafetensorError as error:
-            raise Unwritable(str(error)) from error
+        file.write_bytes(content)
         if not _holds(file, metadata["tensors_sha256"]):
             raise Unwritable("the disk does not keep it whole")
 
     atomic_write({path: write})
+
+
+def _in_one_order(content: bytes) -> bytes:
+    """The same safetensors file with its metadata sorted: the library shuffles them, so no two files were equal."""
+    start = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:start])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + content[start:]
 
 
 def read_weights(path: Path) -> tuple[CSAFusion, NetworkConfiguration]:

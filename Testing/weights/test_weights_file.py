@@ -27,6 +27,18 @@ def weights_file(tmp_path: Path) -> Path:
     return path
 
 
+def test_the_same_weights_give_the_same_file(tmp_path: Path) -> None:
+    network = CSAFusion(CONFIGURATIONS["no-attention"])
+    files = [tmp_path / f"{number}.safetensors" for number in range(4)]
+    for file in files:
+        save_weights(network, file, about=dict.fromkeys("fedcba", "é"))
+    assert len({file.read_bytes() for file in files}) == 1
+    with safe_open(files[0], "pt") as opened:
+        assert opened.metadata()["a"] == "é"
+    read = load_file(files[0])
+    assert all(torch.equal(tensor, read[name]) for name, tensor in network.state_dict().items())
+
+
 def test_what_is_read_computes_what_was_saved(tmp_path: Path) -> None:
     torch.manual_seed(0)
     saved = CSAFusion().eval()
