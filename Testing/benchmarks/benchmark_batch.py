@@ -317,13 +317,14 @@ def run_cost(folder: Path, repeats: int) -> None:
         _write_table(folder, name, [f"good-3-{number}" for number in range(count)])
     plain, more, peak = _plain(folder)
     print(f"plain work: {plain:.2f} CPU-s a case, peak {peak} MiB; as cases of a batch {more:+.3f} CPU-s a case")
-    walls: dict[int, list[float]] = {1: [], 2: []}
-    for _ in range(repeats):
-        for jobs in (1, 2):
-            few, many = (_timed(folder, name, jobs) for name in ("few.csv", "many.csv"))
-            walls[jobs].append((many[0] - few[0]) / 4)
-            print(f"{jobs} workers: {(many[0] - few[0]) / 4:.2f} s and {(many[1] - few[1]) / 4:.2f} CPU-s a case more")
-    print(f"two workers do {min(walls[1]) / min(walls[2]):.2f} times as many cases as one")
+    shortest = {}
+    for jobs in (1, 2):
+        times = [[_timed(folder, name, jobs) for name in ("few.csv", "many.csv")] for _ in range(repeats)]
+        few, many = (min(wall for wall, _ in column) for column in zip(*times, strict=True))
+        cpu = min(many - few for (_, few), (_, many) in times)
+        shortest[jobs] = (many - few) / 4
+        print(f"{jobs} workers: {shortest[jobs]:.2f} s and {cpu / 4:.2f} CPU-s a case more")
+    print(f"two workers do {shortest[1] / shortest[2]:.2f} times as many cases as one")
     peaks = [record.values["run"]["peak_mib"] for record in read_records(folder / "cost")]
     print(f"peak of a worker after its cases: {max(peaks)} MiB, {max(peaks) / peak - 1:+.1%} of a single fusion")
 

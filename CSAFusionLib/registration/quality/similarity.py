@@ -233,15 +233,22 @@ def _places_of(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Voxels of the head in random order, (N, 3) float32 mm from its centre, and the class of each, (N,)."""
     mask = _nearest(head, fixed, _IDENTITY)
-    points, values = _points(mask), sitk.GetArrayViewFromImage(fixed)[sitk.GetArrayViewFromImage(mask) > 0]
-    chosen = random.permutation(len(points))[:_PLACES]
-    return (points[chosen] - centre).astype(np.float32), np.searchsorted(_borders(values), values[chosen])
+    inside = sitk.GetArrayViewFromImage(mask) > 0
+    values = sitk.GetArrayViewFromImage(fixed)[inside]
+    chosen = random.permutation(len(values))[:_PLACES]
+    # Three coordinates of each voxel of a fine image would take more memory than the image.
+    indices = np.stack(np.unravel_index(np.flatnonzero(inside)[chosen], inside.shape), axis=1)
+    return (points_of(mask, indices) - centre).astype(np.float32), np.searchsorted(_borders(values), values[chosen])
 
 
 def _classes_on(grid: sitk.Image, moving: ComparedImage, transform: sitk.Transform) -> np.ndarray:
     """The moving image's classes at the grid's nodes, uint8; ``_CLASSES`` where it does not reach and at the rim."""
     brought = sitk.Resample(moving.image, grid, transform, sitk.sitkLinear, 0.0, sitk.sitkFloat32, True)
-    classes = np.searchsorted(moving.borders, sitk.GetArrayViewFromImage(brought)).astype(np.uint8)
+    values = sitk.GetArrayViewFromImage(brought)
+    classes = np.empty(values.shape, np.uint8)
+    # Of the whole grid at once, what numpy finds would take more memory than all else here.
+    for own, layer in zip(classes, values, strict=True):
+        own[...] = np.searchsorted(moving.borders, layer)
     inside = sitk.GetArrayFromImage(field_of_view(moving.image, grid, transform))[1:-1, 1:-1, 1:-1]
     return np.where(np.pad(inside, 1), classes, np.uint8(_CLASSES))
 
