@@ -88,7 +88,7 @@ class ProgressBar:
 class _Lines:
     """Stands in for a bar where there is no terminal: every ten seconds a line that says where the work is.
 
-    The first line that counts something comes after one second, so that a log soon shows that the inputs were accepted
+    Once a stage has counted for a second the first line comes, so that a log soon shows that the inputs were accepted
     and how long the work is.
     """
 
@@ -96,12 +96,13 @@ class _Lines:
         self.total: int | None = None
         self.n = 0
         self._stage = ""
-        self._told = time.monotonic()
+        self._told = self._began = time.monotonic()
         self._counted = False
 
     def begun(self, stage: str) -> _Lines:
         """A stage begins, perhaps once more."""
         self._stage, self.n, self.total = stage, 0, None
+        self._began = time.monotonic()
         self._tell()
         return self
 
@@ -116,8 +117,8 @@ class _Lines:
     def _tell(self) -> None:
         now = time.monotonic()
         counts = bool(self.n and self.total)
-        pause = _SECONDS_BEFORE_FIRST_COUNT if counts and not self._counted else _SECONDS_BETWEEN_LINES
-        if _muted or now - self._told < pause:
+        is_first = counts and not self._counted and now - self._began >= _SECONDS_BEFORE_FIRST_COUNT
+        if _muted or not (is_first or now - self._told >= _SECONDS_BETWEEN_LINES):
             return
         self._told = now
         self._counted |= counts

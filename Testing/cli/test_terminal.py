@@ -321,9 +321,17 @@ def test_without_a_terminal_a_line_comes_after_a_second_and_then_every_ten(
     assert capfd.readouterr().err.splitlines() == lines
 
 
-def test_a_short_job_without_a_terminal_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_short_job_without_a_terminal_says_nothing(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("CSAFusionLib.cli.progress_bar.time.monotonic", lambda: clock[0])
     with ProgressBar() as progress:
         progress("Reading", 0, 0)
+        clock[0] += 5.0
+        progress("Fusing slices", 0, 3)
+        clock[0] += 0.5
+        progress("Fusing slices", 2, 3)
     assert capfd.readouterr().err == ""
 
 
