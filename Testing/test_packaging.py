@@ -231,6 +231,42 @@ def test_the_checkout_is_small_and_its_licence_is_named_in_the_readme():
     assert "[LICENSE.txt](LICENSE.txt)" in (ROOT / "README.md").read_text()
 
 
+IN_NIIVUES_BUNDLE = {
+    "@lukeed/uuid": "lukeed.com",
+    "@ungap/structured-clone": "Andrea Giammarchi",
+    "array-equal": "Jonathan Ong",
+    "fflate": "Arjun Barrett",
+    "gl-matrix": "Brandon Jones",
+    "nifti-reader-js": "",
+    "numcodecs": "Trevor Manz",
+    "zarrita": "Trevor Manz",
+    "@zarrita/storage": "Trevor Manz",
+    "Blosc": "Francesc Alted",
+    "FastLZ": "Ariya Hidayat",
+    "LZ4": "Yann Collet",
+    "Snappy": "2011, Google Inc.",
+    "zlib": "Mark Adler",
+    "Zstandard": "Meta Platforms",
+    "Emscripten": "Emscripten authors",
+    "musl": "Rich Felker",
+    "libc++": "LLVM Exceptions",
+    "Roboto": "2011 Google Inc.",
+}
+"""The parts of the viewer's file, compiled ones too, and who holds the copyright."""
+
+
+def test_the_wheel_has_a_notice_of_every_part_of_niivues_bundle(tmp_path):
+    pytest.importorskip("setuptools", reason="setuptools, which builds the wheel, is not installed")
+    build = "from setuptools import setup; setup()"
+    words = ["egg_info", "--egg-base", str(tmp_path), "build_py", "--build-lib", str(tmp_path / "built")]
+    subprocess.run([sys.executable, "-c", build, "--quiet", *words], cwd=ROOT, capture_output=True, check=True)
+    folder = tmp_path / "built" / "CSAFusionLib" / "qc" / "niivue"
+    assert (folder / "niivue.umd.js").exists()
+    sections = re.split(r"^---- ", (folder / "LICENSE.txt").read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+    for part, holder in IN_NIIVUES_BUNDLE.items():
+        assert any(section.startswith(part) and holder in section for section in sections), part
+
+
 def test_the_readme_has_what_a_review_of_the_index_asks_for():
     text = (ROOT / "README.md").read_text()
     pictures = re.findall(r"!\[[^]]+\]\(([^)]+)\)", text)
