@@ -5,6 +5,7 @@ Defaults hold for every case, unless its row says otherwise.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path, PurePosixPath
@@ -20,6 +21,7 @@ from CSAFusionLib.volumes.input_path import names_a_series
 from CSAFusionLib.volumes.nifti_orientation import Orientation
 
 _LONGEST = 100
+_MOST_BYTES = 240  # of a file's name on most disks, less the ending of a record
 _FORBIDDEN = set('<>:"/\\|?*')
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{kind}{number}" for kind in ("com", "lpt") for number in range(1, 10))}
 
@@ -106,6 +108,8 @@ def check_name(name: str) -> str:
         raise InputError(f"The case's name {checks.shown(name)} begins or ends as no folder's can; change it.")
     if len(name) > _LONGEST:
         raise InputError(f"The case's name {checks.shown(name)} is longer than {_LONGEST} letters; shorten it.")
+    if len(name.encode()) > _MOST_BYTES:
+        raise InputError(f"The case's name {checks.shown(name)} is longer than a folder's can be; shorten it.")
     if name.lower().split(".")[0] in _RESERVED or name.lower() in (FAILED, SUMMARY, "logs"):
         raise InputError(f"A case cannot be named {checks.shown(name)}; choose another name.")
     return name
@@ -114,11 +118,13 @@ def check_name(name: str) -> str:
 def check_cases(cases: Iterable[Case]) -> list[Case]:
     """Return the cases, no two of one name or one place; capitals make no difference, as on some disks.
 
+    Nor does how a letter with an accent is stored.
+
     Raises InputError, which names the first that is there twice, or says that there is none.
     """
     known: dict[str, Case] = {}
     for case in cases:
-        other = known.setdefault(case.name.lower(), case)
+        other = known.setdefault(unicodedata.normalize("NFC", case.name).lower(), case)
         if other is not case:
             raise InputError(
                 f"Two cases are named {checks.shown(case.name)}: '{other.fixed.name}' with '{other.moving.name}' and "

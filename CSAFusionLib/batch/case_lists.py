@@ -130,6 +130,8 @@ def _rows(file: Path) -> list[tuple[int, dict[str, str]]]:
     for number, row in filled[1:]:
         if len(row) > len(header) and any(row[len(header) :]):
             raise InputError(f"'{file}', line {number} has more cells than there are columns; correct it.")
+    if not filled[1:]:
+        raise InputError(f"'{file}' names its columns and no pair; add a line for each.")
     rows = [(number, dict(zip(header, map(_content, row), strict=False))) for number, row in filled[1:]]
     for number, values in rows:
         for key in _NEEDED:

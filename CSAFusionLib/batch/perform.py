@@ -25,6 +25,7 @@ from CSAFusionLib.files.atomic_write import Writer, atomic_write, content_writer
 from CSAFusionLib.files.temporary import OwnedFolder
 from CSAFusionLib.progress import undisturbed
 from CSAFusionLib.text import to_json
+from CSAFusionLib.volumes.input_path import SeveralVolumesError
 from CSAFusionLib.volumes.reading import read_volume
 
 if TYPE_CHECKING:
@@ -187,6 +188,8 @@ def perform(case: Case, out: Path, command: str) -> Record:
         sentence = sentence_for(error)
         if sentence is None:
             raise
+        if isinstance(error, SeveralVolumesError):
+            sentence = f"{sentence.removesuffix('.')}, or for this case alone in a column 'volume' of the table."
         return record_failure(case, out, sentence, run, inputs)
 
 

@@ -37,13 +37,20 @@ if TYPE_CHECKING:
 Pairs = Annotated[
     Path | None,
     typer.Argument(
-        metavar="[PAIRS|FIXED_FOLDER MOVING_FOLDER]",
-        help="A table (CSV, TSV) with the columns fixed and moving, and name and any setting where they differ; or two "
-        "folders, whose volumes of one name are pairs.",
+        metavar="PAIRS|FIXED_FOLDER",
+        help="A table (CSV, TSV) with the columns fixed and moving, and name and any setting where they differ; or a "
+        "folder of fixed volumes.",
         show_default=False,
     ),
 ]
-Partner = Annotated[Path | None, typer.Argument(metavar="", hidden=True, show_default=False)]
+Partner = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="MOVING_FOLDER",
+        help="With FIXED_FOLDER: the moving volumes, each with the name of its fixed one.",
+        show_default=False,
+    ),
+]
 Output = Annotated[
     Path,
     typer.Option("-o", "--output", help="A folder for each case, and summary.tsv.", rich_help_panel=OUTPUTS),
@@ -174,11 +181,17 @@ class _Source:
             typer.echo(printable(note), err=True)
         return matched.cases
 
-    def check(self, output: Path) -> None:
-        """Refuse an output folder that is one of the inputs."""
+    def check(self, cases: list[Case], output: Path, summary: str) -> None:
+        """Refuse an output folder that is one of the inputs or in one, or whose summary would replace the table."""
         for folder in filter(None, (self.pairs, self.partner, self.bids)):
             if is_same_file(folder, output):
                 raise InputError(f"'{output}' holds the inputs; give another folder with -o.")
+        if self.pairs is not None and is_same_file(self.pairs, output / summary):
+            raise InputError(f"'{self.pairs}' has the name of the summary; rename it, or give another folder with -o.")
+        target = output.resolve()
+        for path in (path for case in cases for path in case.inputs.values()):
+            if path.is_dir() and target.is_relative_to(path.resolve()):
+                raise InputError(f"'{output}' is in the input '{path}'; give another folder with -o.")
 
     def top(self) -> dict[str, Any]:
         """Files at the top of the results."""
@@ -225,9 +238,9 @@ def _job(cases: list[Case], output: Path, source: _Source, part: BatchPart | Non
     from CSAFusionLib.batch.layout import SUMMARY
     from CSAFusionLib.batch.run import Batch
 
-    source.check(output)
     # Parts run side by side: each has a summary of its own.
     summary = SUMMARY if part is None else f"{Path(SUMMARY).stem}_part-{part[0]}-of-{part[1]}.tsv"
+    source.check(cases, output, summary)
     command = shlex.join(["csafusion", *sys.argv[1:]])
     # Workers elsewhere have another current folder.
     return Batch(cases=cases, out=output.absolute(), command=command, summary=summary, top=source.top(), part=part)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from CSAFusionLib.batch.case import Defaults
 from CSAFusionLib.batch.case_lists import cases_of_folders
+from CSAFusionLib.cli.main import app
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings
 
@@ -51,3 +53,17 @@ def test_a_file_in_place_of_a_folder_is_refused(tmp_path: Path) -> None:
     fixed, moving = folders(tmp_path, "a.nii", "a.nii")
     with pytest.raises(InputError, match="is a file; give two folders"):
         cases_of_folders(fixed, moving / "a.nii", DEFAULTS)
+
+
+@pytest.mark.parametrize(
+    ("out", "reason"), [("series", "is in the input"), ("series/out", "is in the input"), (".", "has the name of the")]
+)
+def test_results_go_into_no_input_and_replace_no_table(tmp_path: Path, out: str, reason: str) -> None:
+    (tmp_path / "series").mkdir()
+    table = tmp_path / "summary.tsv"
+    table.write_text("fixed\tmoving\nseries\tb.nii\n")
+    result = CliRunner().invoke(app, ["batch", str(table), "-o", str(tmp_path / out)])
+    assert result.exit_code == 2
+    assert reason in result.output
+    assert table.read_text().startswith("fixed")
+    assert not any((tmp_path / "series").iterdir())

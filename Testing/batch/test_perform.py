@@ -251,3 +251,13 @@ def test_the_same_case_put_in_place_by_another_worker_meanwhile_gives_way(
     assert others == [2]
     assert read_records(out) == [record]
     assert [path.name for path in out.iterdir()] == ["one"]
+
+
+def test_a_series_among_volumes_is_told_with_the_column_that_names_one_of_it(make_case: MakeCase, out: Path) -> None:
+    case = make_case("one")
+    image = sitk.ReadImage(str(case.moving))
+    sitk.WriteImage(sitk.JoinSeries([image, image]), str(case.moving))
+    record = perform(case, out, "csafusion batch")
+    assert "holds 2 volumes" in record.sentence
+    assert record.sentence.endswith("or for this case alone in a column 'volume' of the table.")
+    assert not perform(replace(case, volume="2"), out, "csafusion batch").failed

@@ -80,7 +80,9 @@ def test_one_fixed_volume_in_several_rows_gives_names_of_both(tmp_path: Path) ->
         ("fixed,moving,name\na,b,.x\n", "begins or ends as no folder's can"),
         ("fixed,moving,name\na,b,con\n", "cannot be named 'con'"),
         ("fixed,moving,name\na,b,failed\n", "cannot be named 'failed'"),
-        ("fixed,moving\n", "There is no pair to fuse"),
+        ("fixed,moving,name\na,b,M\u00fcller\na,c,Mu\u0308ller\n", "Two cases are named"),
+        ("fixed,moving,name\na,b," + 99 * "\u540d" + "\n", "is longer than a folder's can be"),
+        ("fixed,moving\n", "names its columns and no pair; add a line for each"),
         (b"fixed,moving\n\xff\xe9,b\n", "no text in UTF-8"),
     ],
 )
