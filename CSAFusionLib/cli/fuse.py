@@ -10,8 +10,7 @@ import typer
 
 from CSAFusionLib.cli import options
 from CSAFusionLib.cli.alignment_options import InitialTransform, MaskOptions, TransformChoice, TransformOptions
-from CSAFusionLib.cli.distrust import FailOn, fail_on_quality
-from CSAFusionLib.cli.manners import Overwrite
+from CSAFusionLib.cli.manners import FailOn, Overwrite, fail_on_quality
 from CSAFusionLib.cli.panels import FUSION, INPUTS, OUTPUTS, REGISTRATION
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.output_grid import GridOf, OutputGrid
@@ -229,7 +228,7 @@ def _fuse_volumes(
     masked: MaskOptions,
 ) -> Registration:
     """Fuse two volumes, or a series and a volume; returns the registration."""
-    from CSAFusionLib.cli.volume_outputs import VolumeOutputs
+    from CSAFusionLib.cli.volume_job import VolumeOutputs
 
     others = {name: value for name, value in vars(outputs).items() if name != "output"}
     wanted, region, grid = VolumeOutputs(outputs.output, **others), where.region, where.output_grid

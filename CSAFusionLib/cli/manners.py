@@ -1,4 +1,7 @@
-"""What every command can be asked beside its work: how many threads, how much it says, and where that is kept."""
+"""What every command can be asked beside its work.
+
+How many threads it takes, how much it says, where that is kept, and at which grade of a registration it fails.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +15,21 @@ from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass
 from inspect import Parameter, signature
 from pathlib import Path
-from typing import IO, Annotated, Any, get_type_hints
+from typing import IO, TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
 from CSAFusionLib.cli.outputs import check_extension
-from CSAFusionLib.cli.panels import RUNNING
+from CSAFusionLib.cli.panels import REGISTRATION, RUNNING
 from CSAFusionLib.cli.progress_bar import muted
 from CSAFusionLib.cli.user_errors import EXPECTED, sentence_for
 from CSAFusionLib.files.atomic_write import place_of
 from CSAFusionLib.logs import logger_of
+
+if TYPE_CHECKING:
+    from CSAFusionLib.registration.quality.grading import Quality
+from collections.abc import Iterable
+from enum import Enum
 
 _VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS")
 _LOG_NAMES = (".log", ".txt")
@@ -173,3 +181,40 @@ class _Copied:
     def isatty(self) -> bool:
         """Whether it ends on a terminal."""
         return self._screen is not None and self._screen.isatty()
+
+
+DISTRUSTED = 3
+"""Exit code of a command that has done its work, when the registration has a grade that ``--fail-on`` names."""
+
+
+class Distrusted(Enum):
+    """The best grade at which a command fails."""
+
+    DOUBTFUL = "doubtful"
+    BAD = "bad"
+
+
+FailOn = Annotated[
+    Distrusted | None,
+    typer.Option(
+        case_sensitive=False,
+        help=f"End with exit code {DISTRUSTED} when the registration is bad, or is doubtful or bad.",
+        rich_help_panel=REGISTRATION,
+        show_default=False,
+    ),
+]
+
+
+def fail_on_quality(threshold: Distrusted | None, found: Iterable[Quality | None]) -> None:
+    """End the command with exit code 3 when a quality is no better than the threshold; None asks nothing.
+
+    found: of each registration, or None where nothing was assessed.
+    """
+    fail_on_grade(threshold, [quality.grade.value for quality in found if quality is not None])
+
+
+def fail_on_grade(threshold: Distrusted | None, grades: Iterable[str]) -> None:
+    """End the command with exit code 3 when one of the grades (good, doubtful, bad) is no better than the threshold."""
+    refused = {None: set[str](), Distrusted.BAD: {"bad"}, Distrusted.DOUBTFUL: {"bad", "doubtful"}}[threshold]
+    if refused & set(grades):
+        raise typer.Exit(DISTRUSTED)

@@ -12,8 +12,7 @@ import numpy as np
 import typer
 
 from CSAFusionLib.cli.alignment_options import MaskOptions
-from CSAFusionLib.cli.legend import band, key_of_fused, key_of_input
-from CSAFusionLib.cli.montage import GAP, bounding_box, sheet, spread, to_rgb
+from CSAFusionLib.cli.montage import GAP, band, bounding_box, key_of_fused, key_of_input, sheet, spread, to_rgb
 from CSAFusionLib.cli.options import ReadingOptions
 from CSAFusionLib.cli.outputs import (
     check_absent,

@@ -1,24 +1,181 @@
-"""The work of ``csafusion fuse`` on two volumes: read, fuse, say what was done, write."""
+"""``csafusion fuse`` of two volumes: its outputs are checked before any work, and written together or not at all."""
 
 from __future__ import annotations
 
+import math
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+import SimpleITK as sitk
 import typer
 
 from CSAFusionLib.cli.alignment_options import MaskOptions, TransformChoice
+from CSAFusionLib.cli.misalignment import map_files, measured
 from CSAFusionLib.cli.options import ReadingOptions
-from CSAFusionLib.cli.outputs import print_fusion_summary, print_written
+from CSAFusionLib.cli.outputs import (
+    check_extension,
+    check_output_folder,
+    check_outputs,
+    filled_folder,
+    print_fusion_summary,
+    print_written,
+)
 from CSAFusionLib.cli.progress_bar import ProgressBar
-from CSAFusionLib.cli.volume_outputs import VolumeOutputs
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.files.atomic_write import Writer, atomic_write, content_writer
 from CSAFusionLib.fusion.device import choose_device, load_torch
 from CSAFusionLib.fusion.inference import memory_need
 from CSAFusionLib.fusion.on_grid import Alignment, fuse_on_grid
 from CSAFusionLib.fusion.output_grid import OutputGrid
 from CSAFusionLib.fusion.result import FusionResult
-from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.fusion.settings import FusionSettings, Style
+from CSAFusionLib.geometry.planes import Plane, slice_centres
 from CSAFusionLib.geometry.resampling import region_of
+from CSAFusionLib.progress import Progress
+from CSAFusionLib.registration.methods import TransformModel
+from CSAFusionLib.registration.transforms import check_transform_path, transform_writer
+from CSAFusionLib.text import to_json
+from CSAFusionLib.volumes.dicom.derived_series import check_can_be_dicom, check_is_empty, derived_series
+from CSAFusionLib.volumes.pictures import picture_writer
 from CSAFusionLib.volumes.reading import read_volume
+from CSAFusionLib.volumes.volume import Volume
+from CSAFusionLib.volumes.writing import VOLUME_EXTENSIONS, volume_writer
+
+_NONE = "n/a"
+
+
+def metrics_table(result: FusionResult, plane: Plane) -> str:
+    """Return a row for each slice, tab-separated: its number from 1, its centre in RAS mm, and its metrics.
+
+    A metric of a slice where both volumes are black is ``n/a``.
+    """
+    names = sorted(result.figures)
+    centres = slice_centres(result.fused, plane) * [-1, -1, 1]
+    rows = [["slice", "r_mm", "a_mm", "s_mm", *names]]
+    for index, centre in enumerate(centres):
+        values = [result.figures[name][index] for name in names]
+        rows.append(
+            [str(index + 1)]
+            + [f"{position:.3f}" for position in centre]
+            + [_NONE if math.isnan(value) else f"{value:.6f}" for value in values]
+        )
+    return "".join("\t".join(row) + "\n" for row in rows)
+
+
+@dataclass(frozen=True)
+class VolumeOutputs:
+    """Where the results go; None is not written.
+
+    dicom: ``fused`` is a folder for a DICOM series.
+    contribution: the fixed volume's share; registered: the moving volume on the grid of the result.
+    metrics: a table of what each slice has kept of both volumes.
+    misalignment: a map of how far off the registration is, with its uncertainty and a picture beside it.
+    """
+
+    fused: Path
+    transform: Path | None = None
+    png: Path | None = None
+    provenance: Path | None = None
+    dicom: bool = False
+    contribution: Path | None = None
+    registered: Path | None = None
+    metrics: Path | None = None
+    misalignment: Path | None = None
+    overwrite: bool = False
+
+    def check(self, inputs: tuple[Path, ...], model: TransformModel) -> None:
+        """Raise InputError for an output that could not be written in the end."""
+        if self.dicom:
+            _check_series_folder(self.fused)
+        else:
+            check_extension(self.fused, VOLUME_EXTENSIONS)
+        if self.transform is not None:
+            check_transform_path(self.transform, deformable=not model.is_linear)
+        for volume in (self.contribution, self.registered):
+            check_extension(volume, VOLUME_EXTENSIONS)
+        check_extension(self.png, (".png",))
+        check_extension(self.provenance, (".json",))
+        check_extension(self.metrics, (".tsv",))
+        files = (self.transform, self.png, self.provenance, self.contribution, self.registered, self.metrics)
+        others = (*files, *map_files(self.misalignment))
+        check_outputs(others if self.dicom else (self.fused, *others), inputs, overwrite=self.overwrite)
+
+    def check_style(self, style: Style) -> None:
+        """Raise InputError for an output that a style has not: only the network tells what comes from where."""
+        if style is not Style.FUSED and self.contribution is not None:
+            raise InputError(
+                f"--contribution is of the network, which --style {style.value} does without; leave one out."
+            )
+        if style is Style.SIDE_BY_SIDE and (self.dicom or self.metrics is not None):
+            option = "--dicom" if self.dicom else "--metrics"
+            raise InputError(f"{option} needs the grid of FIXED, and side by side has one of its own; leave one out.")
+
+    def check_volumes(self, fixed: Volume) -> None:
+        """Raise InputError where the fixed volume cannot give what an output needs."""
+        if self.dicom:
+            check_can_be_dicom(fixed)
+
+    def check_transform(self, transform: sitk.Transform) -> None:
+        """Raise InputError where the transform of the result will not be one that its file can hold."""
+        if self.transform is not None and not transform.IsLinear():
+            check_transform_path(self.transform, deformable=True)
+
+    def write(
+        self, result: FusionResult, volumes: tuple[Volume, Volume], settings: FusionSettings, progress: Progress
+    ) -> list[Path]:
+        """Write all that was asked for; returns what to name of it. What a DICOM series must say is in the provenance.
+
+        volumes: the fixed and the moving one.
+
+        Raises InputError where an output cannot be written; then there is none.
+        """
+        series: dict[str, Writer] = {}
+        if self.dicom:
+            modalities = [result.provenance[role]["modality"] for role in ("fixed", "moving")]
+            series, warnings = derived_series(result.fused, *volumes, modalities=modalities)
+            result.provenance["warnings"] = [*result.provenance["warnings"], *warnings]
+        said, transform = result.provenance["registration"], result.registration.transform
+        maps = measured(self.misalignment, volumes, transform, said, progress)
+        named = self.writers(result, settings, progress) | maps
+        writers = named | {self.fused / name: write for name, write in series.items()}
+        with filled_folder(self.fused) if self.dicom else nullcontext():
+            atomic_write(writers, progress)
+        return [self.fused, *named] if self.dicom else list(named)
+
+    def writers(self, result: FusionResult, settings: FusionSettings, progress: Progress) -> dict[Path, Writer]:
+        """What writes each output but a DICOM series; it can be cancelled over a large volume."""
+        on_chunk = partial(progress, "Writing", 0, 0)
+        writers: dict[Path, Writer] = {}
+        if not self.dicom:
+            writers[self.fused] = volume_writer(result.fused, on_chunk)
+        if self.transform is not None:
+            writers[self.transform] = transform_writer(result.registration.transform)
+        if self.contribution is not None:
+            writers[self.contribution] = volume_writer(_contribution_of(result), on_chunk)
+        if self.registered is not None:
+            writers[self.registered] = volume_writer(result.moving_on_grid, on_chunk)
+        if self.png is not None:
+            from CSAFusionLib.cli.montage import montage_of
+
+            writers[self.png] = picture_writer(montage_of(result, settings.plane))
+        if self.metrics is not None:
+            writers[self.metrics] = content_writer(metrics_table(result, settings.plane))
+        if self.provenance is not None:
+            writers[self.provenance] = content_writer(to_json(result.provenance, indent=2) + "\n")
+        return writers
+
+
+def _check_series_folder(folder: Path) -> None:
+    check_output_folder(folder)
+    check_is_empty(folder)
+
+
+def _contribution_of(result: FusionResult) -> sitk.Image:
+    if result.contribution is None:
+        raise InputError("These weights predict pixels, so there is no contribution map; leave out --contribution.")
+    return result.contribution
 
 
 def fuse_volume_files(

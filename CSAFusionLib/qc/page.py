@@ -14,9 +14,8 @@ from CSAFusionLib.files.atomic_write import Writer
 from CSAFusionLib.fusion.result import NOTICE
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.qc.cases import QcCase
-from CSAFusionLib.qc.script_data import in_script
 from CSAFusionLib.qc.thumbnails import pictures_of
-from CSAFusionLib.qc.view import view_name
+from CSAFusionLib.qc.view import in_script, view_name
 from CSAFusionLib.text import printable
 
 _HERE = Path(__file__).parent

@@ -9,19 +9,25 @@ import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.cli.montage import (
+    KEYS_HEIGHT,
     alignment_picture,
+    band,
     bounding_box,
     checkerboard,
     edge_overlay,
+    key_of_fused,
+    key_of_input,
     montage,
     montage_of,
     overlay,
     rows_of,
     sheet,
     spread,
+    square,
     tile_size,
 )
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.fusion.colouring import two_colours
 from CSAFusionLib.geometry.planes import Plane
 from CSAFusionLib.volumes.volume import Volume
 
@@ -223,3 +229,40 @@ def test_edges_lie_on_the_moved_contour_and_the_fixed_slice_shows_elsewhere() ->
 def test_a_slice_without_contours_draws_none() -> None:
     picture = edge_overlay(a_square(10), np.zeros((64, 64), np.float32))
     assert (picture[..., 0] == picture[..., 2]).all()
+
+
+PET = {"modality": "PET", "black": 0.0, "white": 12.5, "unit": "SUV", "colour_table": "hot-iron", "knee": None}
+CT = {"modality": "CT", "black": 0.0, "white": 1000.0, "unit": "HU", "colour_table": None,
+      "knee": {"value": 80.0, "brightness": 0.8}}  # fmt: skip
+
+
+def test_a_bar_has_the_colours_of_its_table_and_says_values_and_unit() -> None:
+    key = key_of_input(PET)
+    assert key is not None
+    np.testing.assert_allclose(key.colours[0, [0, -1]], [[0, 0, 0], [1, 1, 1]])
+    assert key.values == ("0", "12.5")
+    assert key.line == "PET, SUV"
+
+
+def test_the_line_of_two_slopes_tells_the_knee() -> None:
+    key = key_of_input(CT)
+    assert key is not None and key.line == "CT, HU, 80 at 80%"
+
+
+def test_an_input_without_a_mapping_has_no_key() -> None:
+    assert key_of_input({"modality": "PET", "modality_is_guessed": True}) is None
+
+
+def test_each_key_stands_under_its_column() -> None:
+    drawn = band([key_of_fused(), None, key_of_input(PET)], 100, 4)
+    assert drawn.shape == (KEYS_HEIGHT, 3 * 104 - 4, 3)
+    columns = [drawn[:, place : place + 100] for place in (0, 104, 208)]
+    assert [bool((column > 100).any()) for column in columns] == [True, False, True]
+    assert np.ptp(columns[2][8].astype(int), axis=-1).max() > 100
+
+
+def test_a_square_shows_the_fixed_value_upwards_and_the_moving_one_rightwards() -> None:
+    key = square(two_colours, "fixed upwards")
+    np.testing.assert_allclose(key.colours[0, 0], [1, 0.5, 0])
+    np.testing.assert_allclose(key.colours[-1, -1], [0, 0.5, 1])
+    np.testing.assert_allclose(key.colours[-1, 0], [0, 0, 0])

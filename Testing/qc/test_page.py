@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from CSAFusionLib.cli.main import app
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.qc.page import check_page_path
-from CSAFusionLib.qc.script_data import in_script
+from CSAFusionLib.qc.view import in_script
 
 
 def _make(folder: Path, *options: str) -> str:

@@ -31,7 +31,7 @@ def demo(
 ) -> None:
     """Register and fuse a real T1 template and a PET simulated from its tissue maps, and measure the error."""
     # The help of the whole command should not wait for PyTorch.
-    from CSAFusionLib.cli.volume_outputs import VolumeOutputs
+    from CSAFusionLib.cli.volume_job import VolumeOutputs
     from CSAFusionLib.fusion.pipeline import fuse_volumes
 
     check_output_folder(output)
