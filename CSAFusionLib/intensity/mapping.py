@@ -102,13 +102,10 @@ class IntensityMapping:
     note: str = ""
     knee: tuple[float, float] | None = None
 
-    @property
-    def window(self) -> tuple[float, float]:
-        """Black and white of the line that starts at ``low``, as a viewer that knows one line only shows it."""
-        if self.knee is None:
-            return self.low, self.high
-        value, brightness = self.knee
-        return self.low, self.low + (value - self.low) / brightness
+    def in_own_values(self, volume: Volume) -> IntensityMapping:
+        """The mapping of a volume's own values, from that of its voxels."""
+        knee = self.knee and (volume.own_value(self.knee[0]), self.knee[1])
+        return replace(self, low=volume.own_value(self.low), high=volume.own_value(self.high), knee=knee)
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
         """Map values of any shape and number type to float32 in [0, 1]."""
@@ -173,10 +170,7 @@ def find_mapping(volume: Volume, modality: Modality, window: Window | None = Non
     """
     within = within_float32(volume)
     mapping = _mapping_of(Evidence(within), modality, window)
-    if within.is_rescaled and not volume.is_rescaled:
-        knee = mapping.knee and (within.own_value(mapping.knee[0]), mapping.knee[1])
-        return IntensityMapping(within.own_value(mapping.low), within.own_value(mapping.high), mapping.note, knee)
-    return mapping
+    return mapping.in_own_values(within) if within.is_rescaled and not volume.is_rescaled else mapping
 
 
 def tissue_at_level(mapping: IntensityMapping, middle: float, level: float = TISSUE_LEVEL) -> IntensityMapping:

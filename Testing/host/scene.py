@@ -7,6 +7,7 @@ import SimpleITK as sitk
 import slicer
 import slicer.util
 import vtk
+from vtk.util.numpy_support import vtk_to_numpy
 
 OBLIQUE = np.array(
     [
@@ -49,6 +50,37 @@ def a_blob_node(
 ) -> slicer.vtkMRMLScalarVolumeNode:
     """A volume node with a blob in it."""
     return a_volume_node(name, a_blob(seed=seed), ijk_to_ras, parent)
+
+
+def _ijk_to_ras(node: slicer.vtkMRMLVolumeNode) -> vtk.vtkMatrix4x4:
+    matrix = vtk.vtkMatrix4x4()
+    node.GetIJKToRASMatrix(matrix)
+    return matrix
+
+
+def pixels_in_view(node: slicer.vtkMRMLScalarVolumeNode, k: int) -> np.ndarray:
+    """What a slice view shows of the volume's slice k, (J, I, RGBA) uint8, by Slicer's own pipeline."""
+    logic = slicer.vtkMRMLSliceLogic()
+    logic.SetMRMLScene(slicer.mrmlScene)
+    view = logic.AddSliceNode("pixels")
+    logic.GetSliceCompositeNode().SetBackgroundVolumeID(node.GetID())
+    node.GetDisplayNode().SetInterpolate(False)
+    columns, rows, _ = node.GetImageData().GetDimensions()
+    axes = slicer.util.arrayFromVTKMatrix(_ijk_to_ras(node))
+    pose = np.eye(4)
+    pose[:3, :3] = axes[:3, :3] / node.GetSpacing()
+    pose[:3, 3] = (axes @ ((columns - 1) / 2, (rows - 1) / 2, k, 1))[:3]
+    view.GetSliceToRAS().DeepCopy(slicer.util.vtkMatrixFromArray(pose))
+    view.SetDimensions(columns, rows, 1)
+    view.SetFieldOfView(columns * node.GetSpacing()[0], rows * node.GetSpacing()[1], 1)
+    view.UpdateMatrices()
+    port = logic.GetBackgroundLayer().GetImageDataConnection()
+    port.GetProducer().Update()
+    data = port.GetProducer().GetOutputDataObject(port.GetIndex())
+    pixels = vtk_to_numpy(data.GetPointData().GetScalars()).reshape(rows, columns, -1).copy()
+    for own in (logic.GetSliceCompositeNode(), view):
+        slicer.mrmlScene.RemoveNode(own)
+    return pixels
 
 
 def a_linear_transform_node(matrix: np.ndarray, parent=None) -> slicer.vtkMRMLLinearTransformNode:

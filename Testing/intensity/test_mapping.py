@@ -219,11 +219,6 @@ def test_two_slopes_meet_in_the_knee() -> None:
     np.testing.assert_allclose(unit, [0, 0, 0.4, 0.8, 0.9, 1, 1], atol=1e-6)
 
 
-def test_a_viewer_s_window_shows_soft_tissue_as_two_slopes_do() -> None:
-    assert IntensityMapping(0, 1000, knee=(80, 0.8)).window == (0, 100)
-    assert IntensityMapping(3, 7).window == (3, 7)
-
-
 def test_a_rescaled_ct_has_its_knee_in_its_own_values() -> None:
     head = np.full((10, 40, 40), -1000.0)
     head[:, 10:30, 10:30] = 35

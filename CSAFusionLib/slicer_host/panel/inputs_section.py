@@ -8,10 +8,17 @@ import slicer
 from slicer.i18n import tr as _
 
 from CSAFusionLib.errors import CSAFusionError
+from CSAFusionLib.intensity.mapping import IntensityMapping
 from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.slicer_host.panel.choices import ColourChoice, Intensities, ModalityChoice, Reference
 from CSAFusionLib.slicer_host.panel.presets import PRESETS, apply_preset, preset_of
-from CSAFusionLib.slicer_host.panel.preview import DisplayWatch, IntensityEstimate, IntensityPreview, PairInViews
+from CSAFusionLib.slicer_host.panel.preview import (
+    DisplayWatch,
+    Input,
+    IntensityEstimate,
+    IntensityPreview,
+    PairInViews,
+)
 from CSAFusionLib.slicer_host.panel.request import a_is_reference, modality_of, voxel_volume, window_of
 from CSAFusionLib.slicer_host.panel.widgets import describe_items, number, say
 
@@ -49,6 +56,11 @@ class InputsSection:
         say(self._ui.referenceLabel, self._why_reference())
         self._show_preset()
         self._show_preview()
+
+    def end_saved_preview(self) -> None:
+        """Show volumes as before a preview during which their scene was saved."""
+        if not self._ui.previewCheckBox.checked:
+            self._preview.end()
 
     def release(self) -> None:
         """Show the volumes as they were shown before the preview, and forget the scene."""
@@ -112,31 +124,48 @@ class InputsSection:
         return getattr(self._parameters, f"intensities{side}") is Intensities.DISPLAYED
 
     def _say_limits(self) -> None:
-        for side in ("A", "B"):
+        """Say of both volumes what is black and white, and show them so in the preview."""
+        inputs: dict[str, Input] = {}
+        texts = {"A": "", "B": ""}
+        for side in texts:
             volume = getattr(self._parameters, f"volume{side}")
-            text = "" if volume is None else self._limits_of(side, volume)
+            if volume is None:
+                continue
+            try:
+                window = window_of(self._parameters, side, volume)
+            except CSAFusionError as error:
+                texts[side] = str(error)
+                continue
+            inputs[side] = Input(volume, modality_of(getattr(self._parameters, f"modality{side}")), window)
+        for side, mapping in self._mappings(inputs).items():
+            if mapping is not None:
+                texts[side] = self._in_words(side, inputs[side], mapping)
+                if self._ui.previewCheckBox.checked and not self._as_displayed(side):
+                    self._preview.show(inputs[side].node, mapping)
+        for side, text in texts.items():
             say(getattr(self._ui, f"intensity{side}Label"), text)
 
-    def _limits_of(self, side: str, volume: slicer.vtkMRMLVolumeNode) -> str:
-        """The modality a volume is taken for, and the values shown black and white, which the preview then uses."""
-        chosen = modality_of(getattr(self._parameters, f"modality{side}"))
-        try:
-            mapping = self._estimate.mapping(volume, chosen, window_of(self._parameters, side, volume))
-        except CSAFusionError as error:
-            return str(error)
-        if mapping is None:
-            return ""
-        if self._ui.previewCheckBox.checked and not self._as_displayed(side):
-            self._preview.show(volume, *mapping.window)
-        modality = chosen or self._estimate.guess(volume) or Modality.MR
-        low, high = (f"{number(value)}{self._estimate.unit(volume, modality)}" for value in (mapping.low, mapping.high))
-        kind = _("{modality}:") if chosen else _("{modality} (guessed):")
+    def _mappings(self, inputs: dict[str, Input]) -> dict[str, IntensityMapping | None]:
+        """How the fusion maps the two volumes; of a single one, how it is mapped by itself."""
+        if len(inputs) < 2 or inputs["A"].node is inputs["B"].node:
+            return {side: self._estimate.mapping(one) for side, one in inputs.items()}
+        fixed, moving = ("A", "B") if a_is_reference(self._parameters) else ("B", "A")
+        found = self._estimate.mappings(inputs[fixed], inputs[moving])
+        return dict(zip((fixed, moving), found, strict=True))
+
+    def _in_words(self, side: str, one: Input, mapping: IntensityMapping) -> str:
+        """The modality a volume is taken for, and the values that are black and white."""
+        modality = one.modality or self._estimate.guess(one.node) or Modality.MR
+        unit = self._estimate.unit(one.node, modality)
+        low, high = (f"{number(value)}{unit}" for value in (mapping.low, mapping.high))
+        kind = _("{modality}:") if one.modality else _("{modality} (guessed):")
         said = [kind.format(modality=modality.name), _("{low} is black, {high} is white.").format(low=low, high=high)]
         if mapping.knee is not None:
             value, brightness = mapping.knee
-            said.append(
-                _("Up to {value}: the darker {share} %.").format(value=number(value), share=f"{brightness:.0%}"[:-1])
-            )
+            text = _("Up to {value}: the darker {share} %.")
+            said.append(text.format(value=f"{number(value)}{unit}", share=f"{brightness:.0%}"[:-1]))
+        if modality is Modality.MR and self._parameters.biasCorrection:
+            said.append(_("N4, which runs first, changes these values a little."))
         return " ".join(said)
 
     def _menu(self, what: str, side: str) -> Any:

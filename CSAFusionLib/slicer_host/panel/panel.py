@@ -116,6 +116,7 @@ class Panel:
         """Show a parameter node whose widgets have just been connected."""
         for section in (self.inputs, self.registration, self.fusion, self.batch):
             section.describe()
+        self.inputs.end_saved_preview()
         self._parameters = parameters
         self.update()
         if self._unseen is not None:

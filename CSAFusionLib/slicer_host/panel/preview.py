@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import slicer
 import slicer.util
 
 from CSAFusionLib.errors import CSAFusionError
+from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.fusion.source_pair import SourcePair
 from CSAFusionLib.intensity.evidence import Evidence, is_in_hounsfield
 from CSAFusionLib.intensity.mapping import IntensityMapping, find_mapping
 from CSAFusionLib.intensity.modality import Modality, guess_modality
 from CSAFusionLib.intensity.windows import Window
 from CSAFusionLib.slicer_host.comparison_views import SliceViews, composites
+from CSAFusionLib.slicer_host.nodes import add_hidden_node, remove_nodes
 from CSAFusionLib.slicer_host.volume_nodes import sample_of_node
 from CSAFusionLib.volumes.checking import check_volume
 from CSAFusionLib.volumes.volume import Volume
@@ -29,6 +35,15 @@ _NO_UNIT = "1"
 _SHARP_MM = 3.5
 
 
+@dataclass(frozen=True)
+class Input:
+    """A volume node, and what is set of it; a modality or a window that is None is found."""
+
+    node: slicer.vtkMRMLVolumeNode
+    modality: Modality | None = None
+    window: Window | None = None
+
+
 class IntensityEstimate:
     """Estimates of volume nodes, remembered until their voxels change.
 
@@ -40,23 +55,39 @@ class IntensityEstimate:
 
     def guess(self, node: slicer.vtkMRMLVolumeNode | None) -> Modality | None:
         """The modality that would be guessed, or None where there is no image that can be fused."""
-        return self._remembered(node, "guess", _guess)
+        return None if node is None else self._remembered((node,), "guess", _guess)
 
-    def mapping(
-        self, node: slicer.vtkMRMLVolumeNode, modality: Modality | None, window: Window | None
-    ) -> IntensityMapping | None:
-        """The values shown black and white, or None as above."""
+    def mapping(self, one: Input) -> IntensityMapping | None:
+        """How a volume's own values are mapped to black and white, or None as above."""
 
         def find(node: slicer.vtkMRMLVolumeNode) -> IntensityMapping:
             some = _checked(sample_of_node(node, _THROUGHOUT))
-            return find_mapping(some, modality or self.guess(node) or Modality.MR, window)
+            return find_mapping(some, self._modality_of(one), one.window)
 
-        return self._remembered(node, (modality, window), find)
+        return self._remembered((one.node,), (one.modality, one.window), find)
+
+    def mappings(self, fixed: Input, moving: Input) -> tuple[IntensityMapping | None, IntensityMapping | None]:
+        """The same of two volumes that are fused: that of an MR depends on whether the other one is an MR too."""
+
+        def find(*nodes: slicer.vtkMRMLVolumeNode) -> tuple[IntensityMapping, IntensityMapping]:
+            some = [_checked(sample_of_node(node, _THROUGHOUT)) for node in nodes]
+            settings = FusionSettings(
+                fixed_modality=self._modality_of(fixed),
+                moving_modality=self._modality_of(moving),
+                fixed_window=fixed.window,
+                moving_window=moving.window,
+            )
+            pair = SourcePair.settle(some[0], some[1], settings)
+            return tuple(one.mapping.in_own_values(one.volume) for one in (pair.fixed, pair.moving))  # type: ignore[return-value]
+
+        chosen = (fixed.modality, fixed.window, moving.modality, moving.window)
+        found = self._remembered((fixed.node, moving.node), chosen, find)
+        return found or (self.mapping(fixed), self.mapping(moving))
 
     def unit(self, node: slicer.vtkMRMLVolumeNode, modality: Modality | None) -> str:
         """The unit of a volume's values, with a space before it, or nothing where it is not known."""
         if modality is Modality.CT:
-            return " HU" if self._remembered(node, "HU", _holds_hounsfield) else ""
+            return " HU" if self._remembered((node,), "HU", _holds_hounsfield) else ""
         units = node.GetVoxelValueUnits() if node.IsA("vtkMRMLScalarVolumeNode") else None
         code = units.GetCodeValue() if units is not None else _NO_UNIT
         return "" if code in (None, "", _NO_UNIT) else f" {code}"
@@ -65,45 +96,90 @@ class IntensityEstimate:
         """Forget all volumes."""
         self._known.clear()
 
-    def _remembered(self, node: slicer.vtkMRMLVolumeNode | None, what: Any, find: Callable[..., Any]) -> Any:
-        if node is None or node.GetImageData() is None:
+    def _modality_of(self, one: Input) -> Modality:
+        return one.modality or self.guess(one.node) or Modality.MR
+
+    def _remembered(self, nodes: tuple[slicer.vtkMRMLVolumeNode, ...], what: Any, find: Callable[..., Any]) -> Any:
+        if any(node.GetImageData() is None for node in nodes):
             return None
-        key = (node.GetID(), node.GetImageData().GetMTime(), what)
+        key = (what, *((node.GetID(), node.GetImageData().GetMTime()) for node in nodes))
         if key not in self._known:
-            self._known[key] = _found(node, find)
+            self._known[key] = _found(nodes, find)
         return self._known[key]
 
 
+_BEFORE = "CSAFusion.shownBefore"
+"""The attribute of a display that holds how it was before the preview; a scene saved meanwhile keeps it."""
+_GREYS = 256
+
+
 class IntensityPreview:
-    """Shows volumes with the limits of the fusion in the slice views, and restores their display afterwards."""
+    """Shows volumes in the slice views as they are mapped for the fusion, and restores their display afterwards."""
 
-    def __init__(self) -> None:
-        self._before: dict[str, tuple[bool, float, float]] = {}
-
-    def show(self, node: slicer.vtkMRMLVolumeNode, black: float, white: float) -> None:
-        """Set the window and level of a volume, after remembering them."""
+    def show(self, node: slicer.vtkMRMLVolumeNode, mapping: IntensityMapping) -> None:
+        """Show a volume through a mapping, with two slopes where it has two; a colour volume stays as it is."""
         display = node.GetDisplayNode()
         if display is None or node.IsA("vtkMRMLVectorVolumeNode"):
             return
-        shown = (bool(display.GetAutoWindowLevel()), display.GetWindow(), display.GetLevel())
-        self._before.setdefault(display.GetID(), shown)
-        _set_window(display, False, white - black, (white + black) / 2)
+        if display.GetAttribute(_BEFORE) is None:
+            shown = (bool(display.GetAutoWindowLevel()), display.GetWindow(), display.GetLevel())
+            display.SetAttribute(_BEFORE, json.dumps([*shown, display.GetColorNodeID()]))
+        _show_greys(display, mapping)
+        _set_window(display, False, mapping.high - mapping.low, (mapping.high + mapping.low) / 2)
 
     def end(self) -> None:
-        """Show the volumes as before."""
-        for node_id in list(self._before):
-            self._end(node_id)
+        """Show all volumes of the scene as before, also those of a scene that was saved during a preview."""
+        for display in slicer.util.getNodesByClass("vtkMRMLScalarVolumeDisplayNode"):
+            _restore(display)
+        # Also greys that the user has exchanged for other colours.
+        own = slicer.util.getNodesByClass("vtkMRMLColorTableNode")
+        remove_nodes(colours for colours in own if colours.GetAttribute(_BEFORE) is not None)
 
     def end_for(self, nodes: Iterable[slicer.vtkMRMLVolumeNode | None]) -> None:
         """Show some volumes as before."""
         for node in nodes:
-            if node is not None and node.GetDisplayNodeID() in self._before:
-                self._end(node.GetDisplayNodeID())
+            if node is not None and node.GetDisplayNode() is not None:
+                _restore(node.GetDisplayNode())
 
-    def _end(self, node_id: str) -> None:
-        shown, display = self._before.pop(node_id), slicer.mrmlScene.GetNodeByID(node_id)
-        if display is not None:
-            _set_window(display, *shown)
+
+def _show_greys(display: slicer.vtkMRMLScalarVolumeDisplayNode, mapping: IntensityMapping) -> None:
+    """Give a display the greys of two slopes, or those it had before where the mapping is one line."""
+    own = _greys_of(display)
+    if mapping.knee is None:
+        _give_colours_back(display)
+        return
+    if own is None:
+        # Kept with a scene: a display whose colours are missing shows nothing.
+        own = add_hidden_node("vtkMRMLColorTableNode", "CSAFusion preview", saved=True)
+        own.SetAttribute(_BEFORE, display.GetID())
+        display.SetAndObserveColorNodeID(own.GetID())
+    greys = mapping(np.linspace(mapping.low, mapping.high, _GREYS))
+    with slicer.util.NodeModify(own):
+        own.SetTypeToUser()
+        own.SetNumberOfColors(_GREYS)
+        for place, grey in enumerate(greys.tolist()):
+            own.SetColor(place, str(place), grey, grey, grey, 1.0)
+
+
+def _greys_of(display: slicer.vtkMRMLScalarVolumeDisplayNode) -> slicer.vtkMRMLColorTableNode | None:
+    """The greys that the preview gave a display, while it still has them."""
+    colours = display.GetColorNode()
+    return colours if colours is not None and colours.GetAttribute(_BEFORE) is not None else None
+
+
+def _give_colours_back(display: slicer.vtkMRMLScalarVolumeDisplayNode) -> None:
+    own = _greys_of(display)
+    if own is not None:
+        display.SetAndObserveColorNodeID(json.loads(display.GetAttribute(_BEFORE))[-1])
+        remove_nodes([own])
+
+
+def _restore(display: slicer.vtkMRMLScalarVolumeDisplayNode) -> None:
+    before = display.GetAttribute(_BEFORE)
+    if before is not None:
+        _give_colours_back(display)
+        display.RemoveAttribute(_BEFORE)
+        _set_window(display, *json.loads(before)[:-1])
 
 
 class PairInViews:
@@ -168,9 +244,9 @@ def _set_window(display: slicer.vtkMRMLScalarVolumeDisplayNode, automatic: bool,
     display.SetAutoWindowLevel(automatic)
 
 
-def _found(node: slicer.vtkMRMLVolumeNode, find: Callable[[slicer.vtkMRMLVolumeNode], Any]) -> Any:
+def _found(nodes: tuple[slicer.vtkMRMLVolumeNode, ...], find: Callable[..., Any]) -> Any:
     try:
-        return find(node)
+        return find(*nodes)
     except CSAFusionError:
         # Apply tells what is wrong with it.
         return None

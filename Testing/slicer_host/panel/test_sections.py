@@ -9,7 +9,7 @@ import slicer.util
 
 import Testing.host.application  # noqa: F401 (makes qt)
 from CSAFusionLib.registration.methods import Method
-from CSAFusionLib.slicer_host.comparison_views import LAYOUT, composites
+from CSAFusionLib.slicer_host.comparison_views import LAYOUT
 from CSAFusionLib.slicer_host.panel.choices import (
     Intensities,
     ModalityChoice,
@@ -41,66 +41,6 @@ def test_the_guess_is_shown_and_why_a_volume_is_the_reference(panel, volumes):
     assert panel.ui.referenceLabel.text == "The result gets the grid of 'F'."
 
 
-def test_the_preview_shows_the_ranges_and_gives_the_display_back(panel, volumes):
-    display = volumes[0].GetDisplayNode()
-    display.AutoWindowLevelOff()
-    display.SetWindowLevel(30, 40)
-    panel.ui.previewCheckBox.checked = True
-    panel._parameterNode.intensitiesA = Intensities.GIVEN
-    raise_errors()
-    assert (display.GetWindow(), display.GetLevel()) == (300, 100)
-    assert panel.ui.intensityALabel.text == "MR (guessed): -50 is black, 250 is white."
-    panel.ui.widthASpinBox.value = 100.0
-    assert (display.GetWindow(), display.GetLevel()) == (100, 100)
-    panel.ui.previewCheckBox.checked = False
-    raise_errors()
-    assert (display.GetWindow(), display.GetLevel(), display.GetAutoWindowLevel()) == (30, 40, 0)
-
-
-def test_the_preview_shows_a_volume_that_is_not_displayed_and_gives_the_views_back(panel, volumes):
-    slicer.util.setSliceViewerLayers(background=volumes[0], foreground=None, foregroundOpacity=0.0)
-    panel.ui.previewCheckBox.checked = True
-    raise_errors()
-    views = composites()
-    assert {
-        (view.GetBackgroundVolumeID(), view.GetForegroundVolumeID(), view.GetForegroundOpacity()) for view in views
-    } == {(volumes[0].GetID(), volumes[1].GetID(), 0.5)}
-    panel.ui.previewCheckBox.checked = False
-    assert {(view.GetForegroundVolumeID(), view.GetForegroundOpacity()) for view in views} == {(None, 0.0)}
-
-
-def test_the_preview_leaves_views_alone_that_show_both_or_that_the_user_changes(panel, volumes):
-    slicer.util.setSliceViewerLayers(background=volumes[1], foreground=volumes[0], foregroundOpacity=0.7)
-    panel.ui.previewCheckBox.checked = True
-    views = composites()
-    assert {view.GetForegroundOpacity() for view in views} == {0.7}
-    panel.ui.previewCheckBox.checked = False
-    slicer.util.setSliceViewerLayers(foregroundOpacity=0.0)
-    panel.ui.previewCheckBox.checked = True
-    slicer.util.setSliceViewerLayers(background=volumes[1], foreground=volumes[0])
-    panel.ui.previewCheckBox.checked = False
-    assert {view.GetBackgroundVolumeID() for view in views} == {volumes[1].GetID()}
-
-
-def test_a_volume_fused_as_displayed_is_followed_while_its_display_is_changed(panel, volumes):
-    display = volumes[0].GetDisplayNode()
-    display.AutoWindowLevelOff()
-    display.SetWindowLevel(30, 40)
-    panel.ui.previewCheckBox.checked = True
-    panel._parameterNode.intensitiesA = Intensities.DISPLAYED
-    assert panel.ui.intensityALabel.text == "MR (guessed): 25 is black, 55 is white."
-    display.SetWindowLevel(20, 40)
-    assert panel.ui.intensityALabel.text == "MR (guessed): 30 is black, 50 is white."
-    panel._parameterNode.intensitiesA = Intensities.AUTOMATIC
-    panel._parameterNode.intensitiesB = Intensities.DISPLAYED
-    panel.exit()
-    event = slicer.vtkMRMLDisplayableNode.DisplayModifiedEvent
-    panel.ui.intensityALabel.text = "left alone"
-    for volume in volumes:
-        volume.InvokeEvent(event)
-    assert panel.ui.intensityALabel.text == "left alone"
-
-
 def test_black_and_white_are_told_in_the_unit_of_the_volume(panel, volumes):
     k, j, i = np.indices((12, 20, 20)) - 10
     ct = np.where(k**2 + j**2 + i**2 < 60, 40, -1000).astype(np.int16)
@@ -110,7 +50,7 @@ def test_black_and_white_are_told_in_the_unit_of_the_volume(panel, volumes):
     volumes[1].SetVoxelValueUnits(unit)
     panel._parameterNode.modalityB = ModalityChoice.PET
     assert panel.ui.intensityALabel.text == (
-        "CT (guessed): 0 HU is black, 1000 HU is white. Up to 80: the darker 80 %."
+        "CT (guessed): 0 HU is black, 1000 HU is white. Up to 80 HU: the darker 80 %."
     )
     assert panel.ui.intensityBLabel.text.startswith("PET: 0 g/ml{SUVbw} is black, ")
     panel._parameterNode.modalityA = ModalityChoice.MR
