@@ -229,6 +229,9 @@ def main() -> None:
     parser.add_argument("--registered", type=Path, default=Path("runs/registered"), help="keeps registered volumes")
     options = parser.parse_args()
     words = options.weights or [BUNDLED]
+    names = [word.rpartition("=")[0] or Path(word).stem for word in words]
+    if len(set(names)) < len(names):
+        parser.error("two sets of weights have one name; give each its own, as in --weights new=runs/best.safetensors")
     methods, volumes = by_name(words), options.data / "volumes"
     parts = parts_of(options.data, volumes, options.registered, words, methods)
     unknown = set(filter(None, options.only.split(","))) - set(parts)
