@@ -10,9 +10,10 @@ import logging
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass
+from enum import Enum
 from inspect import Parameter, signature
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any, get_type_hints
@@ -28,8 +29,6 @@ from CSAFusionLib.logs import logger_of
 
 if TYPE_CHECKING:
     from CSAFusionLib.registration.quality.grading import Quality
-from collections.abc import Iterable
-from enum import Enum
 
 _VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS")
 _LOG_NAMES = (".log", ".txt")

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import csv
-import os
-import pickle
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -177,18 +175,14 @@ def test_the_summary_is_appended_to_and_holds_no_row_in_memory(make_case: MakeCa
     assert [row["name"] for row in rows(out)] == ["case-3", "case-1", "case-2"]
 
 
-RUN = """
-import pickle, sys
-from contextlib import nullcontext
-from pathlib import Path
-from distributed import Client
-from CSAFusionLib.batch.run import Batch
-cases = pickle.loads(Path(sys.argv[1]).read_bytes())
-client = Client(
-    processes=False, n_workers=1, threads_per_worker=1, dashboard_address=":0", local_directory=sys.argv[3]
-)
-Batch(cases=cases, out=Path(sys.argv[2]), command="killed").run(lambda: nullcontext(client), lambda *_: None)
-"""
+def run_alone(cases: list[Case], out: Path, scratch: Path) -> None:
+    """What a process that is going to be killed does."""
+    from distributed import Client
+
+    client = Client(
+        processes=False, n_workers=1, threads_per_worker=1, dashboard_address=":0", local_directory=str(scratch)
+    )
+    Batch(cases=cases, out=out, command="killed").run(lambda: nullcontext(client), lambda *_: None)
 
 
 @pytest.mark.slow
@@ -201,15 +195,15 @@ def test_after_a_killed_command_and_a_resume_every_file_is_that_of_an_undisturbe
     monkeypatch.setattr("tempfile.tempdir", str(scratch))
     cases = [make_case(name) for name in "abc"]
     cases[1].moving.write_bytes(cases[1].moving.read_bytes()[:300])
-    (tmp_path / "cases").write_bytes(pickle.dumps(cases))
-    words = [str(tmp_path / "cases"), str(out), str(tmp_path / "dask")]
-    process = subprocess.Popen([sys.executable, "-c", RUN, *words], env=os.environ | {"TMPDIR": str(scratch)})
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    process = get_context("spawn").Process(target=run_alone, args=(cases, out, tmp_path / "dask"))
+    process.start()
     deadline = time.monotonic() + 60
     while not (out / "a" / "case.json").exists():
-        assert process.poll() is None and time.monotonic() < deadline
+        assert process.is_alive() and time.monotonic() < deadline
         time.sleep(0.01)
     process.kill()
-    process.wait()
+    process.join()
     assert not (out / "c").exists()
     tally = run(cases, out, threads)
     assert tally.skipped >= 1 and tally.all_failed == 1

@@ -15,7 +15,7 @@
 set -euo pipefail
 
 python=$1 pairs=$(realpath "$2")
-here=$(mktemp -d /tmp/slurm.XXXXXX)
+here=$(mktemp -d -t slurm.XXXXXX)
 chmod 755 "$here"
 export SLURM_CONF=$here/slurm.conf
 daemons=()
