@@ -20,7 +20,7 @@ from CSAFusionLib.files.atomic_write import atomic_write, content_writer
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.slicer_host.region import region_on_grid, registration_masks
 from CSAFusionLib.slicer_host.validation import Masks, check_nodes
-from CSAFusionLib.slicer_host.volume_nodes import volume_from_node
+from CSAFusionLib.slicer_host.volume_nodes import dicom_modality, image_from_node
 from CSAFusionLib.volumes.writing import write_volume
 
 INPUTS = "scene"
@@ -230,12 +230,15 @@ def _name(node: Any) -> str:
 
 
 def _save(node: Any, file: Path) -> sitk.Image:
-    """Save a node as a file, and beside it what the import from DICOM said of its modality; returns what was saved."""
-    volume = volume_from_node(node)
-    write_volume(volume.image, file)
+    """Save a node as a file, and beside it what the import from DICOM said of its modality; returns what was saved.
+
+    Voxels that are not finite stay so: who reads the file fills them, and tells of it in the case's record.
+    """
+    image, modality = image_from_node(node), dicom_modality(node)
+    write_volume(image, file)
     sidecar = file.with_suffix(".json")
-    if volume.modality_hint:
-        atomic_write({sidecar: content_writer(json.dumps({"Modality": volume.modality_hint}) + "\n")})
+    if modality:
+        atomic_write({sidecar: content_writer(json.dumps({"Modality": modality}) + "\n")})
     else:
         sidecar.unlink(missing_ok=True)
-    return volume.image
+    return image

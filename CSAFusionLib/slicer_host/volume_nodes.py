@@ -56,16 +56,19 @@ def volume_from_node(node: slicer.vtkMRMLVolumeNode, frame: slicer.vtkMRMLTransf
     Raises:
         InputError: the node holds no image, or an image of a kind that cannot be fused.
     """
+    filled, notes = fill_non_finite(image_from_node(node, frame))
+    return Volume(filled, node.GetName(), dicom_modality(node), notes)
+
+
+def image_from_node(node: slicer.vtkMRMLVolumeNode, frame: slicer.vtkMRMLTransformNode | None = None) -> sitk.Image:
+    """The image of :func:`volume_from_node`, its voxels as they are; the same errors."""
     check_image(node)
     to_frame = transform_between(node.GetParentTransformNode(), frame)
     linear = vtk.vtkTransform()
     if slicer.vtkMRMLTransformNode.IsGeneralTransformLinear(to_frame, linear):
         matrix = matrix_from_vtk(linear.GetMatrix()) @ ijk_to_ras_of(node)
-        image = _image(slicer.util.arrayFromVolume(node), matrix, node.GetName())
-    else:
-        image = _resampled(node, to_frame)
-    filled, notes = fill_non_finite(image)
-    return Volume(filled, node.GetName(), _dicom_modality(node), notes)
+        return _image(slicer.util.arrayFromVolume(node), matrix, node.GetName())
+    return _resampled(node, to_frame)
 
 
 def sample_of_node(node: slicer.vtkMRMLVolumeNode, most: tuple[int, int, int]) -> Volume:
@@ -86,7 +89,7 @@ def sample_of_node(node: slicer.vtkMRMLVolumeNode, most: tuple[int, int, int]) -
     grid[:3, 3] = first
     taken = np.ascontiguousarray(slicer.util.arrayFromVolume(node)[k, j, i])
     sample, _ = fill_non_finite(_image(taken, ijk_to_ras_of(node) @ grid, node.GetName()))
-    return Volume(sample, node.GetName(), _dicom_modality(node))
+    return Volume(sample, node.GetName(), dicom_modality(node))
 
 
 def _image(array: np.ndarray, ijk_to_ras: np.ndarray, name: str) -> sitk.Image:
@@ -112,7 +115,9 @@ def _resampled(node: slicer.vtkMRMLVolumeNode, to_frame: vtk.vtkGeneralTransform
     reslice.SetInputData(data)
     reslice.SetResliceTransform(_ijk_to_ijk(to_frame.GetInverse(), ijk_to_ras))
     reslice.SetInterpolationModeToLinear()
-    reslice.SetBackgroundLevel(float(slicer.util.arrayFromVolume(node).min()))
+    voxels = slicer.util.arrayFromVolume(node)
+    finite = voxels[np.isfinite(voxels)]
+    reslice.SetBackgroundLevel(float(finite.min()) if finite.size else 0.0)
     reslice.SetOutputOrigin(*first.astype(float))
     reslice.SetOutputSpacing(1, 1, 1)
     reslice.SetOutputExtent(*itertools.chain.from_iterable((0, int(length)) for length in last - first))
@@ -152,7 +157,7 @@ def _array_of(data: vtk.vtkImageData) -> np.ndarray:
     return flat.reshape((*reversed(data.GetDimensions()), *flat.shape[1:]))
 
 
-def _dicom_modality(node: slicer.vtkMRMLVolumeNode) -> str | None:
+def dicom_modality(node: slicer.vtkMRMLVolumeNode) -> str | None:
     """The Modality tag that the DICOM import left in the subject hierarchy, where there is one."""
     hierarchy = node.GetScene() and node.GetScene().GetFirstNodeByClass("vtkMRMLSubjectHierarchyNode")
     if not hierarchy:

@@ -17,8 +17,16 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.slicer_host.batch import ScenePair, SeriesChoice, pairs_of_dicom, pairs_of_folders, pairs_of_nodes
 from CSAFusionLib.slicer_host.batch_job import brainsfit_program
+from CSAFusionLib.slicer_host.volume_nodes import volume_from_node
 from CSAFusionLib.volumes.reading import read_volume
-from Testing.host.scene import a_blob, a_blob_node, a_linear_transform_node, ijk_to_ras_of, rotation
+from Testing.host.scene import (
+    a_blob,
+    a_blob_node,
+    a_linear_transform_node,
+    a_volume_node,
+    ijk_to_ras_of,
+    rotation,
+)
 
 
 class Database:
@@ -55,6 +63,17 @@ def test_nodes_are_saved_where_their_transforms_put_them(tmp_path: Path) -> None
     assert pair.name == "T1_PET"
     own, shifted = (read_volume(path).image.GetOrigin() for path in (pair.fixed, pair.moving))
     assert np.subtract(shifted, own) == pytest.approx((-5, 0, 0), abs=1e-4)
+
+
+def test_voxels_that_are_no_numbers_are_told_of_when_the_file_is_read(tmp_path: Path) -> None:
+    voxels = a_blob()
+    voxels[0, 0, :3] = np.nan, np.inf, -np.inf
+    node = a_volume_node("T1", voxels, np.eye(4))
+    (pair,) = pairs_of_nodes([(node, a_blob_node("PET", seed=1))], tmp_path)
+    read, direct = read_volume(pair.fixed), volume_from_node(node)
+    assert read.notes == direct.notes
+    assert "has 3 voxels that are not finite" in read.notes[0]
+    np.testing.assert_array_equal(*(sitk.GetArrayFromImage(one.image) for one in (read, direct)))
 
 
 def test_the_same_node_gives_the_same_bytes_so_that_a_batch_goes_on(tmp_path: Path) -> None:
@@ -121,7 +140,7 @@ def a_case(pair: ScenePair, out: Path) -> Case:
 def test_the_modality_of_the_import_goes_with_the_file(tmp_path: Path, monkeypatch) -> None:
     fixed, moving = a_blob_node("T1"), a_blob_node("scan", seed=1)
     imported = {moving: "PT"}
-    monkeypatch.setattr("CSAFusionLib.slicer_host.volume_nodes._dicom_modality", imported.get)
+    monkeypatch.setattr("CSAFusionLib.slicer_host.batch.dicom_modality", imported.get)
     case = a_case(ScenePair(fixed, moving, FusionSettings()), tmp_path)
     assert [read_volume(path).modality_hint for path in (case.fixed, case.moving)] == [None, "PT"]
     imported.clear()

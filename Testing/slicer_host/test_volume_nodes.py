@@ -52,6 +52,17 @@ def test_colour_voxels_stay_together():
     np.testing.assert_array_equal(sitk.GetArrayFromImage(image), colours)
 
 
+def test_a_nonlinear_transform_adds_no_voxels_that_are_no_numbers():
+    voxels = a_blob()
+    node = a_volume_node("A", voxels, OBLIQUE, parent=a_nonlinear_transform_node())
+    whole = sitk.GetArrayFromImage(volume_from_node(node).image)
+    slicer.util.arrayFromVolume(node)[0, 0, 0] = np.nan
+    volume = volume_from_node(node)
+    told = int(volume.notes[0].split("has ")[1].split()[0])
+    assert told < 0.01 * whole.size
+    assert sitk.GetArrayFromImage(volume.image).min() == pytest.approx(whole.min(), abs=1e-3)
+
+
 def test_voxels_that_are_no_numbers_are_filled_with_a_note():
     voxels = a_blob()
     voxels[0, 0, :3] = np.nan
