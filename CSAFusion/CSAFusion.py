@@ -483,7 +483,7 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
         :param fixedNode: scalar or RGB volume; the result lies exactly on its grid, under its parent transform.
         :param movingNode: scalar or RGB volume; neither input is changed.
         :param settings: ``CSAFusionLib.fusion.settings.FusionSettings``; None takes its defaults.
-        :param outputs: ``CSAFusionLib.slicer_host.result_nodes.Outputs``: nodes to overwrite and what to make beside
+        :param outputs: ``CSAFusionLib.slicer_host.fusion_job.Outputs``: nodes to overwrite and what to make beside
           the fused volume; None makes a new fused volume and nothing else.
         :param roi: markups ROI to fuse in; outside, the result is the fixed volume.
         :param mask: segmentation or label volume to fuse in.
@@ -672,7 +672,7 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
         """
         from CSAFusionLib.errors import InputError
         from CSAFusionLib.slicer_host import dependencies
-        from CSAFusionLib.slicer_host.engines.programs import PACKAGES, engine_of
+        from CSAFusionLib.slicer_host.engines import PACKAGES, engine_of
 
         names = ["requirements.txt"] if forFusion else []
         names += ["requirements-batch.txt"] if forBatch else []

@@ -14,7 +14,7 @@ from CSAFusionLib.batch.child import Row
 from CSAFusionLib.errors import Cancelled, InputError
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.registration.methods import Method, TransformModel
-from CSAFusionLib.slicer_host.result_nodes import Outputs
+from CSAFusionLib.slicer_host.fusion_job import Outputs
 from CSAFusionLib.slicer_host.wording import title_of
 from Testing.host.application import open_panel, raise_errors
 from Testing.host.fixtures import pump
@@ -448,7 +448,7 @@ def wanted(monkeypatch) -> list[list[str]]:
 
 @pytest.mark.parametrize("method", [Method.ANTS, Method.ELASTIX])
 def test_the_packages_of_a_method_are_asked_for_only_where_it_is_chosen(module, monkeypatch, wanted, method):
-    monkeypatch.setattr("CSAFusionLib.slicer_host.engines.programs.is_installed", lambda name: False)
+    monkeypatch.setattr("CSAFusionLib.slicer_host.engines.is_installed", lambda name: False)
     logic = module.CSAFusionLogic()
     for one in (None, Method.SITK, method):
         logic.ensureDependencies(one)
@@ -460,7 +460,7 @@ def test_the_packages_of_a_method_are_asked_for_only_where_it_is_chosen(module, 
 def test_what_an_extension_registers_needs_no_package(module, volumes, child_does, monkeypatch, wanted):
     child_does("negate")
     install_slicer_ants(monkeypatch)
-    monkeypatch.setattr("CSAFusionLib.slicer_host.engines.programs.is_installed", lambda name: False)
+    monkeypatch.setattr("CSAFusionLib.slicer_host.engines.is_installed", lambda name: False)
     module.CSAFusionLogic().fuse(*volumes, FusionSettings(registration=Method.ANTS))
     assert wanted == [["torch", "requirements.txt"]]
 
@@ -468,7 +468,7 @@ def test_what_an_extension_registers_needs_no_package(module, volumes, child_doe
 def test_an_extension_that_only_blocks_leaves_the_panel_alive(panel, child_does, monkeypatch, tmp_path):
     child_does("negate")
     elastix = install_slicer_elastix(monkeypatch, tmp_path / "Elastix")
-    monkeypatch.setattr("CSAFusionLib.slicer_host.engines.programs.is_installed", lambda name: False)
+    monkeypatch.setattr("CSAFusionLib.slicer_host.engines.is_installed", lambda name: False)
     seen = []
 
     def between():
@@ -541,7 +541,7 @@ def test_a_batch_has_the_package_of_its_method_installed_also_where_an_extension
 ):
     packaging = install_packaging(monkeypatch)
     install_slicer_elastix(monkeypatch, tmp_path / "Elastix")
-    for name in ("engines.programs", "dependencies"):
+    for name in ("engines", "dependencies"):
         monkeypatch.setattr(f"CSAFusionLib.slicer_host.{name}.is_installed", lambda name: name != "itk-elastix")
     logic = module.CSAFusionLogic()
     assert not logic.install(Method.ELASTIX, print, forFusion=True)

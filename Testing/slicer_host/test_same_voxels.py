@@ -1,4 +1,4 @@
-"""The panel gives the voxels that Python, the command line and a batch of files give: fused at once, and as a batch."""
+"""The backend reads the voxels that Slicer reads, and Slicer reads the DICOM series that the backend writes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import pytest
 import SimpleITK as sitk
 import slicer
 import slicer.util
+import vtk
 from typer.testing import CliRunner
+from vtk.util.numpy_support import vtk_to_numpy
 
 import Testing.host.application  # noqa: F401 (makes qt)
 from CSAFusionLib.api import fuse, register
@@ -21,9 +23,13 @@ from CSAFusionLib.slicer_host.batch import ScenePair
 from CSAFusionLib.slicer_host.nodes import provenance_of
 from CSAFusionLib.slicer_host.panel.choices import BatchSource, Reference, StyleChoice, WeightsChoice
 from CSAFusionLib.slicer_host.volume_nodes import volume_from_node
+from CSAFusionLib.volumes.dicom.derived_series import MOST_GREY, derived_series
+from CSAFusionLib.volumes.reading import read_volume
+from CSAFusionLib.volumes.volume import Volume
 from Testing.host.application import raise_errors
 from Testing.host.fixtures import pump
 from Testing.host.scene import a_volume_node, ijk_to_ras_of
+from Testing.volumes.dicom.objects import write_classic
 
 Heads = tuple[Path, Path]
 
@@ -115,3 +121,41 @@ def test_a_registration_mask_guides_as_it_does_in_python(chosen, heads: Heads, t
     pair = ScenePair(parameters.volumeA, parameters.volumeB, FusionSettings(), masks=(labels, None))
     (case,) = [case for case in pair.saved(tmp_path) if case is not None]
     assert case.moving_mask is None and sitk.Hash(sitk.ReadImage(str(case.mask))) == sitk.Hash(mask)
+
+
+_OBLIQUE = (0.9553, 0.2955, 0.0, -0.2364, 0.7643, 0.6)
+
+
+def _a_series(folder: Path) -> Volume:
+    across, down = np.reshape(_OBLIQUE, (2, 3)) / np.linalg.norm(np.reshape(_OBLIQUE, (2, 3)), axis=1, keepdims=True)
+    down -= across * (across @ down)
+    down /= np.linalg.norm(down)
+    places = [tuple(np.array([-20.0, -30.0, 5.0]) + 3.3 * number * np.cross(across, down)) for number in range(6)]
+    values = (np.random.default_rng(0).random((6, 6, 8)) * 1000).astype(np.uint16)
+    axes = tuple(np.round([*across, *down], 9).tolist())
+    write_classic(folder, values, positions=places, orientation=axes, modality="MR", sop_class="4")
+    return read_volume(folder)
+
+
+@pytest.mark.parametrize("kind", ["vtkMRMLScalarVolumeNode", "vtkMRMLVectorVolumeNode"])
+def test_slicer_loads_it_on_the_fixed_grid_with_its_values(tmp_path: Path, kind: str) -> None:
+    fixed = _a_series(tmp_path / "fixed")
+    fused, factor = sitk.Cast(fixed.image, sitk.sitkFloat32) / 1000, MOST_GREY
+    if kind == "vtkMRMLVectorVolumeNode":
+        fused = sitk.Compose([sitk.Cast(fixed.image / (4 + part), sitk.sitkUInt8) for part in range(3)])
+        factor = 1
+    folder = tmp_path / "series"
+    folder.mkdir()
+    writers, _ = derived_series(fused, fixed, None, modalities=["MR", "PET"])
+    files = vtk.vtkStringArray()
+    for name, write in sorted(writers.items()):
+        write(folder / name)
+        files.InsertNextValue(str(folder / name))
+    scene, logic = slicer.vtkMRMLScene(), slicer.vtkSlicerVolumesLogic()
+    logic.SetMRMLScene(scene)
+    node = logic.AddArchetypeVolume(files.GetValue(0), "fused", 0, files)
+    expected = sitk.GetArrayFromImage(fused) * factor
+    found = vtk_to_numpy(node.GetImageData().GetPointData().GetScalars()).reshape(expected.shape)
+    assert node.GetClassName() == kind
+    np.testing.assert_allclose(ijk_to_ras_of(node), ijk_to_ras(fixed.image), atol=1e-4)
+    assert np.abs(found - expected).max() <= 0.5

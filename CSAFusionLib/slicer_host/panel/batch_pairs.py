@@ -15,7 +15,7 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import is_same_file
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.slicer_host.batch import ScenePair, SeriesChoice, pairs_of_dicom, scene_pairs
-from CSAFusionLib.slicer_host.engines.programs import PACKAGES
+from CSAFusionLib.slicer_host.engines import PACKAGES
 from CSAFusionLib.slicer_host.panel.choices import BatchSource
 from CSAFusionLib.slicer_host.panel.request import gives_grid, masks_of, settings_from
 

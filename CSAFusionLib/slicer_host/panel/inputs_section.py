@@ -11,7 +11,6 @@ from CSAFusionLib.errors import CSAFusionError
 from CSAFusionLib.intensity.mapping import IntensityMapping
 from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.slicer_host.panel.choices import ColourChoice, Intensities, ModalityChoice, Reference
-from CSAFusionLib.slicer_host.panel.presets import PRESETS, apply_preset, preset_of
 from CSAFusionLib.slicer_host.panel.preview import (
     DisplayWatch,
     Input,
@@ -19,8 +18,16 @@ from CSAFusionLib.slicer_host.panel.preview import (
     IntensityPreview,
     PairInViews,
 )
-from CSAFusionLib.slicer_host.panel.request import a_is_reference, modality_of, voxel_volume, window_of
-from CSAFusionLib.slicer_host.panel.widgets import describe_items, number, say
+from CSAFusionLib.slicer_host.panel.request import (
+    PRESETS,
+    a_is_reference,
+    apply_preset,
+    modality_of,
+    preset_of,
+    voxel_volume,
+    window_of,
+)
+from CSAFusionLib.slicer_host.panel.sections import describe_items, number, say
 
 
 class InputsSection:

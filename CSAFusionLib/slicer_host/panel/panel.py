@@ -16,15 +16,21 @@ from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.slicer_host.dependencies import is_installed
 from CSAFusionLib.slicer_host.fusion_job import Event, FusedEvent
 from CSAFusionLib.slicer_host.panel.batch_section import BatchSection
-from CSAFusionLib.slicer_host.panel.fusion_section import FusionSection
 from CSAFusionLib.slicer_host.panel.inputs_section import InputsSection
 from CSAFusionLib.slicer_host.panel.quality import ResultStrip, warning_of
-from CSAFusionLib.slicer_host.panel.registration_section import RegistrationSection
 from CSAFusionLib.slicer_host.panel.request import Request, forget_node, request_from
-from CSAFusionLib.slicer_host.panel.result_section import ResultSection
-from CSAFusionLib.slicer_host.panel.run_section import RunSection
-from CSAFusionLib.slicer_host.panel.sections import SectionHead, of_fusion, of_inputs, of_outputs, of_registration
-from CSAFusionLib.slicer_host.panel.widgets import Fitting, Scrolling, wrapping_labels
+from CSAFusionLib.slicer_host.panel.run_and_result import ResultSection, RunSection
+from CSAFusionLib.slicer_host.panel.sections import (
+    Fitting,
+    Scrolling,
+    SectionHead,
+    of_fusion,
+    of_inputs,
+    of_outputs,
+    of_registration,
+    wrapping_labels,
+)
+from CSAFusionLib.slicer_host.panel.settings_sections import FusionSection, RegistrationSection
 from CSAFusionLib.slicer_host.sample_data import add_example_volumes
 from CSAFusionLib.worker.devices import DeviceQuestion
 from CSAFusionLib.worker.events import ErrorEvent, ProgressEvent

@@ -18,8 +18,8 @@ from CSAFusionLib.intensity.evidence import Evidence, is_in_hounsfield
 from CSAFusionLib.intensity.mapping import IntensityMapping, find_mapping
 from CSAFusionLib.intensity.modality import Modality, guess_modality
 from CSAFusionLib.intensity.windows import Window
-from CSAFusionLib.slicer_host.comparison_views import SliceViews, composites
 from CSAFusionLib.slicer_host.nodes import add_hidden_node, remove_nodes
+from CSAFusionLib.slicer_host.views import SliceViews, composites
 from CSAFusionLib.slicer_host.volume_nodes import sample_of_node
 from CSAFusionLib.volumes.checking import check_volume
 from CSAFusionLib.volumes.volume import Volume

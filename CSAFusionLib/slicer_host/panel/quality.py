@@ -13,7 +13,7 @@ from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.registration.quality.grading import Grade
 from CSAFusionLib.slicer_host.nodes import provenance_of
 from CSAFusionLib.slicer_host.panel.choices import StyleChoice
-from CSAFusionLib.slicer_host.panel.widgets import say
+from CSAFusionLib.slicer_host.panel.sections import say
 from CSAFusionLib.slicer_host.wording import device_in_words, title_of
 
 _HEADS = {

@@ -15,7 +15,6 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings, Style
 from CSAFusionLib.intensity.colour import COLOUR_TABLES
 from CSAFusionLib.registration.methods import Method
-from CSAFusionLib.slicer_host.comparison_views import composites
 from CSAFusionLib.slicer_host.panel.choices import (
     ColourChoice,
     Intensities,
@@ -26,8 +25,8 @@ from CSAFusionLib.slicer_host.panel.choices import (
     WeightsChoice,
     backend_name,
 )
-from CSAFusionLib.slicer_host.panel.presets import PRESETS, apply_preset, preset_of
-from CSAFusionLib.slicer_host.panel.request import request_from
+from CSAFusionLib.slicer_host.panel.request import PRESETS, apply_preset, preset_of, request_from
+from CSAFusionLib.slicer_host.views import composites
 from CSAFusionLib.weights.catalogue import bundled_checksums
 from Testing.host.application import ROOT, open_panel, raise_errors
 from Testing.host.fixtures import pump

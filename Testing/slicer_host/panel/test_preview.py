@@ -17,9 +17,9 @@ from CSAFusionLib.geometry.grid import ijk_to_ras
 from CSAFusionLib.intensity.mapping import IntensityMapping, find_mapping
 from CSAFusionLib.intensity.modality import Modality, guess_modality
 from CSAFusionLib.intensity.windows import Window
-from CSAFusionLib.slicer_host.comparison_views import composites
 from CSAFusionLib.slicer_host.panel.choices import Intensities, ModalityChoice
 from CSAFusionLib.slicer_host.panel.preview import Input, IntensityEstimate
+from CSAFusionLib.slicer_host.views import composites
 from CSAFusionLib.slicer_host.volume_nodes import volume_from_node
 from CSAFusionLib.volumes.reading import read_volume
 from Testing.host.application import raise_errors

@@ -9,7 +9,6 @@ import slicer.util
 
 import Testing.host.application  # noqa: F401 (makes qt)
 from CSAFusionLib.registration.methods import Method
-from CSAFusionLib.slicer_host.comparison_views import LAYOUT
 from CSAFusionLib.slicer_host.panel.choices import (
     Intensities,
     ModalityChoice,
@@ -17,6 +16,7 @@ from CSAFusionLib.slicer_host.panel.choices import (
     StyleChoice,
     WeightsChoice,
 )
+from CSAFusionLib.slicer_host.views import LAYOUT
 from CSAFusionLib.slicer_host.wording import title_of, words_of
 from CSAFusionLib.worker.devices import Devices
 from Testing.host.application import open_panel, raise_errors
@@ -106,7 +106,7 @@ def test_a_style_without_a_network_greys_out_what_the_network_is_told(panel):
 def installed(monkeypatch) -> set[str]:
     """Names of the packages that are installed; empty until a test adds some."""
     names: set[str] = set()
-    monkeypatch.setattr("CSAFusionLib.slicer_host.engines.programs.is_installed", lambda name: name in names)
+    monkeypatch.setattr("CSAFusionLib.slicer_host.engines.is_installed", lambda name: name in names)
     return names
 
 

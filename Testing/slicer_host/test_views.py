@@ -9,7 +9,8 @@ import slicer.util
 from vtk import vtkContextMouseEvent
 
 import Testing.host.application  # noqa: F401 (makes qt)
-from CSAFusionLib.slicer_host.comparison_views import (
+from CSAFusionLib.slicer_host.slice_table import LayoutLoan, SliceTableView, write_slice_table
+from CSAFusionLib.slicer_host.views import (
     LAYOUT,
     Comparison,
     SliceViews,
@@ -19,8 +20,6 @@ from CSAFusionLib.slicer_host.comparison_views import (
     own_composites,
     remove_checkerboard,
 )
-from CSAFusionLib.slicer_host.slice_table import write_slice_table
-from CSAFusionLib.slicer_host.view_layout import LayoutLoan, SliceTableView
 from Testing.host.fixtures import pump
 from Testing.host.pythonqt import QtGui
 from Testing.host.scene import (

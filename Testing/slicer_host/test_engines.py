@@ -1,8 +1,9 @@
-"""Registration by programs of Slicer."""
+"""Registration by Slicer's programs, here by strict stand-ins of them."""
 
 from __future__ import annotations
 
 import time
+from concurrent.futures import Future
 from threading import Event
 
 import numpy as np
@@ -13,11 +14,64 @@ import slicer
 from CSAFusionLib.errors import InputError, RegistrationError
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.preparation import prepare
-from CSAFusionLib.slicer_host.engines import base, programs
-from CSAFusionLib.slicer_host.engines.base import last_line
-from CSAFusionLib.slicer_host.engines.programs import Brains, SlicerAnts, SlicerElastix
+from CSAFusionLib.slicer_host import engines
+from CSAFusionLib.slicer_host.engines import Brains, SlicerAnts, SlicerElastix, last_line
 from CSAFusionLib.slicer_host.volume_nodes import volume_from_node
 from Testing.host.scene import OBLIQUE, a_b_spline, a_blob_node, a_volume_node, snapshot
+
+
+class AtOnce:
+    """In place of a thread: done when asked to."""
+
+    def __init__(self, threads: int) -> None:
+        pass
+
+    def submit(self, task, *arguments) -> Future:
+        done: Future = Future()
+        done.set_result(task(*arguments))
+        return done
+
+    def shutdown(self, wait: bool) -> None:
+        pass
+
+
+@pytest.fixture(autouse=True)
+def prepared_at_once(monkeypatch):
+    """The programs start with the registration; a test may still ask for the thread."""
+    monkeypatch.setattr("CSAFusionLib.slicer_host.engines.ThreadPoolExecutor", AtOnce)
+
+
+@pytest.fixture
+def pair():
+    """Volumes of two nodes of the user's, the moving one under a transform."""
+    from CSAFusionLib.slicer_host.volume_nodes import volume_from_node
+    from Testing.host.scene import a_blob_node, a_linear_transform_node, rotation
+
+    fixed = a_blob_node("F")
+    moving = a_blob_node("M", parent=a_linear_transform_node(rotation(20)), seed=1)
+    return volume_from_node(fixed), volume_from_node(moving)
+
+
+@pytest.fixture
+def brainsfit(monkeypatch):
+    from Testing.host.command_line_modules import install_brainsfit
+
+    return install_brainsfit(monkeypatch)
+
+
+@pytest.fixture
+def slicer_ants(monkeypatch):
+    from Testing.host.registration_extensions import install_slicer_ants
+
+    return install_slicer_ants(monkeypatch)
+
+
+@pytest.fixture
+def elastix(monkeypatch, tmp_path):
+    from Testing.host.registration_extensions import install_slicer_elastix
+
+    return install_slicer_elastix(monkeypatch, tmp_path / "Elastix")
+
 
 FOUND = sitk.Euler3DTransform((4.0, 5.0, 6.0), 0.1, -0.2, 0.05, (3.0, -4.0, 5.0))
 ENGINES = {"brainsfit": Brains, "slicer_ants": SlicerAnts, "elastix": SlicerElastix}
@@ -134,8 +188,8 @@ def slow_preparation(monkeypatch):
     from concurrent.futures import ThreadPoolExecutor
 
     go_on = Event()
-    monkeypatch.setattr(base, "ThreadPoolExecutor", ThreadPoolExecutor)
-    monkeypatch.setattr(base, "prepare", lambda volume: go_on.wait(10) and prepare(volume))
+    monkeypatch.setattr(engines, "ThreadPoolExecutor", ThreadPoolExecutor)
+    monkeypatch.setattr(engines, "prepare", lambda volume: go_on.wait(10) and prepare(volume))
     yield go_on
     go_on.set()
 
@@ -244,33 +298,33 @@ EXTENSIONS = {Method.ANTS: SlicerAnts, Method.ELASTIX: SlicerElastix}
 def installed(monkeypatch) -> set[str]:
     """Names of packages; empty until a test adds some."""
     names: set[str] = set()
-    monkeypatch.setattr(programs, "is_installed", lambda name: name in names)
+    monkeypatch.setattr(engines, "is_installed", lambda name: name in names)
     return names
 
 
 @pytest.mark.parametrize("method", EXTENSIONS)
 def test_the_package_is_preferred_to_the_extension(method, installed, slicer_ants, elastix):
-    assert programs.engine_of(method) is EXTENSIONS[method]
-    installed.add(programs.PACKAGES[method])
-    assert programs.engine_of(method) is None and programs.has_package(method)
+    assert engines.engine_of(method) is EXTENSIONS[method]
+    installed.add(engines.PACKAGES[method])
+    assert engines.engine_of(method) is None and engines.has_package(method)
 
 
 @pytest.mark.parametrize("method", EXTENSIONS)
 def test_with_neither_a_method_cannot_be_used(method, installed, brainsfit):
-    assert programs.engine_of(method) is None and not programs.is_usable(method)
-    installed.add(programs.PACKAGES[method])
-    assert programs.is_usable(method)
+    assert engines.engine_of(method) is None and not engines.is_usable(method)
+    installed.add(engines.PACKAGES[method])
+    assert engines.is_usable(method)
 
 
 def test_brainsfit_is_slicers_own_and_is_never_left_to_the_child(installed, brainsfit, monkeypatch):
-    assert programs.engine_of(Method.BRAINS) is Brains and programs.is_usable(Method.BRAINS)
+    assert engines.engine_of(Method.BRAINS) is Brains and engines.is_usable(Method.BRAINS)
     monkeypatch.setattr(Brains, "is_available", lambda: False)
-    assert programs.engine_of(Method.BRAINS) is Brains and not programs.is_usable(Method.BRAINS)
+    assert engines.engine_of(Method.BRAINS) is Brains and not engines.is_usable(Method.BRAINS)
 
 
 @pytest.mark.parametrize("method", set(Method) - {Method.BRAINS, *EXTENSIONS}, ids=lambda method: method.name)
 def test_every_other_method_is_the_childs(method, installed):
-    assert programs.engine_of(method) is None and programs.is_usable(method)
+    assert engines.engine_of(method) is None and engines.is_usable(method)
 
 
 def test_there_is_no_result_while_the_module_is_busy(brainsfit, pair):
