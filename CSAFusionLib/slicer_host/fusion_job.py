@@ -21,8 +21,13 @@ from CSAFusionLib.slicer_host.region import region_on_grid, registration_masks
 from CSAFusionLib.slicer_host.slice_table import write_slice_table
 from CSAFusionLib.slicer_host.transform_nodes import ijk_to_ras_of, write_transform
 from CSAFusionLib.slicer_host.validation import Masks, check_masks, check_nodes, check_style
-from CSAFusionLib.slicer_host.views import update_rendering
-from CSAFusionLib.slicer_host.volume_nodes import volume_from_node, write_contribution, write_fused, write_registered
+from CSAFusionLib.slicer_host.volume_nodes import (
+    update_rendering,
+    volume_from_node,
+    write_contribution,
+    write_fused,
+    write_registered,
+)
 from CSAFusionLib.volumes.volume import Volume
 from CSAFusionLib.worker.events import CancelledEvent, ErrorEvent, ProgressEvent, ResultEvent
 from CSAFusionLib.worker.job import Job

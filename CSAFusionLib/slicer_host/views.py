@@ -1,4 +1,4 @@
-"""How results are shown: four linked slice views, and the volume rendering of a fused volume."""
+"""How results are shown: four linked slice views, the layout with the table of slices, and the way back from it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import numpy as np
 import qt
 import slicer
 import slicer.util
+import vtk
+from vtk.util.numpy_support import vtk_to_numpy
 
-from CSAFusionLib.slicer_host.nodes import RENDERED, add_hidden_node, remove_nodes
-from CSAFusionLib.slicer_host.slice_table import LayoutLoan
+from CSAFusionLib.slicer_host.nodes import add_hidden_node, remove_nodes
+from CSAFusionLib.slicer_host.slice_table import chart_of, row_of_slice, slice_position
 
 _LAYERS = ("BackgroundVolumeID", "ForegroundVolumeID", "LabelVolumeID")
 _VALUES = ("ForegroundOpacity", "LabelOpacity")
@@ -269,108 +271,132 @@ def _show(
     widget.sliceLogic().FitSliceToBackground()
 
 
-# Opacity against the luminance of a volume in colour: air and the faint edge of the skin are clear, what is bright in
-# either source (bone, uptake) stands out of soft tissue.
-_COLOUR_OPACITY = ((0.0, 0.0), (0.15, 0.0), (0.35, 0.06), (0.6, 0.25), (1.0, 0.85))
-_LUMINANCE = (0.299, 0.587, 0.114)
-# Of a grey volume the same is read off its own values, as shares of those that are not air.
-_AIR = 0.05
-_SAMPLES = 500_000
+class LayoutLoan:
+    """Shows a layout until :meth:`end`, and reports when the user chooses another one.
 
-
-def render_fused(fused: slicer.vtkMRMLVolumeNode) -> slicer.vtkMRMLVolumeRenderingDisplayNode:
-    """Show a fused volume in the 3-D views; returns its display node, which the next call reuses."""
-    in_colour = fused.IsA("vtkMRMLVectorVolumeNode")
-    display = _display_of(_with_opacity(fused) if in_colour else fused)
-    properties = display.GetVolumePropertyNode()
-    with slicer.util.NodeModify(properties):
-        # Shading would turn the inside of soft tissue black, which has no surface, and take three times as long.
-        properties.GetVolumeProperty().ShadeOff()
-        if in_colour:
-            # Red, green and blue are shown as they are, and the fourth component goes through the opacity.
-            properties.GetVolumeProperty().IndependentComponentsOff()
-            _set_opacity(properties, [(255 * value, alpha) for value, alpha in _COLOUR_OPACITY])
-        else:
-            opacity, brightness = grey_functions(slicer.util.arrayFromVolume(fused))
-            _set_opacity(properties, opacity)
-            _set_grey(properties, brightness)
-    display.SetVisibility(True)
-    return display
-
-
-def update_rendering(fused: slicer.vtkMRMLVolumeNode) -> None:
-    """Update the rendering of a fused volume, if there is one; a hidden rendering stays hidden."""
-    display = _first_display(fused.GetNodeReference(RENDERED) or fused)
-    if display is not None:
-        shown = display.GetVisibility()
-        render_fused(fused)
-        display.SetVisibility(shown)
-
-
-def grey_functions(values: np.ndarray) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
-    """How opaque and how bright the values of a grey volume in [0, 1] are, as points (value, share) that rise.
-
-    The darker half of the head is clear enough to see into it, and its brightest tissue is white.
+    Args:
+        layout: its number.
+        left: called from Slicer's event loop after the user has chosen another layout.
     """
-    some = values.ravel()[:: max(1, values.size // _SAMPLES)]
-    seen = some[some > _AIR]
-    tenth, half, nine_tenths, most = np.quantile(seen, (0.1, 0.5, 0.9, 0.95)) if seen.size else (0.1, 0.5, 0.9, 0.95)
-    opacity = [(0.0, 0.0), (half / 2, 0.0), (half, 0.2), (nine_tenths, 0.9), (1.0, 0.95)]
-    brightness = [(0.0, 0.0), (tenth / 2, 0.0), (most, 1.0), (1.0, 1.0)]
-    return _rising(opacity), _rising(brightness)
+
+    def __init__(self, layout: int, left: Callable[[], None]) -> None:
+        self._layout = layout
+        self._left = left
+        self._before: int | None = None
+        self._watched: tuple[slicer.vtkMRMLLayoutNode, int] | None = None
+
+    def begin(self, manager: Any) -> None:
+        """Show the layout; the one before it is remembered unless this one was begun already."""
+        if self._watched is None:
+            self._before = manager.layout
+            node = manager.layoutLogic().GetLayoutNode()
+            self._watched = (node, node.AddObserver(vtk.vtkCommand.ModifiedEvent, self._on_modified))
+        manager.setLayout(self._layout)
+
+    def end(self) -> None:
+        """Restore the layout, unless the user has since chosen another."""
+        if self._watched is None:
+            return
+        node, tag = self._watched
+        node.RemoveObserver(tag)
+        self._watched = None
+        manager = slicer.app.layoutManager()
+        if manager is not None and manager.layout == self._layout:
+            manager.setLayout(self._before)
+
+    def _on_modified(self, caller: slicer.vtkMRMLLayoutNode, event: str) -> None:
+        if caller.GetViewArrangement() != self._layout:
+            # Not now: the views of the new layout are just being set up.
+            qt.QTimer.singleShot(0, self._tell)
+
+    def _tell(self) -> None:
+        manager = slicer.app.layoutManager()
+        if self._watched is not None and manager is not None and manager.layout != self._layout:
+            self._left()
 
 
-def _rising(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Keep points at different values: a transfer function keeps only one of two at the same value."""
-    values = np.array([value for value, _ in points])
-    values = np.maximum.accumulate(values + 1e-4 * np.arange(len(values)))
-    return [(float(value), share) for value, (_, share) in zip(values, points, strict=True)]
+_LAYOUT = slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpPlotTableView
+_PLOT_SIGNAL = "dataSelected(vtkStringArray*, vtkCollection*)"
+_TABLE_SIGNAL = "clicked(QModelIndex)"
 
 
-def _display_of(volume: slicer.vtkMRMLVolumeNode) -> slicer.vtkMRMLVolumeRenderingDisplayNode:
-    display = _first_display(volume)
-    if display is None:
-        display = slicer.modules.volumerendering.logic().CreateVolumeRenderingDisplayNode()
-        slicer.mrmlScene.AddNode(display)
-        display.UnRegister(None)
-        # Not by the logic, which would look for the volume before the display node has one, and add a ROI.
-        properties = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLVolumePropertyNode", f"{volume.GetName()} property")
-        properties.GetVolumeProperty().SetInterpolationTypeToLinear()
-        display.SetAndObserveVolumePropertyNodeID(properties.GetID())
-        volume.AddAndObserveDisplayNodeID(display.GetID())
-    return display
+class SliceTableView:
+    """Shows one table with its plot, and restores layout, table and plot afterwards.
+
+    Args:
+        left: called from Slicer's event loop after the user has chosen another layout.
+    """
+
+    def __init__(self, left: Callable[[], None] = lambda: None) -> None:
+        self._table: slicer.vtkMRMLTableNode | None = None
+        self._layout = LayoutLoan(_LAYOUT, left)
+        self._before: tuple[str | None, str | None] = (None, None)
+        self._plot_view: Any = None
+        self._table_view: Any = None
+
+    def show(self, table: slicer.vtkMRMLTableNode) -> None:
+        """Show a table and its plot; does nothing where Slicer has no main window."""
+        manager = slicer.app.layoutManager()
+        if manager is None:
+            return
+        self.end()
+        self._table = table
+        self._layout.begin(manager)
+        chart = chart_of(table)
+        self._before = _select(table.GetID(), chart.GetID() if chart is not None else None)
+        self._plot_view = manager.plotWidget(0).plotView()
+        _set_click(self._plot_view.chart(), left=vtk.vtkChart.SELECT, right=vtk.vtkChart.NOTIFY)
+        self._table_view = manager.tableWidget(0).tableView()
+        self._plot_view.connect(_PLOT_SIGNAL, self._on_point)
+        self._table_view.connect(_TABLE_SIGNAL, self._on_cell)
+
+    def end(self) -> None:
+        """Restore the layout, unless the user has since chosen another."""
+        if self._table is None:
+            return
+        self._plot_view.disconnect(_PLOT_SIGNAL, self._on_point)
+        self._table_view.disconnect(_TABLE_SIGNAL, self._on_cell)
+        _set_click(self._plot_view.chart(), left=vtk.vtkChart.NOTIFY, right=vtk.vtkChart.SELECT)
+        _select(*(one if one and slicer.mrmlScene.GetNodeByID(one) else None for one in self._before))
+        self._layout.end()
+        self._table = None
+
+    def _on_point(self, series_ids: Any, selections: Any) -> None:
+        """Selected points of the plot: arrays of rows of the table, one for each series with any."""
+        selected = [selections.GetItemAsObject(index) for index in range(selections.GetNumberOfItems())]
+        rows = [int(row) for one in selected for row in vtk_to_numpy(one)]
+        # The plot would go on telling of them with each later click, and before it has taken that in.
+        for one in selected:
+            one.Reset()
+        if rows:
+            self._go_to(rows[0])
+
+    def _on_cell(self, cell: Any) -> None:
+        """Go to the slice named in the first cell of the clicked row, however the rows are sorted."""
+        text = str(cell.sibling(cell.row(), 0).data())
+        row = row_of_slice(self._table, int(text)) if text.isdigit() else None
+        if row is not None:
+            self._go_to(row)
+
+    def _go_to(self, row: int) -> None:
+        position = slice_position(self._table, row)
+        mode = slicer.vtkMRMLSliceNode.CenteredJumpSlice
+        slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *position, mode)
 
 
-def _first_display(volume: slicer.vtkMRMLVolumeNode) -> slicer.vtkMRMLVolumeRenderingDisplayNode | None:
-    displays = (volume.GetNthDisplayNode(index) for index in range(volume.GetNumberOfDisplayNodes()))
-    return next((one for one in displays if one and one.IsA("vtkMRMLVolumeRenderingDisplayNode")), None)
+def _select(table: str | None, chart: str | None) -> tuple[str | None, str | None]:
+    """Show a table and a chart in the views for them; returns what was shown before."""
+    logic = slicer.app.applicationLogic()
+    selection = logic.GetSelectionNode()
+    before = (selection.GetActiveTableID(), selection.GetActivePlotChartID())
+    selection.SetActiveTableID(table)
+    logic.PropagateTableSelection()
+    selection.SetActivePlotChartID(chart)
+    logic.PropagatePlotChartSelection()
+    return before
 
 
-def _with_opacity(fused: slicer.vtkMRMLVectorVolumeNode) -> slicer.vtkMRMLVectorVolumeNode:
-    """A hidden copy with the luminance as a fourth component: volume rendering needs four components."""
-    copy = fused.GetNodeReference(RENDERED)
-    if copy is None:
-        copy = add_hidden_node("vtkMRMLVectorVolumeNode", f"{fused.GetName()} rendered", saved=True)
-        fused.SetNodeReferenceID(RENDERED, copy.GetID())
-    colours = slicer.util.arrayFromVolume(fused)
-    luminance = (colours @ np.array(_LUMINANCE, np.float32)).round().astype(np.uint8)
-    slicer.util.updateVolumeFromArray(copy, np.concatenate([colours, luminance[..., None]], axis=-1))
-    copy.SetVoxelVectorType(copy.VoxelVectorTypeColorRGBA)
-    copy.CopyOrientation(fused)
-    copy.SetAndObserveTransformNodeID(fused.GetTransformNodeID())
-    copy.CreateDefaultDisplayNodes()
-    return copy
-
-
-def _set_opacity(properties: slicer.vtkMRMLVolumePropertyNode, points: list[tuple[float, float]]) -> None:
-    opacity = properties.GetScalarOpacity()
-    opacity.RemoveAllPoints()
-    for value, alpha in points:
-        opacity.AddPoint(value, alpha)
-
-
-def _set_grey(properties: slicer.vtkMRMLVolumePropertyNode, points: list[tuple[float, float]]) -> None:
-    colour = properties.GetColor()
-    colour.RemoveAllPoints()
-    for value, share in points:
-        colour.AddRGBPoint(value, share, share, share)
+def _set_click(chart: vtk.vtkChartXY, left: int, right: int) -> None:
+    """Set what a click on a point does; by default only a right click selects it."""
+    chart.SetClickActionToButton(left, vtk.vtkContextMouseEvent.LEFT_BUTTON)
+    chart.SetClickActionToButton(right, vtk.vtkContextMouseEvent.RIGHT_BUTTON)

@@ -28,8 +28,7 @@ from CSAFusionLib.slicer_host.nodes import (
 )
 from CSAFusionLib.slicer_host.region import region_on_grid
 from CSAFusionLib.slicer_host.slice_table import chart_of, write_slice_table
-from CSAFusionLib.slicer_host.views import grey_functions, render_fused, update_rendering
-from CSAFusionLib.slicer_host.volume_nodes import volume_from_node
+from CSAFusionLib.slicer_host.volume_nodes import grey_functions, render_fused, update_rendering, volume_from_node
 from Testing.host.pythonqt import wrapper_class
 from Testing.host.scene import (
     LEFT_HANDED,

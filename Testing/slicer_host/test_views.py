@@ -9,10 +9,12 @@ import slicer.util
 from vtk import vtkContextMouseEvent
 
 import Testing.host.application  # noqa: F401 (makes qt)
-from CSAFusionLib.slicer_host.slice_table import LayoutLoan, SliceTableView, write_slice_table
+from CSAFusionLib.slicer_host.slice_table import write_slice_table
 from CSAFusionLib.slicer_host.views import (
     LAYOUT,
     Comparison,
+    LayoutLoan,
+    SliceTableView,
     SliceViews,
     add_checkerboard,
     are_on_one_grid,

@@ -15,16 +15,15 @@ from CSAFusionLib.files.atomic_write import atomic_write, content_writer
 from CSAFusionLib.slicer_host.nodes import provenance_of
 from CSAFusionLib.slicer_host.panel.quality import report_of
 from CSAFusionLib.slicer_host.panel.sections import Scrolling, say
-from CSAFusionLib.slicer_host.slice_table import SliceTableView
 from CSAFusionLib.slicer_host.views import (
     Comparison,
+    SliceTableView,
     add_checkerboard,
     are_on_one_grid,
     composites,
     remove_checkerboard,
-    render_fused,
 )
-from CSAFusionLib.slicer_host.volume_nodes import FIXED_ROLE
+from CSAFusionLib.slicer_host.volume_nodes import FIXED_ROLE, render_fused
 from CSAFusionLib.slicer_host.wording import stage_in_words
 from CSAFusionLib.text import to_json
 from CSAFusionLib.worker.events import ProgressEvent
