@@ -18,7 +18,7 @@ from CSAFusionLib.evaluation.colour_table import measure_colour
 from CSAFusionLib.evaluation.compared_methods import ComparedMethod, by_method
 from CSAFusionLib.evaluation.fusion_methods import FusionMethod
 from CSAFusionLib.evaluation.limit import OBJECTIVES, attainable
-from CSAFusionLib.evaluation.observer import BOUND, CONTRASTS, fused_by, observe, optimised_table
+from CSAFusionLib.evaluation.observer import BOUND, CONTRASTS, LEARNT, fused_by, observe, optimised_table
 from CSAFusionLib.evaluation.statistics import average_by_patient, compare, mean_and_interval, rank, summarise
 from CSAFusionLib.metrics.measure import measure
 from CSAFusionLib.progress import Progress, silent
@@ -221,7 +221,8 @@ def add_observer(
 
     Args:
         training: pairs of other patients, on which the observer is trained.
-        bound: whether to find how much it could see by a pointwise fusion that is optimised for it.
+        bound: whether to find how much it could see by a pointwise fusion that is optimised for it: on all slices, the
+            tested ones too, which is a bound, and on those that the observer is trained on.
 
     Raises:
         Cancelled: from ``progress``.
@@ -229,6 +230,7 @@ def add_observer(
     methods = {method.name: _for_pairs(method.method_for) for method in compared if method.method_for is not None}
     if bound:
         methods[BOUND] = _optimised([*training, *comparison.pairs], progress)
+        methods[LEARNT] = _optimised(training, progress)
     return replace(comparison, observer=observe(methods, training, comparison.pairs, progress))
 
 

@@ -24,7 +24,7 @@ from scipy import special, stats
 
 from CSAFusionLib.evaluation.clinical.lesions import LESION_KINDS, Place, places_for_all_kinds, put_in
 from CSAFusionLib.evaluation.fusion_methods import FusionMethod
-from CSAFusionLib.evaluation.statistics import interval
+from CSAFusionLib.evaluation.statistics import drawn, interval, middle_of
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.training.pairs import ImagePair
 
@@ -101,6 +101,8 @@ def area_under_roc(absent: np.ndarray, present: np.ndarray) -> float:
 
 CONTRASTS = (0.08, 0.16)
 SOURCES = ("A", "B", "A and B side by side")
+BOUND = "pointwise, optimised"
+LEARNT = "pointwise, optimised on other slices"
 _LEAST_TRAINED_ON = 30
 _CONDITION = ["kind", "lesion", "diameter", "contrast"]
 
@@ -160,6 +162,61 @@ def summarise_observer(ratings: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+BETTER_SOURCE = "better source"
+_LEAST_WAY = 0.02
+"""A bound no further above the average than this gives no way that a method could be some part of."""
+
+
+def compare_areas(ratings: pd.DataFrame, ours: str) -> pd.DataFrame:
+    """Return a row for each kind of pair and kind of lesion: a method's AUC less that of others, and of the way.
+
+    The way leads from the average to the bound: 0 % is the average, 100 % the bound; nan where that is hardly above the
+    average, or either was not rated. The better source is the one with the larger AUC of all places, and the intervals
+    (95 %) draw the same patients, or slices, for both sides of a difference.
+
+    Args:
+        ratings: from :func:`observe`.
+        ours: the method.
+    """
+    rows = []
+    for kind, of_kind in ratings.groupby("kind", sort=False):
+        for lesion, of_lesion in of_kind.groupby("lesion", sort=False):
+            of_method = dict(iter(of_lesion.groupby("method", sort=False)))
+            rows.append({"kind": kind, "lesion": lesion, **_compared(of_method, ours)})
+    return pd.DataFrame(rows)
+
+
+def _compared(of_method: Mapping[str, pd.DataFrame], ours: str) -> dict[str, object]:
+    names = [name for name in (*SOURCES[:2], "average", "maximum", BOUND, ours) if name in of_method]
+    areas = [_mean_area_of(of_method[name]) for name in names]
+
+    def all_areas(places: np.ndarray) -> list[float]:
+        return [area(places) for area in areas]
+
+    own = of_method[ours]
+    # The first row has all places, the others are draws; a column for each method.
+    table = np.vstack([all_areas(np.arange(len(own))), drawn(own, all_areas)])
+    area_of = dict(zip(names, table.T, strict=True))
+    area_of[BETTER_SOURCE] = max((area_of[source] for source in SOURCES[:2]), key=lambda column: column[0])
+    row: dict[str, object] = {"AUC": area_of[ours][0]}
+    for other in (BETTER_SOURCE, "average", "maximum"):
+        if other in area_of:
+            row |= _with_interval(f"less {other}", area_of[ours] - area_of[other], decimals=3)
+    if {BOUND, "average"} <= area_of.keys():
+        way = area_of[BOUND] - area_of["average"]
+        share = 100 * (area_of[ours] - area_of["average"]) / np.where(way > 0, way, np.nan)
+        row |= _with_interval("of the way, %", share if way[0] >= _LEAST_WAY else share * np.nan, decimals=0)
+    return row
+
+
+def _with_interval(name: str, values: np.ndarray, *, decimals: int) -> dict[str, object]:
+    """Return the first value and the interval of the others, which are draws."""
+    if np.isnan(values[0]):
+        return {name: float("nan"), f"{name}, 95 %": ""}
+    low, high = middle_of(values[1:])
+    return {name: round(values[0], decimals), f"{name}, 95 %": f"{low:.{decimals}f} to {high:.{decimals}f}"}
+
+
 def _mean_area_of(ratings: pd.DataFrame) -> Callable[[np.ndarray], float]:
     """Return what gives, for places of rows (N,), the mean AUC over sizes and contrasts; nan for none."""
     absent, present = (ratings[what].to_numpy() for what in ("absent", "present"))
@@ -207,7 +264,6 @@ def _both(images: tuple[np.ndarray, np.ndarray], places: list[Place]) -> list[np
     return [np.stack([look_at(image, *place) for place in places]) for image in images]
 
 
-BOUND = "pointwise, optimised"
 STEPS = 60
 KNOTS = 12
 """Knots of the function along each source value; it is linear in between."""

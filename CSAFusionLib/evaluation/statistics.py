@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from CSAFusionLib.evaluation.limit import OBJECTIVES
@@ -33,13 +34,27 @@ def interval(rows: pd.DataFrame, statistic: Callable[[np.ndarray], float], seed:
     """
     if rows.empty:
         return float("nan"), float("nan")
+    return middle_of(drawn(rows, statistic, seed))
+
+
+def drawn(rows: pd.DataFrame, statistic: Callable[[np.ndarray], ArrayLike], seed: int = 0) -> np.ndarray:
+    """Return a statistic, a number or an array, of each of 200 draws of patients with replacement, (200, ...).
+
+    Args are those of :func:`interval`; there is at least one row.
+    """
     unit = "patient" if rows["patient"].nunique() >= FEWEST_PATIENTS else "pair"
     groups = list(rows.groupby(unit, sort=False).indices.values())
     random = np.random.default_rng(seed)
-    values = [
-        statistic(np.concatenate([groups[index] for index in random.integers(len(groups), size=len(groups))]))
-        for _ in range(_DRAWS)
-    ]
+    return np.array(
+        [
+            statistic(np.concatenate([groups[index] for index in random.integers(len(groups), size=len(groups))]))
+            for _ in range(_DRAWS)
+        ]
+    )
+
+
+def middle_of(values: np.ndarray) -> tuple[float, float]:
+    """Return the 2.5th and the 97.5th percentile of draws (N,), those that are nan left out."""
     low, high = np.nanpercentile(values, [2.5, 97.5])
     return float(low), float(high)
 

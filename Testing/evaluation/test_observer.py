@@ -10,13 +10,17 @@ import pytest
 from scipy import ndimage
 from scipy.stats import norm
 
-from CSAFusionLib.evaluation import observer
+from CSAFusionLib.evaluation import observer, statistics
+from CSAFusionLib.evaluation.clinical.lesions import LESION_KINDS
 from CSAFusionLib.evaluation.fusion_methods import average
 from CSAFusionLib.evaluation.observer import (
+    BETTER_SOURCE,
+    BOUND,
     KNOTS,
     SOURCES,
     area_under_roc,
     channels,
+    compare_areas,
     fused_by,
     look_at,
     observe,
@@ -125,6 +129,36 @@ def test_each_kind_of_lesion_is_seen_where_it_is(table: pd.DataFrame) -> None:
 
 def test_a_copy_of_a_source_is_seen_as_well_as_the_source(table: pd.DataFrame) -> None:
     assert table.loc["A alone", "A only"] == table.loc["A", "A only"]
+
+
+def test_a_method_is_set_against_the_better_source_and_the_average(
+    ratings: pd.DataFrame, table: pd.DataFrame, few_draws: None
+) -> None:
+    compared = compare_areas(ratings, "average").set_index("lesion")
+    for lesion in LESION_KINDS:
+        of_average, better = table.loc["average", lesion], table.loc[["A", "B"], lesion].max()
+        assert compared.loc[lesion, f"less {BETTER_SOURCE}"] == pytest.approx(of_average - better, abs=1e-3)
+        # Both sides of a difference draw the same slices: a method never differs from itself.
+        assert compared.loc[lesion, "less average, 95 %"] == "0.000 to 0.000"
+    assert "of the way, %" not in compared
+
+
+def test_the_way_leads_from_the_average_to_the_bound(ratings: pd.DataFrame, few_draws: None) -> None:
+    opposite = ratings[ratings["lesion"] == "opposite signs"]
+    best, worst = (opposite[opposite["method"] == name].assign(method=BOUND) for name in (SOURCES[2], "average"))
+
+    def way(bound: pd.DataFrame, ours: str) -> float:
+        return compare_areas(pd.concat([opposite, bound]), ours)["of the way, %"].item()
+
+    assert (way(best, "average"), way(best, BOUND)) == (0, 100)
+    assert 50 < way(best, "A alone") < 100
+    # A bound that is no better than the average is the end of no way.
+    assert np.isnan(way(worst, "A alone"))
+
+
+@pytest.fixture
+def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(statistics, "_DRAWS", 5)
 
 
 def test_too_few_places_to_train_on_give_no_rating() -> None:

@@ -8,7 +8,7 @@ from CSAFusionLib.evaluation.clinical.lesions import LESION_KINDS
 from CSAFusionLib.evaluation.colour_table import TABLE
 from CSAFusionLib.evaluation.comparison import Comparison, summarise_lesions
 from CSAFusionLib.evaluation.limit import OBJECTIVES
-from CSAFusionLib.evaluation.observer import DISPLAY_NOISE, INTERNAL_NOISE, summarise_observer
+from CSAFusionLib.evaluation.observer import DISPLAY_NOISE, INTERNAL_NOISE, compare_areas, summarise_observer
 from CSAFusionLib.evaluation.report.cells import Table
 from CSAFusionLib.evaluation.statistics import (
     average_by_patient,
@@ -37,7 +37,7 @@ def tables_of(comparison: Comparison) -> list[Table]:
     if comparison.colour is not None and not comparison.colour.empty:
         tables.append(_colour(comparison.colour))
     if comparison.observer is not None and not comparison.observer.empty:
-        tables.append(_observer(comparison.observer))
+        tables += [_observer(comparison.observer), _observer_against_others(comparison.observer, comparison.ours)]
     if comparison.limits is not None:
         tables += _limits(comparison.summary, summarise(average_by_patient(comparison.limits)))
     return [*tables, _further(comparison), _patients(comparison)]
@@ -215,6 +215,17 @@ def _observer(ratings: pd.DataFrame) -> Table:
         f"on other slices than it is tested on. 0.5 is guessing. {too_few_patients(ratings)}",
         rows,
         dict.fromkeys(LESION_KINDS, "highest"),
+    )
+
+
+def _observer_against_others(ratings: pd.DataFrame, ours: str) -> Table:
+    return Table(
+        f"Model observer: {ours} against the others",
+        f"The area under the ROC curve of {ours} less that of the better source, of average and of maximum, with 95 % "
+        "intervals that draw the same patients, or slices, for both; and how much of the way from the average to the "
+        "pointwise fusion optimised for the observer on these slices it has come, in percent, where that fusion is "
+        "above the average at all and was asked for.",
+        compare_areas(ratings, ours),
     )
 
 

@@ -125,11 +125,13 @@ def test_what_the_observer_sees_is_told_with_a_warning_where_patients_are_few(co
             "absent": random.normal(),
             "present": random.normal() + 9,
         }
-        for method in ("A", "ours")
+        for method in ("A", "B", "ours")
         for lesion in LESION_KINDS
         for place in range(8)
     )
-    (table,) = (t for t in tables_of(replace(comparison, observer=ratings)) if t.title == "Model observer")
-    assert column(table, "same sign") == {"A": "1.000", "ours": "1.000"}
-    assert table.rows["same sign, 95 %"].tolist() == ["1.00 to 1.00"] * 2
+    comparison = replace(comparison, ours="ours", observer=ratings)
+    table, against = (t for t in tables_of(comparison) if t.title.startswith("Model observer"))
+    assert column(table, "same sign") == {"A": "1.000", "B": "1.000", "ours": "1.000"}
+    assert table.rows["same sign, 95 %"].tolist() == ["1.00 to 1.00"] * 3
+    assert against.rows["less better source"].tolist() == [0] * 4
     assert "Too few patients to say what holds for others (1 of CT-MRI;" in table.note
