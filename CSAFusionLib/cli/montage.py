@@ -14,12 +14,11 @@ import numpy as np
 import SimpleITK as sitk
 from PIL import Image, ImageDraw, ImageFont
 
-from CSAFusionLib.fusion.aligned_pair import AlignedPair
+from CSAFusionLib.fusion.colour import apply_colour_table
 from CSAFusionLib.fusion.colouring import two_colours
 from CSAFusionLib.fusion.settings import FusionSettings, Style
-from CSAFusionLib.fusion.source_pair import SourcePair
+from CSAFusionLib.fusion.source_pair import AlignedPair, SourcePair
 from CSAFusionLib.geometry.planes import Plane, slice_spacing, slices_view, to_slices
-from CSAFusionLib.intensity.colour import apply_colour_table
 from CSAFusionLib.volumes.volume import Volume
 
 _TILE = 256  # pixels of a tile's longer side
@@ -111,7 +110,7 @@ def _to_bytes(tile: np.ndarray) -> np.ndarray:
 
 
 if TYPE_CHECKING:
-    from CSAFusionLib.fusion.pipeline import FusionResult
+    from CSAFusionLib.fusion.result import FusionResult
 
 TITLES = ("Fixed", "Moving, registered", "Overlay", "Fused")
 

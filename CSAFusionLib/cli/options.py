@@ -15,9 +15,9 @@ import typer
 
 from CSAFusionLib.cli.panels import FUSION, INPUTS, NETWORK, OUTPUTS, REGISTRATION, offering
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.fusion.colour import COLOUR_TABLES
 from CSAFusionLib.fusion.settings import FusionSettings, Style
 from CSAFusionLib.geometry.planes import Plane
-from CSAFusionLib.intensity.colour import COLOUR_TABLES
 from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.intensity.windows import CT_WINDOWS
 from CSAFusionLib.registration.methods import TransformModel

@@ -21,7 +21,7 @@ from CSAFusionLib.files.atomic_write import Writer, atomic_write
 from CSAFusionLib.fusion.on_grid import registration_by
 from CSAFusionLib.fusion.result import NOTICE
 from CSAFusionLib.geometry.resampling import lowest_value, resample_to_grid
-from CSAFusionLib.intensity.numeric_range import own_values, within_float32
+from CSAFusionLib.intensity.voxel_values import own_values, within_float32
 from CSAFusionLib.progress import Progress
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.registration import Registration

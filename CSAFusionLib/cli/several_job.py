@@ -27,12 +27,12 @@ from CSAFusionLib.cli.outputs import (
 from CSAFusionLib.cli.progress_bar import ProgressBar
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import Writer, atomic_write, content_writer, is_same_file
+from CSAFusionLib.fusion.colour import COLOUR_TABLES
 from CSAFusionLib.fusion.output_grid import OutputGrid
 from CSAFusionLib.fusion.settings import FusionSettings, Style
 from CSAFusionLib.fusion.several import MovingVolume, SeveralFused, fuse_several
 from CSAFusionLib.geometry.planes import Plane, slice_spacing, to_slices
 from CSAFusionLib.geometry.resampling import region_of
-from CSAFusionLib.intensity.colour import COLOUR_TABLES
 from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.intensity.windows import CT_WINDOWS
 from CSAFusionLib.progress import Progress

@@ -11,7 +11,7 @@ import pandas as pd
 from CSAFusionLib.evaluation.clinical.consistency import read_slabs
 from CSAFusionLib.evaluation.clinical.fidelity import colour_fidelity
 from CSAFusionLib.evaluation.fusion_methods import ColourMethod
-from CSAFusionLib.intensity.colour import apply_colour_table
+from CSAFusionLib.fusion.colour import apply_colour_table
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.training.dataset import DataSet
 from CSAFusionLib.training.pairs import PairKind

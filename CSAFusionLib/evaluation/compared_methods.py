@@ -64,9 +64,10 @@ class NetworkMethod:
         self, uptake: np.ndarray, anatomy: np.ndarray, voxel: tuple[float, float, float], table: str
     ) -> np.ndarray:
         """Fuse two volumes as CSAFusion shows a PET or SPECT in colour; a :data:`ColourMethod`."""
+        from CSAFusionLib.fusion.colour import apply_colour_table
         from CSAFusionLib.fusion.colouring import bind_colour
         from CSAFusionLib.fusion.slices import fuse_slices
-        from CSAFusionLib.intensity.colour import apply_colour_table, rgb_to_yuv
+        from CSAFusionLib.intensity.voxel_values import rgb_to_yuv
 
         luminance = rgb_to_yuv(apply_colour_table(uptake, table))[..., 0].astype(np.float32)
         neighbours = neighbour_weights(voxel[0], FusionSettings().through_slice_smoothing)

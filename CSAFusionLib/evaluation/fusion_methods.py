@@ -50,7 +50,8 @@ def slice_by_slice(method: FusionMethod) -> VolumeMethod:
 
 def with_chrominance(method: VolumeMethod) -> ColourMethod:
     """Return what colours the result of a method as the article does: U and V of the colour table, Y fused."""
-    from CSAFusionLib.intensity.colour import apply_colour_table, rgb_to_yuv, yuv_to_rgb
+    from CSAFusionLib.fusion.colour import apply_colour_table
+    from CSAFusionLib.intensity.voxel_values import rgb_to_yuv, yuv_to_rgb
 
     def fuse(uptake: np.ndarray, anatomy: np.ndarray, voxel: tuple[float, float, float], table: str) -> np.ndarray:
         yuv = rgb_to_yuv(apply_colour_table(uptake, table))

@@ -12,11 +12,11 @@ from dataclasses import replace
 import numpy as np
 import SimpleITK as sitk
 
-from CSAFusionLib.fusion.aligned_pair import AlignedPair, Source
+from CSAFusionLib.fusion.colour import Source, apply_colour_table, shaded
 from CSAFusionLib.fusion.settings import Style
-from CSAFusionLib.fusion.source_pair import SourcePair
+from CSAFusionLib.fusion.source_pair import AlignedPair
 from CSAFusionLib.geometry.planes import Plane, column_axis, from_slices
-from CSAFusionLib.intensity.colour import apply_colour_table, shaded, yuv_to_rgb
+from CSAFusionLib.intensity.voxel_values import yuv_to_rgb
 
 _FULL_COLOUR = 0.1
 """From this uptake on the table's colour is shown; below, it goes over to the grey of the anatomy."""
@@ -32,9 +32,7 @@ _LIGHTNESS = 2.2 / 3
 _SMALLEST_SIDE = 4  # pixels; the recursive filter's own lower limit
 
 
-def coloured(
-    fused: np.ndarray, contribution: np.ndarray | None, pair: AlignedPair, sources: SourcePair, balance: float
-) -> np.ndarray:
+def coloured(fused: np.ndarray, contribution: np.ndarray | None, pair: AlignedPair, balance: float) -> np.ndarray:
     """Return the result's slices: the fused ones inside the coverage, the fixed ones outside, in colour if any.
 
     Args:
@@ -47,22 +45,19 @@ def coloured(
     """
     strengths = 1 - balance, 1 + balance
     one_has_colour = (pair.fixed.chrominance is None) != (pair.moving.chrominance is None)
-    if contribution is None or not (sources.has_colour_table and one_has_colour):
+    if contribution is None or not (pair.sources.has_colour_table and one_has_colour):
         for own, fixed_slice, inside in zip(fused, pair.fixed.luminance, pair.coverage, strict=True):
             own[...] = blend(own, fixed_slice, inside)
         fixed, moving = fade_colour(pair.fixed, strengths[0]), fade_colour(pair.moving, strengths[1])
         return in_colour(fused, fixed, moving, pair.coverage)
-    return _bound(fused, contribution, pair, sources, strengths)
+    return _bound(fused, contribution, pair, strengths)
 
 
 def _bound(
-    fused: np.ndarray,
-    contribution: np.ndarray,
-    pair: AlignedPair,
-    sources: SourcePair,
-    strengths: tuple[float, float],
+    fused: np.ndarray, contribution: np.ndarray, pair: AlignedPair, strengths: tuple[float, float]
 ) -> np.ndarray:
     """RGB slices (S, H, W, 3) uint8 whose colour is that of the one source that a colour table shows."""
+    sources = pair.sources
     moving_is_functional = sources.fixed.colour_table is None
     table = sources.moving.colour_table if moving_is_functional else sources.fixed.colour_table
     uptake = pair.moving.uptake if moving_is_functional else pair.fixed.uptake
@@ -202,7 +197,7 @@ def _smooth_step(ramp: np.ndarray) -> np.ndarray:
     return clipped * clipped * (3 - 2 * clipped)
 
 
-def composed(pair: AlignedPair, sources: SourcePair, style: Style, opacity: float) -> np.ndarray:
+def composed(pair: AlignedPair, style: Style, opacity: float) -> np.ndarray:
     """Return the slices of a style but the fused one, (S, H, W, 3) uint8; side by side twice as wide.
 
     Args:
@@ -215,9 +210,9 @@ def composed(pair: AlignedPair, sources: SourcePair, style: Style, opacity: floa
     if style is Style.SIDE_BY_SIDE:
         within = np.round(moving * pair.coverage[..., None]).astype(np.uint8)
         return np.concatenate([fixed, within], axis=2)
-    fixed_is_over = sources.fixed.modality.is_functional and not sources.moving.modality.is_functional
-    of_moving = 1 - opacity if fixed_is_over else opacity
-    share = (of_moving * pair.coverage)[..., None]
+    of_fixed, of_moving = pair.sources.modalities
+    fixed_is_over = of_fixed.is_functional and not of_moving.is_functional
+    share = ((1 - opacity if fixed_is_over else opacity) * pair.coverage)[..., None]
     return np.round((1 - share) * fixed + share * moving).astype(np.uint8)
 
 

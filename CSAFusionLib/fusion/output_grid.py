@@ -15,7 +15,7 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.geometry.grid import is_sheared, voxel_axes
 from CSAFusionLib.geometry.resampling import lowest_value, resample_to_grid
 from CSAFusionLib.geometry.transform_algebra import identity
-from CSAFusionLib.intensity.numeric_range import in_whole_numbers, own_values, within_float32
+from CSAFusionLib.intensity.voxel_values import in_whole_numbers, own_values, within_float32
 from CSAFusionLib.volumes.volume import Volume
 
 _LEAST_MM, _MOST_MM = 0.05, 50.0

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.fusion.aligned_pair import Source
+from CSAFusionLib.fusion.colour import Source
 from CSAFusionLib.fusion.colouring import in_colour
 from CSAFusionLib.fusion.device import choose_device
-from CSAFusionLib.fusion.inference import STAGE
 from CSAFusionLib.fusion.result import describe_run
 from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.fusion.slices import STAGE
 from CSAFusionLib.fusion.source_pair import fixed_is_a
 from CSAFusionLib.intensity.modality import Modality, grey_quartiles, is_t2_beside
 from CSAFusionLib.progress import Progress, silent

@@ -16,7 +16,7 @@ import json
 import os
 import platform
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,23 +28,28 @@ from CSAFusionLib import checks
 from CSAFusionLib.checks import entry, lists_of_numbers, texts
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import Writer, atomic_write, check_folder, content_writer, is_taken
-from CSAFusionLib.fusion.aligned_pair import Source
-from CSAFusionLib.fusion.colouring import brightness, to_pixels
+from CSAFusionLib.fusion.colour import Source
+from CSAFusionLib.fusion.colouring import brightness, to_pixels, wide_volume
 from CSAFusionLib.fusion.device import Device
-from CSAFusionLib.fusion.settings import FusionSettings
-from CSAFusionLib.fusion.source_pair import SourcePair
+from CSAFusionLib.fusion.settings import FusionSettings, Style
+from CSAFusionLib.fusion.slices import FusedSlices
+from CSAFusionLib.fusion.source_pair import PreparedInput, SourcePair
 from CSAFusionLib.geometry.planes import from_slices, slices_view, to_slices
 from CSAFusionLib.geometry.resampling import field_of_view, lowest_value, resample_to_grid
-from CSAFusionLib.intensity.numeric_range import own_values
+from CSAFusionLib.intensity.voxel_values import own_values
+from CSAFusionLib.logs import logger_of
 from CSAFusionLib.registration.registration import Registration
 from CSAFusionLib.registration.transforms import read_transform, transform_writer
 from CSAFusionLib.text import to_json
+from CSAFusionLib.volumes.checking import notes_of
 from CSAFusionLib.volumes.reading import read_volume
 from CSAFusionLib.volumes.writing import volume_writer
 
 if TYPE_CHECKING:
     from CSAFusionLib.weights.catalogue import WeightsInfo
 
+
+_log = logger_of(__name__)
 
 NOTICE = "Research use only, not for diagnosis."
 
@@ -175,6 +180,46 @@ class FusionResult:
     figures: OnDemand = OnDemand(dict)
     field_of_view: OnDemand = OnDemand(None)
 
+    @classmethod
+    def assembled(
+        cls,
+        sources: SourcePair,
+        registration: Registration,
+        settings: FusionSettings,
+        weights: WeightsInfo | None,
+        fused: FusedSlices,
+        pixels: np.ndarray,
+    ) -> FusionResult:
+        """Put what was fused back on the fixed volume's grid, and say what led to it and what a reader must know.
+
+        Args:
+            weights: None where no network was used.
+            fused: its contribution is the fixed volume's.
+            pixels: the result's slices (S, H, W) or (S, H, W, 3), side by side twice as wide.
+        """
+        reference, plane = sources.fixed.volume.image, sources.plane
+        is_wide = settings.style is Style.SIDE_BY_SIDE
+        images = ImagesOnDemand(sources, registration.transform)
+        provenance = describe_run(settings, weights, fused.device) | sources.describe()
+        of_pair = sources.warnings(weights.name if weights else "")
+        provenance["registration"] = registration.describe()
+        read = notes_of(sources.fixed.volume, sources.moving.volume)
+        warnings = [*read, *registration.warnings, *registration.doubts, *sources.notes, *of_pair, *fused.warnings]
+        image = (wide_volume if is_wide else from_slices)(pixels, reference, plane)
+        _log.info("fused %d slices on %s, %d warnings", len(pixels), fused.device.torch_device, len(warnings))
+        return cls(
+            fused=image,
+            fixed_mapped=images.fixed_mapped,
+            moving_mapped=images.moving_mapped,
+            moving_on_grid=images.moving_on_grid,
+            field_of_view=images.field_of_view,
+            figures={} if is_wide else partial(images.figures, image),
+            registration=registration,
+            provenance=provenance | {"warnings": warnings},
+            warnings=warnings,
+            contribution=None if fused.contribution is None else from_slices(fused.contribution, reference, plane),
+        )
+
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write all of it into a folder, which is made if need be, for :meth:`load` and for other programs.
 
@@ -194,11 +239,11 @@ class FusionResult:
 class ImagesOnDemand:
     """The images of a result that few ask for: made of both inputs and the transform when they are first read."""
 
-    def __init__(self, sources: SourcePair, transform: sitk.Transform, fused: sitk.Image) -> None:
-        """Take the transform from fixed points to moving points (LPS, mm), and the fused volume."""
+    def __init__(self, sources: SourcePair, transform: sitk.Transform) -> None:
+        """Take the transform from fixed points to moving points (LPS, mm)."""
         self._fixed, self._moving, self._plane = sources.fixed, sources.moving, sources.plane
         self._reference = sources.fixed.volume.image
-        self._transform, self._fused = transform, fused
+        self._transform = transform
 
     @cached_property
     def _inside(self) -> sitk.Image:
@@ -210,10 +255,13 @@ class ImagesOnDemand:
         return resample_to_grid(moving, self._reference, self._transform, lowest_value(moving), self._inside)
 
     def _fixed_source(self) -> Source:
-        return Source.mapped(slices_view(self._reference, self._plane), self._fixed)
+        return self._source(self._reference, self._fixed)
 
     def _moving_source(self) -> Source:
-        return Source.mapped(slices_view(self._on_grid, self._plane), self._moving)
+        return self._source(self._on_grid, self._moving)
+
+    def _source(self, image: sitk.Image, prepared: PreparedInput) -> Source:
+        return Source.mapped(slices_view(image, self._plane), prepared.mapping, prepared.colour_table)
 
     def field_of_view(self) -> sitk.Image:
         """Where the moving volume reaches, uint8."""
@@ -231,10 +279,10 @@ class ImagesOnDemand:
         """The moving volume as it is fused."""
         return from_slices(to_pixels(self._moving_source()), self._reference, self._plane)
 
-    def figures(self) -> dict[str, list[float]]:
-        """The metrics of each slice."""
+    def figures(self, fused: sitk.Image) -> dict[str, list[float]]:
+        """The metrics of each slice of the fused volume."""
         luminance = self._fixed_source().luminance, self._moving_source().luminance
-        return slice_figures(brightness(to_slices(self._fused, self._plane)), *luminance)
+        return slice_figures(brightness(to_slices(fused, self._plane)), *luminance)
 
 
 IMAGES = ("fused", "fixed_mapped", "moving_mapped", "moving_on_grid")

@@ -13,16 +13,15 @@ import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.device import Device
-from CSAFusionLib.fusion.inference import device_for
 from CSAFusionLib.fusion.on_grid import Alignment, registration_by
 from CSAFusionLib.fusion.output_grid import OutputGrid, on_grid, region_on_grid
-from CSAFusionLib.fusion.pipeline import fuse_settled
+from CSAFusionLib.fusion.pipeline import device_for, fuse_settled
 from CSAFusionLib.fusion.result import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings, Style
 from CSAFusionLib.fusion.source_pair import PreparedInput, SourcePair
 from CSAFusionLib.intensity.mapping import IntensityMapping, bias_corrected, find_mapping
 from CSAFusionLib.intensity.modality import Modality, grey_quartiles
-from CSAFusionLib.intensity.numeric_range import within_float32
+from CSAFusionLib.intensity.voxel_values import within_float32
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.registration import Registration
 from CSAFusionLib.volumes.checking import check_grid

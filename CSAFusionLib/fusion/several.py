@@ -16,7 +16,7 @@ from CSAFusionLib.fusion.result import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.intensity.mapping import bias_corrected
 from CSAFusionLib.intensity.modality import Modality, guess_modality
-from CSAFusionLib.intensity.numeric_range import within_float32
+from CSAFusionLib.intensity.voxel_values import within_float32
 from CSAFusionLib.intensity.windows import Window
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.masks import NO_MASKS, RegistrationMasks

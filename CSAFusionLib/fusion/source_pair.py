@@ -1,8 +1,12 @@
-"""The two inputs of a fusion, settled once: modality, intensity mapping, the plane, and which is A and which is B."""
+"""The two inputs of a fusion: settled once, then brought onto one grid as slices.
+
+- The source pair: modality, intensity mapping, the plane, which is A and which is B, and what a reader should know.
+- The aligned pair: both mapped to [0, 1] on the fixed grid, resampled once, under one field-of-view mask.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -10,14 +14,24 @@ import numpy as np
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.fusion.colour import Source
 from CSAFusionLib.fusion.settings import FusionSettings, Style
-from CSAFusionLib.geometry.planes import Plane, settled_plane, slice_spacing
+from CSAFusionLib.geometry.planes import Plane, settled_plane, slice_spacing, slices_view, to_slices
+from CSAFusionLib.geometry.resampling import brought, coverage_slices
 from CSAFusionLib.intensity.evidence import Evidence
-from CSAFusionLib.intensity.mapping import IntensityMapping, no_brighter_than_t2, settle_intensities, tissue_at_level
-from CSAFusionLib.intensity.modality import Confidence, Guess, Modality, grey_quartiles, is_t2_beside
-from CSAFusionLib.intensity.windows import Window, display_factor, display_unit
-from CSAFusionLib.volumes.checking import notes_of
+from CSAFusionLib.intensity.mapping import (
+    IntensityMapping,
+    bias_corrected,
+    check_contrast,
+    mapping_of,
+    no_brighter_than_t2,
+    tissue_at_level,
+)
+from CSAFusionLib.intensity.modality import Confidence, Guess, Modality, grey_quartiles, guess, is_t2_beside
+from CSAFusionLib.intensity.voxel_values import within_float32
+from CSAFusionLib.intensity.windows import Window, display_factor, display_unit, in_own_values
 from CSAFusionLib.volumes.volume import Volume
+from CSAFusionLib.weights.catalogue import FOR_PET_CT, TRAINED_ON
 
 T = TypeVar("T")
 
@@ -35,17 +49,49 @@ def fixed_is_a(fixed: Modality, moving: Modality) -> bool:
 
 @dataclass(frozen=True)
 class PreparedInput:
-    """One input before its voxels are used: its modality (and whether it is guessed), mapping and colour table.
+    """One input whose values are understood: its modality, its mapping to [0, 1] and its colour table.
 
-    The volume is the one given, with its values where float32 holds them apart; the mapping is of its voxels.
+    volume: the given one, with its values where float32 holds them apart, and corrected for its bias field if asked.
+    mapping: of its voxels.
+    guess: where its modality comes from; None if the user stated it.
     """
 
     volume: Volume
     modality: Modality
-    is_guess: bool
     mapping: IntensityMapping
     colour_table: str | None
     guess: Guess | None = None
+
+    @classmethod
+    def settle(
+        cls, volume: Volume, modality: Modality | None, window: Window | None, table: str | None, *, corrects_bias: bool
+    ) -> PreparedInput:
+        """Settle modality and mapping of a valid volume: as stated, else as its header, its name or its values say.
+
+        Args:
+            window: in the unit in which the volume's values are shown (HU, SUV, its own).
+            table: the colour table of a PET or SPECT that has no colour of its own.
+            corrects_bias: whether N4 corrects an MR first; no other volume is changed.
+
+        Raises:
+            InputError: the window shows the whole volume in one grey.
+        """
+        volume = within_float32(volume)
+        evidence = Evidence(volume)
+        found = guess(evidence) if modality is None else None
+        known = modality or (found.modality if found else Modality.MR)
+        if corrects_bias and known is Modality.MR and not volume.is_colour:
+            volume = bias_corrected(volume)
+            evidence = Evidence(volume)
+        mapping = mapping_of(evidence, known, in_own_values(window, volume, known))
+        if not volume.is_colour:
+            check_contrast(evidence, mapping)
+        return cls(volume, known, mapping, table if known.is_functional and not volume.is_colour else None, found)
+
+    @property
+    def is_guess(self) -> bool:
+        """Whether the values or a file name say the modality, neither the user nor a header."""
+        return self.guess is not None and self.guess.confidence is not Confidence.STATED
 
     def describe(self) -> dict[str, Any]:
         """Modality and mapping as plain JSON values."""
@@ -107,9 +153,10 @@ class SourcePair:
         """
         # An overlay of grey on grey would not tell which is which.
         table = settings.colour_table or (_USUAL_TABLE if settings.style in _COLOURED else None)
+        bias = settings.bias_correction
         pair = cls(
-            _prepared(fixed, settings.fixed_modality, settings.fixed_window, table, settings.bias_correction),
-            _prepared(moving, settings.moving_modality, settings.moving_window, table, settings.bias_correction),
+            PreparedInput.settle(fixed, settings.fixed_modality, settings.fixed_window, table, corrects_bias=bias),
+            PreparedInput.settle(moving, settings.moving_modality, settings.moving_window, table, corrects_bias=bias),
             settled_plane(fixed.image, settings.plane),
         )
         if settings.colour_table and not any(modality.is_functional for modality in pair.modalities):
@@ -169,10 +216,27 @@ class SourcePair:
         """Both inputs and the plane as plain JSON values."""
         return {"fixed": self.fixed.describe(), "moving": self.moving.describe(), "plane": self.plane.value}
 
-    def notes(self) -> tuple[list[str], list[str]]:
-        """What the user must know of how the volumes were read, and of how they were mapped."""
-        mapped = [prepared.mapping.note for prepared in (self.fixed, self.moving) if prepared.mapping.note]
-        return notes_of(self.fixed.volume, self.moving.volume), mapped
+    @property
+    def notes(self) -> list[str]:
+        """Whole sentences on how the volumes were mapped."""
+        return [prepared.mapping.note for prepared in (self.fixed, self.moving) if prepared.mapping.note]
+
+    def warnings(self, weights: str) -> list[str]:
+        """Return whole sentences on what a reader should know of the two as a pair, none for a usual one.
+
+        weights: the name of the bundled weights, or of a file, of whose training nothing is known.
+        """
+        inputs = self.fixed, self.moving
+        said = [_of_guess(name, prepared) for name, prepared in zip(("fixed", "moving"), inputs, strict=True)]
+        said += [_of_uptake(name, prepared) for name, prepared in zip(("fixed", "moving"), inputs, strict=True)]
+        trained_on = TRAINED_ON.get(weights)
+        if trained_on is not None:
+            said += [
+                _of_modalities(inputs, weights, trained_on),
+                _of_contrasts(inputs, weights, trained_on),
+                _of_body(inputs),
+            ]
+        return [sentence for sentence in said if sentence]
 
 
 def _slabs(volume: Volume) -> Iterator[np.ndarray]:
@@ -180,16 +244,144 @@ def _slabs(volume: Volume) -> Iterator[np.ndarray]:
     return iter(sitk.GetArrayViewFromImage(volume.image)) if not volume.is_colour else iter(())
 
 
-def _prepared(
-    volume: Volume, modality: Modality | None, window: Window | None, colour_table: str | None, bias: bool
-) -> PreparedInput:
-    found = settle_intensities(volume, modality, window, corrects_bias=bias)
-    shows_table = found.modality.is_functional and not volume.is_colour
-    return PreparedInput(
-        volume=found.volume,
-        modality=found.modality,
-        is_guess=found.guess is not None and found.guess.confidence is not Confidence.STATED,
-        mapping=found.mapping,
-        colour_table=colour_table if shows_table else None,
-        guess=found.guess,
+@dataclass(frozen=True)
+class AlignedPair:
+    """Both sources (S, H, W) on the fixed grid, and where they meet.
+
+    sources: what they were made of.
+    reach: how far the moving one reaches, 1 inside its field of view, falling to 0 at the border, 0 outside.
+    coverage: the same, and 0 outside the region to fuse: how much of the fused value the result takes.
+    """
+
+    sources: SourcePair
+    fixed: Source
+    moving: Source
+    reach: np.ndarray
+    coverage: np.ndarray
+
+    @classmethod
+    def bring(cls, sources: SourcePair, transform: sitk.Transform, region: sitk.Image | None = None) -> AlignedPair:
+        """Bring the moving volume onto the fixed grid and cut both into slices.
+
+        Args:
+            transform: from fixed points to moving points (LPS, mm).
+            region: where to fuse (not 0), on the fixed grid; None is everywhere.
+
+        Raises:
+            InputError: under this transform the volumes do not overlap.
+        """
+        fixed, moving, plane = sources.fixed.volume, sources.moving.volume, sources.plane
+        on_grid, inside = brought(fixed, moving, transform)
+        reach = coverage_slices(inside, plane)
+        own, other = slices_view(fixed.image, plane), slices_view(on_grid, plane)
+        return cls(
+            sources=sources,
+            fixed=Source.mapped(own, sources.fixed.mapping, sources.fixed.colour_table),
+            moving=Source.mapped(other, sources.moving.mapping, sources.moving.colour_table),
+            reach=reach,
+            coverage=reach if region is None else reach * to_slices(region, plane),
+        )
+
+    def network_input(self, neighbours: np.ndarray) -> tuple[NetworkInput, NetworkInput]:
+        """The slices of A and of B as the network takes them.
+
+        Args:
+            neighbours: weights of neighbouring slices, as
+                :func:`CSAFusionLib.fusion.weight_maps.neighbour_weights` gives: a slice at the end of the region has
+                the same neighbours as without a region.
+        """
+        reached, asked = (np.array([inside.any() for inside in mask], bool) for mask in (self.reach, self.coverage))
+        wanted = np.logical_and(reached, within_reach(asked, neighbours))
+        fixed, moving = (
+            NetworkInput(source, wanted, self.fixed.luminance, self.reach)
+            for source in (self.fixed.luminance, self.moving.luminance)
+        )
+        return self.sources.in_order(fixed, moving)
+
+
+class NetworkInput:
+    """One source's slices as the network takes them, made one by one; zero in slices that are not fused.
+
+    The moving source has the fixed one's pixels where it does not reach, so that no artificial border is fused.
+    """
+
+    def __init__(self, source: np.ndarray, wanted: np.ndarray, fallback: np.ndarray, coverage: np.ndarray) -> None:
+        """Take (S, H, W) in [0, 1], and which slices (S,) are fused; ``fallback`` stands where coverage is 0."""
+        self.shape = source.shape
+        self._source, self._wanted, self._fallback, self._coverage = source, wanted, fallback, coverage
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        if not self._wanted[index]:
+            return np.zeros(self.shape[1:], np.float32)
+        return np.where(self._coverage[index] > 0, self._source[index], self._fallback[index])
+
+
+def within_reach(slices: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return which slices (S,) count for one of those that are True in ``slices`` (S,), themselves included."""
+    apart = np.abs(np.subtract.outer(np.arange(len(slices)), np.flatnonzero(slices)))
+    return (apart <= len(weights) // 2).any(axis=1)
+
+
+_TRAINED_CONTRASTS = {"T1", "T2"}
+
+
+def _of_guess(name: str, prepared: PreparedInput) -> str:
+    if prepared.guess is None or prepared.guess.confidence is not Confidence.UNSURE or prepared.volume.is_colour:
+        return ""
+    return (
+        f"The {name} volume was taken for {_article(prepared.modality)}, which its values leave open; state it with "
+        f"--{name}-modality if it is another."
     )
+
+
+def _of_uptake(name: str, prepared: PreparedInput) -> str:
+    why = prepared.volume.acquisition.suv_note
+    if prepared.modality is not Modality.PET or not why:
+        return ""
+    unit = prepared.volume.acquisition.unit
+    return (
+        f"The {name} PET has no SUV, because {why}; its values are told {f'in {unit}' if unit else 'without a unit'}."
+    )
+
+
+def _of_modalities(inputs: tuple[PreparedInput, PreparedInput], weights: str, trained_on: str) -> str:
+    both = {prepared.modality for prepared in inputs}
+    if both == {Modality.CT, Modality.PET} and weights == FOR_PET_CT:
+        return (
+            f"No weights were trained on PET with CT; {weights}, trained on {trained_on}, kept lesions of the PET best "
+            "on the whole body of one patient, which is too few to rely on; look at both originals too."
+        )
+    if Modality.MR in both and (len(both) == 2 or weights == "t1-t2"):
+        expected = {Modality[name.upper()] for name in weights.split("-") if name.upper() in Modality.__members__}
+        return "" if both == (expected or {Modality.MR}) else _untrained(_names(both, inputs), weights, trained_on)
+    return _untrained(_names(both, inputs), weights, trained_on)
+
+
+def _of_contrasts(inputs: tuple[PreparedInput, PreparedInput], weights: str, trained_on: str) -> str:
+    if any(prepared.modality is not Modality.MR for prepared in inputs):
+        return ""
+    contrasts = [prepared.volume.acquisition.contrast for prepared in inputs]
+    known = {contrast for contrast in contrasts if contrast}
+    if known <= _TRAINED_CONTRASTS and len(known) == len(list(filter(None, contrasts))):
+        return ""
+    pair = " with ".join(contrast or "an MR of unknown contrast" for contrast in contrasts)
+    return _untrained(pair, weights, trained_on)
+
+
+def _of_body(inputs: Sequence[PreparedInput]) -> str:
+    if any(prepared.shows_a_trunk for prepared in inputs):
+        return "The CT shows a trunk; all weights were trained on heads, and elsewhere the result is untested."
+    return ""
+
+
+def _untrained(pair: str, weights: str, trained_on: str) -> str:
+    return f"The weights {weights} were trained on {trained_on}, not on {pair}; look at both originals too."
+
+
+def _names(both: set[Modality], inputs: tuple[PreparedInput, PreparedInput]) -> str:
+    names = sorted(modality.value for modality in both)
+    return " with ".join(names) if len(names) == 2 else f"{inputs[0].modality.value} with {inputs[1].modality.value}"
+
+
+def _article(modality: Modality) -> str:
+    return f"{'an' if modality is Modality.MR else 'a'} {modality.value}"

@@ -12,9 +12,9 @@ import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.intensity.evidence import Evidence
-from CSAFusionLib.intensity.modality import Guess, Modality, guess
-from CSAFusionLib.intensity.numeric_range import within_float32
-from CSAFusionLib.intensity.windows import BODY_CT, HEAD_CT, Window, in_own_values
+from CSAFusionLib.intensity.modality import Modality
+from CSAFusionLib.intensity.voxel_values import within_float32
+from CSAFusionLib.intensity.windows import BODY_CT, HEAD_CT, Window
 from CSAFusionLib.volumes.volume import Volume
 
 # The field is slow: it is found on voxels of about this size, and evaluated on all.
@@ -120,45 +120,6 @@ class IntensityMapping:
         return np.clip((voxels - low) / width, 0, 1)
 
 
-@dataclass(frozen=True)
-class SettledIntensities:
-    """A volume whose values are understood: what kind of image it is, and how it is mapped to [0, 1].
-
-    volume: the given one, within float32, and corrected for its bias field if that was requested.
-    guess: where its modality comes from; None if the user stated it.
-    """
-
-    volume: Volume
-    modality: Modality
-    guess: Guess | None
-    mapping: IntensityMapping
-
-
-def settle_intensities(
-    volume: Volume, modality: Modality | None, window: Window | None, *, corrects_bias: bool = False
-) -> SettledIntensities:
-    """Settle modality and mapping of a valid volume: as stated, else as its header, its name or its values say.
-
-    Args:
-        window: in the unit in which the volume's values are shown (HU, SUV, its own).
-        corrects_bias: whether N4 corrects an MR first; no other volume is changed.
-
-    Raises:
-        InputError: the window shows the whole volume in one grey.
-    """
-    volume = within_float32(volume)
-    evidence = Evidence(volume)
-    found = guess(evidence) if modality is None else None
-    known = modality or (found.modality if found else Modality.MR)
-    if corrects_bias and known is Modality.MR and not volume.is_colour:
-        volume = bias_corrected(volume)
-        evidence = Evidence(volume)
-    mapping = _mapping_of(evidence, known, in_own_values(window, volume, known))
-    if not volume.is_colour:
-        _check_contrast(evidence, mapping)
-    return SettledIntensities(volume, known, found, mapping)
-
-
 def find_mapping(volume: Volume, modality: Modality, window: Window | None = None) -> IntensityMapping:
     """Find the mapping of a volume's voxels, one for all its slices, that takes its background to 0.
 
@@ -169,7 +130,7 @@ def find_mapping(volume: Volume, modality: Modality, window: Window | None = Non
         range and ignores both.
     """
     within = within_float32(volume)
-    mapping = _mapping_of(Evidence(within), modality, window)
+    mapping = mapping_of(Evidence(within), modality, window)
     return mapping.in_own_values(within) if within.is_rescaled and not volume.is_rescaled else mapping
 
 
@@ -203,7 +164,8 @@ def no_brighter_than_t2(mapping: IntensityMapping, middle: float) -> IntensityMa
     return tissue_at_level(mapping, middle, _LEVEL_BESIDE_T1) if middle > _MOST_OF_A_T2 else mapping
 
 
-def _mapping_of(evidence: Evidence, modality: Modality, window: Window | None) -> IntensityMapping:
+def mapping_of(evidence: Evidence, modality: Modality, window: Window | None) -> IntensityMapping:
+    """Find the mapping of the voxels that a volume's evidence is of; arguments as :func:`find_mapping` takes."""
     if evidence.volume.is_colour:
         return IntensityMapping(0.0, _full_scale(evidence.volume.image))
     if modality is Modality.CT:
@@ -265,7 +227,7 @@ def _tracer_mapping(evidence: Evidence) -> IntensityMapping:
     return IntensityMapping(zero, evidence.share_above(zero, _WHITE_OF_TRACER / 100))
 
 
-def _check_contrast(evidence: Evidence, mapping: IntensityMapping) -> None:
+def check_contrast(evidence: Evidence, mapping: IntensityMapping) -> None:
     """Refuse a window that shows the whole volume in one grey: nothing of it could be seen in the result."""
     black, white = mapping(np.array(evidence.extremes))
     if white - black < _ONE_GREY:

@@ -12,7 +12,7 @@ from enum import Enum
 import numpy as np
 
 from CSAFusionLib.intensity.evidence import Evidence
-from CSAFusionLib.intensity.numeric_range import within_float32
+from CSAFusionLib.intensity.voxel_values import within_float32
 from CSAFusionLib.volumes.volume import Volume
 
 

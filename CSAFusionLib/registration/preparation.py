@@ -11,8 +11,7 @@ import SimpleITK as sitk
 from CSAFusionLib.geometry.grid import centre, points_of, resampled_straight, volume_of
 from CSAFusionLib.geometry.resampling import coarsen, field_of_view, in_one_order, lowest_value
 from CSAFusionLib.geometry.transform_algebra import identity
-from CSAFusionLib.intensity.colour import rgb_to_yuv
-from CSAFusionLib.intensity.numeric_range import within_float32
+from CSAFusionLib.intensity.voxel_values import rgb_to_yuv, within_float32
 from CSAFusionLib.registration.quality.agreement import agreement
 from CSAFusionLib.volumes.volume import Volume
 
@@ -43,7 +42,8 @@ class PreparedPair:
 
     def __init__(self, fixed: Volume, moving: Volume) -> None:
         self.names = fixed.name, moving.name
-        self.fixed, self.moving = _prepared(fixed), _prepared(moving)
+        self.fixed = _prepared(fixed)
+        self.moving = _prepared(moving)
 
     @cached_property
     def _placement(self) -> tuple[sitk.Image, np.ndarray | None]:

@@ -16,7 +16,7 @@ import SimpleITK as sitk
 from CSAFusionLib.errors import InputError, RegistrationError
 from CSAFusionLib.geometry.grid import same_grid
 from CSAFusionLib.geometry.transform_algebra import after_shift
-from CSAFusionLib.intensity.numeric_range import within_float32
+from CSAFusionLib.intensity.voxel_values import within_float32
 from CSAFusionLib.logs import logger_of
 from CSAFusionLib.memory import check_memory, registration_need
 from CSAFusionLib.progress import Progress, silent

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import SimpleITK as sitk
 
 from CSAFusionLib import checks
@@ -46,6 +47,18 @@ class Registration:
         """The quality, by the name it had before."""
         return self.quality
 
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """A sentence on an alignment whose quality is not good; none on a good one, or where nothing was assessed."""
+        if self.quality is None or self.quality.grade is Grade.GOOD:
+            return ()
+        return (f"The registration is {self.quality.grade.value}: {self.quality.reason}",)
+
+    @property
+    def matrix(self) -> np.ndarray | None:
+        """The (4, 4) matrix of a linear transform, LPS mm; None of any other."""
+        return linear_matrix(self.transform) if self.transform.IsLinear() else None
+
     def describe(self) -> dict[str, Any]:
         """Return what provenance says of it: the figures that are finite and, of a linear transform, the matrix."""
         described: dict[str, Any] = {
@@ -60,8 +73,8 @@ class Registration:
         for name, files in (("given", self.given), ("started_from", self.started_from), ("masks", self.masks)):
             if files:
                 described[name] = [*files]
-        if self.transform.IsLinear():
-            described["matrix_lps_mm"] = linear_matrix(self.transform).tolist()
+        if self.matrix is not None:
+            described["matrix_lps_mm"] = self.matrix.tolist()
         return described
 
     def to_dict(self) -> dict[str, Any]:

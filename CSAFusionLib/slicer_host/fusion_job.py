@@ -12,7 +12,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from CSAFusionLib.errors import CSAFusionError
-from CSAFusionLib.fusion.pipeline import FusionResult
+from CSAFusionLib.fusion.result import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.geometry.planes import slice_centres
 from CSAFusionLib.slicer_host.engines import SlicerEngine, engine_of

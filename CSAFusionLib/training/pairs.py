@@ -12,8 +12,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.intensity.colour import rgb_to_yuv
 from CSAFusionLib.intensity.modality import Modality
+from CSAFusionLib.intensity.voxel_values import rgb_to_yuv
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.volumes.pictures import read_picture
 

@@ -24,7 +24,7 @@ class Volume:
         follow "The fixed volume", ends in a full stop, and names no file: provenance holds nothing of the patient.
     frames: the DICOM frames of its slices, in their order; none for another source.
     slope, intercept: the volume's own value is ``slope * voxel + intercept``; other than 1 and 0 only for a volume that
-      :func:`CSAFusionLib.intensity.numeric_range.within_float32` has rescaled.
+      :func:`CSAFusionLib.intensity.voxel_values.within_float32` has rescaled.
     acquisition: what its header, sidecar or name says of how it was made.
     """
 

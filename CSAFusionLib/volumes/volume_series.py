@@ -20,7 +20,7 @@ from CSAFusionLib import checks
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.temporary import OwnedFolder
 from CSAFusionLib.geometry.grid import same_grid
-from CSAFusionLib.intensity.numeric_range import in_whole_numbers
+from CSAFusionLib.intensity.voxel_values import in_whole_numbers
 from CSAFusionLib.logs import itk_warnings_off
 from CSAFusionLib.memory import in_gib
 from CSAFusionLib.progress import Progress, silent

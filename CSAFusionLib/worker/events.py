@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from CSAFusionLib.fusion.pipeline import FusionResult
+from CSAFusionLib.fusion.result import FusionResult
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,7 @@ from CSAFusionLib import checks
 from CSAFusionLib.checks import entry, lists_of_numbers, texts
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import content_writer
-from CSAFusionLib.fusion.pipeline import FusionResult
-from CSAFusionLib.fusion.result import CONTRIBUTION, IMAGES
+from CSAFusionLib.fusion.result import CONTRIBUTION, IMAGES, FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.registration.masks import NO_MASKS, RegistrationMasks
 from CSAFusionLib.registration.registration import Registration

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TextIO
 
 from CSAFusionLib.errors import CSAFusionError, InputError, NotEnoughMemory
-from CSAFusionLib.fusion.pipeline import FusionResult
+from CSAFusionLib.fusion.result import FusionResult
 from CSAFusionLib.memory import RAN_OUT, stems_from_lack_of_memory
 from CSAFusionLib.progress import Progress
 from CSAFusionLib.registration.registration import Registration

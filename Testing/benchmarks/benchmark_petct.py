@@ -17,9 +17,8 @@ import SimpleITK as sitk
 from CSAFusionLib.evaluation.clinical.lesions import lesion_retention
 from CSAFusionLib.evaluation.compared_methods import NetworkMethod
 from CSAFusionLib.evaluation.fusion_methods import FusionMethod, average, maximum
-from CSAFusionLib.fusion.aligned_pair import AlignedPair
 from CSAFusionLib.fusion.settings import FusionSettings
-from CSAFusionLib.fusion.source_pair import SourcePair
+from CSAFusionLib.fusion.source_pair import AlignedPair, SourcePair
 from CSAFusionLib.metrics.measure import measure
 from CSAFusionLib.volumes.reading import read_volume
 from CSAFusionLib.weights.catalogue import load_network

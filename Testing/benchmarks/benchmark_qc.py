@@ -23,10 +23,11 @@ from known_truth import DATA, rigid_motion
 from playwright.sync_api import sync_playwright
 
 from CSAFusionLib.files.atomic_write import atomic_write
+from CSAFusionLib.geometry.grid import centre
 from CSAFusionLib.qc.cases import QcCase
 from CSAFusionLib.qc.page import page_writer
 from CSAFusionLib.qc.thumbnails import Volumes
-from CSAFusionLib.registration.preparation import centre, prepare
+from CSAFusionLib.registration.preparation import prepare
 from CSAFusionLib.volumes.reading import read_volume
 
 PAIRS = (

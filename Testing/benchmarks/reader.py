@@ -31,11 +31,11 @@ from CSAFusionLib.evaluation.clinical.consistency import (
 from CSAFusionLib.evaluation.clinical.fidelity import colour_fidelity, contrast_to_noise, kept_contrast
 from CSAFusionLib.evaluation.compared_methods import BUNDLED, ComparedMethod, by_method, by_weights, weights_for
 from CSAFusionLib.evaluation.fusion_methods import average, maximum
+from CSAFusionLib.fusion.colour import apply_colour_table
 from CSAFusionLib.fusion.pipeline import fuse_volumes
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.geometry.planes import Plane, from_slices, to_slices
 from CSAFusionLib.geometry.resampling import resample_to_grid
-from CSAFusionLib.intensity.colour import apply_colour_table
 from CSAFusionLib.intensity.mapping import IntensityMapping, find_mapping
 from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.registration.methods import Method

@@ -13,12 +13,12 @@ import SimpleITK as sitk
 import torch
 from scipy.spatial import KDTree
 
+from CSAFusionLib.fusion.colour import apply_colour_table
 from CSAFusionLib.fusion.pipeline import fuse_volumes
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.geometry.grid import same_grid
 from CSAFusionLib.geometry.planes import Plane, to_slices
 from CSAFusionLib.geometry.transform_algebra import target_registration_error
-from CSAFusionLib.intensity.colour import apply_colour_table
 from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.registration.preparation import head_points

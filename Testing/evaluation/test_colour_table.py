@@ -11,7 +11,8 @@ from CSAFusionLib.evaluation import colour_table
 from CSAFusionLib.evaluation.colour_table import OVERLAY, TABLE, measure_colour
 from CSAFusionLib.evaluation.compared_methods import NetworkMethod
 from CSAFusionLib.evaluation.fusion_methods import average, slice_by_slice, with_chrominance
-from CSAFusionLib.intensity.colour import apply_colour_table, rgb_to_yuv
+from CSAFusionLib.fusion.colour import apply_colour_table
+from CSAFusionLib.intensity.voxel_values import rgb_to_yuv
 from CSAFusionLib.network.configuration import NetworkConfiguration
 from CSAFusionLib.network.csafusion import CSAFusion
 from CSAFusionLib.training.dataset import DataSet

@@ -9,7 +9,7 @@ import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.fusion.aligned_pair import NetworkInput, Source
+from CSAFusionLib.fusion.colour import Source, apply_colour_table, to_linear
 from CSAFusionLib.fusion.colouring import (
     bind_colour,
     blend,
@@ -21,9 +21,8 @@ from CSAFusionLib.fusion.colouring import (
 )
 from CSAFusionLib.fusion.pipeline import fuse_volumes
 from CSAFusionLib.fusion.settings import FusionSettings
-from CSAFusionLib.fusion.source_pair import fixed_is_a
+from CSAFusionLib.fusion.source_pair import NetworkInput, fixed_is_a
 from CSAFusionLib.geometry.planes import Plane, to_slices
-from CSAFusionLib.intensity.colour import apply_colour_table, to_linear
 from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.volumes.volume import Volume
 

@@ -1,4 +1,4 @@
-"""CSAFusionLib.fusion.inference"""
+"""CSAFusionLib.fusion.slices"""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 
 from CSAFusionLib.errors import Cancelled, InputError
 from CSAFusionLib.fusion.device import Device
-from CSAFusionLib.fusion.inference import BatchesOnDevice, NetworkRun, SlicesOnThreads
+from CSAFusionLib.fusion.slices import BatchesOnDevice, NetworkRun, SlicesOnThreads
 from CSAFusionLib.network.configuration import NetworkConfiguration
 
 

@@ -14,7 +14,7 @@ import torch
 
 from CSAFusionLib.errors import Cancelled, InputError
 from CSAFusionLib.fusion import weight_maps
-from CSAFusionLib.fusion.pipeline import fuse_volumes, warnings_of_pair
+from CSAFusionLib.fusion.pipeline import fuse_volumes
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.fusion.source_pair import SourcePair
 from CSAFusionLib.geometry.grid import same_grid
@@ -38,7 +38,7 @@ def roles_of(fixed: Modality, moving: Modality, contrasts: tuple[str, str] = (""
 
 
 def said(fixed: Modality, moving: Modality, contrasts: tuple[str, str] = ("", "")) -> list[str]:
-    return warnings_of_pair(roles_of(fixed, moving, contrasts), choose_weights(fixed, moving))
+    return roles_of(fixed, moving, contrasts).warnings(choose_weights(fixed, moving))
 
 
 @pytest.mark.parametrize("functional", [Modality.CT, Modality.PET, Modality.SPECT, Modality.MR])
@@ -71,18 +71,18 @@ def test_pet_with_ct_says_what_one_patient_is_worth() -> None:
 
 
 def test_weights_of_the_user_s_own_are_not_judged() -> None:
-    assert warnings_of_pair(roles_of(Modality.CT, Modality.CT), "mine.safetensors") == []
+    assert roles_of(Modality.CT, Modality.CT).warnings("mine.safetensors") == []
 
 
 def test_weights_that_were_chosen_for_another_pair_are_told() -> None:
-    (sentence,) = warnings_of_pair(roles_of(Modality.CT, Modality.MR), "spect-mr")
+    (sentence,) = roles_of(Modality.CT, Modality.MR).warnings("spect-mr")
     assert "spect-mr were trained on SPECT with MR of heads, not on CT with MR" in sentence
 
 
 def test_a_modality_that_the_values_leave_open_is_asked_for() -> None:
     pair = roles_of(Modality.MR, Modality.MR)
-    unsure = replace(pair.moving, guess=Guess(Modality.MR, "values", Confidence.UNSURE), is_guess=True)
-    (sentence,) = warnings_of_pair(replace(pair, moving=unsure), "t1-t2")
+    unsure = replace(pair.moving, guess=Guess(Modality.MR, "values", Confidence.UNSURE))
+    (sentence,) = replace(pair, moving=unsure).warnings("t1-t2")
     assert "The moving volume was taken for an MR" in sentence and "--moving-modality" in sentence
 
 
@@ -95,10 +95,10 @@ def test_a_pet_without_suv_says_why_and_another_volume_does_not(unit: str, told:
     pair = roles_of(Modality.MR, Modality.PET)
     made = Acquisition(unit=unit, suv_note="the header gives no body weight")
     pet = replace(pair.moving, volume=replace(pair.moving.volume, acquisition=made))
-    assert warnings_of_pair(replace(pair, moving=pet), "pet-mr") == [
+    assert replace(pair, moving=pet).warnings("pet-mr") == [
         f"The moving PET has no SUV, because the header gives no body weight; its values are told {told}."
     ]
-    assert warnings_of_pair(replace(pair, moving=replace(pet, modality=Modality.SPECT)), "spect-mr") == []
+    assert replace(pair, moving=replace(pet, modality=Modality.SPECT)).warnings("spect-mr") == []
 
 
 @pytest.fixture

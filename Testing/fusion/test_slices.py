@@ -11,9 +11,9 @@ import torch
 from scipy import ndimage
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.fusion.aligned_pair import within_reach
 from CSAFusionLib.fusion.device import Device
 from CSAFusionLib.fusion.slices import fuse_slices
+from CSAFusionLib.fusion.source_pair import within_reach
 from CSAFusionLib.fusion.weight_maps import (
     apply_weight_maps,
     contribution_of_a,

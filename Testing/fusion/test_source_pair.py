@@ -1,4 +1,4 @@
-"""CSAFusionLib.fusion.source_pair and CSAFusionLib.fusion.aligned_pair"""
+"""CSAFusionLib.fusion.source_pair and CSAFusionLib.fusion.source_pair"""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.fusion.aligned_pair import AlignedPair
 from CSAFusionLib.fusion.settings import FusionSettings
-from CSAFusionLib.fusion.source_pair import SourcePair
+from CSAFusionLib.fusion.source_pair import AlignedPair, SourcePair
 from CSAFusionLib.geometry.resampling import lowest_value
 from CSAFusionLib.intensity.mapping import TISSUE_LEVEL, find_mapping
 from CSAFusionLib.intensity.modality import Modality

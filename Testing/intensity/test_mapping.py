@@ -14,6 +14,7 @@ from CSAFusionLib.fusion.source_pair import SourcePair
 from CSAFusionLib.intensity.mapping import CORRECTED, IntensityMapping, bias_corrected, find_mapping
 from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.intensity.windows import CT_WINDOWS, HEAD_CT, Window, parse_window
+from CSAFusionLib.volumes.checking import notes_of
 from CSAFusionLib.volumes.reading import read_volume
 from CSAFusionLib.volumes.volume import Volume
 
@@ -55,7 +56,7 @@ def test_only_an_mr_is_corrected_and_only_when_asked() -> None:
     asked = SourcePair.settle(volume, volume, FusionSettings(**given, bias_correction=True))
     assert plain.fixed.volume.notes == () == asked.moving.volume.notes
     assert asked.fixed.volume.notes == (CORRECTED,)
-    assert any("N4" in note for note in asked.notes()[0])
+    assert any("N4" in note for note in notes_of(asked.fixed.volume, asked.moving.volume))
 
 
 def test_a_correction_without_an_mr_is_refused() -> None:

@@ -12,7 +12,7 @@ import slicer.util
 import vtk
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.fusion.pipeline import FusionResult
+from CSAFusionLib.fusion.result import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.registration.registration import Registration

@@ -14,7 +14,7 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.fusion.pipeline import FusionResult
+from CSAFusionLib.fusion.result import FusionResult
 from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.registration.registration import Registration
 

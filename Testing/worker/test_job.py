@@ -15,7 +15,7 @@ import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.device import choose_device
-from CSAFusionLib.fusion.pipeline import FusionResult
+from CSAFusionLib.fusion.result import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.intensity.windows import Window
 from CSAFusionLib.registration.masks import RegistrationMasks

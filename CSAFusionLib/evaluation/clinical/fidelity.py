@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from CSAFusionLib.intensity.colour import apply_colour_table
+from CSAFusionLib.fusion.colour import apply_colour_table
 
 _BRIGHTER_THAN_AIR = 0.1
 

@@ -22,7 +22,7 @@ from scipy import ndimage
 
 from CSAFusionLib.evaluation.comparison import Comparison, to_picture
 from CSAFusionLib.evaluation.report.cells import for_plot
-from CSAFusionLib.fusion.aligned_pair import Source
+from CSAFusionLib.fusion.colour import Source
 from CSAFusionLib.fusion.colouring import to_rgb
 from CSAFusionLib.metrics.measure import INDICATORS
 from CSAFusionLib.training.pairs import ImagePair, PairKind

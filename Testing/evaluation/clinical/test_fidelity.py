@@ -15,7 +15,7 @@ from CSAFusionLib.evaluation.clinical.fidelity import (
     read_back,
     unexplained,
 )
-from CSAFusionLib.intensity.colour import apply_colour_table
+from CSAFusionLib.fusion.colour import apply_colour_table
 
 
 def test_the_head_is_the_largest_bright_region_with_its_dark_inside() -> None:

@@ -12,8 +12,8 @@ import slicer.util
 
 import Testing.host.application  # noqa: F401 (makes qt)
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.fusion.colour import COLOUR_TABLES
 from CSAFusionLib.fusion.settings import FusionSettings, Style
-from CSAFusionLib.intensity.colour import COLOUR_TABLES
 from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.slicer_host.panel.choices import (
     ColourChoice,

@@ -9,7 +9,7 @@ import SimpleITK as sitk
 from CSAFusionLib.intensity.evidence import quantiles
 from CSAFusionLib.intensity.mapping import find_mapping
 from CSAFusionLib.intensity.modality import Modality
-from CSAFusionLib.intensity.numeric_range import own_values, within_float32
+from CSAFusionLib.intensity.voxel_values import own_values, within_float32
 from CSAFusionLib.volumes.volume import Volume
 
 UNIT = np.random.default_rng(0).integers(0, 256, (8, 9, 10))

@@ -9,15 +9,8 @@ import pydicom
 import pytest
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.intensity.colour import (
-    COLOUR_TABLES,
-    apply_colour_table,
-    rgb_to_yuv,
-    shaded,
-    to_linear,
-    to_srgb,
-    yuv_to_rgb,
-)
+from CSAFusionLib.fusion.colour import COLOUR_TABLES, apply_colour_table, shaded, to_linear, to_srgb
+from CSAFusionLib.intensity.voxel_values import rgb_to_yuv, yuv_to_rgb
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

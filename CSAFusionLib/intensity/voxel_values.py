@@ -1,4 +1,4 @@
-"""Rescales values that single precision cannot distinguish, since all later work is done in float32."""
+"""The values of voxels as all later work takes them: within float32, colours as luminance and chrominance; and back."""
 
 from __future__ import annotations
 
@@ -101,6 +101,24 @@ def _difference(voxels: np.ndarray, offset: float) -> np.ndarray:
     wide = voxels.astype(np.int64 if voxels.dtype.kind == "i" else np.uint64).view(np.uint64)
     base = np.uint64(int(offset) % 2**64)
     return np.where(voxels >= offset, (wide - base).astype(np.float64), -((base - wide).astype(np.float64)))
+
+
+# ITU-R BT.601: Y = 0.299 R + 0.587 G + 0.114 B, U = 0.492 (B - Y), V = 0.877 (R - Y).
+_LUMINANCE = np.array([0.299, 0.587, 0.114])
+_RGB_TO_YUV = np.stack(
+    [_LUMINANCE, 0.492 * (np.array([0, 0, 1]) - _LUMINANCE), 0.877 * (np.array([1, 0, 0]) - _LUMINANCE)]
+)
+_YUV_TO_RGB = np.linalg.inv(_RGB_TO_YUV)
+
+
+def rgb_to_yuv(rgb: np.ndarray) -> np.ndarray:
+    """Turn RGB (..., 3) in [0, 1] into YUV (..., 3): Y in [0, 1], U in [-0.436, 0.436], V in [-0.615, 0.615]."""
+    return rgb @ _RGB_TO_YUV.T.astype(rgb.dtype)
+
+
+def yuv_to_rgb(yuv: np.ndarray) -> np.ndarray:
+    """Turn YUV (..., 3) into RGB (..., 3), clipped to [0, 1]: a new Y can leave the colours a screen can show."""
+    return np.clip(yuv @ _YUV_TO_RGB.T.astype(yuv.dtype), 0, 1)
 
 
 def in_whole_numbers(colours: sitk.Image, like: sitk.Image) -> sitk.Image:

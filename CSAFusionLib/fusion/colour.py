@@ -1,4 +1,4 @@
-"""Colour: RGB to luminance and chrominance and back (BT.601), colour tables for PET and SPECT, and shading in OKLab.
+"""Colour: tables for PET and SPECT, slices as luminance and chrominance, and shading in OKLab.
 
 In OKLab (Ottosson, 2020) hue, chroma and lightness are as one sees them. It is made of cube roots of linear
 combinations of linear RGB, so scaling L, a and b alike, which keeps hue and the ratio of chroma to lightness, is
@@ -7,9 +7,17 @@ exactly scaling linear RGB by the factor's cube.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.intensity.voxel_values import rgb_to_yuv
+
+if TYPE_CHECKING:
+    from CSAFusionLib.intensity.mapping import IntensityMapping
 
 # Each table: control points (position, R, G, B), all in [0, 1], joined by straight lines.
 _Points = tuple[tuple[float, float, float, float], ...]
@@ -46,24 +54,6 @@ COLOUR_TABLES: dict[str, _Points] = {
     "ice": ((0, 0, 0, 0), (0.4, 0, 0.2, 0.8), (0.75, 0, 0.8, 1), (1, 1, 1, 1)),
     "rainbow": ((0, 0, 0, 0), (0.2, 0, 0, 1), (0.4, 0, 1, 1), (0.6, 0, 1, 0), (0.8, 1, 1, 0), (1, 1, 0, 0)),
 }
-
-
-# ITU-R BT.601: Y = 0.299 R + 0.587 G + 0.114 B, U = 0.492 (B - Y), V = 0.877 (R - Y).
-_LUMINANCE = np.array([0.299, 0.587, 0.114])
-_RGB_TO_YUV = np.stack(
-    [_LUMINANCE, 0.492 * (np.array([0, 0, 1]) - _LUMINANCE), 0.877 * (np.array([1, 0, 0]) - _LUMINANCE)]
-)
-_YUV_TO_RGB = np.linalg.inv(_RGB_TO_YUV)
-
-
-def rgb_to_yuv(rgb: np.ndarray) -> np.ndarray:
-    """Turn RGB (..., 3) in [0, 1] into YUV (..., 3): Y in [0, 1], U in [-0.436, 0.436], V in [-0.615, 0.615]."""
-    return rgb @ _RGB_TO_YUV.T.astype(rgb.dtype)
-
-
-def yuv_to_rgb(yuv: np.ndarray) -> np.ndarray:
-    """Turn YUV (..., 3) into RGB (..., 3), clipped to [0, 1]: a new Y can leave the colours a screen can show."""
-    return np.clip(yuv @ _YUV_TO_RGB.T.astype(yuv.dtype), 0, 1)
 
 
 def apply_colour_table(unit: np.ndarray, name: str) -> np.ndarray:
@@ -108,3 +98,54 @@ def to_srgb(linear: np.ndarray) -> np.ndarray:
     """SRGB values of linear light in [0, 1]."""
     curved = (1 + _OFFSET) * np.power(linear, 1 / _POWER) - _OFFSET
     return np.where(linear <= _LINEAR_BELOW / _SLOPE, linear * _SLOPE, curved).clip(0, 1).astype(np.float32)
+
+
+@dataclass
+class Source:
+    """One input as slices in [0, 1]: luminance (S, H, W), and chrominance U, V (S, H, W, 2) when it has colour.
+
+    ``uptake`` (S, H, W) is what a colour table was applied to; None where the colour is the input's own.
+    """
+
+    luminance: np.ndarray
+    chrominance: np.ndarray | None = None
+    uptake: np.ndarray | None = None
+
+    def __getitem__(self, index: int) -> Source:
+        """One slice: luminance (H, W), chrominance (H, W, 2)."""
+        return Source(self.luminance[index], None if self.chrominance is None else self.chrominance[index])
+
+    @classmethod
+    def from_slices(cls, slices: Iterable[np.ndarray], count: int) -> Source:
+        """Split ``count`` slices in [0, 1], each grey (H, W) or RGB (H, W, 3)."""
+        source = cls(np.empty(0))
+        for index, one in enumerate(slices):
+            luminance, chrominance = _split(one)
+            if index == 0:
+                source = cls._empty(count, luminance.shape, has_colour=chrominance is not None)
+            source.luminance[index] = luminance
+            if source.chrominance is not None:
+                source.chrominance[index] = chrominance
+        return source
+
+    @classmethod
+    def mapped(cls, slices: np.ndarray, mapping: IntensityMapping, table: str | None) -> Source:
+        """Map slices of an input's own intensities, (S, H, W) or (S, H, W, 3), and colour them by a table."""
+        grey = cls.from_slices((mapping(one) for one in slices), len(slices))
+        if table is None:
+            return grey
+        uptake = grey.luminance
+        coloured = cls.from_slices((apply_colour_table(one, table) for one in uptake), len(uptake))
+        return replace(coloured, uptake=uptake)
+
+    @classmethod
+    def _empty(cls, count: int, shape: tuple[int, ...], *, has_colour: bool) -> Source:
+        stack = (count, *shape)
+        return cls(np.empty(stack, np.float32), np.empty((*stack, 2), np.float32) if has_colour else None)
+
+
+def _split(one: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    if one.ndim == 2:
+        return one.astype(np.float32, copy=False), None
+    yuv = rgb_to_yuv(one).astype(np.float32, copy=False)
+    return yuv[..., 0], yuv[..., 1:]
