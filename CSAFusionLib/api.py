@@ -18,7 +18,7 @@ from CSAFusionLib.fusion.on_grid import registration_by
 from CSAFusionLib.fusion.output_grid import GridOf, OutputGrid
 from CSAFusionLib.fusion.result import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings, current_names
-from CSAFusionLib.geometry.resampling import region_of
+from CSAFusionLib.geometry.grid import region_of
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.foreign_transforms import Frame, Frames, MatrixKind
 from CSAFusionLib.registration.masks import RegistrationMasks

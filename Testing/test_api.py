@@ -18,8 +18,8 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.pipeline import fuse_volumes
 from CSAFusionLib.geometry.grid import same_grid
 from CSAFusionLib.geometry.planes import Plane
+from CSAFusionLib.intensity.mapping import CT_WINDOWS, Window
 from CSAFusionLib.intensity.modality import Modality
-from CSAFusionLib.intensity.windows import CT_WINDOWS, Window
 from CSAFusionLib.registration.methods import Method, TransformModel
 
 ROOT = Path(__file__).resolve().parents[1]

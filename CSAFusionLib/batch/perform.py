@@ -238,7 +238,7 @@ def fuse_case(case: Case) -> tuple[tuple[Volume, Volume], FusionResult]:
     from CSAFusionLib.cli.alignment_options import MaskOptions, TransformOptions
     from CSAFusionLib.fusion.on_grid import Alignment, fuse_on_grid
     from CSAFusionLib.fusion.output_grid import OutputGrid
-    from CSAFusionLib.geometry.resampling import region_of
+    from CSAFusionLib.geometry.grid import region_of
     from CSAFusionLib.registration.engines.brainsfit import use_executable
 
     use_executable(case.brainsfit)

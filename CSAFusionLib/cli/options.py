@@ -18,8 +18,8 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.colour import COLOUR_TABLES
 from CSAFusionLib.fusion.settings import FusionSettings, Style
 from CSAFusionLib.geometry.planes import Plane
+from CSAFusionLib.intensity.mapping import CT_WINDOWS
 from CSAFusionLib.intensity.modality import Modality
-from CSAFusionLib.intensity.windows import CT_WINDOWS
 from CSAFusionLib.registration.methods import TransformModel
 from CSAFusionLib.volumes.input_path import SeveralVolumesError, names_a_series
 from CSAFusionLib.volumes.nifti_orientation import Orientation

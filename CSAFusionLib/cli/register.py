@@ -20,7 +20,7 @@ from CSAFusionLib.cli.progress_bar import ProgressBar
 from CSAFusionLib.files.atomic_write import Writer, atomic_write
 from CSAFusionLib.fusion.on_grid import registration_by
 from CSAFusionLib.fusion.result import NOTICE
-from CSAFusionLib.geometry.resampling import lowest_value, resample_to_grid
+from CSAFusionLib.geometry.grid import lowest_value, resample_to_grid
 from CSAFusionLib.intensity.voxel_values import own_values, within_float32
 from CSAFusionLib.progress import Progress
 from CSAFusionLib.registration.methods import Method, TransformModel

@@ -39,7 +39,7 @@ from CSAFusionLib.fusion.pipeline import memory_need
 from CSAFusionLib.fusion.result import FusionResult
 from CSAFusionLib.fusion.series import SeriesFusion, check_series_settings, series_beside_one, warnings_of
 from CSAFusionLib.fusion.settings import FusionSettings
-from CSAFusionLib.geometry.resampling import region_of
+from CSAFusionLib.geometry.grid import region_of
 from CSAFusionLib.progress import Progress
 from CSAFusionLib.registration.methods import TransformModel
 from CSAFusionLib.registration.registration import Registration

@@ -31,10 +31,10 @@ from CSAFusionLib.fusion.colour import COLOUR_TABLES
 from CSAFusionLib.fusion.output_grid import OutputGrid
 from CSAFusionLib.fusion.settings import FusionSettings, Style
 from CSAFusionLib.fusion.several import MovingVolume, SeveralFused, fuse_several
+from CSAFusionLib.geometry.grid import region_of
 from CSAFusionLib.geometry.planes import Plane, slice_spacing, to_slices
-from CSAFusionLib.geometry.resampling import region_of
+from CSAFusionLib.intensity.mapping import CT_WINDOWS
 from CSAFusionLib.intensity.modality import Modality
-from CSAFusionLib.intensity.windows import CT_WINDOWS
 from CSAFusionLib.progress import Progress
 from CSAFusionLib.registration.transforms import transform_writer
 from CSAFusionLib.text import to_json

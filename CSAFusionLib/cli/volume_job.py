@@ -31,8 +31,8 @@ from CSAFusionLib.fusion.output_grid import OutputGrid
 from CSAFusionLib.fusion.pipeline import memory_need
 from CSAFusionLib.fusion.result import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings, Style
+from CSAFusionLib.geometry.grid import region_of
 from CSAFusionLib.geometry.planes import Plane, slice_centres
-from CSAFusionLib.geometry.resampling import region_of
 from CSAFusionLib.progress import Progress
 from CSAFusionLib.registration.methods import TransformModel
 from CSAFusionLib.registration.transforms import check_transform_path, transform_writer

@@ -12,8 +12,7 @@ import SimpleITK as sitk
 
 from CSAFusionLib import checks
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.geometry.grid import is_sheared, voxel_axes
-from CSAFusionLib.geometry.resampling import lowest_value, resample_to_grid
+from CSAFusionLib.geometry.grid import is_sheared, lowest_value, resample_to_grid, voxel_axes
 from CSAFusionLib.geometry.transform_algebra import identity
 from CSAFusionLib.intensity.voxel_values import in_whole_numbers, own_values, within_float32
 from CSAFusionLib.volumes.volume import Volume

@@ -34,8 +34,8 @@ from CSAFusionLib.fusion.device import Device
 from CSAFusionLib.fusion.settings import FusionSettings, Style
 from CSAFusionLib.fusion.slices import FusedSlices
 from CSAFusionLib.fusion.source_pair import PreparedInput, SourcePair
+from CSAFusionLib.geometry.grid import field_of_view, lowest_value, resample_to_grid
 from CSAFusionLib.geometry.planes import from_slices, slices_view, to_slices
-from CSAFusionLib.geometry.resampling import field_of_view, lowest_value, resample_to_grid
 from CSAFusionLib.intensity.voxel_values import own_values
 from CSAFusionLib.logs import logger_of
 from CSAFusionLib.registration.registration import Registration

@@ -13,8 +13,8 @@ from CSAFusionLib import checks
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.colour import COLOUR_TABLES
 from CSAFusionLib.geometry.planes import Plane
+from CSAFusionLib.intensity.mapping import Window, parse_window
 from CSAFusionLib.intensity.modality import Modality
-from CSAFusionLib.intensity.windows import Window, parse_window
 from CSAFusionLib.registration.methods import Method, TransformModel
 
 

@@ -14,10 +14,9 @@ from CSAFusionLib.fusion.output_grid import OutputGrid, region_on_grid
 from CSAFusionLib.fusion.pipeline import fuse_volumes
 from CSAFusionLib.fusion.result import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings
-from CSAFusionLib.intensity.mapping import bias_corrected
+from CSAFusionLib.intensity.mapping import Window, bias_corrected
 from CSAFusionLib.intensity.modality import Modality, guess_modality
 from CSAFusionLib.intensity.voxel_values import within_float32
-from CSAFusionLib.intensity.windows import Window
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.masks import NO_MASKS, RegistrationMasks
 from CSAFusionLib.registration.registration import Registration

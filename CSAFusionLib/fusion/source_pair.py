@@ -16,20 +16,23 @@ import SimpleITK as sitk
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.colour import Source
 from CSAFusionLib.fusion.settings import FusionSettings, Style
+from CSAFusionLib.geometry.grid import brought, coverage_slices
 from CSAFusionLib.geometry.planes import Plane, settled_plane, slice_spacing, slices_view, to_slices
-from CSAFusionLib.geometry.resampling import brought, coverage_slices
 from CSAFusionLib.intensity.evidence import Evidence
 from CSAFusionLib.intensity.mapping import (
     IntensityMapping,
+    Window,
     bias_corrected,
     check_contrast,
+    display_factor,
+    display_unit,
+    in_own_values,
     mapping_of,
     no_brighter_than_t2,
     tissue_at_level,
 )
 from CSAFusionLib.intensity.modality import Confidence, Guess, Modality, grey_quartiles, guess, is_t2_beside
 from CSAFusionLib.intensity.voxel_values import within_float32
-from CSAFusionLib.intensity.windows import Window, display_factor, display_unit, in_own_values
 from CSAFusionLib.volumes.volume import Volume
 from CSAFusionLib.weights.catalogue import FOR_PET_CT, TRAINED_ON
 

@@ -9,8 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.geometry.grid import ijk_to_lps, set_ijk_to_lps
-from CSAFusionLib.geometry.resampling import lowest_value, resample_to_grid
+from CSAFusionLib.geometry.grid import ijk_to_lps, lowest_value, resample_to_grid, set_ijk_to_lps
 from CSAFusionLib.geometry.transform_algebra import as_affine, as_rigid, linear_matrix
 from CSAFusionLib.intensity.voxel_values import in_whole_numbers, own_values, within_float32
 from CSAFusionLib.progress import Progress, silent

@@ -13,8 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import SimpleITK as sitk
 
-from CSAFusionLib.geometry.grid import points_of, volume_of
-from CSAFusionLib.geometry.resampling import coarsen, field_of_view
+from CSAFusionLib.geometry.grid import coarsen, field_of_view, points_of, volume_of
 from CSAFusionLib.registration.masks import NO_MASKS, RegistrationMasks, in_mask
 from CSAFusionLib.registration.preparation import foreground
 

@@ -9,8 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.geometry.grid import same_grid, volume_of
-from CSAFusionLib.geometry.resampling import in_one_order
+from CSAFusionLib.geometry.grid import in_one_order, same_grid, volume_of
 from CSAFusionLib.geometry.transform_algebra import identity
 from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.volumes.volume import Volume

@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from CSAFusionLib.geometry.grid import points_of, volume_of
-from CSAFusionLib.geometry.resampling import coarsen, field_of_view
+from CSAFusionLib.geometry.grid import coarsen, field_of_view, points_of, volume_of
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.landmark_matching import Level, find_counterparts
 from CSAFusionLib.registration.preparation import foreground

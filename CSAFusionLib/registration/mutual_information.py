@@ -9,8 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import RegistrationError
-from CSAFusionLib.geometry.grid import centre
-from CSAFusionLib.geometry.resampling import coarsen
+from CSAFusionLib.geometry.grid import centre, coarsen
 from CSAFusionLib.geometry.transform_algebra import inverse
 from CSAFusionLib.registration.masks import NO_MASKS, RegistrationMasks
 from CSAFusionLib.registration.preparation import foreground_centre, is_part_of, slab_normals

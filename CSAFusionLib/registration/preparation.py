@@ -8,8 +8,16 @@ from functools import cached_property
 import numpy as np
 import SimpleITK as sitk
 
-from CSAFusionLib.geometry.grid import centre, points_of, resampled_straight, volume_of
-from CSAFusionLib.geometry.resampling import coarsen, field_of_view, in_one_order, lowest_value
+from CSAFusionLib.geometry.grid import (
+    centre,
+    coarsen,
+    field_of_view,
+    in_one_order,
+    lowest_value,
+    points_of,
+    resampled_straight,
+    volume_of,
+)
 from CSAFusionLib.geometry.transform_algebra import identity
 from CSAFusionLib.intensity.voxel_values import rgb_to_yuv, within_float32
 from CSAFusionLib.registration.quality.agreement import agreement
@@ -149,7 +157,7 @@ def overlap(fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform) ->
 def centred(fixed: sitk.Image, moving: sitk.Image) -> tuple[sitk.Image, np.ndarray]:
     """Put the moving image onto the fixed one by its header, where the two agree most without a turn.
 
-    fixed, moving: scalar float32, in the order of :func:`CSAFusionLib.geometry.resampling.in_one_order`.
+    fixed, moving: scalar float32, in the order of :func:`CSAFusionLib.geometry.grid.in_one_order`.
 
     Tried are all shifts by which one field of view holds the other along each axis, and those half way out of it.
     Returns the image, and the shift that takes it back to where it was, (3,) mm.

@@ -12,9 +12,8 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from CSAFusionLib.geometry.grid import same_grid
+from CSAFusionLib.geometry.grid import resample_to_grid, same_grid
 from CSAFusionLib.geometry.planes import Plane, slice_spacing, to_slices
-from CSAFusionLib.geometry.resampling import resample_to_grid
 from CSAFusionLib.intensity.mapping import IntensityMapping, find_mapping, no_brighter_than_t2, tissue_at_level
 from CSAFusionLib.intensity.modality import grey_quartiles
 from CSAFusionLib.progress import Progress, silent

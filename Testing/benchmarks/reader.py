@@ -34,8 +34,8 @@ from CSAFusionLib.evaluation.fusion_methods import average, maximum
 from CSAFusionLib.fusion.colour import apply_colour_table
 from CSAFusionLib.fusion.pipeline import fuse_volumes
 from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.geometry.grid import resample_to_grid
 from CSAFusionLib.geometry.planes import Plane, from_slices, to_slices
-from CSAFusionLib.geometry.resampling import resample_to_grid
 from CSAFusionLib.intensity.mapping import IntensityMapping, find_mapping
 from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.registration.methods import Method

@@ -18,8 +18,8 @@ from CSAFusionLib.checks import parse_choice
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FORMER_NAMES, FusionSettings
 from CSAFusionLib.geometry.planes import Plane
+from CSAFusionLib.intensity.mapping import Window
 from CSAFusionLib.intensity.modality import Modality
-from CSAFusionLib.intensity.windows import Window
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.quality.grading import Grade, Quality
 from CSAFusionLib.registration.registration import Registration

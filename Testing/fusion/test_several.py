@@ -17,8 +17,8 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion import several
 from CSAFusionLib.fusion.several import MovingVolume, fuse_several, order_of
 from CSAFusionLib.geometry.grid import same_grid
+from CSAFusionLib.intensity.mapping import CT_WINDOWS
 from CSAFusionLib.intensity.modality import Modality
-from CSAFusionLib.intensity.windows import CT_WINDOWS
 from CSAFusionLib.registration.masks import NO_MASKS
 from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.volumes.volume import Volume

@@ -12,10 +12,9 @@ import SimpleITK as sitk
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.fusion.source_pair import AlignedPair, SourcePair
-from CSAFusionLib.geometry.resampling import lowest_value
-from CSAFusionLib.intensity.mapping import TISSUE_LEVEL, find_mapping
+from CSAFusionLib.geometry.grid import lowest_value
+from CSAFusionLib.intensity.mapping import TISSUE_LEVEL, Window, find_mapping
 from CSAFusionLib.intensity.modality import Modality
-from CSAFusionLib.intensity.windows import Window
 from CSAFusionLib.volumes.volume import Volume
 
 IDENTITY = sitk.Transform(3, sitk.sitkIdentity)

@@ -1,4 +1,4 @@
-"""From stored values to [0, 1]."""
+"""From stored values to [0, 1]: windows, units, mappings, and the correction of a bias field."""
 
 from __future__ import annotations
 
@@ -11,9 +11,23 @@ import SimpleITK as sitk
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.fusion.source_pair import SourcePair
-from CSAFusionLib.intensity.mapping import CORRECTED, IntensityMapping, bias_corrected, find_mapping
-from CSAFusionLib.intensity.modality import Modality
-from CSAFusionLib.intensity.windows import CT_WINDOWS, HEAD_CT, Window, parse_window
+from CSAFusionLib.geometry.planes import Plane, to_slices
+from CSAFusionLib.intensity.mapping import (
+    CORRECTED,
+    CT_WINDOWS,
+    HEAD_CT,
+    TISSUE_LEVEL,
+    IntensityMapping,
+    Window,
+    bias_corrected,
+    display_unit,
+    find_mapping,
+    no_brighter_than_t2,
+    parse_window,
+    tissue_at_level,
+)
+from CSAFusionLib.intensity.modality import Modality, grey_quartiles
+from CSAFusionLib.volumes.acquisition import Acquisition
 from CSAFusionLib.volumes.checking import notes_of
 from CSAFusionLib.volumes.reading import read_volume
 from CSAFusionLib.volumes.volume import Volume
@@ -297,3 +311,79 @@ def test_a_ct_of_unknown_scale_shows_brain_as_dark_and_bone_as_white_as_one_in_h
     assert 0.3 < np.median(greys[40:50, 45:65, 30:60]) < 0.42
     assert np.quantile(greys[greys > 0.05], 0.95) > 0.9
     assert (np.diff(mapping(np.linspace(mapping.low, mapping.high, 100))) > 0).all()
+
+
+PLAIN = IntensityMapping(100.0, 1100.0)
+
+
+@pytest.mark.parametrize("middle", [0.2, 0.35, 0.5, 0.6, 0.75, 0.95])
+def test_the_middle_of_the_tissue_comes_to_one_grey_and_black_stays(middle: float) -> None:
+    levelled = tissue_at_level(PLAIN, middle)
+    values = np.array([100.0, 100 + 1000 * middle])
+    np.testing.assert_allclose(levelled(values), [0, TISSUE_LEVEL], atol=1e-6)
+
+
+@pytest.mark.parametrize("middle", [0.05, 0.3, 0.59])
+def test_what_is_brighter_than_tissue_shares_the_rest_up_to_the_same_white(middle: float) -> None:
+    levelled = tissue_at_level(PLAIN, middle)
+    greys = levelled(np.linspace(100, 1100, 200))
+    assert (np.diff(greys) > 0).all()
+    assert greys[-1] == 1
+
+
+def test_without_tissue_or_with_a_window_of_two_slopes_nothing_changes() -> None:
+    two_slopes = IntensityMapping(0.0, 100.0, knee=(50.0, 0.9))
+    assert tissue_at_level(PLAIN, 0.0) == PLAIN
+    assert tissue_at_level(two_slopes, 0.3) == two_slopes
+
+
+def test_a_flair_in_the_place_of_a_t2_is_dimmed_and_a_t2_is_not(shared_data: Path) -> None:
+    middles = []
+    for name in ("T2", "FLAIR"):
+        volume = read_volume(shared_data / f"volumes/stroke/{name}.nii.gz")
+        mapping = find_mapping(volume, Modality.MR)
+        slices = to_slices(volume.image, Plane.AXIAL)
+        shown = no_brighter_than_t2(mapping, grey_quartiles(map(mapping, slices))[1])
+        middles.append((shown == mapping, grey_quartiles(map(shown, slices))[1]))
+    (kept, of_t2), (left, of_flair) = middles
+    assert (kept, left) == (True, False)
+    assert of_t2 < of_flair == pytest.approx(0.42, abs=0.01)
+
+
+def test_white_matter_of_heads_with_and_without_scalp_has_one_grey(shared_data: Path) -> None:
+    greys = []
+    for name in ("open_ms/mni_patient07/T1", "open_ms/patient12/study1_T1W", "open_ms/patient01/study1_T1W"):
+        volume = read_volume(shared_data / "volumes" / f"{name}.nii.gz")
+        mapping = find_mapping(volume, Modality.MR)
+        slices = to_slices(volume.image, Plane.AXIAL)
+        levelled = tissue_at_level(mapping, grey_quartiles(map(mapping, slices))[1])(slices)
+        # In a T1 the brain's brightest broad class: the mode of the upper half of the greys below fat.
+        counts, edges = np.histogram(levelled[(levelled > TISSUE_LEVEL) & (levelled < 0.8)], 40)
+        greys.append(float(edges[counts.argmax()]))
+    assert np.ptp(greys) < 0.08
+
+
+def a_pet(acquisition: Acquisition) -> Volume:
+    values = np.random.default_rng(0).gamma(2, 1000, (8, 20, 20)).astype(np.float32)
+    return Volume(sitk.GetImageFromArray(values), "pet", "PT", acquisition=acquisition)
+
+
+def described(acquisition: Acquisition, **settings: object) -> dict:
+    volume = a_pet(acquisition)
+    given = FusionSettings(fixed_modality=Modality.PET, moving_modality=Modality.PET, **settings)
+    return SourcePair.settle(volume, volume, given).fixed.describe()
+
+
+def test_a_pet_whose_header_gives_it_is_told_in_suv_and_its_window_given_in_suv() -> None:
+    own, suv = described(Acquisition(unit="Bq/ml")), described(Acquisition(unit="Bq/ml", suv=0.001))
+    assert (own["unit"], suv["unit"]) == ("Bq/ml", "SUV")
+    assert np.isclose(suv["white"], own["white"] / 1000)
+    asked = described(Acquisition(unit="Bq/ml", suv=0.001), fixed_window="2.5,5")
+    assert (asked["black"], asked["white"]) == (0, 5)
+
+
+def test_a_ct_is_told_in_hounsfield_units_and_an_mr_has_no_unit() -> None:
+    values = np.full((8, 20, 20), -1000, np.int16)
+    values[2:6, 4:16, 4:16] = 40
+    ct = Volume(sitk.GetImageFromArray(values), "ct")
+    assert (display_unit(ct, Modality.CT), display_unit(ct, Modality.MR)) == ("HU", "")

@@ -7,7 +7,7 @@ import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import Cancelled, RegistrationError
-from CSAFusionLib.geometry.resampling import in_one_order
+from CSAFusionLib.geometry.grid import in_one_order
 from CSAFusionLib.geometry.transform_algebra import target_registration_error
 from CSAFusionLib.registration.mutual_information import find_start, maximise
 from CSAFusionLib.registration.preparation import centred, head_points, meet

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CSAFusionLib.geometry.grid import centre, is_sheared
-from CSAFusionLib.geometry.resampling import coarsen
+from CSAFusionLib.geometry.grid import centre, coarsen, is_sheared
 from CSAFusionLib.registration.preparation import (
     foreground_centre,
     head_points,

@@ -17,7 +17,7 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.device import choose_device
 from CSAFusionLib.fusion.result import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings
-from CSAFusionLib.intensity.windows import Window
+from CSAFusionLib.intensity.mapping import Window
 from CSAFusionLib.registration.masks import RegistrationMasks
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.quality.grading import Grade, Quality

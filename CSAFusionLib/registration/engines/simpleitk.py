@@ -6,7 +6,7 @@ from functools import partial
 
 import SimpleITK as sitk
 
-from CSAFusionLib.geometry.resampling import coarsen
+from CSAFusionLib.geometry.grid import coarsen
 from CSAFusionLib.geometry.transform_algebra import inverse
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.masks import NO_MASKS, RegistrationMasks

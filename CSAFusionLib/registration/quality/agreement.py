@@ -7,8 +7,7 @@ from functools import cached_property
 import numpy as np
 import SimpleITK as sitk
 
-from CSAFusionLib.geometry.grid import volume_of
-from CSAFusionLib.geometry.resampling import coarsen, field_of_view
+from CSAFusionLib.geometry.grid import coarsen, field_of_view, volume_of
 from CSAFusionLib.geometry.transform_algebra import is_identity
 from CSAFusionLib.registration.masks import NO_MASKS, RegistrationMasks
 

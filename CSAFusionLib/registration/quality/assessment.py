@@ -13,8 +13,7 @@ from functools import cached_property, partial
 import numpy as np
 import SimpleITK as sitk
 
-from CSAFusionLib.geometry.grid import volume_of
-from CSAFusionLib.geometry.resampling import coarsen, in_one_order
+from CSAFusionLib.geometry.grid import coarsen, in_one_order, volume_of
 from CSAFusionLib.geometry.transform_algebra import is_identity, linear_part, map_points, rotation
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.preparation import head_points

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import SimpleITK as sitk
 
-from CSAFusionLib.geometry.grid import points_of
-from CSAFusionLib.geometry.resampling import coarsen, field_of_view
+from CSAFusionLib.geometry.grid import coarsen, field_of_view, points_of
 from CSAFusionLib.geometry.transform_algebra import linear_part, rotation
 from CSAFusionLib.registration.preparation import foreground
 

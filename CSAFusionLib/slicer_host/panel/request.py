@@ -13,8 +13,8 @@ from slicer.i18n import tr as _
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings, Style
 from CSAFusionLib.geometry.planes import Plane
+from CSAFusionLib.intensity.mapping import CT_WINDOWS, Window
 from CSAFusionLib.intensity.modality import Modality
-from CSAFusionLib.intensity.windows import CT_WINDOWS, Window
 from CSAFusionLib.slicer_host.fusion_job import Outputs
 from CSAFusionLib.slicer_host.panel.choices import (
     ColourChoice,

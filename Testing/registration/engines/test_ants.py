@@ -14,7 +14,7 @@ import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import Cancelled, RegistrationError
-from CSAFusionLib.geometry.resampling import coarsen
+from CSAFusionLib.geometry.grid import coarsen
 from CSAFusionLib.geometry.transform_algebra import target_registration_error
 from CSAFusionLib.registration.engines import ants as ants_engine
 from CSAFusionLib.registration.methods import Method, TransformModel

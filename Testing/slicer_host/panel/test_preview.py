@@ -14,9 +14,8 @@ import Testing.host.application  # noqa: F401 (makes qt)
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.fusion.source_pair import SourcePair
 from CSAFusionLib.geometry.grid import ijk_to_ras
-from CSAFusionLib.intensity.mapping import IntensityMapping, find_mapping
+from CSAFusionLib.intensity.mapping import IntensityMapping, Window, find_mapping
 from CSAFusionLib.intensity.modality import Modality, guess_modality
-from CSAFusionLib.intensity.windows import Window
 from CSAFusionLib.slicer_host.panel.choices import Intensities, ModalityChoice
 from CSAFusionLib.slicer_host.panel.preview import Input, IntensityEstimate
 from CSAFusionLib.slicer_host.views import composites
