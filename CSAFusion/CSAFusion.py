@@ -495,7 +495,7 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
         from CSAFusionLib.errors import Cancelled, InputError
         from CSAFusionLib.progress import silent
         from CSAFusionLib.slicer_host.fusion_job import FusedEvent
-        from CSAFusionLib.worker.events import ErrorEvent, ProgressEvent
+        from CSAFusionLib.worker.job import ErrorEvent, ProgressEvent
 
         progress = progress or silent
         self._waitWhile(self.busy, lambda: progress("Waiting", 0, 0))
@@ -722,7 +722,7 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
             self.cancel()
 
     def _poll(self):
-        from CSAFusionLib.slicer_host.fusion_job import ErrorEvent
+        from CSAFusionLib.worker.job import ErrorEvent
 
         if not self._job:
             return
@@ -734,7 +734,7 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
             self._tell(events)
 
     def _tell(self, events):
-        from CSAFusionLib.slicer_host.fusion_job import ErrorEvent, ProgressEvent
+        from CSAFusionLib.worker.job import ErrorEvent, ProgressEvent
 
         for event in events:
             if not isinstance(event, ProgressEvent):

@@ -1,4 +1,4 @@
-"""Child processes end with all they started, and with their parent."""
+"""Child processes end with all they started and with their parent; a request to end this process is obeyed in order."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from CSAFusionLib.processes import (
     module_variables,
     watch,
 )
+from CSAFusionLib.progress import ends_in_order, undisturbed
 
 PARENT = """
 import signal, subprocess, sys, time
@@ -84,7 +85,7 @@ def test_a_file_of_the_current_folder_is_no_module_of_a_child(
     monkeypatch.chdir(data)
     monkeypatch.setenv("PYTHONPATH", named)
     paths = ["", str(data), *sys.path]
-    process = ChildProcess(module_command("CSAFusionLib.worker.events"), folder, variables=module_variables(paths))
+    process = ChildProcess(module_command("CSAFusionLib.worker.job"), folder, variables=module_variables(paths))
     assert process.wait(30) and process.returncode == 0
     assert not trace.exists()
 
@@ -140,7 +141,7 @@ def test_what_is_raised_while_waiting_ends_the_process(tmp_path: Path) -> None:
 
 
 def test_the_folder_of_a_module_goes_when_it_is_dismissed() -> None:
-    process = ModuleProcess("CSAFusionLib.worker.events", stdout=subprocess.PIPE)
+    process = ModuleProcess("CSAFusionLib.worker.job", stdout=subprocess.PIPE)
     folder = process.files.path
     process.follow(lambda: None)
     assert folder.is_dir()
@@ -151,7 +152,7 @@ def test_the_folder_of_a_module_goes_when_it_is_dismissed() -> None:
 def test_a_module_that_cannot_be_started_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with pytest.raises(OSError, match="No such file|cannot find"):
-        ModuleProcess("CSAFusionLib.worker.events", python=str(tmp_path / "no_python"))
+        ModuleProcess("CSAFusionLib.worker.job", python=str(tmp_path / "no_python"))
     assert not any(tmp_path.iterdir())
 
 
@@ -173,3 +174,58 @@ def test_a_child_and_its_folder_go_as_soon_as_the_lifeline_is_cut(
     assert not folder.exists()
     child.wait()
     os.close(lifeline)
+
+
+of_posix = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+
+
+@of_posix
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_request_to_end_unwinds_what_is_open_and_keeps_its_exit_code(name: str) -> None:
+    number = getattr(signal, name)
+    before = signal.getsignal(number)
+    with pytest.raises(SystemExit) as told, ends_in_order():
+        signal.raise_signal(number)
+    assert told.value.code == 128 + number
+    assert signal.getsignal(number) is before
+
+
+@of_posix
+def test_what_is_ignored_or_answered_otherwise_stays_so() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with ends_in_order():
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@of_posix
+def test_outside_the_main_thread_nothing_changes() -> None:
+    seen: list[object] = []
+
+    def work() -> None:
+        with ends_in_order(), undisturbed():
+            seen.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [signal.getsignal(signal.SIGTERM)]
+
+
+@of_posix
+@pytest.mark.parametrize(("number", "raised"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)])
+def test_a_request_is_put_off_until_what_must_be_whole_is_done(number: int, raised: type[BaseException]) -> None:
+    done: list[int] = []
+    with pytest.raises(raised), ends_in_order(), undisturbed():
+        signal.raise_signal(number)
+        done.append(1)
+    assert done == [1]
+
+
+@of_posix
+def test_a_request_is_not_lost_when_the_block_fails() -> None:
+    with pytest.raises(KeyboardInterrupt), undisturbed():
+        signal.raise_signal(signal.SIGINT)
+        raise ValueError

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 from CSAFusionLib.batch.case import Case
 from CSAFusionLib.batch.engine import Died, Task, outcomes
 from CSAFusionLib.batch.layout import FAILED, SUMMARY, Record, Summary
-from CSAFusionLib.batch.lock import BatchPart, held
 from CSAFusionLib.batch.perform import STAGING, Run, perform, record_failure
-from CSAFusionLib.batch.resuming import ended
+from CSAFusionLib.batch.resuming import BatchPart, ended, held
 from CSAFusionLib.cli.user_errors import EXPECTED, sentence_for
 from CSAFusionLib.errors import Interrupted
 from CSAFusionLib.files.atomic_write import atomic_write, content_writer

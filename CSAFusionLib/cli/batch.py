@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from CSAFusionLib.batch.case import Case, Defaults
     from CSAFusionLib.batch.layout import Record
-    from CSAFusionLib.batch.lock import BatchPart
+    from CSAFusionLib.batch.resuming import BatchPart
     from CSAFusionLib.batch.run import Batch, Tally
 
 Pairs = Annotated[
@@ -164,7 +164,7 @@ class _Source:
         if (self.pairs is None) == (self.bids is None):
             raise InputError("Give the pairs as a table, as two folders, or as a BIDS data set with --bids.")
         if self.bids is not None:
-            from CSAFusionLib.batch.bids import Selection, cases_of_bids
+            from CSAFusionLib.batch.case_lists import Selection, cases_of_bids
 
             return cases_of_bids(self.bids, Selection.parse(self.fixed), Selection.parse(self.moving), defaults)
         assert self.pairs is not None
@@ -197,7 +197,7 @@ class _Source:
         """Files at the top of the results."""
         if self.bids is None:
             return {}
-        from CSAFusionLib.batch.bids import dataset_files
+        from CSAFusionLib.batch.case_lists import dataset_files
 
         return dataset_files(self.bids)
 

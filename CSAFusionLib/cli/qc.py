@@ -62,7 +62,7 @@ def qc(
 
     The page needs no network and nothing beside it. What is decided on it stays in the browser until it is exported.
     """
-    from CSAFusionLib.batch.lock import at_work
+    from CSAFusionLib.batch.resuming import at_work
     from CSAFusionLib.qc.cases import find_cases
 
     for who in at_work(folder):
@@ -92,7 +92,7 @@ def _write_page(cases: list[QcCase], folder: Path, page: Path, misalignment: boo
 
 
 def _write_view(cases: list[QcCase], folder: Path, name: str, output: Path | None, overwrite: bool) -> None:
-    from CSAFusionLib.qc.view import case_to_view, view_name, view_writer
+    from CSAFusionLib.qc.page import case_to_view, view_name, view_writer
 
     case = case_to_view(cases, name, folder)
     file = folder / view_name(name) if output is None else output

@@ -48,9 +48,8 @@ from CSAFusionLib.text import to_json
 from CSAFusionLib.volumes.input_path import ALL
 from CSAFusionLib.volumes.pictures import picture_writer
 from CSAFusionLib.volumes.reading import read_volume
-from CSAFusionLib.volumes.series_writing import Spool
 from CSAFusionLib.volumes.volume import Volume
-from CSAFusionLib.volumes.volume_series import SeriesTimes, VolumeSeries, open_series
+from CSAFusionLib.volumes.volume_series import SeriesTimes, Spool, VolumeSeries, open_series
 from CSAFusionLib.volumes.writing import VOLUME_EXTENSIONS
 
 PROVENANCE = "provenance.json"

@@ -1,4 +1,4 @@
-"""All that a comparison measures, pair by pair, and the tables that follow from it."""
+"""All that a comparison measures, pair by pair, colour on volumes included, and the tables that follow from it."""
 
 from __future__ import annotations
 
@@ -11,19 +11,63 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 
-from CSAFusionLib.evaluation.clinical.consistency import flicker_table
-from CSAFusionLib.evaluation.clinical.fidelity import artefacts
+from CSAFusionLib.evaluation.clinical.consistency import flicker_table, read_slabs
+from CSAFusionLib.evaluation.clinical.fidelity import artefacts, colour_fidelity
 from CSAFusionLib.evaluation.clinical.lesions import LesionRetention, Source, lesion_retention, summarise_retention
-from CSAFusionLib.evaluation.colour_table import measure_colour
 from CSAFusionLib.evaluation.compared_methods import ComparedMethod, by_method
-from CSAFusionLib.evaluation.fusion_methods import FusionMethod
+from CSAFusionLib.evaluation.fusion_methods import ColourMethod, FusionMethod
 from CSAFusionLib.evaluation.limit import OBJECTIVES, attainable
 from CSAFusionLib.evaluation.observer import BOUND, CONTRASTS, LEARNT, fused_by, observe, optimised_table
 from CSAFusionLib.evaluation.statistics import average_by_patient, compare, mean_and_interval, rank, summarise
+from CSAFusionLib.fusion.colour import apply_colour_table
 from CSAFusionLib.metrics.measure import measure
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.training.dataset import DataSet
 from CSAFusionLib.training.pairs import ImagePair, PairKind
+
+TABLE = "hot-iron"
+OVERLAY = "overlay 50 %"
+
+
+def measure_colour(
+    methods: Mapping[str, Callable[[PairKind], ColourMethod]],
+    kinds: Sequence[PairKind],
+    dataset: DataSet,
+    *,
+    registered: Path,
+    progress: Progress = silent,
+) -> pd.DataFrame:
+    """Return a row for each volume and method: kind and name of the volume, the method, and its fidelity.
+
+    An overlay, as viewers show it, comes first. Kinds without a functional volume have no rows.
+
+    Args:
+        methods: by name, what fuses volumes of a kind in colour.
+        kinds: which volumes are fused.
+        registered: a folder that keeps registered volumes, so that they are registered once.
+        progress: told of each volume and method.
+
+    Raises:
+        InputError: a volume is missing.
+        Cancelled: from ``progress``.
+    """
+    functional = [kind for kind in kinds if kind.modalities[0].is_functional]
+    rows: list[dict[str, object]] = []
+    slabs = read_slabs(dataset, functional, registered=registered, progress=progress) if functional else []
+    for slab in slabs:
+        compared = {OVERLAY: overlay, **{name: method_for(slab.kind) for name, method_for in methods.items()}}
+        for name, fuse in compared.items():
+            progress("Fusing in colour", len(rows), len(slabs) * len(compared))
+            rgb = fuse(slab.a, slab.b, (slab.spacing, *slab.pixel), TABLE)
+            about = {"kind": slab.kind.value, "volume": slab.name, "method": name}
+            rows.append({**about, **colour_fidelity(rgb, slab.a, TABLE)})
+    progress("Fusing in colour", len(rows), len(rows))
+    return pd.DataFrame(rows)
+
+
+def overlay(uptake: np.ndarray, anatomy: np.ndarray, voxel: tuple[float, float, float], table: str) -> np.ndarray:
+    """Return the colour table at 50 % over the grey anatomy; a :data:`ColourMethod`."""
+    return 0.5 * apply_colour_table(uptake, table) + 0.5 * anatomy[..., None]
 
 
 def middles_of_equal_parts(pairs: Sequence[ImagePair], count: int) -> list[ImagePair]:

@@ -29,8 +29,7 @@ from CSAFusionLib.slicer_host.volume_nodes import (
     write_registered,
 )
 from CSAFusionLib.volumes.volume import Volume
-from CSAFusionLib.worker.events import CancelledEvent, ErrorEvent, ProgressEvent, ResultEvent
-from CSAFusionLib.worker.job import Job
+from CSAFusionLib.worker.job import CancelledEvent, ErrorEvent, Job, ProgressEvent, ResultEvent
 from CSAFusionLib.worker.launch import WorkerProcess
 
 OPTIONAL = frozenset({"transform", "registered", "contribution", "slice_table"})

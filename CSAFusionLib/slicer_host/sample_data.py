@@ -51,8 +51,7 @@ def add_example_volumes() -> tuple[slicer.vtkMRMLScalarVolumeNode, slicer.vtkMRM
     The PET is simulated from the T1's tissues, turned by 6, -4 and 9 degrees and shifted by 16 mm; it shows a spot that
     the T1 does not.
     """
-    from CSAFusionLib.example.head import head_tissues, simulate_t1, tracer_tissues
-    from CSAFusionLib.example.simulated_pet import known_movement, simulate_pet
+    from CSAFusionLib.example.head import head_tissues, known_movement, simulate_pet, simulate_t1, tracer_tissues
 
     tissues = head_tissues()
     t1 = _add_volume("Example T1", simulate_t1(tissues))

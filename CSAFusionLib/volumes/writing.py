@@ -1,8 +1,9 @@
 """Write volumes and read them back: a file on disk is always complete, and lies where the volume lies.
 
-ITK writes a volume in one go, which over a large one takes a minute that nothing can interrupt, and its NIfTI writer
-does not tell when the disk refuses a part of it. So ITK is asked for the header of one voxel that lies where the volume
-lies, in which nothing but the size has to be put right; the voxels follow it piece by piece.
+ITK writes a volume in one go, which takes a minute for a large one and cannot be interrupted, and its NIfTI writer does
+not report a full disk. So ITK writes the header of one voxel at the volume's place, in which only the size is then
+corrected; the voxels follow piece by piece. Several threads compress them into one ordinary gzip or zlib stream, whose
+bytes do not depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from __future__ import annotations
 import re
 import struct
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -23,7 +26,68 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import Unwritable, Writer, atomic_write, place_of
 from CSAFusionLib.geometry.grid import corners_apart
 from CSAFusionLib.logs import itk_warnings_off
-from CSAFusionLib.volumes.deflating import GZIP, ZLIB, Piece, deflated
+
+GZIP, ZLIB = 31, 15
+"""What ``zlib`` calls its two kinds of streams."""
+
+_HEADS = {GZIP: b"\x1f\x8b\x08\0\0\0\0\0\0\xff", ZLIB: b"\x78\x5e"}
+_RAW = -15
+_LAST_BLOCK = b"\x03\x00"
+
+Piece = bytes | memoryview
+
+
+def deflated(pieces: Iterable[Piece], kind: int, *, level: int, strategy: int) -> Iterator[bytes]:
+    """Return a stream, part by part, of as many threads as ITK takes.
+
+    Each piece begins anew, so pieces are to be long: of 1 MiB the stream is a per mille longer for it.
+
+    Args:
+        pieces: what is compressed, in order.
+        kind: ``GZIP`` or ``ZLIB``.
+        level, strategy: as ``zlib.compressobj`` takes them.
+    """
+
+    def deflate(piece: Piece) -> bytes:
+        stream = zlib.compressobj(level, zlib.DEFLATED, _RAW, strategy=strategy)
+        # To the end of a byte, where the next piece is put.
+        return stream.compress(piece) + stream.flush(zlib.Z_SYNC_FLUSH)
+
+    checksum = _Checksum(kind)
+    yield _HEADS[kind]
+    threads = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
+    if threads == 1:
+        yield from map(deflate, map(checksum.seen, pieces))
+    else:
+        with ThreadPoolExecutor(threads, "deflate") as pool:
+            waiting: deque[Future[bytes]] = deque()
+            for piece in map(checksum.seen, pieces):
+                waiting.append(pool.submit(deflate, piece))
+                if len(waiting) > 2 * threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+    yield _LAST_BLOCK + checksum.end()
+
+
+class _Checksum:
+    """What a stream ends with."""
+
+    def __init__(self, kind: int) -> None:
+        self._is_gzip = kind == GZIP
+        self._sum = 0 if self._is_gzip else 1
+        self._size = 0
+
+    def seen(self, piece: Piece) -> Piece:
+        """Take a piece into account and return it."""
+        self._sum = (zlib.crc32 if self._is_gzip else zlib.adler32)(piece, self._sum)
+        self._size += len(piece)
+        return piece
+
+    def end(self) -> bytes:
+        """The last bytes of the stream."""
+        return struct.pack("<II", self._sum, self._size % 2**32) if self._is_gzip else struct.pack(">I", self._sum)
+
 
 CHUNK = 2**20
 """Bytes of voxels that are written or read at a time."""

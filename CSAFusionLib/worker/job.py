@@ -1,4 +1,7 @@
-"""A fusion job and its result as files of one folder, which the two processes exchange."""
+"""A fusion job, its progress and its result, as the host and its child process exchange them.
+
+Job and result are files of one folder. The child reports each step as a line on standard output, read as an event.
+"""
 
 from __future__ import annotations
 
@@ -187,3 +190,50 @@ def _read_json(path: Path) -> dict[str, Any]:
         return checks.mapping(json.loads(path.read_text(encoding="utf-8")), "job")
     except (OSError, ValueError, RecursionError) as error:
         raise _damaged(path) from error
+
+
+@dataclass(frozen=True)
+class ProgressEvent:
+    """``done`` of ``total`` steps of ``stage`` are over; ``total`` 0 means it cannot be known."""
+
+    stage: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class ResultEvent:
+    """The job is done; nothing follows."""
+
+    result: FusionResult
+
+
+@dataclass(frozen=True)
+class ErrorEvent:
+    """The job failed; nothing follows. ``message`` is one sentence for the user, ``details`` is for the log."""
+
+    message: str
+    details: str = ""
+
+
+@dataclass(frozen=True)
+class CancelledEvent:
+    """The job was cancelled and has ended; nothing follows."""
+
+
+Event = ProgressEvent | ResultEvent | ErrorEvent | CancelledEvent
+
+
+def progress_line(stage: str, done: int, total: int) -> str:
+    """A report of progress as one line of JSON."""
+    return json.dumps({"event": "progress", "stage": stage, "done": done, "total": total})
+
+
+def error_line(message: str) -> str:
+    """The end of a job that failed for a reason the user can understand, as one line of JSON."""
+    return json.dumps({"event": "error", "message": message})
+
+
+def result_line() -> str:
+    """The end of a job whose result lies in its folder, as one line of JSON."""
+    return json.dumps({"event": "result"})

@@ -14,8 +14,16 @@ from typing import IO
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.temporary import OwnedFolder
 from CSAFusionLib.processes import ModuleProcess
-from CSAFusionLib.worker.events import CancelledEvent, ErrorEvent, Event, ProgressEvent, ResultEvent
-from CSAFusionLib.worker.job import Job, load_result, save_job
+from CSAFusionLib.worker.job import (
+    CancelledEvent,
+    ErrorEvent,
+    Event,
+    Job,
+    ProgressEvent,
+    ResultEvent,
+    load_result,
+    save_job,
+)
 
 FUSION = "CSAFusionLib.fusion.pipeline:fuse_volumes"
 SECONDS_TO_END = 1.0

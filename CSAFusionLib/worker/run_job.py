@@ -17,8 +17,7 @@ from CSAFusionLib.fusion.result import FusionResult
 from CSAFusionLib.memory import RAN_OUT, stems_from_lack_of_memory
 from CSAFusionLib.progress import Progress
 from CSAFusionLib.registration.registration import Registration
-from CSAFusionLib.worker.events import error_line, progress_line, result_line
-from CSAFusionLib.worker.job import Job, load_job, save_result
+from CSAFusionLib.worker.job import Job, error_line, load_job, progress_line, result_line, save_result
 
 
 def main(folder: Path, task: str) -> None:

@@ -143,7 +143,7 @@ def test_a_second_run_overwrites_the_first_result(panel, child_does):
 
 
 def test_progress_is_shown_in_the_panel_with_the_time_left(panel, child_does):
-    from CSAFusionLib.worker.events import ProgressEvent
+    from CSAFusionLib.worker.job import ProgressEvent
 
     child_does("work_for_long")
     panel.ui.applyButton.click()

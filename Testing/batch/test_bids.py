@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from CSAFusionLib.batch.bids import Selection, cases_of_bids, dataset_files
 from CSAFusionLib.batch.case import Case, Defaults
+from CSAFusionLib.batch.case_lists import Selection, cases_of_bids, dataset_files
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings
 

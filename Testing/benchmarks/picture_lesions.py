@@ -14,12 +14,12 @@ import numpy as np
 import SimpleITK as sitk
 from PIL import Image
 
+from CSAFusionLib.cli.development.demo import read_t1, read_tissue
 from CSAFusionLib.cli.montage import bounding_box, sheet
-from CSAFusionLib.demo.brain import read_t1, read_tissue
 from CSAFusionLib.evaluation.clinical.lesions import insert, place_lesions
 from CSAFusionLib.evaluation.compared_methods import BUNDLED, by_weights
 from CSAFusionLib.evaluation.fusion_methods import BASELINES
-from CSAFusionLib.example.simulated_pet import simulate_pet
+from CSAFusionLib.example.head import simulate_pet
 from CSAFusionLib.training.pairs import PairKind
 
 METHODS = ("average", "maximum", "Laplacian pyramid")

@@ -42,8 +42,7 @@ from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.registration.quality.grading import Grade, Quality
 from CSAFusionLib.registration.registration import Registration
 from CSAFusionLib.training.dataset import read_dataset
-from CSAFusionLib.training.pairs import PairKind, read_pairs
-from CSAFusionLib.training.volume_pairs import mappings_of, registered_onto
+from CSAFusionLib.training.pairs import PairKind, mappings_of, read_pairs, registered_onto
 from CSAFusionLib.volumes.reading import read_volume
 from CSAFusionLib.volumes.volume import Volume
 from Testing.benchmarks.reader_regions import Regions, find_regions, with_blood

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 import SimpleITK as sitk
 
+from CSAFusionLib.cli.development import demo
 from CSAFusionLib.cli.development import evaluate as module
-from CSAFusionLib.demo import brain
 from CSAFusionLib.geometry.grid import same_grid
 from CSAFusionLib.volumes.pictures import write_picture
 from CSAFusionLib.weights.weights_file import read_weights
@@ -112,7 +112,7 @@ def test_a_name_that_is_no_weights_file_is_refused(csafusion: Callable, weights_
 
 @pytest.fixture
 def a_coarse_t1(monkeypatch: pytest.MonkeyPatch, weights_file: Path) -> sitk.Image:
-    coarse = sitk.Shrink(brain.read_t1(), [2, 2, 2])
+    coarse = sitk.Shrink(demo.read_t1(), [2, 2, 2])
     monkeypatch.setattr("CSAFusionLib.cli.development.demo.read_t1", lambda: coarse)
     monkeypatch.setattr("CSAFusionLib.fusion.weight_maps.choose_weights", lambda a, b: str(weights_file))
     return coarse

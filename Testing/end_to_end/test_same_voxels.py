@@ -14,8 +14,7 @@ from CSAFusionLib.batch.case import Case, Place
 from CSAFusionLib.batch.perform import perform
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.volumes.reading import read_volume
-from CSAFusionLib.worker.events import ProgressEvent, ResultEvent
-from CSAFusionLib.worker.job import Job
+from CSAFusionLib.worker.job import Job, ProgressEvent, ResultEvent
 from CSAFusionLib.worker.launch import WorkerProcess
 
 Heads = tuple[Path, Path]

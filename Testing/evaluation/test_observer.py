@@ -1,4 +1,4 @@
-"""The model observer, its table and its bound."""
+"""The model observer, its table and its bound; and the attainable limit of an indicator."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from scipy.stats import norm
 
 from CSAFusionLib.evaluation import observer, statistics
 from CSAFusionLib.evaluation.clinical.lesions import LESION_KINDS
-from CSAFusionLib.evaluation.fusion_methods import average
+from CSAFusionLib.evaluation.fusion_methods import average, maximum
+from CSAFusionLib.evaluation.limit import attainable
 from CSAFusionLib.evaluation.observer import (
     BETTER_SOURCE,
     BOUND,
@@ -28,6 +29,7 @@ from CSAFusionLib.evaluation.observer import (
     summarise_observer,
     train_observer,
 )
+from CSAFusionLib.metrics.measure import measure
 from CSAFusionLib.training.pairs import ImagePair, PairKind
 
 SIDE = 41
@@ -204,3 +206,45 @@ def test_slices_without_room_for_a_lesion_leave_the_average() -> None:
     table = optimised_table([ImagePair(dark, dark, PairKind.T1_T2, "dark")], (0.16,))
     a, b = np.random.default_rng(0).uniform(0.1, 0.9, (2, 5, 5)).astype(np.float32)
     np.testing.assert_allclose(fused_by(table)(a, b), (a + b) / 2, atol=0.01)
+
+
+STEPS = 100
+
+
+def sources() -> tuple[np.ndarray, np.ndarray]:
+    noise = ndimage.gaussian_filter(np.random.default_rng(0).random((2, 52, 56)), (0, 2, 2))
+    a, b = ((noise - noise.min()) / np.ptp(noise)).astype(np.float32)
+    return a, 0.4 * b  # of equal contrast, their mean would have the best EPI there is
+
+
+def figures(a: np.ndarray, b: np.ndarray, fused: np.ndarray) -> dict[str, float]:
+    return measure(255 * a, 255 * b, 255 * fused)
+
+
+@pytest.mark.parametrize("objective", ["SSIM sum", "EPI sum"])
+def test_no_plain_method_and_no_copy_reaches_it(objective: str) -> None:
+    a, b = sources()
+    best = figures(a, b, attainable(a, b, objective, steps=STEPS))[objective]
+    for fused in (average(a, b), maximum(a, b), a, b):
+        assert best > figures(a, b, fused)[objective]
+
+
+def test_the_balanced_limit_is_the_best_weighted_sum() -> None:
+    a, b = sources()
+
+    def weighted_sum(fused: np.ndarray) -> float:
+        found = figures(a, b, fused)
+        return found["SSIM sum"] + 0.5 * found["EPI sum"] + found["VIF"]
+
+    best = weighted_sum(attainable(a, b, "balanced", steps=STEPS))
+    for fused in (average(a, b), maximum(a, b), a, b):
+        assert best > weighted_sum(fused)
+
+
+def test_it_is_an_image_in_range_and_the_same_every_time() -> None:
+    a, b = (source[:48, :44] for source in sources())
+    fused = attainable(a, b, "EPI sum", steps=10)
+    assert fused.shape == a.shape
+    assert fused.dtype == np.float32
+    assert 0 <= fused.min() <= fused.max() <= 1
+    np.testing.assert_array_equal(fused, attainable(a, b, "EPI sum", steps=10))

@@ -13,7 +13,7 @@ from CSAFusionLib.registration.quality.grading import Grade
 from CSAFusionLib.slicer_host.nodes import write_provenance
 from CSAFusionLib.slicer_host.panel.choices import BatchSource
 from CSAFusionLib.slicer_host.volume_nodes import FIXED_ROLE
-from CSAFusionLib.worker.events import ErrorEvent, ProgressEvent
+from CSAFusionLib.worker.job import ErrorEvent, ProgressEvent
 from Testing.host.scene import LEFT_HANDED, OBLIQUE, a_volume_node
 
 SECTIONS = ("inputs", "registration", "fusion", "outputs", "batch")

@@ -14,7 +14,7 @@ from PIL import Image
 
 from CSAFusionLib.files.atomic_write import atomic_write
 from CSAFusionLib.qc.cases import find_cases
-from CSAFusionLib.qc.view import case_to_view, view_writer
+from CSAFusionLib.qc.page import case_to_view, view_writer
 
 pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
 

@@ -18,7 +18,7 @@ from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.slicer_host.fusion_job import FusedEvent, FusionJob, Outputs, read_pair
 from CSAFusionLib.slicer_host.region import registration_masks
 from CSAFusionLib.slicer_host.validation import check_masks
-from CSAFusionLib.worker.events import CancelledEvent, ErrorEvent, ProgressEvent
+from CSAFusionLib.worker.job import CancelledEvent, ErrorEvent, ProgressEvent
 from CSAFusionLib.worker.launch import WorkerProcess
 from Testing.host.command_line_modules import install_brainsfit
 from Testing.host.scene import (

@@ -13,7 +13,7 @@ import slicer.util
 
 import CSAFusionLib
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.example.simulated_pet import known_movement
+from CSAFusionLib.example.head import known_movement
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.slicer_host.sample_data import add_example_volumes
 from CSAFusionLib.slicer_host.validation import check_nodes, check_registration

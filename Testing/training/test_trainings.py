@@ -1,4 +1,4 @@
-"""Trainings from start to end."""
+"""Trainings from start to end, their configuration, and the start of the pointwise part."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+import torch
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.losses.fusion_loss import LossWeights
-from CSAFusionLib.network.configuration import NetworkConfiguration
+from CSAFusionLib.network.configuration import CONFIGURATIONS, NetworkConfiguration
+from CSAFusionLib.network.csafusion import CSAFusion, PointwiseGains
 from CSAFusionLib.training import trainings
 from CSAFusionLib.training.dataset import DataSet, read_dataset
 from CSAFusionLib.training.pairs import PairKind
+from CSAFusionLib.training.pointwise_start import STARTS, PointwiseOnly, check_start, fit_start, train_pointwise
 from CSAFusionLib.training.training_configuration import TrainingConfiguration
 from CSAFusionLib.training.trainings import loss_variants, network_variants, train_in_folder, train_variants
 from CSAFusionLib.weights.weights_file import read_weights
@@ -120,3 +123,80 @@ def test_variants_are_trained_apart_and_begun_ones_go_on(tmp_path: Path, monkeyp
     weights = train_variants(variants, DataSet(), tmp_path, registered=tmp_path)
     assert weights == {name: tmp_path / name / "best.safetensors" for name in variants}
     assert calls == [(name, variants[name].network, name == "no-attention") for name in variants]
+
+
+def test_settings_come_back_from_their_file(tmp_path: Path) -> None:
+    configuration = TrainingConfiguration(
+        kinds=(PairKind.T1_T2, PairKind.CT_MRI),
+        network=CONFIGURATIONS["no-attention"],
+        loss_weights=LossWeights(2, 3, ssim_parity=1),
+        learning_rate=3e-4,
+    )
+    configuration.write(tmp_path / "settings.json")
+    assert TrainingConfiguration.read(tmp_path / "settings.json") == configuration
+
+
+def test_settings_with_the_former_names_of_loss_terms_still_load(tmp_path: Path) -> None:
+    configuration = TrainingConfiguration(loss_weights=LossWeights(ssim_parity=0.3, artefacts=12))
+    configuration.write(tmp_path / "settings.json")
+    old = (tmp_path / "settings.json").read_text().replace("ssim_parity", "balance").replace("artefacts", "invention")
+    (tmp_path / "settings.json").write_text(old)
+    assert TrainingConfiguration.read(tmp_path / "settings.json") == configuration
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"kinds": ["X-ray"]}', "[1]"])
+def test_a_file_of_something_else_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "settings.json").write_text(text)
+    with pytest.raises(InputError, match=r"settings\.json"):
+        TrainingConfiguration.read(tmp_path / "settings.json")
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"There is no .*settings\.json"):
+        TrainingConfiguration.read(tmp_path / "settings.json")
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("kinds", ()),
+        ("epochs", 0),
+        ("patch_size", 40),
+        ("learning_rate", 0.0),
+        ("averaging", 1.0),
+        ("averaging", -0.1),
+        ("retention_target", 0),
+        ("retention_target", 1.1),
+    ],
+)
+def test_a_setting_out_of_range_is_refused(setting: str, value: object) -> None:
+    with pytest.raises(InputError):
+        TrainingConfiguration(**{setting: value})
+
+
+@pytest.mark.parametrize("name", STARTS)
+def test_a_start_is_fitted_closely(name: str) -> None:
+    torch.manual_seed(0)
+    pointwise = PointwiseGains()
+    fit_start(pointwise, name)
+    pairs = torch.rand(1, 2, 64, 64)
+    with torch.no_grad():
+        error = PointwiseOnly(pointwise)(pairs) - STARTS[name](*pairs.split(1, dim=1)).clamp(0, 1)
+    assert float(error.square().mean().sqrt()) < 0.03
+
+
+def test_a_start_that_there_is_not_is_refused_with_those_that_there_are() -> None:
+    with pytest.raises(InputError, match="'maximum'.*average, b-less-a"):
+        check_start("maximum")
+
+
+def test_training_it_alone_changes_no_other_part() -> None:
+    torch.manual_seed(0)
+    network = CSAFusion(CONFIGURATIONS["consistent"])
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    weights = LossWeights(1, 1, 0, 0, 0, 0)
+    train_pointwise(network, torch.rand(3, 1, 2, 2, 48, 48), 3, weights, 0.7)
+    changed = {
+        name.split(".")[0] for name, value in network.state_dict().items() if not torch.equal(value, before[name])
+    }
+    assert changed == {"pointwise"}

@@ -15,9 +15,8 @@ import SimpleITK as sitk
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import atomic_write
 from CSAFusionLib.volumes.reading import read_volume
-from CSAFusionLib.volumes.series_writing import Spool
 from CSAFusionLib.volumes.volume import Volume
-from CSAFusionLib.volumes.volume_series import SeriesTimes, open_series
+from CSAFusionLib.volumes.volume_series import SeriesTimes, Spool, open_series
 from Testing.volumes.dicom.objects import write_classic
 
 EVEN, UNEVEN = SeriesTimes((2.0, 4.5, 7.0)), SeriesTimes((0.0, 10.0, 70.0), (10.0, 60.0, 300.0))

@@ -25,8 +25,16 @@ from CSAFusionLib.registration.registration import Registration
 from CSAFusionLib.volumes.volume import Volume
 from CSAFusionLib.worker import run_job as main_module
 from CSAFusionLib.worker.devices import DeviceQuestion, find_devices
-from CSAFusionLib.worker.events import error_line, progress_line, result_line
-from CSAFusionLib.worker.job import Job, load_job, load_result, save_job, save_result
+from CSAFusionLib.worker.job import (
+    Job,
+    error_line,
+    load_job,
+    load_result,
+    progress_line,
+    result_line,
+    save_job,
+    save_result,
+)
 
 A_ROTATION = sitk.Euler3DTransform((1.0, 2.0, 3.0), 0.1, 0.2, 0.3, (4.0, 5.0, 6.0))
 

@@ -18,8 +18,7 @@ import SimpleITK as sitk
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.volumes.volume import Volume
-from CSAFusionLib.worker.events import CancelledEvent, ErrorEvent, ProgressEvent, ResultEvent
-from CSAFusionLib.worker.job import Job
+from CSAFusionLib.worker.job import CancelledEvent, ErrorEvent, Job, ProgressEvent, ResultEvent
 from CSAFusionLib.worker.launch import WorkerProcess
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="signals and process groups of POSIX")

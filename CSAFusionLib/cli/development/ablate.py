@@ -45,8 +45,7 @@ def ablate(
     check_packages()
     from CSAFusionLib.evaluation.compared_methods import by_weights
     from CSAFusionLib.evaluation.comparison import add_lesions, compare_methods
-    from CSAFusionLib.evaluation.report.figures import to_svg, weight_curves
-    from CSAFusionLib.evaluation.report.report_files import to_markdown
+    from CSAFusionLib.evaluation.report.report_files import to_markdown, to_svg, weight_curves
     from CSAFusionLib.evaluation.report.tables import tables_of
     from CSAFusionLib.evaluation.statistics import by_weight
     from CSAFusionLib.training.dataset import read_dataset

@@ -1,16 +1,18 @@
-"""``csafusion demo``: the whole way once, on input that needs no download."""
+"""``csafusion demo``: the whole way once, on the MNI152 template and tissue maps that the package nilearn carries."""
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
+import SimpleITK as sitk
 import typer
 
 from CSAFusionLib.cli.outputs import check_output_folder, filled_folder, print_fusion_summary, print_written
 from CSAFusionLib.cli.progress_bar import ProgressBar
-from CSAFusionLib.demo.brain import read_t1, read_tissue
-from CSAFusionLib.example.simulated_pet import known_movement, simulate_pet
+from CSAFusionLib.errors import InputError
+from CSAFusionLib.example.head import known_movement, simulate_pet
 from CSAFusionLib.files.atomic_write import atomic_write
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.geometry.transform_algebra import target_registration_error
@@ -18,6 +20,30 @@ from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.registration.preparation import head_points
 from CSAFusionLib.volumes.volume import Volume
 from CSAFusionLib.volumes.writing import volume_writer
+
+
+def read_t1() -> sitk.Image:
+    """The ICBM 152 nonlinear 2009a T1 template: the average of 152 real scans, brain only, 1 mm."""
+    return _read("t1")
+
+
+def read_tissue(tissue: str) -> sitk.Image:
+    """The share of ``gm`` (grey) or ``wm`` (white matter) in each voxel of the template, float32 in [0, 1]."""
+    return sitk.Cast(_read(tissue), sitk.sitkFloat32) / 255
+
+
+def _read(name: str) -> sitk.Image:
+    """Read a file of the template.
+
+    Raises:
+        InputError: nilearn is not installed.
+    """
+    found = find_spec("nilearn")  # found, not imported: only its files are needed
+    if found is None or not found.submodule_search_locations:
+        raise InputError("The demo's brain comes with the package nilearn; install it with 'pip install nilearn'.")
+    folder = Path(found.submodule_search_locations[0], "datasets", "data")
+    return sitk.ReadImage(str(folder / f"mni_icbm152_{name}_tal_nlin_sym_09a_converted.nii.gz"))
+
 
 _EXPLANATION = """\
 REAL: the MNI152 T1 template, the average of 152 scans, brain only (from the package nilearn).

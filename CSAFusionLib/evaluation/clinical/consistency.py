@@ -21,8 +21,7 @@ from CSAFusionLib.evaluation.clinical.fidelity import find_head
 from CSAFusionLib.evaluation.fusion_methods import VolumeMethod
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.training.dataset import DataSet
-from CSAFusionLib.training.pairs import PairKind
-from CSAFusionLib.training.volume_pairs import Slab, read_slab
+from CSAFusionLib.training.pairs import PairKind, Slab, read_slab
 
 _SLICES = 24
 _LEAST_CONTENT = 0.1

@@ -13,8 +13,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from CSAFusionLib.network.csafusion import CSAFusion
-from CSAFusionLib.network.encoder import AdaptiveConvolution, ChannelAttention, ParallelEncoder, SpatialAttention
+from CSAFusionLib.network.csafusion import (
+    AdaptiveConvolution,
+    ChannelAttention,
+    CSAFusion,
+    ParallelEncoder,
+    SpatialAttention,
+)
 
 Kind = TypeVar("Kind")
 

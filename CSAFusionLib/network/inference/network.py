@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from CSAFusionLib.network.csafusion import CSAFusion, local_activation
-from CSAFusionLib.network.decoder import DecoderStage
+from CSAFusionLib.network.csafusion import CSAFusion, DecoderStage, local_activation
 from CSAFusionLib.network.inference.attention import attention_for_strips
 from CSAFusionLib.network.inference.convolution import (
     Excitation,
@@ -76,7 +75,7 @@ class SliceNetwork:
 
 
 class FoldedDecoder:
-    """A :class:`CSAFusionLib.network.decoder.DecoderStage` for one slice."""
+    """A :class:`CSAFusionLib.network.csafusion.DecoderStage` for one slice."""
 
     def __init__(self, stage: DecoderStage) -> None:
         self.up = PointwiseConvolution(stage.up[1])

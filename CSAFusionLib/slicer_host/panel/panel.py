@@ -33,7 +33,7 @@ from CSAFusionLib.slicer_host.panel.sections import (
 from CSAFusionLib.slicer_host.panel.settings_sections import FusionSection, RegistrationSection
 from CSAFusionLib.slicer_host.sample_data import add_example_volumes
 from CSAFusionLib.worker.devices import DeviceQuestion
-from CSAFusionLib.worker.events import ErrorEvent, ProgressEvent
+from CSAFusionLib.worker.job import ErrorEvent, ProgressEvent
 
 CLOSED_SETTING = "CSAFusion/FirstStepsClosed"
 

@@ -26,7 +26,7 @@ from CSAFusionLib.slicer_host.views import (
 from CSAFusionLib.slicer_host.volume_nodes import FIXED_ROLE, render_fused
 from CSAFusionLib.slicer_host.wording import stage_in_words
 from CSAFusionLib.text import to_json
-from CSAFusionLib.worker.events import ProgressEvent
+from CSAFusionLib.worker.job import ProgressEvent
 
 
 class TimeLeft:

@@ -22,8 +22,7 @@ from CSAFusionLib.evaluation.clinical.consistency import (
 )
 from CSAFusionLib.evaluation.fusion_methods import slice_by_slice
 from CSAFusionLib.training.dataset import DataSet, VolumePair, read_dataset
-from CSAFusionLib.training.pairs import PairKind
-from CSAFusionLib.training.volume_pairs import Slab
+from CSAFusionLib.training.pairs import PairKind, Slab
 
 
 def test_the_aligned_volumes_give_runs_of_slices_that_both_show_the_head(shared_data: Path, tmp_path: Path) -> None:

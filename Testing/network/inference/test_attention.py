@@ -14,7 +14,7 @@ from CSAFusionLib.network.swin import SwinPair
 Stir = Callable[[torch.nn.Module, float], None]
 
 
-def an_image(channels: int, height: int, width: int) -> torch.Tensor:
+def an_image(channels: int, height: int = 20, width: int = 24) -> torch.Tensor:
     return torch.randn(1, channels, height, width, generator=torch.Generator().manual_seed(0))
 
 

@@ -12,8 +12,14 @@ from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from CSAFusionLib.network.configuration import CONFIGURATIONS
-from CSAFusionLib.network.csafusion import CSAFusion
-from CSAFusionLib.network.encoder import ChannelAttention, ParallelEncoder, SpatialAttention, convolutional_encoder, inc
+from CSAFusionLib.network.csafusion import (
+    ChannelAttention,
+    CSAFusion,
+    ParallelEncoder,
+    SpatialAttention,
+    convolutional_encoder,
+    inc,
+)
 from CSAFusionLib.network.inference.convolution import (
     Excitation,
     FoldedAdaptiveEncoder,
