@@ -9,17 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from CSAFusionLib.batch.resuming import describe_input
 from CSAFusionLib.cli.panels import REGISTRATION
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.registration.foreign_transforms import MatrixKind
-from CSAFusionLib.registration.masks import NO_MASKS, RegistrationMasks, check_guides
-from CSAFusionLib.registration.methods import Method
+from CSAFusionLib.registration.methods import MatrixKind, Method
 from CSAFusionLib.volumes.input_path import check_input_path
 from CSAFusionLib.volumes.nifti_orientation import Orientation
 from CSAFusionLib.volumes.volume import Volume
 
 if TYPE_CHECKING:
+    from CSAFusionLib.registration.masks import RegistrationMasks
     from CSAFusionLib.registration.transform_files import GivenTransform
 
 
@@ -137,6 +135,8 @@ class MaskOptions:
     def check(self, method: Method, known: TransformChoice | None) -> None:
         """Raise InputError for masks that the registration would not look at."""
         if self.inputs:
+            from CSAFusionLib.registration.masks import check_guides
+
             check_guides(method, is_given=known is not None and not known.is_start)
 
     @property
@@ -154,6 +154,8 @@ class MaskOptions:
 
         Raises InputError as :meth:`RegistrationMasks.of` does.
         """
+        from CSAFusionLib.registration.masks import NO_MASKS, RegistrationMasks
+
         if not self.inputs:
             return NO_MASKS
         (fixed, of_fixed), (moving, of_moving) = (_read(path, orientation) for path in (self.mask, self.moving_mask))
@@ -164,6 +166,7 @@ def _read(path: Path | None, orientation: Orientation) -> tuple[Volume | None, s
     """A mask and the SHA-256 of its file."""
     if path is None:
         return None, None
+    from CSAFusionLib.batch.resuming import describe_input
     from CSAFusionLib.volumes.reading import read_volume
 
     return read_volume(path, orientation=orientation, keep_shear=True), str(describe_input(path)["sha256"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,10 +17,12 @@ from CSAFusionLib.fusion.output_grid import GridOf, OutputGrid
 from CSAFusionLib.fusion.settings import FusionSettings, Style
 from CSAFusionLib.geometry.planes import Plane
 from CSAFusionLib.registration.methods import Method
-from CSAFusionLib.registration.registration import Registration
 from CSAFusionLib.volumes.dicom.headers import holds_dicom
 from CSAFusionLib.volumes.input_path import MEAN, check_input_path, names_a_series
 from CSAFusionLib.volumes.nifti_orientation import Orientation
+
+if TYPE_CHECKING:
+    from CSAFusionLib.registration.registration import Registration
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typer.main import get_command
 
 from CSAFusionLib import __version__
 from CSAFusionLib.cli.manners import Manners, MannersWithThreads, mannered
-from CSAFusionLib.cli.panels import PanelCommand, with_groups
+from CSAFusionLib.cli.panels import PanelCommand, spare_validators, with_groups
 from CSAFusionLib.cli.user_errors import BAD_INPUT, explains_errors
 from CSAFusionLib.memory import RAN_OUT, is_out_of_memory
 
@@ -76,6 +76,11 @@ class GroupOnDemand(TyperGroup):
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given | {"commands": CommandsOnDemand()})
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the words before the command."""
+        spare_validators(self.get_params(ctx), main)
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Name the commands, in the order of the help."""

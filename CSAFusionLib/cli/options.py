@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,7 +23,9 @@ from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.registration.methods import TransformModel
 from CSAFusionLib.volumes.input_path import SeveralVolumesError, names_a_series
 from CSAFusionLib.volumes.nifti_orientation import Orientation
-from CSAFusionLib.volumes.volume import Volume
+
+if TYPE_CHECKING:
+    from CSAFusionLib.volumes.volume import Volume
 
 
 def read_inputs(

@@ -6,10 +6,13 @@ A group of options that several commands share is a dataclass whose fields are o
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import MISSING, fields, is_dataclass
 from inspect import Parameter, signature
-from typing import Any, get_type_hints
+from pathlib import Path
+from types import NoneType
+from typing import Any, get_args, get_origin, get_type_hints
 
 import typer
 from typer.core import TyperCommand
@@ -51,6 +54,36 @@ def _parameters(command: Callable[..., None], hints: dict[str, Any], groups: dic
             yield Parameter(field.name, Parameter.KEYWORD_ONLY, default=default, annotation=of_fields[field.name])
 
 
+def spare_validators(parameters: Iterable[Any], command: Callable[..., Any]) -> None:
+    """Have Typer's parameters of a command take a value that is right as it is, or a word as the text or path it is.
+
+    Typer makes a validator of pydantic for every parameter, also for the many that are left out, which takes longer
+    than to fuse two slices. It still judges the rest: numbers, choices, lists, and files that cannot be read.
+    """
+    hints = get_type_hints(command)
+    for parameter in parameters:
+        if "process_value" not in vars(parameter):
+            kind = _kind_of(hints.get(parameter.name))
+            parameter.process_value = functools.partial(_processed, parameter, parameter.process_value, kind)
+
+
+def _kind_of(hint: Any) -> Any:
+    """A type, without None where it is optional."""
+    kinds = [kind for kind in get_args(hint) if kind is not NoneType]
+    return kinds[0] if NoneType in get_args(hint) and len(kinds) == 1 else hint
+
+
+def _processed(parameter: Any, by_typer: Callable[[Any, Any], Any], kind: Any, ctx: Any, value: Any) -> Any:
+    is_text = isinstance(value, str)
+    if value is None and not parameter.required:
+        value = () if parameter.multiple or parameter.nargs == -1 else None
+    elif kind is Path and is_text and "\0" not in value and (os.access(value, os.R_OK) or not os.path.exists(value)):
+        value = Path(value)
+    elif kind is None or get_origin(kind) is not None or not isinstance(value, kind):
+        return by_typer(ctx, value)
+    return value if parameter.callback is None else parameter.callback(ctx, parameter, value)
+
+
 INPUTS = "Inputs"
 REGISTRATION = "Registration"
 FUSION = "Fusion"
@@ -66,6 +99,8 @@ class PanelCommand(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the words of the command line; the first that cannot be used ends the command with one sentence."""
+        assert self.callback is not None
+        spare_validators(self.get_params(ctx), self.callback)
         try:
             return super().parse_args(ctx, [_current(word) for word in args])
         except typer.BadParameter as error:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
 import typer
 
 from CSAFusionLib.cli.outputs import (
@@ -106,7 +105,7 @@ def _writers(pairs: list[_Pair], result: FusedPictures, outputs: PictureOutputs)
 
 def _read_unit(path: Path) -> np.ndarray:
     """A picture in [0, 1]: RGB (H, W, 3), or grey (H, W), also when it was saved as RGB with three equal channels."""
-    picture = sitk.GetArrayFromImage(read_picture(path))
+    picture = read_picture(path)
     if picture.ndim == 3 and (picture == picture[..., :1]).all():
         picture = picture[..., 0]
     return picture.astype(np.float32) / np.float32(np.iinfo(picture.dtype).max)

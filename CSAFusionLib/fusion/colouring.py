@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-import SimpleITK as sitk
 
+from CSAFusionLib import lazy_simpleitk as sitk
 from CSAFusionLib.fusion.colour import Source, apply_colour_table, shaded
 from CSAFusionLib.fusion.settings import Style
 from CSAFusionLib.fusion.source_pair import AlignedPair

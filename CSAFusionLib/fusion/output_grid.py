@@ -8,9 +8,9 @@ from enum import Enum
 from typing import Any
 
 import numpy as np
-import SimpleITK as sitk
 
 from CSAFusionLib import checks
+from CSAFusionLib import lazy_simpleitk as sitk
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.geometry.grid import is_sheared, lowest_value, resample_to_grid, voxel_axes
 from CSAFusionLib.geometry.transform_algebra import identity

@@ -15,16 +15,17 @@ from __future__ import annotations
 import json
 import os
 import platform
+import sys
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import SimpleITK as sitk
 
 import CSAFusionLib
 from CSAFusionLib import checks
+from CSAFusionLib import lazy_simpleitk as sitk
 from CSAFusionLib.checks import entry, lists_of_numbers, texts
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import Writer, atomic_write, check_folder, content_writer, is_taken
@@ -39,11 +40,8 @@ from CSAFusionLib.geometry.planes import from_slices, slices_view, to_slices
 from CSAFusionLib.intensity.voxel_values import own_values
 from CSAFusionLib.logs import logger_of
 from CSAFusionLib.registration.registration import Registration
-from CSAFusionLib.registration.transforms import read_transform, transform_writer
 from CSAFusionLib.text import to_json
 from CSAFusionLib.volumes.checking import notes_of
-from CSAFusionLib.volumes.reading import read_volume
-from CSAFusionLib.volumes.writing import volume_writer
 
 if TYPE_CHECKING:
     from CSAFusionLib.weights.catalogue import WeightsInfo
@@ -55,13 +53,14 @@ NOTICE = "Research use only, not for diagnosis."
 
 
 def versions() -> dict[str, str]:
-    """Versions of this package and of what computes in it."""
+    """Versions of this package and of what computes in it: SimpleITK has no part in a fusion of usual pictures."""
     import torch
 
+    itk = {"SimpleITK": sitk.Version.VersionString()} if "SimpleITK" in sys.modules else {}
     return {
         "csafusion": CSAFusionLib.__version__,
         "torch": str(torch.__version__),
-        "SimpleITK": sitk.Version.VersionString(),
+        **itk,
         "python": platform.python_version(),
     }
 
@@ -301,6 +300,9 @@ def save_result(result: FusionResult, folder: Path) -> None:
     if result.fused.GetSize() != result.fixed_mapped.GetSize():
         raise InputError("A side-by-side volume has a grid of its own and cannot be saved as a result; write 'fused'.")
     check_folder(folder if folder.is_dir() else folder.parent)
+    from CSAFusionLib.registration.transforms import transform_writer
+    from CSAFusionLib.volumes.writing import volume_writer
+
     images = {name: getattr(result, name) for name in IMAGES}
     if result.contribution is not None:
         images[CONTRIBUTION] = result.contribution
@@ -321,6 +323,8 @@ def save_result(result: FusionResult, folder: Path) -> None:
 
 def load_result(folder: Path) -> FusionResult:
     """Read the result that :func:`save_result` wrote; InputError when it is missing, damaged or of a wrong type."""
+    from CSAFusionLib.registration.transforms import read_transform
+
     description = _description(folder)
     names = texts(entry(description, "images"), "names of the images")
     if sorted({*names} - {CONTRIBUTION}) != sorted(IMAGES):
@@ -356,6 +360,8 @@ def _grid(image: sitk.Image) -> dict[str, tuple[float, ...]]:
 
 def _image(file: Path, grid: dict[str, Any]) -> sitk.Image:
     """An image, put exactly where it was: NRRD keeps the axes in mm, which rounds spacing and direction."""
+    from CSAFusionLib.volumes.reading import read_volume
+
     image = read_volume(file, keep_shear=True).image
     found = _grid(image)
     for name, own in found.items():

@@ -11,8 +11,8 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import SimpleITK as sitk
 
+from CSAFusionLib import lazy_simpleitk as sitk
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.geometry.planes import Plane, from_slices, slice_spacing, slices_view
 from CSAFusionLib.volumes.volume import Volume

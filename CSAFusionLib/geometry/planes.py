@@ -9,7 +9,8 @@ from __future__ import annotations
 from enum import Enum
 
 import numpy as np
-import SimpleITK as sitk
+
+from CSAFusionLib import lazy_simpleitk as sitk
 
 
 class Plane(Enum):

@@ -6,7 +6,8 @@ Every transform takes points of the fixed volume to points of the moving one, LP
 from __future__ import annotations
 
 import numpy as np
-import SimpleITK as sitk
+
+from CSAFusionLib import lazy_simpleitk as sitk
 
 
 def identity() -> sitk.Transform:

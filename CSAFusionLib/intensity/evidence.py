@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import SimpleITK as sitk
 
+from CSAFusionLib import lazy_simpleitk as sitk
 from CSAFusionLib.geometry.planes import Plane, slice_spacing, slices_view
 from CSAFusionLib.volumes.volume import Volume
 

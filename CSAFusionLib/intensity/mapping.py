@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import SimpleITK as sitk
 
 from CSAFusionLib import checks
+from CSAFusionLib import lazy_simpleitk as sitk
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.intensity.evidence import Evidence, is_in_hounsfield
 from CSAFusionLib.intensity.modality import Modality

@@ -6,8 +6,8 @@ import math
 from dataclasses import replace
 
 import numpy as np
-import SimpleITK as sitk
 
+from CSAFusionLib import lazy_simpleitk as sitk
 from CSAFusionLib.volumes.volume import Volume
 
 # Products of six gradients, as registration makes them, stay finite and above zero between these.

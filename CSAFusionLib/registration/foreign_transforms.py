@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ import SimpleITK as sitk
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.temporary import OwnedFolder
 from CSAFusionLib.geometry.grid import LPS_TO_RAS, corner_indices, ijk_to_lps, ijk_to_ras
+from CSAFusionLib.registration.methods import MatrixKind
 from CSAFusionLib.registration.transforms import inverse_of, read_transform
 from CSAFusionLib.volumes.dicom.headers import is_dicom
 from CSAFusionLib.volumes.metaimage import read_metaimage
@@ -88,17 +88,6 @@ _MOST_TEXT = 4096
 
 # FLIRT alone ends each number with two blanks.
 _WRITTEN_BY_FLIRT = re.compile(r"\S+  \S+  \S+  \S+  \s*\n")
-
-
-class MatrixKind(Enum):
-    """What a bare matrix means.
-
-    ``fsl`` is FLIRT's: from the moving volume to the fixed one, in FSL's own millimetres. ``ras`` is that of Greedy,
-    NiftyReg and c3d: from the fixed volume to the moving one, in RAS mm.
-    """
-
-    FSL = "fsl"
-    RAS = "ras"
 
 
 def parse_matrix(text: str) -> np.ndarray | None:

@@ -1,4 +1,4 @@
-"""What can do a registration, and how freely it may move the image."""
+"""What can do a registration, how freely it may move the image, and what a matrix given in its place means."""
 
 from __future__ import annotations
 
@@ -40,6 +40,17 @@ class Method(Enum):
     def takes_masks(self) -> bool:
         """Whether it can compare inside of masks alone."""
         return self is not Method.NONE
+
+
+class MatrixKind(Enum):
+    """What a bare matrix means.
+
+    ``fsl`` is FLIRT's: from the moving volume to the fixed one, in FSL's own millimetres. ``ras`` is that of Greedy,
+    NiftyReg and c3d: from the fixed volume to the moving one, in RAS mm.
+    """
+
+    FSL = "fsl"
+    RAS = "ras"
 
 
 _LINEAR = (TransformModel.RIGID, TransformModel.AFFINE)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import SimpleITK as sitk
 
 from CSAFusionLib import checks
+from CSAFusionLib import lazy_simpleitk as sitk
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.geometry.transform_algebra import linear_matrix
 from CSAFusionLib.registration.methods import Method, TransformModel

@@ -117,7 +117,7 @@ def read_slice_pairs(slices: SlicesOfKind, kind: PairKind, split: Split) -> list
 
 def read_luminance(path: Path) -> np.ndarray:
     """Read an 8-bit picture as (H, W) float32 in [0, 1]; colour gives the Y of BT.601."""
-    pixels = sitk.GetArrayFromImage(read_picture(path)).astype(np.float32) / 255
+    pixels = read_picture(path).astype(np.float32) / 255
     return rgb_to_yuv(pixels)[..., 0].astype(np.float32) if pixels.ndim == 3 else pixels
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import SimpleITK as sitk
 
+from CSAFusionLib import lazy_simpleitk as sitk
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.volumes.volume import Volume
-
-_COLOURS = (sitk.sitkVectorUInt8, sitk.sitkVectorUInt16)
 
 # Clinical voxels are 0.1 to 10 mm; micro-CT reaches 0.001 mm, and a slab of few slices may have them far apart.
 _USUAL_MM = (0.05, 50.0)
@@ -88,7 +86,7 @@ def _check_components(volume: Volume) -> None:
             f"'{volume.name}' has {components} components in each voxel; give a scalar volume "
             f"or an RGB one (3 components)."
         )
-    if components == 3 and volume.image.GetPixelID() not in _COLOURS:
+    if components == 3 and volume.image.GetPixelID() not in (sitk.sitkVectorUInt8, sitk.sitkVectorUInt16):
         raise InputError(
             f"'{volume.name}' has three numbers in each voxel that are no colours, as a displacement field has; give a "
             f"scalar volume, or colours as 8- or 16-bit unsigned RGB."

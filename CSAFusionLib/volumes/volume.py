@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import SimpleITK as sitk
-
+from CSAFusionLib import lazy_simpleitk as sitk
 from CSAFusionLib.volumes.acquisition import Acquisition
 
 if TYPE_CHECKING:

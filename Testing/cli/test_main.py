@@ -5,14 +5,25 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 from typer.testing import CliRunner
 
 from CSAFusionLib.cli.main import COMMANDS, CommandsOnDemand, app
+from CSAFusionLib.volumes.pictures import write_picture
 
 NAMES = [name.rpartition(".")[2] for name in COMMANDS]
 # Of each, what the other commands, the pictures or the terminal need.
-OTHERS = ("torch", "tqdm", "scipy", "PIL.ImageDraw", "CSAFusionLib.cli.batch", "CSAFusionLib.registration.register")
+OTHERS = (
+    "torch",
+    "SimpleITK",
+    "tqdm",
+    "scipy",
+    "PIL.ImageDraw",
+    "CSAFusionLib.cli.batch",
+    "CSAFusionLib.registration.register",
+)
 
 
 def test_the_help_names_every_command_in_order() -> None:
@@ -39,6 +50,24 @@ sys.exit(" ".join(name for name in {OTHERS!r} if name in sys.modules) or 0)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.strip()) == (0, "")
+
+
+# Each takes some hundredths of a second or more, and pictures have no geometry, no header and no registration.
+NOT_FOR_PICTURES = r"SimpleITK|pydantic|pydicom|scipy|CSAFusionLib\.(batch|registration\.(engines|register|trans|mask))"
+
+
+def test_a_fusion_of_pictures_loads_nothing_that_volumes_need(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_picture(np.random.default_rng(ord(name)).integers(0, 256, (16, 16), np.uint8), tmp_path / f"{name}.png")
+    code = f"""
+import re, sys
+from CSAFusionLib.cli.main import app
+app({["fuse", *(str(tmp_path / f"{name}.png") for name in "ab"), "-o", str(tmp_path / "c.png"), "--device", "cpu"]!r},
+    standalone_mode=False)
+sys.exit(" ".join(name for name in sys.modules if re.match({NOT_FOR_PICTURES!r}, name)) or 0)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.strip(), (tmp_path / "c.png").exists()) == (0, "", True)
 
 
 def test_the_end_of_the_process_looks_for_no_garbage() -> None:

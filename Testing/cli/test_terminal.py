@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import Enum
 from pathlib import Path
 
 import numpy as np
@@ -488,13 +489,15 @@ def test_a_machine_that_is_too_small_is_told_with_its_figures() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
-def test_libraries_that_do_not_fit_are_no_traceback() -> None:
+@pytest.mark.parametrize("words", [("register", "--help"), ("fuse", __file__, __file__, "-o", "fused.nii.gz")])
+def test_libraries_that_do_not_fit_are_no_traceback(words: tuple[str, ...]) -> None:
     code = "import resource; resource.setrlimit(resource.RLIMIT_AS, (300 << 20,) * 2); "
     code += "from CSAFusionLib.cli.main import run; run()"
     one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    words = [sys.executable, "-c", code, "fuse", "--help"]
-    done = subprocess.run(words, capture_output=True, text=True, env=os.environ | one_thread)
-    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, env=os.environ | one_thread
+    )
+    assert (done.returncode, "Memory ran out" in done.stderr, "Traceback" in done.stderr) == (2, True, False)
 
 
 def work(what: str = "nothing") -> None:
@@ -510,6 +513,48 @@ def run_in(*words: object, command: object = work) -> Result:
     assert callable(command)
     app.command(cls=PanelCommand)(with_groups(explains_errors(mannered(command))))
     return CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
+
+
+class Kind(Enum):
+    """Two choices."""
+
+    ONE = "one"
+    OTHER = "other"
+
+
+def given(
+    first: Path,
+    *,
+    file: Path | None = None,
+    files: list[Path] | None = None,
+    text: str | None = None,
+    kind: Kind = Kind.ONE,
+    number: int = 3,
+    share: float = 0.5,
+) -> None:
+    """Say what the options are."""
+    typer.echo(repr((first, file, files, text, kind, number, share)))
+
+
+def test_options_are_of_their_types_whether_given_or_left_out(tmp_path: Path) -> None:
+    assert run_in("a.nii", command=given).output == f"{(Path('a.nii'), None, None, None, Kind.ONE, 3, 0.5)!r}\n"
+    words = ["--file", tmp_path, "--files", "x", "--files", "y", "--text", "", "--kind", "other", "--number", "-4"]
+    told = run_in("b", *words, "--share", "1e-3", command=given).output
+    assert told == f"{(Path('b'), tmp_path, [Path('x'), Path('y')], '', Kind.OTHER, -4, 0.001)!r}\n"
+
+
+@pytest.mark.parametrize("words", [["--number", "x"], ["--kind", "third"], ["--share", ""], [], ["--file"]])
+def test_a_word_that_is_no_value_of_its_option_ends_in_one_sentence(words: list[str]) -> None:
+    result = run_in(*(["a.nii", *words] if words else []), command=given)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert (words or ["FIRST"])[0].lower() in result.stderr.lower()
+
+
+def test_a_file_that_may_not_be_read_is_refused_by_its_option(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "secret").write_text("")
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    result = run_in("a.nii", "--file", tmp_path / "secret", command=given)
+    assert result.exit_code == 2 and "is not readable" in result.stderr
 
 
 def test_quiet_says_nothing_but_what_went_wrong() -> None:

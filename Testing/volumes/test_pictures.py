@@ -16,11 +16,7 @@ from CSAFusionLib.volumes.pictures import lay_on_black, read_picture, write_pict
 GENERATOR = np.random.default_rng(0)
 
 
-def _array(path: Path) -> np.ndarray:
-    return sitk.GetArrayFromImage(read_picture(path))
-
-
-def _write_png(path: Path, array: np.ndarray, colour_type: int, bits: int, palette: bytes = b"") -> None:
+def _write_png(path: Path, array: np.ndarray, colour_type: int, bits: int, palette: bytes = b"", **more: bytes) -> None:
     """A PNG by the letter of its standard, in the colour types that sitk does not write."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
@@ -30,6 +26,7 @@ def _write_png(path: Path, array: np.ndarray, colour_type: int, bits: int, palet
     rows = b"".join(b"\0" + row.astype(f">u{bits // 8}").tobytes() for row in array)
     header = struct.pack(">IIBBBBB", width, height, bits, colour_type, 0, 0, 0)
     chunks = chunk(b"IHDR", header) + (chunk(b"PLTE", palette) if palette else b"")
+    chunks += b"".join(chunk(name.encode(), data) for name, data in more.items())
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunks + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
 
 
@@ -37,33 +34,73 @@ def _write_png(path: Path, array: np.ndarray, colour_type: int, bits: int, palet
 def test_what_is_written_reads_back(tmp_path: Path, shape: tuple) -> None:
     pixels = GENERATOR.integers(0, 256, shape).astype(np.uint8)
     write_picture(pixels, tmp_path / "a.png")
-    np.testing.assert_array_equal(_array(tmp_path / "a.png"), pixels)
+    np.testing.assert_array_equal(read_picture(tmp_path / "a.png"), pixels)
     assert [file.name for file in tmp_path.iterdir()] == ["a.png"]
+
+
+@pytest.mark.parametrize("colour_type", [0, 2])
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        {},
+        {"gAMA": struct.pack(">I", 22_000)},
+        {"pHYs": struct.pack(">IIB", 300, 100, 1), "tEXt": b"Title\0A head"},
+    ],
+)
+def test_a_usual_picture_is_the_one_that_itk_reads(tmp_path: Path, colour_type: int, chunks: dict[str, bytes]) -> None:
+    pixels = GENERATOR.integers(0, 256, (8, 9, 3) if colour_type else (8, 9)).astype(np.uint8)
+    _write_png(tmp_path / "a.png", pixels, colour_type, 8, **chunks)
+    np.testing.assert_array_equal(read_picture(tmp_path / "a.png"), pixels)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "a.png"))), pixels)
+
+
+def test_a_picture_of_few_significant_bits_is_as_bright_as_it_is_stored(tmp_path: Path) -> None:
+    # ITK shifts them down: a picture of 5 significant bits would be black.
+    pixels = GENERATOR.integers(0, 256, (8, 9)).astype(np.uint8)
+    _write_png(tmp_path / "a.png", pixels, 0, 8, sBIT=b"\x05")
+    np.testing.assert_array_equal(read_picture(tmp_path / "a.png"), pixels)
+
+
+def test_a_transparent_colour_is_laid_on_black(tmp_path: Path) -> None:
+    pixels = GENERATOR.integers(1, 256, (8, 9, 3)).astype(np.uint8)
+    pixels[2, 3] = 7
+    _write_png(tmp_path / "a.png", pixels, 2, 8, tRNS=b"\0\7" * 3)
+    pixels[2, 3] = 0
+    np.testing.assert_array_equal(read_picture(tmp_path / "a.png"), pixels)
+
+
+def test_a_picture_that_ends_early_is_left_to_itk(tmp_path: Path) -> None:
+    write_picture(GENERATOR.integers(0, 256, (64, 64)).astype(np.uint8), tmp_path / "a.png")
+    whole = (tmp_path / "a.png").read_bytes()
+    for length in (20, 40, len(whole) // 2):
+        (tmp_path / "b.png").write_bytes(whole[:length])
+        with pytest.raises(InputError, match="cannot be read as a picture"):
+            read_picture(tmp_path / "b.png")
 
 
 @pytest.mark.parametrize("colour_type", [0, 2])
 def test_sixteen_bits_keep_their_values(tmp_path: Path, colour_type: int) -> None:
     pixels = GENERATOR.integers(0, 65536, (8, 9, 3) if colour_type else (8, 9)).astype(np.uint16)
     _write_png(tmp_path / "a.png", pixels, colour_type, 16)
-    np.testing.assert_array_equal(_array(tmp_path / "a.png"), pixels)
+    np.testing.assert_array_equal(read_picture(tmp_path / "a.png"), pixels)
 
 
 def test_a_palette_is_expanded_to_rgb(tmp_path: Path) -> None:
     palette = GENERATOR.integers(0, 256, (16, 3)).astype(np.uint8)
     indices = GENERATOR.integers(0, 16, (8, 9)).astype(np.uint8)
     _write_png(tmp_path / "a.png", indices, 3, 8, palette.tobytes())
-    np.testing.assert_array_equal(_array(tmp_path / "a.png"), palette[indices])
+    np.testing.assert_array_equal(read_picture(tmp_path / "a.png"), palette[indices])
 
 
 def test_an_opaque_alpha_channel_is_dropped_and_another_laid_on_black(tmp_path: Path) -> None:
     pixels = GENERATOR.integers(0, 256, (8, 9, 4)).astype(np.uint8)
     pixels[..., 3] = 255
     _write_png(tmp_path / "opaque.png", pixels, 6, 8)
-    np.testing.assert_array_equal(_array(tmp_path / "opaque.png"), pixels[..., :3])
+    np.testing.assert_array_equal(read_picture(tmp_path / "opaque.png"), pixels[..., :3])
     pixels[..., 3] = 0
     pixels[0, 0] = (200, 100, 50, 51)
     _write_png(tmp_path / "clear.png", pixels, 6, 8)
-    clear = _array(tmp_path / "clear.png")
+    clear = read_picture(tmp_path / "clear.png")
     np.testing.assert_array_equal(clear[0, 0], (40, 20, 10))
     assert clear.sum() == 70
 
@@ -71,8 +108,8 @@ def test_an_opaque_alpha_channel_is_dropped_and_another_laid_on_black(tmp_path: 
 def test_a_real_pair_is_read_grey_and_in_colour(shared_data) -> None:
     pair = shared_data / "slices" / "PET-MRI"
     name = sorted(file.name for file in (pair / "PET").iterdir())[0]
-    assert _array(pair / "PET" / name).shape == (256, 256, 3)
-    assert _array(pair / "MRI" / name).shape == (256, 256)
+    assert read_picture(pair / "PET" / name).shape == (256, 256, 3)
+    assert read_picture(pair / "MRI" / name).shape == (256, 256)
 
 
 def test_what_is_no_picture_is_refused_in_one_sentence(tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-import SimpleITK as sitk
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.axes import Axes
 from matplotlib.colors import TABLEAU_COLORS
@@ -284,7 +283,7 @@ def _chrominance_of(pair: ImagePair) -> np.ndarray | None:
     """Return U, V (H, W, 2) of the functional picture; None for the kinds in grey."""
     if pair.source is None or not pair.kind.modalities[0].is_functional:
         return None
-    pixels = sitk.GetArrayFromImage(read_picture(pair.source)).astype(np.float32) / 255
+    pixels = read_picture(pair.source).astype(np.float32) / 255
     chrominance = Source.from_slices([pixels], 1).chrominance
     return None if chrominance is None else chrominance[0]
 
