@@ -14,8 +14,8 @@ import SimpleITK as sitk
 from CSAFusionLib import checks
 from CSAFusionLib.checks import parse_choice
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.fusion.on_grid import registration_by
 from CSAFusionLib.fusion.output_grid import GridOf, OutputGrid
+from CSAFusionLib.fusion.pipeline import registration_by
 from CSAFusionLib.fusion.result import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings, current_names
 from CSAFusionLib.geometry.grid import region_of
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from nibabel.spatialimages import SpatialImage
 
-    from CSAFusionLib.fusion.on_grid import Alignment
+    from CSAFusionLib.fusion.pipeline import Alignment
     from CSAFusionLib.fusion.several import MovingVolume, SeveralFused
     from CSAFusionLib.volumes.volume_series import VolumeSeries
 
@@ -193,7 +193,7 @@ def fuse(
         InputError: a volume or a choice cannot be used.
         RegistrationError: the registration failed or its method is not installed.
     """
-    from CSAFusionLib.fusion.on_grid import fuse_on_grid
+    from CSAFusionLib.fusion.pipeline import fuse_on_grid
 
     ways = _Ways(transform, initial_transform, mask, moving_mask, _registration_taken(choices))
     ways.check(choices)
@@ -237,7 +237,7 @@ class _Ways:
 
     def alignment(self, volumes: tuple[Volume, Volume], sources: tuple[VolumeLike, VolumeLike]) -> Alignment:
         """The same with all files read; sources are what the caller gave for the two volumes."""
-        from CSAFusionLib.fusion.on_grid import Alignment
+        from CSAFusionLib.fusion.pipeline import Alignment
 
         given = self.initial if self.used is None else self.used
         return Alignment(
@@ -355,8 +355,8 @@ def fuse_series(
         InputError: a volume or a choice cannot be used, or none of the two inputs is a series.
         RegistrationError: the registration failed or its method is not installed.
     """
-    from CSAFusionLib.fusion.on_grid import Alignment
-    from CSAFusionLib.fusion.series import SeriesFusion, check_series_settings, series_beside_one
+    from CSAFusionLib.fusion.pipeline import Alignment
+    from CSAFusionLib.fusion.several import SeriesFusion, check_series_settings, series_beside_one
 
     done = _registration_taken(choices)
     chosen = _settings(settings, current_names(choices))

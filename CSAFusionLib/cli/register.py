@@ -18,7 +18,7 @@ from CSAFusionLib.cli.outputs import check_extension, check_outputs, print_regis
 from CSAFusionLib.cli.panels import OUTPUTS, REGISTRATION
 from CSAFusionLib.cli.progress_bar import ProgressBar
 from CSAFusionLib.files.atomic_write import Writer, atomic_write
-from CSAFusionLib.fusion.on_grid import registration_by
+from CSAFusionLib.fusion.pipeline import registration_by
 from CSAFusionLib.fusion.result import NOTICE
 from CSAFusionLib.geometry.grid import lowest_value, resample_to_grid
 from CSAFusionLib.intensity.voxel_values import own_values, within_float32

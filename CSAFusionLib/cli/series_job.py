@@ -33,12 +33,11 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import Writer, atomic_write, content_writer, is_same_file
 from CSAFusionLib.files.temporary import OwnedFolder
 from CSAFusionLib.fusion.device import choose_device
-from CSAFusionLib.fusion.on_grid import Alignment
 from CSAFusionLib.fusion.output_grid import OutputGrid
-from CSAFusionLib.fusion.pipeline import memory_need
+from CSAFusionLib.fusion.pipeline import Alignment, memory_need
 from CSAFusionLib.fusion.result import FusionResult
-from CSAFusionLib.fusion.series import SeriesFusion, check_series_settings, series_beside_one, warnings_of
 from CSAFusionLib.fusion.settings import FusionSettings
+from CSAFusionLib.fusion.several import SeriesFusion, check_series_settings, series_beside_one, warnings_of
 from CSAFusionLib.geometry.grid import region_of
 from CSAFusionLib.progress import Progress
 from CSAFusionLib.registration.methods import TransformModel

@@ -26,9 +26,8 @@ from CSAFusionLib.cli.progress_bar import ProgressBar
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import Writer, atomic_write, content_writer
 from CSAFusionLib.fusion.device import choose_device, load_torch
-from CSAFusionLib.fusion.on_grid import Alignment, fuse_on_grid
 from CSAFusionLib.fusion.output_grid import OutputGrid
-from CSAFusionLib.fusion.pipeline import memory_need
+from CSAFusionLib.fusion.pipeline import Alignment, fuse_on_grid, memory_need
 from CSAFusionLib.fusion.result import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings, Style
 from CSAFusionLib.geometry.grid import region_of

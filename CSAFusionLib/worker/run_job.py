@@ -52,7 +52,7 @@ def _registration_of(job: Job, progress: Progress) -> Registration | None:
     """The registration that is known, or that its masks ask for; None leaves it to the fusion."""
     if job.registration is not None or not job.masks:
         return job.registration
-    from CSAFusionLib.fusion.on_grid import registration_by
+    from CSAFusionLib.fusion.pipeline import registration_by
 
     return registration_by(job.fixed, job.moving, job.settings, None, masks=job.masks, progress=progress)
 

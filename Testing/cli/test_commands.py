@@ -68,7 +68,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         words.update(method=method, model=model, **more)
         return Registration(sitk.Euler3DTransform(), method, model, 0.0)
 
-    monkeypatch.setattr("CSAFusionLib.fusion.on_grid.register", find_nothing)
+    monkeypatch.setattr("CSAFusionLib.fusion.pipeline.register", find_nothing)
     monkeypatch.setenv(EXECUTABLE_VARIABLE, "as it was")
     return words
 

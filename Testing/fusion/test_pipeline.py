@@ -1,8 +1,10 @@
-"""Two volumes in, one fused volume out."""
+"""Two volumes in, one fused volume out; and what that may cost, held without a clock."""
 
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,89 +18,13 @@ from CSAFusionLib.errors import Cancelled, InputError
 from CSAFusionLib.fusion import weight_maps
 from CSAFusionLib.fusion.pipeline import fuse_volumes
 from CSAFusionLib.fusion.settings import FusionSettings
-from CSAFusionLib.fusion.source_pair import SourcePair
 from CSAFusionLib.geometry.grid import same_grid
 from CSAFusionLib.geometry.planes import Plane
-from CSAFusionLib.intensity.modality import Confidence, Guess, Modality
+from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.quality.grading import Grade, Quality
 from CSAFusionLib.registration.registration import Registration
-from CSAFusionLib.volumes.acquisition import Acquisition
 from CSAFusionLib.volumes.volume import Volume
-from CSAFusionLib.weights.catalogue import TRAINED_ON, bundled_checksums, choose_weights
-
-
-def roles_of(fixed: Modality, moving: Modality, contrasts: tuple[str, str] = ("", "")) -> SourcePair:
-    values = np.random.default_rng(0).gamma(2, 100, (8, 30, 30)).astype(np.float32)
-    volumes = [
-        Volume(sitk.GetImageFromArray(values), "a volume", acquisition=Acquisition(contrast=contrast))
-        for contrast in contrasts
-    ]
-    return SourcePair.settle(*volumes, FusionSettings(fixed_modality=fixed, moving_modality=moving))
-
-
-def said(fixed: Modality, moving: Modality, contrasts: tuple[str, str] = ("", "")) -> list[str]:
-    return roles_of(fixed, moving, contrasts).warnings(choose_weights(fixed, moving))
-
-
-@pytest.mark.parametrize("functional", [Modality.CT, Modality.PET, Modality.SPECT, Modality.MR])
-def test_a_pair_that_was_trained_on_has_no_warning(functional: Modality) -> None:
-    assert said(functional, Modality.MR) == said(Modality.MR, functional) == []
-    assert said(Modality.MR, Modality.MR, ("T1", "T2")) == said(Modality.MR, Modality.MR, ("T2", "")) == []
-
-
-@pytest.mark.parametrize(
-    ("pair", "contrasts", "named"),
-    [
-        ((Modality.CT, Modality.CT), ("", ""), "not on CT with CT"),
-        ((Modality.PET, Modality.SPECT), ("", ""), "not on PET with SPECT"),
-        ((Modality.SPECT, Modality.CT), ("", ""), "not on CT with SPECT"),
-        ((Modality.MR, Modality.MR), ("T1", "FLAIR"), "not on T1 with FLAIR"),
-        ((Modality.MR, Modality.MR), ("DWI", ""), "not on DWI with an MR of unknown contrast"),
-        ((Modality.MR, Modality.MR), ("T1", "contrast-enhanced T1"), "not on T1 with contrast-enhanced T1"),
-        ((Modality.MR, Modality.MR), ("T2", "T2"), "not on T2 with T2"),
-    ],
-)
-def test_another_pair_is_told_with_what_the_weights_were_trained_on(pair: tuple, contrasts: tuple, named: str) -> None:
-    (sentence,) = said(*pair, contrasts)
-    assert named in sentence
-    assert f"trained on {TRAINED_ON[choose_weights(*pair)]}" in sentence
-
-
-def test_pet_with_ct_says_what_one_patient_is_worth() -> None:
-    (sentence,) = said(Modality.PET, Modality.CT)
-    assert "No weights were trained on PET with CT" in sentence and "one patient" in sentence
-
-
-def test_weights_of_the_user_s_own_are_not_judged() -> None:
-    assert roles_of(Modality.CT, Modality.CT).warnings("mine.safetensors") == []
-
-
-def test_weights_that_were_chosen_for_another_pair_are_told() -> None:
-    (sentence,) = roles_of(Modality.CT, Modality.MR).warnings("spect-mr")
-    assert "spect-mr were trained on SPECT with MR of heads, not on CT with MR" in sentence
-
-
-def test_a_modality_that_the_values_leave_open_is_asked_for() -> None:
-    pair = roles_of(Modality.MR, Modality.MR)
-    unsure = replace(pair.moving, guess=Guess(Modality.MR, "values", Confidence.UNSURE))
-    (sentence,) = replace(pair, moving=unsure).warnings("t1-t2")
-    assert "The moving volume was taken for an MR" in sentence and "--moving-modality" in sentence
-
-
-def test_all_bundled_weights_say_what_they_were_trained_on() -> None:
-    assert set(TRAINED_ON) == set(bundled_checksums())
-
-
-@pytest.mark.parametrize(("unit", "told"), [("Bq/ml", "in Bq/ml"), ("", "without a unit")])
-def test_a_pet_without_suv_says_why_and_another_volume_does_not(unit: str, told: str) -> None:
-    pair = roles_of(Modality.MR, Modality.PET)
-    made = Acquisition(unit=unit, suv_note="the header gives no body weight")
-    pet = replace(pair.moving, volume=replace(pair.moving.volume, acquisition=made))
-    assert replace(pair, moving=pet).warnings("pet-mr") == [
-        f"The moving PET has no SUV, because the header gives no body weight; its values are told {told}."
-    ]
-    assert replace(pair, moving=replace(pet, modality=Modality.SPECT)).warnings("spect-mr") == []
 
 
 @pytest.fixture
@@ -392,3 +318,67 @@ def test_a_registration_s_warnings_stand_in_warnings_and_provenance(an_mr: Volum
     result = fuse_volumes(an_mr, an_mr, settings, registration=given)
     assert "Apart." in result.warnings
     assert "Apart." in result.provenance["warnings"]
+
+
+SETTINGS = FusionSettings(
+    registration=Method.NONE, device="cpu", fixed_modality=Modality.MR, moving_modality=Modality.MR
+)
+
+# Peak memory of a fusion of int16 volumes of this size, by a network that costs nothing, its inputs included.
+_PEAK = """
+import json, resource, sys
+import numpy as np, SimpleITK as sitk, torch
+from types import SimpleNamespace
+from CSAFusionLib.fusion import pipeline, weight_maps
+from Testing.fusion.test_pipeline import SETTINGS, a_volume
+class Constant(torch.nn.Module):
+    configuration = SimpleNamespace(gains=True, pointwise=False)
+    def local_gains(self, x):
+        return torch.full_like(x, 0.5)
+weight_maps.load_network = lambda name: (Constant(), SimpleNamespace(name="", sha256=""))
+fuse = lambda size: pipeline.fuse_volumes(a_volume(size, 0), a_volume(size, 1), SETTINGS)
+fuse((32, 32, 32))
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+result = fuse((192, 192, 160))
+print(json.dumps((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / 192**2 / 160))
+"""
+
+
+def a_volume(size: tuple[int, int, int], seed: int) -> Volume:
+    voxels = np.random.default_rng(seed).integers(0, 1000, size[::-1], np.int16)
+    voxels[:, : size[1] // 8] = 0
+    return Volume(sitk.GetImageFromArray(voxels), f"made {seed}")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems count peak memory in other units, or not at all")
+def test_a_voxel_takes_no_more_than_22_bytes_at_the_peak() -> None:
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run([sys.executable, "-c", _PEAK], cwd=root, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) < 22
+
+
+def test_what_nobody_reads_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    from CSAFusionLib.fusion import result
+
+    made: list[str] = []
+    for name in ("slice_figures", "resample_to_grid", "to_pixels"):
+        monkeypatch.setattr(result, name, lambda *_, name=name, **__: made.append(name))
+    fuse_volumes(a_volume((32, 32, 8), 0), a_volume((32, 32, 8), 1), SETTINGS)
+    assert made == []
+
+
+def test_a_run_checks_each_volume_once_and_makes_one_field_of_view_mask(monkeypatch: pytest.MonkeyPatch) -> None:
+    from CSAFusionLib.fusion import pipeline
+    from CSAFusionLib.geometry import grid
+    from CSAFusionLib.registration import register
+
+    called: list[str] = []
+    for module, name in ((pipeline, "check_volume"), (register, "check_volume"), (grid, "field_of_view")):
+        original = getattr(module, name)
+        monkeypatch.setattr(
+            module, name, lambda *given, name=name, original=original: called.append(name) or original(*given)
+        )
+    shifted = a_volume((32, 32, 8), 1)
+    shifted.image.SetOrigin((3.0, 0.0, 0.0))
+    fuse_volumes(a_volume((32, 32, 8), 0), shifted, SETTINGS)
+    assert sorted(called) == ["check_volume", "check_volume", "field_of_view"]

@@ -1,203 +1,339 @@
-"""A stack of slices fused by weight maps."""
+"""The network over a stack of slices, on a CPU or an accelerator."""
 
 from __future__ import annotations
 
-import weakref
-from dataclasses import replace
+import threading
+import time
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 import torch
-from scipy import ndimage
 
-from CSAFusionLib.errors import InputError
+from CSAFusionLib.errors import Cancelled, InputError
 from CSAFusionLib.fusion.device import Device
-from CSAFusionLib.fusion.slices import fuse_slices
-from CSAFusionLib.fusion.source_pair import within_reach
-from CSAFusionLib.fusion.weight_maps import (
-    apply_weight_maps,
-    contribution_of_a,
-    neighbour_weights,
-    smoothed_through_slices,
-    strengths_of,
-)
+from CSAFusionLib.fusion.slices import BatchesOnDevice, NetworkRun, SlicesOnThreads
 from CSAFusionLib.network.configuration import NetworkConfiguration
-from CSAFusionLib.network.csafusion import CSAFusion
-from CSAFusionLib.network.inference.network import SliceNetwork
-
-A, B = np.random.default_rng(0).random((2, 4, 24, 20), dtype=np.float32)
 
 
-@pytest.fixture
-def own(a_network: CSAFusion) -> np.ndarray:
-    """The network's own slices, (S, H, W)."""
-    return one_by_one(a_network)
+class Average(torch.nn.Module):
+    """A network whose answer is known; it remembers the size of each batch, and may run out of memory."""
+
+    configuration = NetworkConfiguration(gains=False)
+
+    def __init__(self, fits: int = 1000) -> None:
+        super().__init__()
+        self.fits = fits
+        self.batches: list[int] = []
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if len(x) > self.fits:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        self.batches.append(len(x))
+        return x.mean(dim=1, keepdim=True)
 
 
-def one_by_one(network: CSAFusion) -> np.ndarray:
-    slices = torch.from_numpy(np.stack([A, B], axis=1))
-    fuse = SliceNetwork(network)
-    return torch.cat([fuse(one) for one in slices.split(1)])[:, 0].numpy()
+@dataclass
+class Output:
+    """What a run gave: values (C, S, H, W), NaN for slices that were left out, and what it says of itself."""
+
+    values: np.ndarray
+    filled: np.ndarray
+    device: Device
+    warnings: list[str]
 
 
-def test_alone_and_at_equal_strengths_the_slices_are_the_networks_own_bit_for_bit(
-    a_network: CSAFusion, own: np.ndarray, a_cpu: Device
+def run_network(network: torch.nn.Module, a: np.ndarray, b: np.ndarray, device: Device, *choices, **others) -> Output:
+    values = np.full((2 if network.configuration.gains else 1, *a.shape), np.nan, np.float32)
+    with NetworkRun(network, a, b, device, *choices, **others) as run:
+        for index, output in run.outputs():
+            values[:, index] = output
+    return Output(values, run.filled, run.device, run.warnings)
+
+
+def slices(count: int, height: int = 24, width: int = 20, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).random((count, height, width), dtype=np.float32)
+
+
+def test_each_slice_is_fused_with_its_own_partner(a_cpu: Device) -> None:
+    a, b = slices(5, seed=1), slices(5, seed=2)
+    fused = run_network(Average(), a, b, a_cpu, batch_size=2).values[0]
+    np.testing.assert_allclose(fused, (a + b) / 2, atol=1e-7)
+
+
+def test_no_bit_depends_on_the_batch_size_or_the_threads(a_cpu: Device, a_network: torch.nn.Module) -> None:
+    a, b = slices(5, 40, 36, seed=1), slices(5, 40, 36, seed=2)
+    expected = run_network(a_network, a, b, a_cpu, batch_size=1).values
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            for batch_size in (None, 2, 5):
+                np.testing.assert_array_equal(run_network(a_network, a, b, a_cpu, batch_size).values, expected)
+            alone = run_network(a_network, a[3:4], b[3:4], a_cpu).values
+            np.testing.assert_array_equal(alone, expected[:, 3:4])
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_pytorch_has_its_threads_again_afterwards_also_when_the_run_was_cancelled(a_cpu: Device) -> None:
+    def cancel(stage: str, done: int, total: int) -> None:
+        if done:
+            raise Cancelled
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        run_network(Average(), slices(3), slices(3), a_cpu)
+        assert torch.get_num_threads() == 2
+        with pytest.raises(Cancelled):
+            run_network(Average(), slices(3), slices(3), a_cpu, progress=cancel)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_empty_slices_are_left_out(a_cpu: Device) -> None:
+    a, b = slices(6, seed=1), slices(6, seed=2)
+    a[[0, 4]] = b[[0, 3]] = 0
+    network = Average()
+    output = run_network(network, a, b, a_cpu, batch_size=2)
+    fused = output.values[0]
+    assert output.filled.tolist() == [False, True, True, True, True, True]
+    assert np.isnan(fused[0]).all()
+    np.testing.assert_allclose(fused[[3, 4]], (a[[3, 4]] + b[[3, 4]]) / 2, atol=1e-7)
+    assert sum(network.batches) == 5
+
+
+def test_slices_smaller_than_the_network_takes_are_fused_all_the_same(
+    a_cpu: Device, a_network: torch.nn.Module
 ) -> None:
-    np.testing.assert_array_equal(fuse_slices(a_network, A, B, a_cpu, batch_size=4).slices, own)
+    gains = run_network(a_network, slices(2, 5, 30), slices(2, 5, 30), a_cpu).values
+    assert gains.shape == (2, 2, 5, 30)
+    assert gains.all()
 
 
-def test_one_source_can_be_left_out(a_network: CSAFusion, a_cpu: Device) -> None:
-    fused = fuse_slices(a_network, A, B, a_cpu, strengths=(2, 0), with_contribution=True)
-    np.testing.assert_array_equal(fused.contribution, np.ones_like(A))
-    assert not fuse_slices(a_network, A, B, a_cpu, strengths=(0, 0)).slices.any()
-
-
-def test_neighbours_make_a_jump_of_the_gains_smaller_and_leave_the_sources_detail(
-    a_network: CSAFusion, a_cpu: Device
-) -> None:
-    a = np.repeat(A, 3, axis=0)
-    b = a.copy()
-    b[1::2] = 0
-    alone, together = (
-        fuse_slices(a_network, a, b, a_cpu, strengths=(0.5, 0), neighbours=weights).slices / (a / 2)
-        for weights in (np.ones(1), neighbour_weights(1, 2))
+def test_progress_counts_every_slice_once(a_cpu: Device) -> None:
+    reports: list[tuple[int, int]] = []
+    run_network(
+        Average(),
+        slices(5),
+        slices(5),
+        a_cpu,
+        batch_size=2,
+        progress=lambda _, done, total: reports.append((done, total)),
     )
-    jumps = [np.abs(np.diff(gain.mean(axis=(1, 2)))).mean() for gain in (alone, together)]
-    assert jumps[1] < jumps[0] / 4
+    assert reports == [(done, 5) for done in range(6)]
 
 
-def test_a_network_that_predicts_pixels_has_no_share_and_no_neighbours(a_network: CSAFusion, a_cpu: Device) -> None:
-    network = CSAFusion(replace(a_network.configuration, gains=False)).eval()
-    fused = fuse_slices(network, A, B, a_cpu, neighbours=neighbour_weights(1, 2), batch_size=4)
-    assert fused.contribution is None
-    np.testing.assert_array_equal(fused.slices, one_by_one(network))
+def test_a_cancelled_run_stops_between_slices(a_cpu: Device) -> None:
+    def cancel_after_two(stage: str, done: int, total: int) -> None:
+        if done == 2:
+            raise Cancelled
+
+    network = Average()
+    with pytest.raises(Cancelled):
+        run_network(network, slices(5), slices(5), a_cpu, batch_size=1, progress=cancel_after_two)
+    assert network.batches == [1, 1]
 
 
-def test_of_a_consistent_network_neighbours_share_the_local_part_alone(a_cpu: Device) -> None:
-    torch.manual_seed(0)
-    network = CSAFusion(NetworkConfiguration(channels=8, pointwise=True, token=2)).eval()
-    fused = fuse_slices(network, A, B, a_cpu, neighbours=neighbour_weights(1, 2), with_contribution=True)
-    # Not trained, its local part is zero, so nothing is left to share: each slice is what it would be alone.
-    np.testing.assert_allclose(fused.slices, one_by_one(network), atol=1e-6)
-    assert fused.contribution is not None
-    torch.nn.init.normal_(network.output.weight)
-    alone = fuse_slices(network, A, B, a_cpu).slices
-    np.testing.assert_array_equal(alone, one_by_one(network))
-    assert np.abs(fuse_slices(network, A, B, a_cpu, neighbours=neighbour_weights(1, 2)).slices - alone).max() > 1e-3
+def test_when_memory_runs_out_fewer_threads_go_on_and_the_user_is_told(a_cpu: Device) -> None:
+    class Crowded(Average):
+        """It has room for one slice at a time."""
+
+        room = threading.Semaphore(1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            if not self.room.acquire(blocking=False):
+                raise MemoryError
+            time.sleep(0.01)
+            self.room.release()
+            return super().forward(x)
+
+    a, b = slices(9, seed=1), slices(9, seed=2)
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        result = run_network(Crowded(), a, b, a_cpu)
+    finally:
+        torch.set_num_threads(before)
+    np.testing.assert_allclose(result.values[0], (a + b) / 2, atol=1e-7)
+    assert result.warnings == [
+        "Memory ran out on cpu; went on with 2 slices at a time.",
+        "Memory ran out on cpu; went on with 1 slices at a time.",
+    ]
 
 
-RANDOM = np.random.default_rng(0)
+def test_when_an_accelerator_s_memory_runs_out_the_batch_is_halved(monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = slices(7, seed=1), slices(7, seed=2)
+    network = Average(fits=2)
+    # No accelerator: "meta" is its name here, and what is sent there stays with the host.
+    monkeypatch.setattr(BatchesOnDevice, "_send", lambda self, pair: pair)
+    result = run_network(network, a, b, Device("meta", "a stand-in"), batch_size=7)
+    np.testing.assert_allclose(result.values[0], (a + b) / 2, atol=1e-7)
+    assert max(network.batches) <= 2
+    assert result.warnings == [
+        "Memory ran out on meta; went on with 3 slices at a time.",
+        "Memory ran out on meta; went on with 1 slices at a time.",
+    ]
 
 
-def smoothed(gains: np.ndarray, weights: np.ndarray, filled: np.ndarray | None = None) -> np.ndarray:
-    gains = gains.astype(np.float32)
-    filled = np.ones(gains.shape[1], bool) if filled is None else filled
-    found = np.zeros_like(gains)
-    order = []
-    for index, own in smoothed_through_slices(
-        ((i, gains[:, i]) for i in np.flatnonzero(filled).tolist()), filled, weights
-    ):
-        found[:, index] = own
-        order.append(index)
-    assert order == np.flatnonzero(filled).tolist()
-    return found
+def test_when_one_slice_is_too_much_for_an_accelerator_the_cpu_takes_over() -> None:
+    class OnlyOnTheCpu(Average):
+        def to(self, device: str) -> torch.nn.Module:
+            self.fits = 1000 if device == "cpu" else 0
+            return self
+
+    a, b = slices(3, seed=1), slices(3, seed=2)
+    # PyTorch's "meta" device stands for an accelerator: tensors can be sent there on any machine.
+    network, accelerator = OnlyOnTheCpu(), Device("meta", "asked for")
+    result = run_network(network, a, b, accelerator, batch_size=2)
+    np.testing.assert_allclose(result.values[0], (a + b) / 2, atol=1e-7)
+    assert result.device.torch_device == "cpu"
+    assert any("the CPU" in warning for warning in result.warnings)
 
 
-@pytest.mark.parametrize("spacing", [0.7, 1, 2, 3, 5])
-def test_weights_are_a_gaussian_of_the_distance_in_mm(spacing: float) -> None:
-    weights = neighbour_weights(spacing, 2)
-    assert weights.sum() == pytest.approx(1)
-    middle = len(weights) // 2
-    assert weights[middle + 1] / weights[middle] == pytest.approx(np.exp(-(spacing**2) / 8))
-    np.testing.assert_array_equal(weights, weights[::-1])
+def test_when_not_even_the_cpu_holds_one_slice_the_user_is_told_what_to_do(a_cpu: Device) -> None:
+    with pytest.raises(InputError, match="not enough memory to fuse one slice of 24 x 20 pixels"):
+        run_network(Average(fits=0), slices(2), slices(2), a_cpu)
 
 
-@pytest.mark.parametrize(("spacing", "sigma"), [(1, 0), (7, 2)])
-def test_without_a_sigma_or_far_apart_a_slice_is_alone(spacing: float, sigma: float) -> None:
-    assert neighbour_weights(spacing, sigma).tolist() == [1]
+def test_another_failure_is_not_taken_for_a_lack_of_memory(a_cpu: Device) -> None:
+    class Broken(Average):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            raise RuntimeError("shapes do not match")
+
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        run_network(Broken(), slices(1), slices(1), a_cpu)
 
 
-def test_rounding_in_a_header_does_not_change_how_many_slices_count() -> None:
-    weights = neighbour_weights(1.0, 2)
-    np.testing.assert_allclose(neighbour_weights(1.0000000231528892, 2), weights, atol=1e-6)
-    assert len(weights) == 13
+def test_an_accelerator_gives_the_cpu_s_result(a_cpu: Device, a_network: torch.nn.Module) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("this machine has no CUDA device")
+    a, b = slices(3, 64, 48, seed=1), slices(3, 64, 48, seed=2)
+    on_cpu = run_network(a_network, a, b, a_cpu).values
+    on_gpu = run_network(a_network, a, b, Device("cuda", "asked for")).values
+    np.testing.assert_allclose(on_gpu, on_cpu, atol=2e-3)
 
 
-@pytest.mark.parametrize(("spacing", "sigma"), [(0.01, 2), (1e-6, 100)])
-def test_no_more_than_32_slices_on_each_side_count(spacing: float, sigma: float) -> None:
-    weights = neighbour_weights(spacing, sigma)
-    assert len(weights) == 65 and weights.sum() == pytest.approx(1)
+WANTED = [0, 2, 3, 5, 6]
 
 
-def test_slices_within_reach_are_those_that_count_for_one_that_is_wanted() -> None:
-    wanted = np.array([0, 0, 0, 1, 0, 0, 0, 0, 1], bool)
-    assert within_reach(wanted, np.ones(3) / 3).tolist() == [False, False, True, True, True, False, False, True, True]
-    assert within_reach(wanted, np.ones(1)).tolist() == wanted.tolist()
-    assert not within_reach(np.zeros(4, bool), np.ones(3)).any()
+class CountingAverage(torch.nn.Module):
+    """A network whose answer is known; it remembers its batches' sizes, the threads and PyTorch's number in them."""
+
+    configuration = NetworkConfiguration(gains=False)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches: list[int] = []
+        self.seen: set[tuple[str, int]] = set()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.batches.append(len(x))
+        self.seen.add((threading.current_thread().name, torch.get_num_threads()))
+        return x.mean(dim=1, keepdim=True)
 
 
-@pytest.mark.parametrize("slices", [1, 2, 5, 12])
-def test_gains_are_the_weighted_mean_of_the_slices_around_as_they_were(slices: int) -> None:
-    gains, weights = RANDOM.random((2, slices, 4, 3)), neighbour_weights(1, 1)
-    expected = ndimage.convolve1d(gains, weights, axis=1, mode="constant")
-    expected /= ndimage.convolve1d(np.ones(slices), weights, mode="constant")[None, :, None, None]
-    np.testing.assert_allclose(smoothed(gains, weights), expected, atol=1e-6)
+def a_pair(height: int = 20, width: int = 18) -> tuple[np.ndarray, np.ndarray]:
+    a, b = np.random.default_rng(0).random((2, 7, height, width), dtype=np.float32)
+    return a, b
 
 
-def test_alone_nothing_changes() -> None:
-    gains = RANDOM.random((2, 5, 4, 3), dtype=np.float32)
-    np.testing.assert_array_equal(smoothed(gains, np.ones(1)), gains)
+def collected(outputs: object, a: np.ndarray) -> np.ndarray:
+    values = np.full((1, *a.shape), np.nan, np.float32)
+    for batch, output in outputs:  # type: ignore[attr-defined]
+        values[:, batch] = output.swapaxes(0, 1)
+    return values
 
 
-def test_steady_gains_stay_as_they_are() -> None:
-    gains = np.repeat(RANDOM.random((2, 1, 4, 3)), 6, axis=1)
-    np.testing.assert_allclose(smoothed(gains, neighbour_weights(2, 2)), gains, atol=1e-6)
+def test_both_engines_give_each_wanted_slice_its_output_and_no_other() -> None:
+    a, b = a_pair(9, 12)
+    expected = np.full((1, *a.shape), np.nan, np.float32)
+    expected[0, WANTED] = (a + b)[WANTED] / 2
+    on_threads = SlicesOnThreads(CountingAverage(), 2)
+    # No accelerator here: the CPU stands for one.
+    for engine in (on_threads, BatchesOnDevice(CountingAverage(), "cpu", 2)):
+        np.testing.assert_allclose(collected(engine.outputs(a, b, WANTED), a), expected, atol=1e-7)
+    on_threads.close()
 
 
-def test_slices_that_the_network_was_not_asked_about_count_for_none() -> None:
-    gains = RANDOM.random((2, 6, 4, 3))
-    gains[:, [0, 3]] = 0
-    filled = gains.any(axis=(0, 2, 3))
-    weights = np.array([0.25, 0.5, 0.25])
-    found = smoothed(gains, weights, filled)
-    assert not found[:, [0, 3]].any()
-    np.testing.assert_allclose(found[:, 1], (2 * gains[:, 1] + gains[:, 2]) / 3, atol=1e-6)
-    np.testing.assert_allclose(found[:, 2], (gains[:, 1] + 2 * gains[:, 2]) / 3, atol=1e-6)
+def test_slices_on_threads_are_alone_each_on_one_of_pytorch_s_threads() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        network = CountingAverage()
+        engine = SlicesOnThreads(network, 2)
+        collected(engine.outputs(*a_pair(), WANTED), a_pair()[0])
+        engine.close()
+        assert network.batches == [1] * len(WANTED)
+        assert {threads for _, threads in network.seen} == {1}
+        # One beside the calling thread, which works too: no more run than there are to be.
+        assert {name for name, _ in network.seen} <= {threading.current_thread().name, "fusion_0"}
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
 
 
-def test_no_more_slices_are_held_than_count_for_one() -> None:
-    held: list[weakref.ref] = []
+def test_the_calling_thread_fuses_what_no_other_has_begun() -> None:
+    begun, go_on = threading.Event(), threading.Event()
 
-    def gains():  # noqa: ANN202
-        for index in range(40):
-            own = np.zeros((2, 4, 4), np.float32)
-            held.append(weakref.ref(own))
-            yield index, own
+    class Held(CountingAverage):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            if threading.current_thread().name == "fusion_0":
+                begun.set()
+                assert go_on.wait(10)
+            else:
+                assert begun.wait(10)
+                go_on.set()
+            return super().forward(x)
 
-    weights = neighbour_weights(1, 1)
-    for _ in smoothed_through_slices(gains(), np.ones(40, bool), weights):
-        assert sum(alive() is not None for alive in held) <= len(weights) + 1
-
-
-GAINS = NetworkConfiguration()
-PIXELS = NetworkConfiguration(gains=False)
-
-
-@pytest.mark.parametrize(("fixed_is_a", "expected"), [(True, (0.75, 1.25)), (False, (1.25, 0.75))])
-def test_the_balance_strengthens_the_moving_source_and_weakens_the_fixed_one(
-    fixed_is_a: bool, expected: tuple[float, float]
-) -> None:
-    assert strengths_of(GAINS, fixed_is_a, 0.25) == expected
-
-
-def test_a_network_that_predicts_pixels_cannot_be_balanced() -> None:
-    assert strengths_of(PIXELS, True, 0) == (1, 1)
-    with pytest.raises(InputError, match="trained without gains"):
-        strengths_of(PIXELS, True, 0.5)
+    network, before = Held(), torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        engine = SlicesOnThreads(network, 2)
+        order = [index for batch, _ in engine.outputs(*a_pair(), WANTED) for index in batch]
+        engine.close()
+    finally:
+        torch.set_num_threads(before)
+    assert order == WANTED
+    assert {name for name, _ in network.seen} == {threading.current_thread().name, "fusion_0"}
 
 
-def test_the_fused_slices_are_the_weighted_sum_and_the_share_is_what_a_adds_to_it() -> None:
-    a, b = np.float32([[0, 0, 0.5, 1]]), np.float32([[0, 0.4, 0.25, 0.5]])
-    fused, parts = apply_weight_maps(np.full((2, 1, 4), 0.5, np.float32), a, b, (2, 1))
-    np.testing.assert_allclose(fused, [[0, 0.2, 0.625, 1]], atol=1e-6)
-    np.testing.assert_allclose(contribution_of_a(parts), [[0.5, 0, 0.8, 0.8]], atol=1e-6)
+def test_a_device_has_its_next_batch_before_the_one_before_is_fetched() -> None:
+    a, b = a_pair()
+    network = CountingAverage()
+    outputs = BatchesOnDevice(network, "cpu", 2).outputs(a, b, WANTED)
+    first, _ = next(outputs)
+    assert first == [0, 2]
+    assert network.batches == [2, 2]
+    assert [batch for batch, _ in outputs] == [[3, 5], [6]]
+
+
+def test_a_network_of_another_kind_runs_as_it_is_trained(a_network: torch.nn.Module) -> None:
+    from CSAFusionLib.network.configuration import CONFIGURATIONS
+    from CSAFusionLib.network.csafusion import CSAFusion
+
+    a, b = a_pair(32, 32)
+    network = CSAFusion(CONFIGURATIONS["no-adaptive"]).eval()
+    engine = SlicesOnThreads(network, 1)
+    (_, output), *_ = engine.outputs(a, b, WANTED[:1])
+    engine.close()
+    with torch.inference_mode():
+        expected = network.gains(torch.from_numpy(np.stack([a[:1], b[:1]], axis=1)))
+    np.testing.assert_allclose(output, expected.numpy(), atol=1e-6)
+
+
+def test_threads_do_not_run_far_ahead_of_who_takes_the_outputs() -> None:
+    a, b = np.zeros((2, 40, 16, 16), np.float32)
+    network = CountingAverage()
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        engine = SlicesOnThreads(network, 2)
+        outputs = engine.outputs(a, b, list(range(40)))
+        next(outputs)
+        engine.close()
+        assert len(network.batches) <= 5
+    finally:
+        torch.set_num_threads(before)
