@@ -592,8 +592,7 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
         """
         from CSAFusionLib.errors import InputError
         from CSAFusionLib.fusion.settings import FusionSettings
-        from CSAFusionLib.slicer_host.batch import as_pairs
-        from CSAFusionLib.slicer_host.batch_job import BatchJob
+        from CSAFusionLib.slicer_host.batch import BatchJob, as_pairs
 
         if self.busy():
             raise InputError(self.busy())

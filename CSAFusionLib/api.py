@@ -20,9 +20,9 @@ from CSAFusionLib.fusion.result import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings, current_names
 from CSAFusionLib.geometry.grid import region_of
 from CSAFusionLib.progress import Progress, silent
-from CSAFusionLib.registration.foreign_transforms import Frame, Frames, MatrixKind
+from CSAFusionLib.registration.foreign_transforms import Frame, Frames
 from CSAFusionLib.registration.masks import RegistrationMasks
-from CSAFusionLib.registration.methods import Method, TransformModel
+from CSAFusionLib.registration.methods import MatrixKind, Method, TransformModel
 from CSAFusionLib.registration.registration import Registration
 from CSAFusionLib.registration.transform_files import GivenTransform, given_transform
 from CSAFusionLib.volumes.checking import check_grid, check_volume

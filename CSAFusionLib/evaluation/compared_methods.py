@@ -27,7 +27,7 @@ from CSAFusionLib.fusion.device import Device
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.fusion.weight_maps import neighbour_weights
 from CSAFusionLib.training.pairs import ImagePair, PairKind, read_luminance
-from CSAFusionLib.weights.catalogue import choose_weights, load_network
+from CSAFusionLib.weights.weights_file import choose_weights, load_network
 
 if TYPE_CHECKING:
     from CSAFusionLib.network.csafusion import CSAFusion

@@ -18,7 +18,7 @@ from CSAFusionLib.fusion.slices import STAGE
 from CSAFusionLib.fusion.source_pair import fixed_is_a
 from CSAFusionLib.intensity.modality import Modality, grey_quartiles, is_t2_beside
 from CSAFusionLib.progress import Progress, silent
-from CSAFusionLib.weights.catalogue import choose_weights, load_network
+from CSAFusionLib.weights.weights_file import choose_weights, load_network
 
 
 @dataclass(frozen=True)

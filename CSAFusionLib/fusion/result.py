@@ -44,7 +44,7 @@ from CSAFusionLib.text import to_json
 from CSAFusionLib.volumes.checking import notes_of
 
 if TYPE_CHECKING:
-    from CSAFusionLib.weights.catalogue import WeightsInfo
+    from CSAFusionLib.weights.weights_file import WeightsInfo
 
 
 _log = logger_of(__name__)

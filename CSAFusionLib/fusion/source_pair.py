@@ -34,7 +34,7 @@ from CSAFusionLib.intensity.mapping import (
 from CSAFusionLib.intensity.modality import Confidence, Guess, Modality, grey_quartiles, guess, is_t2_beside
 from CSAFusionLib.intensity.voxel_values import within_float32
 from CSAFusionLib.volumes.volume import Volume
-from CSAFusionLib.weights.catalogue import FOR_PET_CT, TRAINED_ON
+from CSAFusionLib.weights.weights_file import FOR_PET_CT, TRAINED_ON
 
 T = TypeVar("T")
 

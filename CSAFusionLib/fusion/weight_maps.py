@@ -17,11 +17,11 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.fusion.source_pair import SourcePair
 from CSAFusionLib.network.configuration import NetworkConfiguration
-from CSAFusionLib.weights.catalogue import choose_weights, load_network
+from CSAFusionLib.weights.weights_file import choose_weights, load_network
 
 if TYPE_CHECKING:
     from CSAFusionLib.network.csafusion import CSAFusion
-    from CSAFusionLib.weights.catalogue import WeightsInfo
+    from CSAFusionLib.weights.weights_file import WeightsInfo
 
 _REACH = 3
 """Standard deviations after which a neighbour no longer counts."""

@@ -21,7 +21,6 @@ from CSAFusionLib.geometry.transform_algebra import affine_of, as_affine, linear
 from CSAFusionLib.registration.foreign_transforms import (
     Frame,
     Frames,
-    MatrixKind,
     Unusable,
     is_lta,
     is_written_by_flirt,
@@ -31,6 +30,7 @@ from CSAFusionLib.registration.foreign_transforms import (
     read_inverse,
     read_lta,
 )
+from CSAFusionLib.registration.methods import MatrixKind
 from CSAFusionLib.registration.transforms import inverse_of, read_transform
 from CSAFusionLib.volumes.input_path import check_input_path
 from CSAFusionLib.volumes.reading import format_of

@@ -15,8 +15,7 @@ import numpy as np
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.volumes.input_path import listed_files, numbered_files
-from CSAFusionLib.volumes.stored_volume import NO_ORIENTATION, NO_SPACING, StoredVolume
-from CSAFusionLib.volumes.voxel_data import Encoding, VoxelData
+from CSAFusionLib.volumes.stored_volume import NO_ORIENTATION, NO_SPACING, Encoding, StoredVolume, VoxelData
 
 _LONGEST_HEADER = 1 << 20
 # MetaIO takes both signs; the field that names the file of the voxels is the last one.

@@ -15,8 +15,7 @@ import numpy as np
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.volumes.nifti_orientation import Orientation, Placement, place
-from CSAFusionLib.volumes.stored_volume import StoredVolume
-from CSAFusionLib.volumes.voxel_data import Encoding, VoxelData, head_of, is_gzip
+from CSAFusionLib.volumes.stored_volume import Encoding, StoredVolume, VoxelData, head_of, is_gzip
 
 HEAD = 540
 """Bytes of the longest header, NIfTI-2's."""

@@ -25,9 +25,8 @@ from CSAFusionLib.volumes.nifti_orientation import Orientation
 from CSAFusionLib.volumes.nrrd import MAGIC as NRRD_MAGIC
 from CSAFusionLib.volumes.nrrd import read_nrrd
 from CSAFusionLib.volumes.pictures import lay_on_black
-from CSAFusionLib.volumes.stored_volume import StoredVolume, one_of, to_image
+from CSAFusionLib.volumes.stored_volume import StoredVolume, head_of, is_gzip, one_of, to_image
 from CSAFusionLib.volumes.volume import Volume
-from CSAFusionLib.volumes.voxel_data import head_of, is_gzip
 
 
 class Format(Enum):

@@ -35,9 +35,8 @@ from CSAFusionLib.volumes.dicom.series_reading import dicom_series
 from CSAFusionLib.volumes.input_path import MEAN, check_input_path
 from CSAFusionLib.volumes.nifti_orientation import Orientation
 from CSAFusionLib.volumes.reading import set_right, stored_volume, volume_of
-from CSAFusionLib.volumes.stored_volume import StoredVolume, one_of
+from CSAFusionLib.volumes.stored_volume import Encoding, StoredVolume, one_of, unpacked
 from CSAFusionLib.volumes.volume import Volume
-from CSAFusionLib.volumes.voxel_data import Encoding, unpacked
 from CSAFusionLib.volumes.writing import CHUNK, CORNERS_APART_MM, Layout, encode_pieces, layout_like, volume_writer
 
 _DAY = 24 * 60 * 60.0

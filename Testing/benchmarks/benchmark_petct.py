@@ -21,7 +21,7 @@ from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.fusion.source_pair import AlignedPair, SourcePair
 from CSAFusionLib.metrics.measure import measure
 from CSAFusionLib.volumes.reading import read_volume
-from CSAFusionLib.weights.catalogue import load_network
+from CSAFusionLib.weights.weights_file import load_network
 
 _EVERY = 10
 _INDICATORS = ("SSIM sum", "EPI sum", "QNCIE", "FMI", "VIF", "QABF")

@@ -19,7 +19,7 @@ def network(slices: str, side: str, weights: str) -> dict[str, float]:
     """Fuse so many slices of noise with bundled weights, each on its own."""
     from CSAFusionLib.fusion.device import Device
     from CSAFusionLib.fusion.slices import fuse_slices
-    from CSAFusionLib.weights.catalogue import load_network
+    from CSAFusionLib.weights.weights_file import load_network
 
     a, b = np.random.default_rng(0).random((2, int(slices), int(side), int(side)), dtype=np.float32)
     fuse_slices(load_network(weights)[0], a, b, Device("cpu", "measured"))

@@ -17,7 +17,7 @@ from CSAFusionLib.intensity.mapping import TISSUE_LEVEL, Window, find_mapping
 from CSAFusionLib.intensity.modality import Confidence, Guess, Modality
 from CSAFusionLib.volumes.acquisition import Acquisition
 from CSAFusionLib.volumes.volume import Volume
-from CSAFusionLib.weights.catalogue import TRAINED_ON, bundled_checksums, choose_weights
+from CSAFusionLib.weights.weights_file import TRAINED_ON, bundled_checksums, choose_weights
 
 IDENTITY = sitk.Transform(3, sitk.sitkIdentity)
 AS_MR = FusionSettings(fixed_modality=Modality.MR, moving_modality=Modality.MR)

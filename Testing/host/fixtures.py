@@ -90,7 +90,7 @@ def batches(monkeypatch):
     from Testing.host.batches import Batches
 
     batches = Batches()
-    monkeypatch.setattr("CSAFusionLib.slicer_host.batch_job.process_of", batches.make)
+    monkeypatch.setattr("CSAFusionLib.slicer_host.batch.process_of", batches.make)
     monkeypatch.setattr("CSAFusionLib.slicer_host.dependencies.missing_from", lambda files, with_torch=True: [])
     return batches
 

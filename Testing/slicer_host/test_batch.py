@@ -15,8 +15,14 @@ from CSAFusionLib.batch.case import Case
 from CSAFusionLib.batch.child import Pair
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings
-from CSAFusionLib.slicer_host.batch import ScenePair, SeriesChoice, pairs_of_dicom, pairs_of_folders, pairs_of_nodes
-from CSAFusionLib.slicer_host.batch_job import brainsfit_program
+from CSAFusionLib.slicer_host.batch import (
+    ScenePair,
+    SeriesChoice,
+    brainsfit_program,
+    pairs_of_dicom,
+    pairs_of_folders,
+    pairs_of_nodes,
+)
 from CSAFusionLib.slicer_host.volume_nodes import volume_from_node
 from CSAFusionLib.volumes.reading import read_volume
 from Testing.host.scene import (

@@ -14,7 +14,7 @@ from slicer.i18n import tr as _
 from CSAFusionLib.batch.child import Row
 from CSAFusionLib.batch.layout import SUMMARY
 from CSAFusionLib.errors import Cancelled, CSAFusionError, InputError
-from CSAFusionLib.slicer_host.batch_job import QualityPage, show_page
+from CSAFusionLib.slicer_host.batch import QualityPage, show_page
 from CSAFusionLib.slicer_host.panel.batch_pairs import (
     BatchRequest,
     batch_request,

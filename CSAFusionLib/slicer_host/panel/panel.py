@@ -16,10 +16,8 @@ from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.slicer_host.dependencies import is_installed
 from CSAFusionLib.slicer_host.fusion_job import Event, FusedEvent
 from CSAFusionLib.slicer_host.panel.batch_section import BatchSection
-from CSAFusionLib.slicer_host.panel.inputs_section import InputsSection
-from CSAFusionLib.slicer_host.panel.quality import ResultStrip, warning_of
 from CSAFusionLib.slicer_host.panel.request import Request, forget_node, request_from
-from CSAFusionLib.slicer_host.panel.run_and_result import ResultSection, RunSection
+from CSAFusionLib.slicer_host.panel.run_and_result import ResultSection, ResultStrip, RunSection, warning_of
 from CSAFusionLib.slicer_host.panel.sections import (
     Fitting,
     Scrolling,
@@ -30,7 +28,7 @@ from CSAFusionLib.slicer_host.panel.sections import (
     of_registration,
     wrapping_labels,
 )
-from CSAFusionLib.slicer_host.panel.settings_sections import FusionSection, RegistrationSection
+from CSAFusionLib.slicer_host.panel.settings_sections import FusionSection, InputsSection, RegistrationSection
 from CSAFusionLib.slicer_host.sample_data import add_example_volumes
 from CSAFusionLib.worker.devices import DeviceQuestion
 from CSAFusionLib.worker.job import ErrorEvent, ProgressEvent

@@ -30,7 +30,7 @@ from CSAFusionLib.network.inference.convolution import (
     PointwiseMap,
     halve,
 )
-from CSAFusionLib.weights.catalogue import load_network
+from CSAFusionLib.weights.weights_file import load_network
 
 Stir = Callable[[nn.Module, float], None]
 

@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from CSAFusionLib.network.configuration import CONFIGURATIONS, NetworkConfiguration
 from CSAFusionLib.network.csafusion import CSAFusion
 from CSAFusionLib.network.inference.network import SliceNetwork, fits
-from CSAFusionLib.weights.catalogue import bundled_checksums, load_network
+from CSAFusionLib.weights.weights_file import bundled_checksums, load_network
 
 
 @pytest.fixture

@@ -9,14 +9,8 @@ import pytest
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.geometry.transform_algebra import affine_of
-from CSAFusionLib.registration.foreign_transforms import (
-    Frame,
-    Frames,
-    MatrixKind,
-    is_written_by_flirt,
-    matrix_to_lps,
-    parse_matrix,
-)
+from CSAFusionLib.registration.foreign_transforms import Frame, Frames, is_written_by_flirt, matrix_to_lps, parse_matrix
+from CSAFusionLib.registration.methods import MatrixKind
 
 BY_FSLPY = """\
 0.989257987912327 -0.146180284442064 -0.00209056920944498 -8.17631657028539

@@ -10,7 +10,8 @@ import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.geometry.transform_algebra import map_points, target_registration_error
-from CSAFusionLib.registration.foreign_transforms import Frame, Frames, MatrixKind, parse_matrix
+from CSAFusionLib.registration.foreign_transforms import Frame, Frames, parse_matrix
+from CSAFusionLib.registration.methods import MatrixKind
 from CSAFusionLib.registration.transform_files import given_transform, read_given
 from Testing.registration.transform_files.test_lta import VOXELS_TO_VOXELS
 from Testing.registration.transform_files.test_matrices import BY_FLIRT, BY_FSLPY, IN_RAS

@@ -27,7 +27,7 @@ from CSAFusionLib.slicer_host.panel.choices import (
 )
 from CSAFusionLib.slicer_host.panel.request import PRESETS, apply_preset, preset_of, request_from
 from CSAFusionLib.slicer_host.views import composites
-from CSAFusionLib.weights.catalogue import bundled_checksums
+from CSAFusionLib.weights.weights_file import bundled_checksums
 from Testing.host.application import ROOT, open_panel, raise_errors
 from Testing.host.fixtures import pump
 from Testing.host.scene import a_blob_node

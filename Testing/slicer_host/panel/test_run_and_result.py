@@ -10,16 +10,17 @@ import slicer.util
 import Testing.host.application  # noqa: F401 (makes qt)
 from CSAFusionLib.registration.quality.grading import Grade
 from CSAFusionLib.slicer_host.nodes import SLICE_TABLE, write_provenance
-from CSAFusionLib.slicer_host.panel.quality import (
+from CSAFusionLib.slicer_host.panel.run_and_result import (
+    TimeLeft,
     agreement_of,
     frame_of,
     grade_of,
+    in_words,
     quality_text,
     report_of,
     warning_of,
     warnings_of,
 )
-from CSAFusionLib.slicer_host.panel.run_and_result import TimeLeft, in_words
 from CSAFusionLib.slicer_host.slice_table import chart_of, write_slice_table
 from CSAFusionLib.slicer_host.views import LAYOUT, composites, own_composites
 from CSAFusionLib.slicer_host.volume_nodes import volume_from_node, write_fused

@@ -17,8 +17,7 @@ import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.volumes.reading import Format, format_of
-from CSAFusionLib.volumes.stored_volume import StoredVolume, to_image
-from CSAFusionLib.volumes.voxel_data import Encoding, VoxelData, head_of, read_voxels
+from CSAFusionLib.volumes.stored_volume import Encoding, StoredVolume, VoxelData, head_of, read_voxels, to_image
 from Testing.volumes.stored_files import metaimage, nifti, nifti_pair, nrrd, some_voxels
 
 COUNT = 50_000
