@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +15,8 @@ from CSAFusionLib.memory import check_room_for_torch
 
 if TYPE_CHECKING:
     import torch
+
+_AUTOLOAD = "TORCH_DEVICE_BACKEND_AUTOLOAD"
 
 
 @dataclass(frozen=True)
@@ -50,12 +55,30 @@ def load_torch(*, for_good: bool = False) -> None:
         return
     gc.disable()
     try:
-        import torch  # noqa: F401 (for its own sake)
+        with _no_other_backends():
+            import torch  # noqa: F401 (for its own sake)
 
         if for_good:
             gc.freeze()
     finally:
         gc.enable()
+
+
+@contextmanager
+def _no_other_backends() -> Iterator[None]:
+    """Inside the block, keep PyTorch from looking for devices of other packages, which no run asks for.
+
+    It would read what every installed package says of itself, and load those that bring a device.
+    """
+    before = os.environ.get(_AUTOLOAD)
+    os.environ[_AUTOLOAD] = "0"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_AUTOLOAD]
+        else:
+            os.environ[_AUTOLOAD] = before
 
 
 def _requested_device(request: str) -> Device:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from typer.testing import CliRunner
 
 from CSAFusionLib.cli.main import COMMANDS, CommandsOnDemand, app
@@ -70,13 +71,39 @@ sys.exit(" ".join(name for name in sys.modules if re.match({NOT_FOR_PICTURES!r},
     assert (done.returncode, done.stderr.strip(), (tmp_path / "c.png").exists()) == (0, "", True)
 
 
-def test_the_end_of_the_process_looks_for_no_garbage() -> None:
-    code = """
-import atexit, gc, sys
+# A thread works on when all else is done, and is waited for.
+A_PROCESS = """
+import atexit, os, sys, threading
 from CSAFusionLib.cli.main import run
-atexit.register(lambda: print("frozen", gc.get_freeze_count() > 10_000))
-sys.argv[1:] = ["--version"]
+
+atexit.register(print, "called")
+leave = os._exit
+def leave_telling(code):
+    os.write(1, b"at once\\n")
+    leave(code)
+os._exit = leave_telling
+def work():
+    threading.main_thread().join()
+    print("worked")
+if THREAD:
+    threading.Thread(target=work).start()
+sys.argv[1:] = WORDS
 run()
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split()[-2:] == ["frozen", "True"]
+
+
+@pytest.mark.parametrize(
+    ("words", "thread", "code", "ending"),
+    [
+        (["--version"], False, 0, ["called", "at once"]),
+        (["fus"], False, 2, ["called", "at once"]),
+        (["--version"], True, 0, ["worked", "called"]),
+    ],
+)
+def test_the_process_ends_at_once_when_all_is_done(
+    words: list[str], thread: bool, code: int, ending: list[str]
+) -> None:
+    program = A_PROCESS.replace("WORDS", repr(words)).replace("THREAD", repr(thread))
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    said = [line for line in done.stdout.splitlines() if not line.startswith("csafusion ")]
+    assert (done.returncode, said) == (code, ending)

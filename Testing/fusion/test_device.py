@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import torch
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.device import choose_device, load_torch
+
+AUTOLOAD = "TORCH_DEVICE_BACKEND_AUTOLOAD"
 
 
 def test_the_cpu_can_always_be_asked_for() -> None:
@@ -57,9 +60,14 @@ def test_the_accelerator_is_chosen_where_there_is_one() -> None:
     assert choose_device("auto").torch_device == "cuda"
 
 
-def test_pytorch_is_loaded_without_looking_for_garbage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "torch.py").write_text("import gc\nlooked = gc.isenabled()\n", encoding="utf-8")
+def test_pytorch_is_loaded_without_looking_for_garbage_or_other_devices(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loading = f"import gc, os\nlooked = gc.isenabled()\nothers = os.environ['{AUTOLOAD}']\n"
+    (tmp_path / "torch.py").write_text(loading, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "torch")
+    monkeypatch.delenv(AUTOLOAD, raising=False)
     load_torch()
     assert (sys.modules["torch"].looked, gc.isenabled(), gc.get_freeze_count()) == (False, True, 0)
+    assert (sys.modules["torch"].others, AUTOLOAD in os.environ) == ("0", False)
