@@ -37,7 +37,8 @@ class NetworkConfiguration:
     reach: float = 0.0
     """How far, as logits, the network's own part can move the gains from the pointwise ones; 0: any distance."""
     token: int = 1
-    """Side, in pixels, of a token of the last stage's attention: 2 attends to a quarter as many tokens."""
+    """Side of a token of the decoder's attention, in pixels of the slice: 1, 2 or 4, and never less than a pixel of the
+    stage it is in; each doubling leaves a quarter as many tokens. 0: no attention in the decoder."""
 
     def __post_init__(self) -> None:
         hint = f"a multiple of 8 from 8 to {_MOST_CHANNELS}"
@@ -48,7 +49,9 @@ class NetworkConfiguration:
         window = checks.whole_number(self.window, "attention window", hint, low=2, high=_LARGEST_WINDOW)
         if window % 2:
             raise InputError(f"The attention window must be an even number of tokens, not {window}.")
-        token = checks.whole_number(self.token, "attention's token", "1 or 2 pixels", low=1, high=2)
+        token = checks.whole_number(self.token, "attention's token", "0, 1, 2 or 4 pixels", low=0, high=4)
+        if token == 3:
+            raise InputError("The attention's token must be 0, 1, 2 or 4 pixels, not 3.")
         object.__setattr__(self, "channels", channels)
         object.__setattr__(self, "window", window)
         object.__setattr__(self, "token", token)

@@ -218,15 +218,18 @@ def transformer_pair(channels: int) -> nn.Sequential:
 
 
 class DecoderStage(nn.Module):
-    """One level of the decoder, from (B, 2C, H/2, W/2) and the skip connection (B, C, H, W) to (B, C, H, W)."""
+    """One level of the decoder, from (B, 2C, H/2, W/2) and the skip connection (B, C, H, W) to (B, C, H, W).
 
-    def __init__(self, channels: int, configuration: NetworkConfiguration, *, token: int = 1) -> None:
+    ``pixel`` is the side of one of its pixels, in pixels of the slice.
+    """
+
+    def __init__(self, channels: int, configuration: NetworkConfiguration, *, pixel: int = 1) -> None:
         super().__init__()
         # Interpolation, not a transposed convolution, which would leave a checkerboard in smooth tissue.
         self.up = nn.Sequential(
             nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False), nn.Conv2d(2 * channels, channels, 1)
         )
-        self.attend = _attention(channels, configuration, token)
+        self.attend = _attention(channels, configuration, pixel)
         self.fusion = nn.Sequential(
             standard_convolution(2 * channels, channels), nn.BatchNorm2d(channels), nn.ReLU(inplace=True)
         )
@@ -238,9 +241,12 @@ class DecoderStage(nn.Module):
         return self.channel_attention(self.fusion(torch.cat([x, skip], dim=1)))
 
 
-def _attention(channels: int, configuration: NetworkConfiguration, token: int) -> nn.Module:
+def _attention(channels: int, configuration: NetworkConfiguration, pixel: int) -> nn.Module:
+    if not configuration.token:
+        return nn.Identity()
     if not configuration.adaptive:
         return transformer_pair(channels)
+    token = max(1, configuration.token // pixel)
     if token == 1:
         return SwinPair(channels, configuration.window)
     return TokenSwinPair(channels, configuration.window, token)
@@ -283,8 +289,8 @@ class CSAFusion(nn.Module):
         self.level2 = level(channels, 2 * channels, 2, attention=attention)
         self.level3 = level(2 * channels, 4 * channels, 3, attention=attention)
         self.down = nn.MaxPool2d(2)
-        self.decoder2 = DecoderStage(2 * channels, configuration)
-        self.decoder1 = DecoderStage(channels, configuration, token=configuration.token)
+        self.decoder2 = DecoderStage(2 * channels, configuration, pixel=2)
+        self.decoder1 = DecoderStage(channels, configuration)
         self.spatial_attention = SpatialAttention(channels) if attention else nn.Identity()
         self.output = nn.Conv2d(channels, 2 if configuration.gains else 1, 1)
         assert self.output.bias is not None
@@ -346,9 +352,12 @@ class CSAFusion(nn.Module):
     def pad(self, x: Tensor) -> Tensor:
         """Return ``x`` (B, 2, H, W), mirrored at the bottom and at the right up to whole windows."""
         # The window grid must fit at full and at half resolution. Mirrored content gives border windows real tokens.
-        grid = 2 * self.configuration.window
-        bottom, right = -x.shape[2] % grid, -x.shape[3] % grid
-        return functional.pad(x, (0, right, 0, bottom), mode="reflect") if bottom or right else x
+        grid = max(2, self.configuration.token) * self.configuration.window
+        while any(missing := [-side % grid for side in x.shape[2:]]):
+            # A mirror shows no more than there is; what is smaller than half a grid is mirrored again.
+            bottom, right = (min(more, side - 1) for more, side in zip(missing, x.shape[2:], strict=True))
+            x = functional.pad(x, (0, right, 0, bottom), mode="reflect")
+        return x
 
 
 def local_activation(configuration: NetworkConfiguration) -> Callable[[Tensor], Tensor]:

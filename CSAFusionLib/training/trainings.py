@@ -72,8 +72,8 @@ Variants = dict[str, TrainingConfiguration]
 def network_variants(reference: TrainingConfiguration) -> Variants:
     """Return the reference with each part of its network taken away: the article's Table 2, its output layer, and ours.
 
-    Of a pointwise network also the one that is not, of one with a reach the one without, and of one with large tokens
-    the one that attends to every pixel.
+    Also the one without attention in the decoder; of a pointwise network the one that is not, of one with a reach the
+    one without, and of one with large tokens those with smaller ones.
     """
     own = reference.network
     networks = {
@@ -85,6 +85,8 @@ def network_variants(reference: TrainingConfiguration) -> Variants:
         "no-pointwise": replace(own, pointwise=False, reach=0),
         "any-reach": replace(own, reach=0),
         "every-pixel-a-token": replace(own, token=1),
+        "tokens-of-2": replace(own, token=min(own.token, 2)),
+        "no-swin": replace(own, token=0),
     }
     return {name: replace(reference, network=network) for name, network in networks.items() if network != own}
 

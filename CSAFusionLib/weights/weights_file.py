@@ -167,7 +167,8 @@ def _is_of_size(tensors: dict[str, Tensor], configuration: NetworkConfiguration)
     first = tensors.get("inc.0.weight")
     if first is None or tuple(first.shape) != (channels, 2, 3, 3):
         return False
-    return set(tables) == ({offsets} if configuration.adaptive else set())
+    attends = configuration.adaptive and configuration.token
+    return set(tables) == ({offsets} if attends else set())
 
 
 def _fits(tensors: dict[str, Tensor], network: CSAFusion) -> bool:

@@ -88,13 +88,16 @@ REFERENCE = TrainingConfiguration(
 
 def test_each_network_variant_differs_from_the_reference_in_its_network_alone() -> None:
     variants = network_variants(REFERENCE)
-    assert set(variants) == {"no-dual-fusion", "no-attention", "no-adaptive", "direct-output"}
+    assert set(variants) == {"no-dual-fusion", "no-attention", "no-adaptive", "direct-output", "no-swin"}
     for variant in variants.values():
         assert replace(variant, network=REFERENCE.network) == REFERENCE
         assert (variant.network.channels, variant.network.window) == (8, 4)
     assert not variants["no-attention"].network.attention
-    consistent = replace(REFERENCE, network=replace(REFERENCE.network, pointwise=True, token=2, reach=0.5))
-    assert set(network_variants(consistent)) == {*variants, "no-pointwise", "any-reach", "every-pixel-a-token"}
+    bounded = network_variants(
+        replace(REFERENCE, network=replace(REFERENCE.network, pointwise=True, token=4, reach=0.5))
+    )
+    assert set(bounded) == {*variants, "no-pointwise", "any-reach", "every-pixel-a-token", "tokens-of-2"}
+    assert [bounded[name].network.token for name in ("every-pixel-a-token", "tokens-of-2", "no-swin")] == [1, 2, 0]
 
 
 def test_each_loss_variant_changes_one_term_that_the_reference_has() -> None:

@@ -58,9 +58,10 @@ def test_the_same_weights_give_the_same_file(tmp_path: Path) -> None:
     assert all(torch.equal(tensor, read[name]) for name, tensor in network.state_dict().items())
 
 
-def test_what_is_read_computes_what_was_saved(tmp_path: Path) -> None:
+@pytest.mark.parametrize("changes", [{}, {"adaptive": False}, {"token": 4}, {"token": 0}])
+def test_what_is_read_computes_what_was_saved(tmp_path: Path, changes: dict[str, bool | int]) -> None:
     torch.manual_seed(0)
-    saved = CSAFusion().eval()
+    saved = CSAFusion(NetworkConfiguration(channels=8, **changes)).eval()
     save_weights(saved, tmp_path / "w.safetensors")
     read, configuration = read_weights(tmp_path / "w.safetensors")
     x = torch.rand(1, 2, 32, 32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -138,8 +138,10 @@ class TokenStripSwinPair:
         return x
 
 
-def attention_for_strips(module: nn.Module) -> StripSwinPair | TokenStripSwinPair:
-    """Return what computes a decoder stage's attention for one slice."""
+def attention_for_strips(module: nn.Module) -> Callable[[Tensor], Tensor]:
+    """Return what computes a decoder stage's attention for one slice; a stage without any hands it on."""
+    if isinstance(module, nn.Identity):
+        return module
     return TokenStripSwinPair(module) if isinstance(module, TokenSwinPair) else StripSwinPair(module)
 
 

@@ -34,9 +34,10 @@ def stir() -> Stir:
         {"channels": 8},
         {"channels": 16},
         {"channels": 8, "pointwise": True, "token": 2},
-        {"channels": 8, "pointwise": True, "token": 2, "reach": 0.4},
+        {"channels": 8, "pointwise": True, "token": 4, "reach": 0.4},
+        {"channels": 8, "token": 0},
     ],
-    ids=["one head", "two heads", "consistent", "bounded"],
+    ids=["one head", "two heads", "tokens of 2", "bounded, tokens of 4", "no attention in the decoder"],
 )
 def a_stirred_network(request: pytest.FixtureRequest, stir: Stir) -> CSAFusion:
     network = CSAFusion(NetworkConfiguration(**request.param))
