@@ -295,7 +295,7 @@ class Trainer:
             loss.backward()
             nn.utils.clip_grad_norm_(self.network.parameters(), _LARGEST_GRADIENT)
             self.optimiser.step()
-            self.scheduler.after_step(self.epoch + step / len(loader))
+            self.scheduler.after_step(self.epoch + (step + 1) / len(loader))
             self.averaged.update_parameters(self.network)
             total += loss.item()
         progress(stage, len(loader), len(loader))
@@ -332,7 +332,7 @@ class _Schedule:
         self._plateau = ReduceLROnPlateau(optimiser, factor=0.5, patience=configuration.patience)
 
     def after_step(self, epochs: float) -> None:
-        """Tell it how many epochs were done before this step, as a fraction too."""
+        """Tell it how many epochs are done, as a fraction too."""
         if self._configuration.schedule == "cosine":
             share = (1 + math.cos(math.pi * min(1, epochs / self._configuration.epochs))) / 2
             for group, rate in zip(self._optimiser.param_groups, self._rates, strict=True):

@@ -162,6 +162,22 @@ def test_a_cosine_is_nothing_after_the_last_epoch_and_the_pointwise_part_has_a_r
     assert run.optimiser.param_groups[0]["lr"] == pytest.approx(0)
 
 
+def test_a_cosine_falls_after_every_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = trainer(tmp_path / "run", CONSISTENT)
+    rates = []
+    step = run.optimiser.step
+
+    def recorded() -> None:
+        rates.append(run.optimiser.param_groups[0]["lr"])
+        step()
+
+    monkeypatch.setattr(run.optimiser, "step", recorded)
+    run.run()
+    ahead = np.arange(len(rates)) / len(rates)
+    np.testing.assert_allclose(rates, run.configuration.learning_rate * (1 + np.cos(np.pi * ahead)) / 2)
+    assert run.optimiser.param_groups[0]["lr"] == pytest.approx(0, abs=1e-9)
+
+
 def test_two_processes_share_the_samples() -> None:
     shares = [list(EverySampleOnce(7, replace(ALONE, rank=rank, count=2))) for rank in (0, 1)]
     assert len(shares[0]) == len(shares[1]) == 4
