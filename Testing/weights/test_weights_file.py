@@ -17,14 +17,17 @@ from safetensors.torch import load_file, save_file
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.evaluation.clinical.consistency import flicker_for_detail, read_slabs
-from CSAFusionLib.evaluation.compared_methods import BUNDLED, by_weights, weights_for
-from CSAFusionLib.evaluation.fusion_methods import slice_by_slice
+from CSAFusionLib.evaluation.clinical.lesions import insert, place_lesions
+from CSAFusionLib.evaluation.compared_methods import BUNDLED, NetworkMethod, by_weights, weights_for
+from CSAFusionLib.evaluation.fusion_methods import FusionMethod, slice_by_slice
+from CSAFusionLib.geometry.planes import Plane, to_slices
 from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.metrics.information_metrics import ssim, vif
 from CSAFusionLib.network.configuration import CONFIGURATIONS, NetworkConfiguration
 from CSAFusionLib.network.csafusion import CSAFusion
 from CSAFusionLib.training.dataset import read_dataset
-from CSAFusionLib.training.pairs import PairKind, read_slice_pairs
+from CSAFusionLib.training.pairs import PairKind, mappings_of, read_slice_pairs
+from CSAFusionLib.volumes.reading import read_volume
 from CSAFusionLib.weights import weights_file as module
 from CSAFusionLib.weights.weights_file import (
     average_weights,
@@ -338,3 +341,42 @@ def test_shared_gains_are_steadier_than_slices_alone_and_at_most_five_percent_ab
         # Of a pointwise network only the little that is local is shared, which may go either way.
         assert shared < own or pointwise, slab.name
         assert shared <= 1.05 * average, slab.name
+
+
+BALANCES = (-0.6, -0.3, 0, 0.3, 0.6)
+
+
+@pytest.mark.parametrize("kind", PairKind)
+def test_balance_raises_what_one_source_shows_and_lowers_what_the_other_does(shared_data: Path, kind: PairKind) -> None:
+    network, _ = load_network(weights_for(BUNDLED, kind))
+    sources = a_real_slice(shared_data, kind)
+    methods = [NetworkMethod(network, balance=balance) for balance in BALANCES]
+    of_a, of_b = ([contrast_of_lesions(method, sources, side) for method in methods] for side in (0, 1))
+    # Of lesions that one source alone shows: what both show can rise or fall with either.
+    assert (np.diff(of_a) < -0.05).all()
+    assert (np.diff(of_b) > 0).all()
+    assert of_b[0] < of_a[0] - 0.4
+    assert of_a[-1] < of_b[-1] - 0.4
+
+
+def a_real_slice(shared_data: Path, kind: PairKind) -> tuple[np.ndarray, np.ndarray]:
+    """Both sources of a pair that nothing was trained on, (H, W) in [0, 1]."""
+    if kind is not PairKind.T1_T2:
+        pairs = read_slice_pairs(read_dataset(shared_data).slices[kind], kind, "val")
+        middle = pairs[len(pairs) // 2]
+        return middle.a, middle.b
+    volumes = [read_volume(shared_data / "volumes" / "stroke" / f"{name}.nii.gz") for name in ("T1", "T2")]
+    a, b = (
+        mapping(to_slices(volume.image, Plane.AXIAL)[70])
+        for mapping, volume in zip(mappings_of(kind, *volumes), volumes, strict=True)
+    )
+    return a, b
+
+
+def contrast_of_lesions(fuse: FusionMethod, sources: tuple[np.ndarray, np.ndarray], side: int) -> float:
+    """What is left, when fused, of the contrast of lesions in one of the sources; 1 is all, 0 is nothing."""
+    lesions = place_lesions(sources[side], -1)  # dark: no strength brings them to white, where they would be clipped
+    marked = list(sources)
+    marked[side] = insert(lesions, sources[side])
+    change = fuse(*marked) - fuse(*sources)
+    return float(np.mean([(one.inside(change).mean() - one.ring(change).mean()) / one.contrast for one in lesions]))
