@@ -2,9 +2,12 @@
 
     python -m Testing.benchmarks.reader ../shared/data --weights old=CSAFusion --weights new=runs/weights
     python -m Testing.benchmarks.reader ../shared/data --only stroke,rire --weights runs/t1-t2/best.safetensors
+    python -m Testing.benchmarks.reader ../shared/data --only stroke --beside sources,pointwise
 
 WEIGHTS is a name of bundled weights, a file, a folder that holds t1-t2.safetensors, ct-mr.safetensors and so on, or
 CSAFusion for the bundled weights that fit each pair. Average and maximum are in the table too; of colour, the overlay.
+Beside them on demand: both sources, as if each were the fused volume, and what the pointwise part of each set of
+weights gives alone, which is exactly one function of the two source values.
 Every volume goes through the whole of `csafusion fuse` but for the registration. The second half of the table is of
 volumes that no setting was chosen on: the second visit of patient12, the averages avg152, spm_PET, scct, and a ball on
 the other side of the head.
@@ -20,8 +23,10 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
+import torch
 
 from CSAFusionLib.evaluation.clinical.consistency import (
+    bottom_to_top_drift,
     front_to_back_drift,
     head_of,
     quarter_means,
@@ -43,8 +48,10 @@ from CSAFusionLib.registration.quality.grading import Grade, Quality
 from CSAFusionLib.registration.registration import Registration
 from CSAFusionLib.training.dataset import read_dataset
 from CSAFusionLib.training.pairs import PairKind, mappings_of, read_pairs, registered_onto
+from CSAFusionLib.training.pointwise_start import PointwiseOnly
 from CSAFusionLib.volumes.reading import read_volume
 from CSAFusionLib.volumes.volume import Volume
+from CSAFusionLib.weights.catalogue import load_network
 from Testing.benchmarks.reader_regions import Regions, find_regions, with_blood
 
 TABLE = "hot-iron"
@@ -99,16 +106,34 @@ def fuse_with(weights: str, pair: Pair, table: str | None = None) -> np.ndarray:
     return fused / 255 if fused.dtype == np.uint8 else fused
 
 
-def by_name(words: list[str]) -> dict[str, Fuse]:
-    """What fuses a pair, by its name: two baselines, then every set of weights."""
-    methods: dict[str, Fuse] = {
+def pointwise_alone(weights: str, pair: Pair) -> np.ndarray:
+    """Fuse a pair by the pointwise part of weights alone; slices (S, H, W) from 0 to 1."""
+    network = load_network(weights_for(weights, pair.kind))[0]
+    if not network.configuration.pointwise:
+        raise SystemExit(f"The weights {weights} for {pair.kind.value} have no pointwise part; leave it out.")
+    sources = torch.from_numpy(np.stack([pair.a, pair.b], axis=1).astype(np.float32))
+    with torch.inference_mode():
+        return np.concatenate([PointwiseOnly(network.pointwise)(one)[:, 0].numpy() for one in sources.split(1)])
+
+
+def by_name(words: list[str], beside: set[str]) -> dict[str, Fuse]:
+    """What fuses a pair, by its name: two baselines, then every set of weights, and what is asked for beside them."""
+    methods: dict[str, Fuse] = {"A": lambda pair: pair.a, "B": lambda pair: pair.b} if "sources" in beside else {}
+    methods |= {
         "average": lambda pair: average(pair.a, pair.b),
         "maximum": lambda pair: maximum(pair.a, pair.b),
     }
     for word in words:
         name, _, weights = word.rpartition("=")
         methods[name or Path(word).stem] = partial(fuse_with, weights)
+        if "pointwise" in beside:
+            methods[f"{name or Path(word).stem}, pointwise part"] = pointwise_of(weights)
     return methods
+
+
+def pointwise_of(weights: str) -> Fuse:
+    """What fuses a pair by the pointwise part of weights."""
+    return lambda pair: pointwise_alone(weights, pair)
 
 
 def brain_rows(pair: Pair, regions: Regions, fused: np.ndarray) -> Rows:
@@ -132,9 +157,10 @@ def brain_rows(pair: Pair, regions: Regions, fused: np.ndarray) -> Rows:
 
 
 def consistency_rows(pair: Pair, fused: np.ndarray) -> Rows:
-    """How far equal voxels lie apart, over the volume and from front to back."""
+    """How far equal voxels lie apart, over the volume, from front to back and from bottom to top."""
     yield "equal voxels differ by, rms of 255", f"{tissue_inconsistency(pair.a, pair.b, fused):.1f}"
     yield "equal voxels drift front to back, of 255", f"{front_to_back_drift(pair.a, pair.b, fused):.1f}"
+    yield "equal voxels drift bottom to top, of 255", f"{bottom_to_top_drift(pair.a, pair.b, fused):.1f}"
 
 
 def colour_rows(pair: Pair, fused: np.ndarray) -> Rows:
@@ -225,13 +251,17 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--weights", action="append", metavar="[NAME=]WEIGHTS", help="once for each set")
     parser.add_argument("--only", default="", help="parts, with commas between them, of those named below")
+    parser.add_argument("--beside", default="", help="more columns: sources, pointwise, or both with a comma between")
     parser.add_argument("--registered", type=Path, default=Path("runs/registered"), help="keeps registered volumes")
     options = parser.parse_args()
     words = options.weights or [BUNDLED]
     names = [word.rpartition("=")[0] or Path(word).stem for word in words]
     if len(set(names)) < len(names):
         parser.error("two sets of weights have one name; give each its own, as in --weights new=runs/best.safetensors")
-    methods, volumes = by_name(words), options.data / "volumes"
+    beside = set(filter(None, options.beside.split(",")))
+    if beside - {"sources", "pointwise"}:
+        parser.error("--beside takes sources, pointwise, or both with a comma between")
+    methods, volumes = by_name(words, beside), options.data / "volumes"
     parts = parts_of(options.data, volumes, options.registered, words, methods)
     unknown = set(filter(None, options.only.split(","))) - set(parts)
     if unknown:

@@ -102,9 +102,23 @@ def front_to_back_drift(a: np.ndarray, b: np.ndarray, fused: np.ndarray) -> floa
     Returns:
         nan where no bin has enough voxels.
     """
+    return _drift(a, b, fused, axis=1)
+
+
+def bottom_to_top_drift(a: np.ndarray, b: np.ndarray, fused: np.ndarray) -> float:
+    """Return how far the fused value of the same two source values drifts over the stack of slices.
+
+    As :func:`front_to_back_drift`, with quarters of as many voxels of the head from the first slice to the last. A
+    volume that turns from one source into the other drifts; one whose slices are less alike to a source only because
+    they hold more of what that source shows otherwise does not.
+    """
+    return _drift(a, b, fused, axis=0)
+
+
+def _drift(a: np.ndarray, b: np.ndarray, fused: np.ndarray, *, axis: int) -> float:
     head = head_of(a, b)
     values, bins = fused[head].astype(np.float64) * _GREY_VALUES, _joint_bins(a[head], b[head])
-    quarter = _quarters(head)
+    quarter = _quarters(head, axis)
     of_quarter = 4 * bins + quarter
     count, total = (np.bincount(of_quarter, weights, 4 * _BINS**2).reshape(-1, 4) for weights in (None, values))
     counted = (count >= _LEAST_VOXELS).all(axis=1)
@@ -169,10 +183,10 @@ def _joint_bins(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return column * _BINS + row
 
 
-def _quarters(region: np.ndarray) -> np.ndarray:
-    """Return which quarter of a region each of its voxels lies in, 0 to 3 along the rows, as many in each."""
-    rows = np.nonzero(region)[1]
-    return np.searchsorted(np.quantile(rows, [0.25, 0.5, 0.75]), rows, side="left")
+def _quarters(region: np.ndarray, axis: int = 1) -> np.ndarray:
+    """Return which quarter of a region each of its voxels lies in, 0 to 3 along an axis, as many in each."""
+    places = np.nonzero(region)[axis]
+    return np.searchsorted(np.quantile(places, [0.25, 0.5, 0.75]), places, side="left")
 
 
 def flicker_index(a: np.ndarray, b: np.ndarray, fused: np.ndarray) -> float:

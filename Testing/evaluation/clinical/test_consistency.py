@@ -10,6 +10,7 @@ import pytest
 
 from CSAFusionLib.evaluation.clinical import consistency
 from CSAFusionLib.evaluation.clinical.consistency import (
+    bottom_to_top_drift,
     flicker_for_detail,
     flicker_index,
     flicker_table,
@@ -120,6 +121,16 @@ def test_what_grows_brighter_from_front_to_back_drifts_by_the_means_of_its_quart
     shade = 0.2 * np.arange(64)[:, None] / 63 * np.ones((4, 64, 64))
     # The middles of the first and the last quarter are three quarters of the way apart.
     assert front_to_back_drift(a, b, (a + b) / 4 + shade) == pytest.approx(255 * 0.2 * 48 / 63, rel=0.1)
+
+
+def test_a_volume_that_turns_from_one_source_into_the_other_drifts_from_bottom_to_top_alone() -> None:
+    a, b = four_tissues()
+    share = np.linspace(0, 1, 4)[:, None, None]
+    turning = (1 - share) * a + share * b
+    # From the first slice to the last, each value goes all the way from A's to B's.
+    assert bottom_to_top_drift(a, b, turning) == pytest.approx(255 * np.abs(a - b).mean(), rel=0.1)
+    assert front_to_back_drift(a, b, turning) < bottom_to_top_drift(a, b, turning) / 4
+    assert bottom_to_top_drift(a, b, (a + b) / 2) == pytest.approx(0, abs=1e-6)
 
 
 def test_a_volume_without_enough_equal_voxels_has_no_drift() -> None:
