@@ -51,7 +51,7 @@ from CSAFusionLib.training.pairs import PairKind, mappings_of, read_pairs, regis
 from CSAFusionLib.training.pointwise_start import PointwiseOnly
 from CSAFusionLib.volumes.reading import read_volume
 from CSAFusionLib.volumes.volume import Volume
-from CSAFusionLib.weights.catalogue import load_network
+from CSAFusionLib.weights.weights_file import load_network
 from Testing.benchmarks.reader_regions import Regions, find_regions, with_blood
 
 TABLE = "hot-iron"
