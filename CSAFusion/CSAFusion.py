@@ -37,7 +37,7 @@ _SOURCES = Path(__file__).resolve().parent.parent
 if (_SOURCES / "CSAFusionLib").is_dir() and str(_SOURCES) not in sys.path:
     sys.path.append(str(_SOURCES))
 
-from CSAFusionLib.registration.methods import Method, TransformModel  # noqa: E402
+from CSAFusionLib.registration.registration import Method, TransformModel  # noqa: E402
 from CSAFusionLib.slicer_host.panel.choices import (  # noqa: E402
     BatchSource,
     ColourChoice,

@@ -20,7 +20,7 @@ from CSAFusionLib.geometry.grid import same_grid
 from CSAFusionLib.geometry.planes import Plane
 from CSAFusionLib.intensity.mapping import CT_WINDOWS, Window
 from CSAFusionLib.intensity.modality import Modality
-from CSAFusionLib.registration.methods import Method, TransformModel
+from CSAFusionLib.registration.registration import Method, TransformModel
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -22,7 +22,7 @@ from CSAFusionLib.cli.user_errors import BAD_INPUT
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import is_same_file
 from CSAFusionLib.fusion.settings import FusionSettings
-from CSAFusionLib.registration.methods import Method
+from CSAFusionLib.registration.registration import Method
 from CSAFusionLib.text import printable
 from CSAFusionLib.volumes.input_path import check_input_path
 

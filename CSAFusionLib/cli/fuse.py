@@ -16,7 +16,7 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.output_grid import GridOf, OutputGrid
 from CSAFusionLib.fusion.settings import FusionSettings, Style
 from CSAFusionLib.geometry.planes import Plane
-from CSAFusionLib.registration.methods import Method
+from CSAFusionLib.registration.registration import Method
 from CSAFusionLib.volumes.dicom.headers import holds_dicom
 from CSAFusionLib.volumes.input_path import MEAN, check_input_path, names_a_series
 from CSAFusionLib.volumes.nifti_orientation import Orientation

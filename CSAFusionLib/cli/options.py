@@ -20,7 +20,7 @@ from CSAFusionLib.fusion.settings import FusionSettings, Style
 from CSAFusionLib.geometry.planes import Plane
 from CSAFusionLib.intensity.mapping import CT_WINDOWS
 from CSAFusionLib.intensity.modality import Modality
-from CSAFusionLib.registration.methods import TransformModel
+from CSAFusionLib.registration.registration import TransformModel
 from CSAFusionLib.volumes.input_path import SeveralVolumesError, names_a_series
 from CSAFusionLib.volumes.nifti_orientation import Orientation
 

@@ -23,8 +23,7 @@ from CSAFusionLib.fusion.result import NOTICE
 from CSAFusionLib.geometry.grid import lowest_value, resample_to_grid
 from CSAFusionLib.intensity.voxel_values import own_values, within_float32
 from CSAFusionLib.progress import Progress
-from CSAFusionLib.registration.methods import Method, TransformModel
-from CSAFusionLib.registration.registration import Registration
+from CSAFusionLib.registration.registration import Method, Registration, TransformModel
 from CSAFusionLib.registration.transforms import check_transform_path, transform_writer
 from CSAFusionLib.volumes.checking import check_volume, notes_of
 from CSAFusionLib.volumes.input_path import check_input_path

@@ -40,8 +40,7 @@ from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.fusion.several import SeriesFusion, check_series_settings, series_beside_one, warnings_of
 from CSAFusionLib.geometry.grid import region_of
 from CSAFusionLib.progress import Progress
-from CSAFusionLib.registration.methods import TransformModel
-from CSAFusionLib.registration.registration import Registration
+from CSAFusionLib.registration.registration import Registration, TransformModel
 from CSAFusionLib.registration.transforms import check_transform_path, transform_writer
 from CSAFusionLib.text import to_json
 from CSAFusionLib.volumes.input_path import ALL

@@ -33,7 +33,7 @@ from CSAFusionLib.fusion.settings import FusionSettings, Style
 from CSAFusionLib.geometry.grid import region_of
 from CSAFusionLib.geometry.planes import Plane, slice_centres
 from CSAFusionLib.progress import Progress
-from CSAFusionLib.registration.methods import TransformModel
+from CSAFusionLib.registration.registration import TransformModel
 from CSAFusionLib.registration.transforms import check_transform_path, transform_writer
 from CSAFusionLib.text import to_json
 from CSAFusionLib.volumes.dicom.derived_series import check_can_be_dicom, check_is_empty, derived_series

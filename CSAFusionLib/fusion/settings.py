@@ -15,7 +15,7 @@ from CSAFusionLib.fusion.colour import COLOUR_TABLES
 from CSAFusionLib.geometry.planes import Plane
 from CSAFusionLib.intensity.mapping import Window, parse_window
 from CSAFusionLib.intensity.modality import Modality
-from CSAFusionLib.registration.methods import Method, TransformModel
+from CSAFusionLib.registration.registration import Method, TransformModel
 
 
 class Style(Enum):

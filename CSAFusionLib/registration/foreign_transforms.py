@@ -20,7 +20,7 @@ import SimpleITK as sitk
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.temporary import OwnedFolder
 from CSAFusionLib.geometry.grid import LPS_TO_RAS, corner_indices, ijk_to_lps, ijk_to_ras
-from CSAFusionLib.registration.methods import MatrixKind
+from CSAFusionLib.registration.registration import MatrixKind
 from CSAFusionLib.registration.transforms import inverse_of, read_transform
 from CSAFusionLib.volumes.dicom.headers import is_dicom
 from CSAFusionLib.volumes.metaimage import read_metaimage

@@ -14,10 +14,9 @@ from CSAFusionLib.geometry.transform_algebra import as_affine, as_rigid, linear_
 from CSAFusionLib.intensity.voxel_values import in_whole_numbers, own_values, within_float32
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.masks import RegistrationMasks
-from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.preparation import overlap
 from CSAFusionLib.registration.register import RegistrationRun
-from CSAFusionLib.registration.registration import Registration
+from CSAFusionLib.registration.registration import Method, Registration, TransformModel
 from CSAFusionLib.registration.transform_files import GivenTransform
 from CSAFusionLib.volumes.volume import Volume
 

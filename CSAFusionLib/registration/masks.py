@@ -11,7 +11,7 @@ import SimpleITK as sitk
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.geometry.grid import in_one_order, same_grid, volume_of
 from CSAFusionLib.geometry.transform_algebra import identity
-from CSAFusionLib.registration.methods import Method
+from CSAFusionLib.registration.registration import Method
 from CSAFusionLib.volumes.volume import Volume
 
 # With fewer voxels than this, the joint histogram of a search is too sparse to be trusted.

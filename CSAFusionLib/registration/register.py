@@ -21,11 +21,10 @@ from CSAFusionLib.logs import logger_of
 from CSAFusionLib.memory import check_memory, registration_need
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.masks import JUDGED_WHOLE, NO_MASKS, RegistrationMasks, check_guides
-from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.preparation import PreparedPair, pad_slab
 from CSAFusionLib.registration.quality.assessment import Assessment, QualityAssessor
 from CSAFusionLib.registration.quality.grading import Grade
-from CSAFusionLib.registration.registration import Registration
+from CSAFusionLib.registration.registration import Method, Registration, TransformModel
 from CSAFusionLib.volumes.checking import check_volume
 from CSAFusionLib.volumes.volume import Volume
 

@@ -30,7 +30,7 @@ from CSAFusionLib.registration.foreign_transforms import (
     read_inverse,
     read_lta,
 )
-from CSAFusionLib.registration.methods import MatrixKind
+from CSAFusionLib.registration.registration import MatrixKind
 from CSAFusionLib.registration.transforms import inverse_of, read_transform
 from CSAFusionLib.volumes.input_path import check_input_path
 from CSAFusionLib.volumes.reading import format_of

@@ -1,6 +1,8 @@
 """Transforms from points of the fixed volume to points of the moving one, LPS mm: read, written and inverted.
 
-The inverse is exact where a transform is linear, and found by iteration on a grid where it is not.
+- ITK's readers can crash or hang on a damaged file, so a file is tried first in a process of its own: this module, run
+  with the path. It ends with 0 when ITK has read the file, with another code when not.
+- The inverse is exact where a transform is linear, and found by iteration on a grid where it is not.
 """
 
 from __future__ import annotations
@@ -8,6 +10,8 @@ from __future__ import annotations
 import errno
 import os
 import struct
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,7 +22,7 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import Unwritable, Writer, atomic_write, place_of
 from CSAFusionLib.geometry.grid import points_of, voxel_axes
 from CSAFusionLib.geometry.transform_algebra import affine_of, as_affine, inverse, map_points
-from CSAFusionLib.registration.transform_guard import can_be_read
+from CSAFusionLib.processes import ModuleProcess
 from CSAFusionLib.volumes.input_path import check_input_path
 
 LINEAR_EXTENSIONS = (".tfm", ".txt", ".mat", ".h5")
@@ -225,3 +229,39 @@ def _best_linear(points: np.ndarray, mapped: np.ndarray) -> sitk.AffineTransform
     ones = np.ones((len(points), 1))
     found, *_ = np.linalg.lstsq(np.hstack([points, ones]), mapped, rcond=None)
     return affine_of(found.T)
+
+
+_SECONDS = 30.0
+"""What reading may take; a displacement field of 500 MiB takes a few seconds."""
+
+
+def can_be_read(path: Path, seconds: float = _SECONDS) -> bool:
+    """Tell whether ITK reads a transform file, without a crash and in time; takes half a second, most of it to start.
+
+    Raises OSError where no process can be started.
+    """
+    child = ModuleProcess(
+        "CSAFusionLib.registration.transforms",
+        str(path.absolute()),
+        paths=sys.path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        return child.wait(seconds) and child.returncode == 0
+    finally:
+        child.dismiss()
+
+
+def _read(path: str) -> int:
+    import SimpleITK as sitk
+
+    try:
+        sitk.ReadTransform(path)
+    except RuntimeError:
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_read(sys.argv[1]))

@@ -25,7 +25,7 @@ from CSAFusionLib.files.atomic_write import atomic_write, content_writer
 from CSAFusionLib.files.temporary import OwnedFolder
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.processes import ModuleProcess, find_program
-from CSAFusionLib.registration.methods import Method
+from CSAFusionLib.registration.registration import Method
 from CSAFusionLib.slicer_host.region import region_on_grid, registration_masks
 from CSAFusionLib.slicer_host.validation import Masks, check_nodes
 from CSAFusionLib.slicer_host.volume_nodes import dicom_modality, image_from_node

@@ -31,9 +31,8 @@ from CSAFusionLib.errors import RegistrationError
 from CSAFusionLib.files.temporary import OwnedFolder
 from CSAFusionLib.geometry.grid import ijk_to_ras
 from CSAFusionLib.registration.engines.brainsfit import brainsfit_parameters, transform_parameter
-from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.preparation import pad_slab, prepare
-from CSAFusionLib.registration.registration import Registration
+from CSAFusionLib.registration.registration import Method, Registration, TransformModel
 from CSAFusionLib.slicer_host.dependencies import is_installed
 from CSAFusionLib.slicer_host.nodes import add_hidden_node, remove_nodes
 from CSAFusionLib.slicer_host.transform_nodes import read_transform, vtk_from_matrix

@@ -9,7 +9,7 @@ from slicer.i18n import tr as _
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import Style
-from CSAFusionLib.registration.methods import Method, TransformModel
+from CSAFusionLib.registration.registration import Method, TransformModel
 from CSAFusionLib.slicer_host.engines import engine_of
 from CSAFusionLib.slicer_host.volume_nodes import check_image
 from CSAFusionLib.slicer_host.wording import title_of

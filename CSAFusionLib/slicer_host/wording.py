@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from slicer.i18n import tr as _
 
-from CSAFusionLib.registration.methods import Method, TransformModel
+from CSAFusionLib.registration.registration import Method, TransformModel
 
 METHODS: dict[Method, tuple[str, str]] = {
     Method.AUTO: (

@@ -22,8 +22,8 @@ from CSAFusionLib.intensity.mapping import IntensityMapping, find_mapping, no_br
 from CSAFusionLib.intensity.modality import Modality, grey_quartiles
 from CSAFusionLib.intensity.voxel_values import rgb_to_yuv
 from CSAFusionLib.progress import Progress, silent
-from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.register import register
+from CSAFusionLib.registration.registration import Method, TransformModel
 from CSAFusionLib.volumes.pictures import read_picture
 from CSAFusionLib.volumes.reading import read_volume
 from CSAFusionLib.volumes.volume import Volume

@@ -13,7 +13,7 @@ import slicer.util
 from CSAFusionLib.batch.child import Row
 from CSAFusionLib.errors import Cancelled, InputError
 from CSAFusionLib.fusion.settings import FusionSettings
-from CSAFusionLib.registration.methods import Method, TransformModel
+from CSAFusionLib.registration.registration import Method, TransformModel
 from CSAFusionLib.slicer_host.fusion_job import Outputs
 from CSAFusionLib.slicer_host.wording import title_of
 from Testing.host.application import open_panel, raise_errors

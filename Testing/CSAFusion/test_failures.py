@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from CSAFusionLib.registration.methods import Method
+from CSAFusionLib.registration.registration import Method
 from CSAFusionLib.slicer_host.panel.choices import WeightsChoice
 from Testing.host.application import raise_errors
 from Testing.host.fixtures import pump

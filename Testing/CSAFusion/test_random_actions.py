@@ -19,7 +19,7 @@ import slicer.util
 
 import Testing.host.application  # noqa: F401 (makes qt)
 from CSAFusionLib.batch.child import Row
-from CSAFusionLib.registration.methods import Method
+from CSAFusionLib.registration.registration import Method
 from CSAFusionLib.slicer_host.views import composites
 from Testing.host.application import open_panel, raise_errors
 from Testing.host.fixtures import pump

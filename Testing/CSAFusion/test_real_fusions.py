@@ -10,7 +10,7 @@ import slicer
 import slicer.util
 
 from CSAFusionLib.geometry.grid import ijk_to_ras
-from CSAFusionLib.registration.methods import Method
+from CSAFusionLib.registration.registration import Method
 from CSAFusionLib.slicer_host.panel.choices import ModalityChoice
 from Testing.host.application import open_panel, raise_errors
 from Testing.host.fixtures import pump

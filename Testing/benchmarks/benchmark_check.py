@@ -25,11 +25,11 @@ import SimpleITK as sitk
 from known_truth import DATA, Case, measured_cases, rigid_motion, same_space_cases
 
 from CSAFusionLib.geometry.transform_algebra import map_points, target_registration_error
-from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.registration.preparation import foreground_centre, head_points, prepare
 from CSAFusionLib.registration.quality.assessment import Assessment, assess
 from CSAFusionLib.registration.quality.grading import Grade
 from CSAFusionLib.registration.register import register
+from CSAFusionLib.registration.registration import Method
 from CSAFusionLib.volumes.reading import read_volume
 from CSAFusionLib.volumes.volume import Volume
 

@@ -49,7 +49,7 @@ def measure(
     from CSAFusionLib.fusion.pipeline import fuse_volumes
     from CSAFusionLib.fusion.settings import FusionSettings
     from CSAFusionLib.intensity.modality import Modality
-    from CSAFusionLib.registration.methods import Method
+    from CSAFusionLib.registration.registration import Method
     from CSAFusionLib.volumes.volume import Volume
 
     torch.set_num_threads(threads)

@@ -26,9 +26,9 @@ import SimpleITK as sitk
 
 from CSAFusionLib.errors import CSAFusionError
 from CSAFusionLib.geometry.transform_algebra import target_registration_error
-from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.registration.preparation import head_points, prepare
 from CSAFusionLib.registration.register import register
+from CSAFusionLib.registration.registration import Method
 from CSAFusionLib.registration.transforms import read_transform
 from CSAFusionLib.volumes.reading import read_volume
 

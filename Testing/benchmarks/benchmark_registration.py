@@ -26,10 +26,10 @@ import SimpleITK as sitk
 from known_truth import DATA, Case, measured_cases, random_motion, same_space_cases
 
 from CSAFusionLib.geometry.transform_algebra import target_registration_error
-from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.preparation import head_points, prepare
 from CSAFusionLib.registration.quality.grading import Grade
 from CSAFusionLib.registration.register import register
+from CSAFusionLib.registration.registration import Method, TransformModel
 
 ANTSPYX = "antspyx"
 

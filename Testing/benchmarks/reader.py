@@ -43,9 +43,8 @@ from CSAFusionLib.geometry.grid import resample_to_grid
 from CSAFusionLib.geometry.planes import Plane, from_slices, to_slices
 from CSAFusionLib.intensity.mapping import IntensityMapping, find_mapping
 from CSAFusionLib.intensity.modality import Modality
-from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.registration.quality.grading import Grade, Quality
-from CSAFusionLib.registration.registration import Registration
+from CSAFusionLib.registration.registration import Method, Registration
 from CSAFusionLib.training.dataset import read_dataset
 from CSAFusionLib.training.pairs import PairKind, mappings_of, read_pairs, registered_onto
 from CSAFusionLib.training.pointwise_start import PointwiseOnly

@@ -36,7 +36,7 @@ def volumes(fixed: str, moving: str, output: str, threads: str, stand_in: str, w
     from CSAFusionLib.fusion import pipeline, weight_maps
     from CSAFusionLib.fusion.settings import FusionSettings
     from CSAFusionLib.intensity.mapping import parse_window
-    from CSAFusionLib.registration.methods import Method
+    from CSAFusionLib.registration.registration import Method
     from CSAFusionLib.volumes.reading import read_volume
     from CSAFusionLib.volumes.writing import write_volume
 

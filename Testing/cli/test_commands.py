@@ -22,9 +22,8 @@ from CSAFusionLib.cli.manners import Distrusted, fail_on_grade, fail_on_quality
 from CSAFusionLib.cli.misalignment import map_files, misalignment_picture
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.registration.engines.brainsfit import EXECUTABLE_VARIABLE
-from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.quality.grading import Grade, Quality
-from CSAFusionLib.registration.registration import Registration
+from CSAFusionLib.registration.registration import Method, Registration, TransformModel
 from CSAFusionLib.volumes.pictures import write_picture
 from Testing.volumes.dicom.objects import write_classic
 

@@ -20,8 +20,8 @@ from CSAFusionLib.geometry.grid import same_grid
 from CSAFusionLib.geometry.planes import Plane, to_slices
 from CSAFusionLib.geometry.transform_algebra import target_registration_error
 from CSAFusionLib.intensity.modality import Modality
-from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.registration.preparation import head_points
+from CSAFusionLib.registration.registration import Method
 from CSAFusionLib.registration.transforms import read_transform
 from CSAFusionLib.volumes.reading import read_volume
 from CSAFusionLib.volumes.volume import Volume

@@ -10,9 +10,8 @@ import SimpleITK as sitk
 
 from CSAFusionLib.fusion.pipeline import fuse_volumes
 from CSAFusionLib.fusion.settings import FusionSettings
-from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.registration.quality.grading import Grade, Quality
-from CSAFusionLib.registration.registration import Registration
+from CSAFusionLib.registration.registration import Method, Registration
 from CSAFusionLib.volumes.reading import read_volume
 
 ALIGNED = Registration(

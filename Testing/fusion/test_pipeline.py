@@ -21,9 +21,8 @@ from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.geometry.grid import same_grid
 from CSAFusionLib.geometry.planes import Plane
 from CSAFusionLib.intensity.modality import Modality
-from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.quality.grading import Grade, Quality
-from CSAFusionLib.registration.registration import Registration
+from CSAFusionLib.registration.registration import Method, Registration, TransformModel
 from CSAFusionLib.volumes.volume import Volume
 
 

@@ -18,9 +18,8 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.device import Device
 from CSAFusionLib.fusion.result import FusionResult, describe_run, load_result, save_result, slice_figures
 from CSAFusionLib.fusion.settings import FusionSettings
-from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.quality.grading import Grade, Quality
-from CSAFusionLib.registration.registration import Registration
+from CSAFusionLib.registration.registration import Method, Registration, TransformModel
 
 
 def test_a_run_names_versions_weights_and_device_and_no_path(a_cpu: Device) -> None:

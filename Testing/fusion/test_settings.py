@@ -20,9 +20,8 @@ from CSAFusionLib.fusion.settings import FORMER_NAMES, FusionSettings
 from CSAFusionLib.geometry.planes import Plane
 from CSAFusionLib.intensity.mapping import Window
 from CSAFusionLib.intensity.modality import Modality
-from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.quality.grading import Grade, Quality
-from CSAFusionLib.registration.registration import Registration
+from CSAFusionLib.registration.registration import Method, Registration, TransformModel
 
 
 def test_settings_come_back_from_json_as_they_were() -> None:

@@ -20,7 +20,7 @@ from CSAFusionLib.geometry.grid import same_grid
 from CSAFusionLib.intensity.mapping import CT_WINDOWS, TISSUE_LEVEL
 from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.registration.masks import NO_MASKS
-from CSAFusionLib.registration.methods import Method
+from CSAFusionLib.registration.registration import Method
 from CSAFusionLib.volumes.volume import Volume
 from Testing.volumes.dicom.objects import write_classic
 

@@ -63,7 +63,7 @@ def read_and_fuse(path: Path, whole: Any, weights: Path, case: int) -> None:
 
     from CSAFusionLib.fusion.pipeline import fuse_volumes
     from CSAFusionLib.fusion.settings import FusionSettings
-    from CSAFusionLib.registration.methods import Method
+    from CSAFusionLib.registration.registration import Method
     from CSAFusionLib.volumes.checking import check_volume
     from CSAFusionLib.volumes.reading import read_volume
 

@@ -13,9 +13,8 @@ import SimpleITK as sitk
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.result import FusionResult
 from CSAFusionLib.qc.cases import UNCHECKED, find_cases
-from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.registration.quality.grading import Grade, Quality
-from CSAFusionLib.registration.registration import Registration
+from CSAFusionLib.registration.registration import Method, Registration
 
 
 def test_the_least_trusted_come_first(a_batch: Path) -> None:

@@ -15,9 +15,8 @@ from CSAFusionLib.geometry.transform_algebra import target_registration_error
 from CSAFusionLib.registration.engines import ants, elastix, landmarks, simpleitk
 from CSAFusionLib.registration.given import masks_from, register_from
 from CSAFusionLib.registration.masks import JUDGED_WHOLE, NO_MASKS, RegistrationMasks
-from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.register import register
-from CSAFusionLib.registration.registration import Registration
+from CSAFusionLib.registration.registration import Method, Registration, TransformModel
 from CSAFusionLib.registration.transform_files import GivenTransform
 from CSAFusionLib.volumes.volume import Volume
 

@@ -9,8 +9,14 @@ import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import Cancelled
-from CSAFusionLib.registration.misalignment_map import NOT_KNOWN, Misalignment, measure_misalignment, summarise
-from CSAFusionLib.registration.shift_field import PRIOR_MM, ShiftField
+from CSAFusionLib.registration.misalignment_map import (
+    NOT_KNOWN,
+    PRIOR_MM,
+    Misalignment,
+    ShiftField,
+    measure_misalignment,
+    summarise,
+)
 from CSAFusionLib.text import to_json
 
 

@@ -11,12 +11,11 @@ import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError, RegistrationError
 from CSAFusionLib.geometry.transform_algebra import target_registration_error
-from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.preparation import head_points
 from CSAFusionLib.registration.quality.assessment import Assessment
 from CSAFusionLib.registration.quality.grading import Grade, Quality
 from CSAFusionLib.registration.register import ORDER, candidates, choose, register
-from CSAFusionLib.registration.registration import Registration
+from CSAFusionLib.registration.registration import Method, Registration, TransformModel
 from CSAFusionLib.volumes.volume import Volume
 
 GOOD, DOUBTFUL, BAD = Grade

@@ -14,8 +14,13 @@ from CSAFusionLib import processes
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.geometry.grid import points_of
 from CSAFusionLib.geometry.transform_algebra import map_points
-from CSAFusionLib.registration.transform_guard import can_be_read
-from CSAFusionLib.registration.transforms import check_transform_path, inverse_of, read_transform, write_transform
+from CSAFusionLib.registration.transforms import (
+    can_be_read,
+    check_transform_path,
+    inverse_of,
+    read_transform,
+    write_transform,
+)
 
 POINT = (11.0, -7.0, 33.0)
 

@@ -12,8 +12,8 @@ import SimpleITK as sitk
 import slicer
 
 from CSAFusionLib.errors import InputError, RegistrationError
-from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.preparation import prepare
+from CSAFusionLib.registration.registration import Method, TransformModel
 from CSAFusionLib.slicer_host import engines
 from CSAFusionLib.slicer_host.engines import Brains, SlicerAnts, SlicerElastix, last_line
 from CSAFusionLib.slicer_host.volume_nodes import volume_from_node

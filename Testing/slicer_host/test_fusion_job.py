@@ -14,7 +14,7 @@ import slicer.util
 from CSAFusionLib.errors import InputError, RegistrationError
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.geometry.grid import ijk_to_ras
-from CSAFusionLib.registration.methods import Method
+from CSAFusionLib.registration.registration import Method
 from CSAFusionLib.slicer_host.fusion_job import FusedEvent, FusionJob, Outputs, read_pair
 from CSAFusionLib.slicer_host.region import registration_masks
 from CSAFusionLib.slicer_host.validation import check_masks

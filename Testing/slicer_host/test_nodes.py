@@ -14,8 +14,7 @@ import vtk
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.result import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings
-from CSAFusionLib.registration.methods import Method
-from CSAFusionLib.registration.registration import Registration
+from CSAFusionLib.registration.registration import Method, Registration
 from CSAFusionLib.slicer_host.fusion_job import OPTIONAL, Outputs, place_result
 from CSAFusionLib.slicer_host.nodes import (
     SLICE_TABLE,

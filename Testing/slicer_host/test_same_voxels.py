@@ -18,7 +18,7 @@ from CSAFusionLib.api import fuse, register
 from CSAFusionLib.cli.main import app
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.geometry.grid import ijk_to_ras
-from CSAFusionLib.registration.methods import Method
+from CSAFusionLib.registration.registration import Method
 from CSAFusionLib.slicer_host.batch import ScenePair
 from CSAFusionLib.slicer_host.nodes import provenance_of
 from CSAFusionLib.slicer_host.panel.choices import BatchSource, Reference, StyleChoice, WeightsChoice

@@ -14,7 +14,7 @@ import slicer.util
 import CSAFusionLib
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.example.head import known_movement
-from CSAFusionLib.registration.methods import Method, TransformModel
+from CSAFusionLib.registration.registration import Method, TransformModel
 from CSAFusionLib.slicer_host.sample_data import add_example_volumes
 from CSAFusionLib.slicer_host.validation import check_nodes, check_registration
 from CSAFusionLib.slicer_host.wording import STAGES, device_in_words, stage_in_words, title_of, words_of

@@ -15,8 +15,7 @@ import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.result import FusionResult
-from CSAFusionLib.registration.methods import Method
-from CSAFusionLib.registration.registration import Registration
+from CSAFusionLib.registration.registration import Method, Registration
 
 
 def negate(fixed, moving, settings, *, registration, region, contribution, progress):

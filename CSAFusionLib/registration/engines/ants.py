@@ -18,8 +18,8 @@ from CSAFusionLib.registration.engines.engine_process import (
     takes_result,
 )
 from CSAFusionLib.registration.masks import NO_MASKS, RegistrationMasks
-from CSAFusionLib.registration.methods import TransformModel
 from CSAFusionLib.registration.mutual_information import find_start
+from CSAFusionLib.registration.registration import TransformModel
 from CSAFusionLib.registration.transforms import transform_writer
 
 _STAGE = "Registering with ANTs"

@@ -20,8 +20,8 @@ from CSAFusionLib.errors import RegistrationError
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.landmark_matching import Level, find_pairs
 from CSAFusionLib.registration.masks import NO_MASKS, RegistrationMasks
-from CSAFusionLib.registration.methods import TransformModel
 from CSAFusionLib.registration.mutual_information import find_start
+from CSAFusionLib.registration.registration import TransformModel
 
 
 class Motion(NamedTuple):

@@ -10,9 +10,9 @@ from CSAFusionLib.geometry.grid import coarsen
 from CSAFusionLib.geometry.transform_algebra import inverse
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.masks import NO_MASKS, RegistrationMasks
-from CSAFusionLib.registration.methods import TransformModel
 from CSAFusionLib.registration.mutual_information import find_start, maximise
 from CSAFusionLib.registration.preparation import is_part_of
+from CSAFusionLib.registration.registration import TransformModel
 
 _STAGE = "Registering"
 # Voxel size (mm) and samples of each level. The last takes the images nearly as they are: on averaged voxels the

@@ -12,7 +12,7 @@ from slicer.i18n import tr as _
 
 from CSAFusionLib.batch.child import Row
 from CSAFusionLib.errors import CSAFusionError, InputError
-from CSAFusionLib.registration.methods import Method
+from CSAFusionLib.registration.registration import Method
 from CSAFusionLib.slicer_host.dependencies import is_installed
 from CSAFusionLib.slicer_host.fusion_job import Event, FusedEvent
 from CSAFusionLib.slicer_host.panel.batch_section import BatchSection

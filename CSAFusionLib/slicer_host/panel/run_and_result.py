@@ -16,8 +16,8 @@ import slicer
 from slicer.i18n import tr as _
 
 from CSAFusionLib.files.atomic_write import atomic_write, content_writer
-from CSAFusionLib.registration.methods import Method
 from CSAFusionLib.registration.quality.grading import Grade
+from CSAFusionLib.registration.registration import Method
 from CSAFusionLib.slicer_host.nodes import provenance_of
 from CSAFusionLib.slicer_host.panel.choices import StyleChoice
 from CSAFusionLib.slicer_host.panel.sections import Scrolling, say

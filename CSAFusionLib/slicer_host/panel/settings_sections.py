@@ -12,7 +12,7 @@ from slicer.i18n import tr as _
 from CSAFusionLib.errors import CSAFusionError
 from CSAFusionLib.intensity.mapping import IntensityMapping
 from CSAFusionLib.intensity.modality import Modality
-from CSAFusionLib.registration.methods import Method, TransformModel
+from CSAFusionLib.registration.registration import Method, TransformModel
 from CSAFusionLib.slicer_host.engines import PACKAGES, SlicerElastix, engine_of, has_package, is_usable
 from CSAFusionLib.slicer_host.panel.choices import (
     ColourChoice,

@@ -17,9 +17,9 @@ from CSAFusionLib.errors import Cancelled, RegistrationError
 from CSAFusionLib.geometry.grid import coarsen
 from CSAFusionLib.geometry.transform_algebra import target_registration_error
 from CSAFusionLib.registration.engines import ants as ants_engine
-from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.preparation import head_points
 from CSAFusionLib.registration.register import register
+from CSAFusionLib.registration.registration import Method, TransformModel
 from CSAFusionLib.registration.transforms import read_transform
 from CSAFusionLib.volumes.reading import read_volume
 from CSAFusionLib.volumes.volume import Volume

@@ -17,9 +17,9 @@ from CSAFusionLib.errors import Cancelled, RegistrationError
 from CSAFusionLib.geometry.transform_algebra import target_registration_error
 from CSAFusionLib.registration.engines import elastix as elastix_engine
 from CSAFusionLib.registration.engines.elastix import elastix_parameters
-from CSAFusionLib.registration.methods import Method, TransformModel
 from CSAFusionLib.registration.preparation import head_points
 from CSAFusionLib.registration.register import register
+from CSAFusionLib.registration.registration import Method, TransformModel
 from CSAFusionLib.registration.transforms import read_transform, write_transform
 from CSAFusionLib.volumes.reading import read_volume
 

@@ -13,8 +13,8 @@ from CSAFusionLib.errors import Cancelled, RegistrationError
 from CSAFusionLib.geometry.transform_algebra import target_registration_error
 from CSAFusionLib.registration.engines import landmarks
 from CSAFusionLib.registration.engines.landmarks import Fit, agree, fit_affine, fit_rigid, smooth_deformation
-from CSAFusionLib.registration.methods import TransformModel
 from CSAFusionLib.registration.preparation import head_points
+from CSAFusionLib.registration.registration import TransformModel
 from CSAFusionLib.registration.transforms import read_transform, write_transform
 
 # A quarter turn about z.

@@ -9,8 +9,8 @@ import SimpleITK as sitk
 from CSAFusionLib.errors import Cancelled
 from CSAFusionLib.geometry.transform_algebra import target_registration_error
 from CSAFusionLib.registration.engines import simpleitk as sitk_engine
-from CSAFusionLib.registration.methods import TransformModel
 from CSAFusionLib.registration.preparation import head_points, pad_slab
+from CSAFusionLib.registration.registration import TransformModel
 
 LEFT_HANDED = np.diag([-1.0, 1.0, 1.0])
 

@@ -9,7 +9,7 @@ import slicer
 
 import Testing.host.application  # noqa: F401 (makes qt)
 from CSAFusionLib.batch.child import Row
-from CSAFusionLib.registration.methods import Method
+from CSAFusionLib.registration.registration import Method
 from CSAFusionLib.slicer_host.panel.choices import BatchSource, Intensities, Reference, SeriesModality
 from Testing.host.application import raise_errors
 from Testing.host.fixtures import pump

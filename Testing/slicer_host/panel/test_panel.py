@@ -14,7 +14,7 @@ import Testing.host.application  # noqa: F401 (makes qt)
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.colour import COLOUR_TABLES
 from CSAFusionLib.fusion.settings import FusionSettings, Style
-from CSAFusionLib.registration.methods import Method
+from CSAFusionLib.registration.registration import Method
 from CSAFusionLib.slicer_host.panel.choices import (
     ColourChoice,
     Intensities,

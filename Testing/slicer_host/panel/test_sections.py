@@ -8,7 +8,7 @@ import slicer
 import slicer.util
 
 import Testing.host.application  # noqa: F401 (makes qt)
-from CSAFusionLib.registration.methods import Method
+from CSAFusionLib.registration.registration import Method
 from CSAFusionLib.slicer_host.panel.choices import (
     Intensities,
     ModalityChoice,
