@@ -19,7 +19,7 @@ from CSAFusionLib.batch.case import Case, Place
 from CSAFusionLib.batch.layout import CASE_FORMAT, FAILED, FAILED_FORMAT, FORMAT_VERSION, Record, read_record
 from CSAFusionLib.batch.resuming import describe_input
 from CSAFusionLib.cli.options import read_inputs
-from CSAFusionLib.cli.user_errors import EXPECTED, sentence_for
+from CSAFusionLib.cli.terminal import EXPECTED, sentence_for
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import Writer, atomic_write, content_writer
 from CSAFusionLib.files.temporary import OwnedFolder

@@ -16,7 +16,7 @@ from CSAFusionLib.batch.engine import Died, Task, outcomes
 from CSAFusionLib.batch.layout import FAILED, SUMMARY, Record, Summary
 from CSAFusionLib.batch.perform import STAGING, Run, perform, record_failure
 from CSAFusionLib.batch.resuming import BatchPart, ended, held
-from CSAFusionLib.cli.user_errors import EXPECTED, sentence_for
+from CSAFusionLib.cli.terminal import EXPECTED, sentence_for
 from CSAFusionLib.errors import Interrupted
 from CSAFusionLib.files.atomic_write import atomic_write, content_writer
 from CSAFusionLib.files.temporary import PREFIX, sweep

@@ -13,7 +13,7 @@ from CSAFusionLib.cli.alignment_options import TransformOptions
 from CSAFusionLib.cli.manners import Overwrite
 from CSAFusionLib.cli.outputs import check_extension, check_outputs, print_warnings, print_written
 from CSAFusionLib.cli.panels import INPUTS, OUTPUTS, REGISTRATION
-from CSAFusionLib.cli.progress_bar import ProgressBar
+from CSAFusionLib.cli.terminal import ProgressBar
 from CSAFusionLib.files.atomic_write import atomic_write
 from CSAFusionLib.fusion.result import NOTICE
 from CSAFusionLib.registration.given import apply_to

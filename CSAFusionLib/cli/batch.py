@@ -18,7 +18,7 @@ from CSAFusionLib.cli.manners import FailOn, fail_on_grade
 from CSAFusionLib.cli.options import parse_named
 from CSAFusionLib.cli.outputs import check_output_folder, filled_folder
 from CSAFusionLib.cli.panels import CASES, OUTPUTS, REGISTRATION, WORKERS
-from CSAFusionLib.cli.user_errors import BAD_INPUT
+from CSAFusionLib.cli.terminal import BAD_INPUT
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import is_same_file
 from CSAFusionLib.fusion.settings import FusionSettings

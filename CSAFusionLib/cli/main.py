@@ -19,7 +19,7 @@ from typer.main import get_command
 from CSAFusionLib import __version__
 from CSAFusionLib.cli.manners import Manners, MannersWithThreads, mannered
 from CSAFusionLib.cli.panels import PanelCommand, spare_validators, with_groups
-from CSAFusionLib.cli.user_errors import BAD_INPUT, explains_errors
+from CSAFusionLib.cli.terminal import BAD_INPUT, explains_errors
 from CSAFusionLib.memory import RAN_OUT, is_out_of_memory
 
 COMMANDS = (

@@ -22,8 +22,7 @@ import typer
 
 from CSAFusionLib.cli.outputs import check_extension
 from CSAFusionLib.cli.panels import REGISTRATION, RUNNING
-from CSAFusionLib.cli.progress_bar import muted
-from CSAFusionLib.cli.user_errors import EXPECTED, sentence_for
+from CSAFusionLib.cli.terminal import EXPECTED, muted, sentence_for
 from CSAFusionLib.files.atomic_write import place_of
 from CSAFusionLib.logs import logger_of
 

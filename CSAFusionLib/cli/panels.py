@@ -17,7 +17,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import typer
 from typer.core import TyperCommand
 
-from CSAFusionLib.cli.user_errors import BAD_INPUT
+from CSAFusionLib.cli.terminal import BAD_INPUT
 from CSAFusionLib.text import printable
 
 

@@ -17,7 +17,7 @@ from CSAFusionLib.cli.outputs import (
     print_fusion_summary,
     print_written,
 )
-from CSAFusionLib.cli.progress_bar import ProgressBar
+from CSAFusionLib.cli.terminal import ProgressBar
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import Writer, atomic_write, check_folder, content_writer, is_same_file
 from CSAFusionLib.fusion.device import load_torch

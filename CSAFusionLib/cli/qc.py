@@ -12,7 +12,7 @@ import typer
 from CSAFusionLib.cli.manners import Overwrite
 from CSAFusionLib.cli.outputs import check_extension, check_outputs, print_written
 from CSAFusionLib.cli.panels import OUTPUTS
-from CSAFusionLib.cli.progress_bar import ProgressBar
+from CSAFusionLib.cli.terminal import ProgressBar
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import atomic_write
 from CSAFusionLib.fusion.result import NOTICE

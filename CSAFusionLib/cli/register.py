@@ -16,7 +16,7 @@ from CSAFusionLib.cli.misalignment import map_files, measured
 from CSAFusionLib.cli.montage import alignment_picture
 from CSAFusionLib.cli.outputs import check_extension, check_outputs, print_registration, print_warnings, print_written
 from CSAFusionLib.cli.panels import OUTPUTS, REGISTRATION
-from CSAFusionLib.cli.progress_bar import ProgressBar
+from CSAFusionLib.cli.terminal import ProgressBar
 from CSAFusionLib.files.atomic_write import Writer, atomic_write
 from CSAFusionLib.fusion.pipeline import registration_by
 from CSAFusionLib.fusion.result import NOTICE

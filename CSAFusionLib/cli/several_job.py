@@ -24,7 +24,7 @@ from CSAFusionLib.cli.outputs import (
     print_warnings,
     print_written,
 )
-from CSAFusionLib.cli.progress_bar import ProgressBar
+from CSAFusionLib.cli.terminal import ProgressBar
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import Writer, atomic_write, content_writer, is_same_file
 from CSAFusionLib.fusion.colour import COLOUR_TABLES

@@ -22,7 +22,7 @@ from CSAFusionLib.cli.outputs import (
     print_fusion_summary,
     print_written,
 )
-from CSAFusionLib.cli.progress_bar import ProgressBar
+from CSAFusionLib.cli.terminal import ProgressBar
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import Writer, atomic_write, content_writer
 from CSAFusionLib.fusion.device import choose_device, load_torch

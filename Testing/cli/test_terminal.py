@@ -34,8 +34,7 @@ from CSAFusionLib.cli.outputs import (
     print_written,
 )
 from CSAFusionLib.cli.panels import PanelCommand, with_groups
-from CSAFusionLib.cli.progress_bar import ProgressBar, muted
-from CSAFusionLib.cli.user_errors import explains_errors
+from CSAFusionLib.cli.terminal import ProgressBar, explains_errors, muted
 from CSAFusionLib.errors import Cancelled, InputError, NotEnoughMemory, RegistrationError
 from CSAFusionLib.geometry.grid import corners_apart, same_grid
 from CSAFusionLib.logs import logger_of
@@ -311,7 +310,7 @@ def test_without_a_terminal_a_line_comes_after_a_second_and_then_every_ten(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = [0.0]
-    monkeypatch.setattr("CSAFusionLib.cli.progress_bar.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("CSAFusionLib.cli.terminal.time.monotonic", lambda: clock[0])
     with ProgressBar() as progress:
         for done in range(25):
             progress("Fusing slices", done, 25)
@@ -326,7 +325,7 @@ def test_a_short_job_without_a_terminal_says_nothing(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = [0.0]
-    monkeypatch.setattr("CSAFusionLib.cli.progress_bar.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("CSAFusionLib.cli.terminal.time.monotonic", lambda: clock[0])
     with ProgressBar() as progress:
         progress("Reading", 0, 0)
         clock[0] += 5.0

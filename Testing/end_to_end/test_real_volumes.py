@@ -1,4 +1,4 @@
-"""Real volumes, from disk to the fused volume: geometry, registration, field of view."""
+"""Real volumes, from disk to the fused volume: geometry, registration, field of view, misalignment of a known warp."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from CSAFusionLib.fusion.pipeline import fuse_volumes
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.geometry.grid import same_grid
 from CSAFusionLib.geometry.planes import Plane, to_slices
-from CSAFusionLib.geometry.transform_algebra import target_registration_error
+from CSAFusionLib.geometry.transform_algebra import map_points, target_registration_error
 from CSAFusionLib.intensity.modality import Modality
-from CSAFusionLib.registration.preparation import head_points
+from CSAFusionLib.registration.misalignment_map import measure_misalignment
+from CSAFusionLib.registration.preparation import head_points, prepare
 from CSAFusionLib.registration.registration import Method
 from CSAFusionLib.registration.transforms import read_transform
 from CSAFusionLib.volumes.reading import read_volume
@@ -164,3 +165,37 @@ def test_acute_blood_that_only_the_ct_shows_stands_out_beside_white_bone(volumes
     fused = sitk.GetArrayFromImage(result.fused)
     assert (fused[distance < 5].mean() - fused[brain].mean()) / fused[brain].std() >= 5
     assert np.median(fused[hounsfield > 400]) >= 0.9
+
+
+_IDENTITY = sitk.Euler3DTransform()
+
+
+def _head(shared_data: Path, name: str) -> sitk.Image:
+    return prepare(read_volume(shared_data / "volumes" / name))
+
+
+def test_it_follows_a_known_warp_of_another_contrast(shared_data: Path) -> None:
+    fixed, moving = (_head(shared_data, f"stroke/{name}.nii.gz") for name in ("T1", "T2"))
+    warp = sitk.BSplineTransformInitializer(moving, [4, 4, 4])
+    warp.SetParameters(np.random.default_rng(3).uniform(-5, 5, warp.GetNumberOfParameters()).tolist())
+    found = measure_misalignment(fixed, sitk.Resample(moving, moving, warp), _IDENTITY)
+    assert found.known[found.anatomy].mean() > 0.9
+    points = found.places(found.known)
+    shifts = np.zeros_like(points)
+    for _ in range(15):
+        shifts -= map_points(warp, points + shifts) - points
+    truth, said = np.linalg.norm(shifts, axis=1), found.distance[found.known]
+    assert truth.mean() > 1
+    assert np.corrcoef(said, truth)[0, 1] > 0.7
+    assert np.abs(said - truth).mean() < 0.5
+    assert np.mean(np.abs(said - truth) < 2 * found.deviation[found.known]) > 0.85
+
+
+def test_it_knows_nothing_of_averages_too_blurred_to_match_or_volumes_far_apart(shared_data: Path) -> None:
+    blurred = measure_misalignment(
+        _head(shared_data, "templates/spm_T1.nii.gz"), _head(shared_data, "templates/spm_SPECT.nii.gz"), _IDENTITY
+    )
+    far = sitk.TranslationTransform(3, (15.0, 0.0, 0.0))
+    apart = measure_misalignment(*(_head(shared_data, f"stroke/{name}.nii.gz") for name in ("T1", "T2")), far)
+    assert blurred.anatomy.any() and apart.anatomy.any()
+    assert not blurred.known.any() and not apart.known.any()

@@ -12,7 +12,7 @@ from CSAFusionLib.cli.development import data_options
 from CSAFusionLib.cli.development.evaluate import check_packages
 from CSAFusionLib.cli.options import NetworkDevice
 from CSAFusionLib.cli.outputs import check_output_folder, print_written
-from CSAFusionLib.cli.progress_bar import ProgressBar
+from CSAFusionLib.cli.terminal import ProgressBar
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import Writer, atomic_write, content_writer
 from CSAFusionLib.fusion.device import choose_device

@@ -10,7 +10,7 @@ import SimpleITK as sitk
 import typer
 
 from CSAFusionLib.cli.outputs import check_output_folder, filled_folder, print_fusion_summary, print_written
-from CSAFusionLib.cli.progress_bar import ProgressBar
+from CSAFusionLib.cli.terminal import ProgressBar
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.example.head import known_movement, simulate_pet
 from CSAFusionLib.files.atomic_write import atomic_write

@@ -13,7 +13,7 @@ import typer
 from CSAFusionLib.cli.development import data_options
 from CSAFusionLib.cli.options import NetworkDevice, parse_named
 from CSAFusionLib.cli.outputs import check_output_folder, filled_folder, print_written
-from CSAFusionLib.cli.progress_bar import ProgressBar
+from CSAFusionLib.cli.terminal import ProgressBar
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import atomic_write, content_writer
 from CSAFusionLib.fusion.device import choose_device

@@ -10,7 +10,7 @@ import typer
 
 from CSAFusionLib.cli.development import data_options
 from CSAFusionLib.cli.options import NetworkDevice
-from CSAFusionLib.cli.progress_bar import ProgressBar
+from CSAFusionLib.cli.terminal import ProgressBar
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.device import choose_device
 from CSAFusionLib.network.configuration import CONFIGURATIONS, NetworkConfiguration
