@@ -21,9 +21,9 @@ from CSAFusionLib.fusion.settings import FusionSettings, current_names
 from CSAFusionLib.geometry.grid import region_of
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.foreign_transforms import Frame, Frames
+from CSAFusionLib.registration.given_transform import GivenTransform, given_transform
 from CSAFusionLib.registration.masks import RegistrationMasks
 from CSAFusionLib.registration.registration import MatrixKind, Method, Registration, TransformModel
-from CSAFusionLib.registration.transform_files import GivenTransform, given_transform
 from CSAFusionLib.volumes.checking import check_grid, check_volume
 from CSAFusionLib.volumes.in_memory import to_volume
 from CSAFusionLib.volumes.input_path import MEAN
@@ -134,12 +134,12 @@ def apply_transform(
         matrix: what a bare 4 x 4 matrix means, ``fsl`` (FLIRT) or ``ras`` (Greedy, NiftyReg, c3d).
 
     Returns:
-        The volume on the reference grid, as :func:`CSAFusionLib.registration.given.apply_to` says.
+        The volume on the reference grid, as :func:`CSAFusionLib.registration.given_transform.apply_to` says.
 
     Raises:
         InputError: a volume or the transform cannot be used, or under it the volumes do not meet.
     """
-    from CSAFusionLib.registration.given import apply_to
+    from CSAFusionLib.registration.given_transform import apply_to
 
     checks.flag(labels, "labels")
     volumes = _pair(reference, moving)

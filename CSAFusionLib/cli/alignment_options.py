@@ -17,8 +17,8 @@ from CSAFusionLib.volumes.nifti_orientation import Orientation
 from CSAFusionLib.volumes.volume import Volume
 
 if TYPE_CHECKING:
+    from CSAFusionLib.registration.given_transform import GivenTransform
     from CSAFusionLib.registration.masks import RegistrationMasks
-    from CSAFusionLib.registration.transform_files import GivenTransform
 
 
 InitialTransform = Annotated[
@@ -97,10 +97,10 @@ class TransformChoice:
     def read(self, fixed: Volume, moving: Volume, paths: tuple[Path, Path]) -> GivenTransform:
         """The transform from the points of ``fixed`` to those of ``moving``; both and the paths they were read from.
 
-        Raises InputError as :func:`CSAFusionLib.registration.transform_files.read_given` does.
+        Raises InputError as :func:`CSAFusionLib.registration.given_transform.read_given` does.
         """
         from CSAFusionLib.registration.foreign_transforms import Frame, Frames
-        from CSAFusionLib.registration.transform_files import read_given
+        from CSAFusionLib.registration.given_transform import read_given
         from CSAFusionLib.volumes.reading import read_volume
 
         between = self.about.transform_fixed, self.about.transform_moving

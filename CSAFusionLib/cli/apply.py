@@ -16,7 +16,7 @@ from CSAFusionLib.cli.panels import INPUTS, OUTPUTS, REGISTRATION
 from CSAFusionLib.cli.terminal import ProgressBar
 from CSAFusionLib.files.atomic_write import atomic_write
 from CSAFusionLib.fusion.result import NOTICE
-from CSAFusionLib.registration.given import apply_to
+from CSAFusionLib.registration.given_transform import apply_to
 from CSAFusionLib.volumes.checking import check_grid, notes_of
 from CSAFusionLib.volumes.input_path import check_input_path
 from CSAFusionLib.volumes.writing import VOLUME_EXTENSIONS, volume_writer

@@ -103,7 +103,7 @@ def region_on_grid(region: sitk.Image, grid: sitk.Image) -> sitk.Image:
 def _moving_grid(fixed: Volume, moving: Volume, transform: sitk.Transform) -> sitk.Image:
     """The moving volume's grid where the transform puts it on the fixed one: its voxels need no interpolation there."""
     if transform.IsLinear():
-        from CSAFusionLib.registration.given import placed
+        from CSAFusionLib.registration.given_transform import placed
 
         grid = placed(moving.image, fixed.image, transform)
         if not is_sheared(grid):

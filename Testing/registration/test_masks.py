@@ -13,11 +13,10 @@ import SimpleITK as sitk
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.geometry.transform_algebra import target_registration_error
 from CSAFusionLib.registration.engines import ants, elastix, landmarks, simpleitk
-from CSAFusionLib.registration.given import masks_from, register_from
+from CSAFusionLib.registration.given_transform import GivenTransform, masks_from, register_from
 from CSAFusionLib.registration.masks import JUDGED_WHOLE, NO_MASKS, RegistrationMasks
 from CSAFusionLib.registration.register import register
 from CSAFusionLib.registration.registration import Method, Registration, TransformModel
-from CSAFusionLib.registration.transform_files import GivenTransform
 from CSAFusionLib.volumes.volume import Volume
 
 INSIDE = sitk.Euler3DTransform((0.0, 0.0, 0.0), 0.03, -0.02, 0.04, (9.0, -4.0, 3.0))

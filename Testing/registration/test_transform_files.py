@@ -21,8 +21,8 @@ from CSAFusionLib.registration.foreign_transforms import (
     parse_matrix,
     read_lta,
 )
+from CSAFusionLib.registration.given_transform import given_transform, read_given
 from CSAFusionLib.registration.registration import MatrixKind
-from CSAFusionLib.registration.transform_files import given_transform, read_given
 
 # The movement of all files here, from moving to fixed points in RAS mm, and where it has two fixed points come from, as
 # FSL's fslpy 3.29.1 and FreeSurfer's surfa 0.6.3 say alike of the files they wrote for it.

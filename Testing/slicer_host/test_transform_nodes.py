@@ -11,7 +11,7 @@ from vtk.util.numpy_support import numpy_to_vtk
 
 from CSAFusionLib.errors import RegistrationError
 from CSAFusionLib.registration.foreign_transforms import Frame, Frames
-from CSAFusionLib.registration.transform_files import read_given
+from CSAFusionLib.registration.given_transform import read_given
 from CSAFusionLib.slicer_host.transform_nodes import (
     ijk_to_ras_of,
     matrix_from_vtk,

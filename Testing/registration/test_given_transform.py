@@ -11,11 +11,10 @@ import SimpleITK as sitk
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.geometry.grid import same_grid
 from CSAFusionLib.geometry.transform_algebra import target_registration_error
-from CSAFusionLib.registration.given import apply_to, as_registration, placed, register_from
+from CSAFusionLib.registration.given_transform import GivenTransform, apply_to, as_registration, placed, register_from
 from CSAFusionLib.registration.quality.grading import Grade
 from CSAFusionLib.registration.register import register
 from CSAFusionLib.registration.registration import Method, TransformModel
-from CSAFusionLib.registration.transform_files import GivenTransform
 from CSAFusionLib.volumes.volume import Volume
 
 POINTS = np.array([[0.0, 0.0, 0.0], [40.0, -30.0, 20.0], [-30.0, 50.0, -40.0]])
