@@ -27,7 +27,7 @@ from CSAFusionLib.registration.registration import MatrixKind, Method, Registrat
 from CSAFusionLib.volumes.checking import check_grid, check_volume
 from CSAFusionLib.volumes.in_memory import to_volume
 from CSAFusionLib.volumes.input_path import MEAN
-from CSAFusionLib.volumes.nifti_orientation import Orientation
+from CSAFusionLib.volumes.nifti import Orientation
 from CSAFusionLib.volumes.reading import read_volume as read_file
 from CSAFusionLib.volumes.volume import Volume
 

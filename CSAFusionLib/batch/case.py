@@ -18,7 +18,7 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings, current_names
 from CSAFusionLib.registration.masks import check_guides
 from CSAFusionLib.volumes.input_path import names_a_series
-from CSAFusionLib.volumes.nifti_orientation import Orientation
+from CSAFusionLib.volumes.nifti import Orientation
 
 _LONGEST = 100
 _MOST_BYTES = 240  # of a file's name on most disks, less the ending of a record

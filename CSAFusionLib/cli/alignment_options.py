@@ -13,7 +13,7 @@ from CSAFusionLib.cli.panels import REGISTRATION
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.registration.registration import MatrixKind, Method
 from CSAFusionLib.volumes.input_path import check_input_path
-from CSAFusionLib.volumes.nifti_orientation import Orientation
+from CSAFusionLib.volumes.nifti import Orientation
 from CSAFusionLib.volumes.volume import Volume
 
 if TYPE_CHECKING:

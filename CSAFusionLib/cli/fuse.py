@@ -19,7 +19,7 @@ from CSAFusionLib.geometry.planes import Plane
 from CSAFusionLib.registration.registration import Method
 from CSAFusionLib.volumes.dicom.headers import holds_dicom
 from CSAFusionLib.volumes.input_path import MEAN, check_input_path, names_a_series
-from CSAFusionLib.volumes.nifti_orientation import Orientation
+from CSAFusionLib.volumes.nifti import Orientation
 
 if TYPE_CHECKING:
     from CSAFusionLib.registration.registration import Registration

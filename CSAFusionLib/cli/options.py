@@ -22,7 +22,7 @@ from CSAFusionLib.intensity.mapping import CT_WINDOWS
 from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.registration.registration import TransformModel
 from CSAFusionLib.volumes.input_path import SeveralVolumesError, names_a_series
-from CSAFusionLib.volumes.nifti_orientation import Orientation
+from CSAFusionLib.volumes.nifti import Orientation
 
 if TYPE_CHECKING:
     from CSAFusionLib.volumes.volume import Volume

@@ -23,8 +23,7 @@ from CSAFusionLib.errors import CSAFusionError, InputError
 from CSAFusionLib.files.atomic_write import Writer, content_writer
 from CSAFusionLib.fusion.result import NOTICE
 from CSAFusionLib.progress import Progress, silent
-from CSAFusionLib.qc.cases import QcCase
-from CSAFusionLib.qc.thumbnails import Load, brightness, pictures_of
+from CSAFusionLib.qc.cases import Load, QcCase, brightness, pictures_of
 from CSAFusionLib.text import printable
 
 _HERE = Path(__file__).parent

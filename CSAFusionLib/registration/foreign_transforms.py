@@ -24,8 +24,7 @@ from CSAFusionLib.registration.registration import MatrixKind
 from CSAFusionLib.registration.transforms import inverse_of, read_transform
 from CSAFusionLib.volumes.dicom.headers import is_dicom
 from CSAFusionLib.volumes.metaimage import read_metaimage
-from CSAFusionLib.volumes.nifti import intent_of, read_nifti
-from CSAFusionLib.volumes.nifti_orientation import Orientation
+from CSAFusionLib.volumes.nifti import Orientation, intent_of, read_nifti
 from CSAFusionLib.volumes.nrrd import read_nrrd
 from CSAFusionLib.volumes.reading import Format, format_of
 from CSAFusionLib.volumes.stored_volume import StoredVolume, one_of, to_image

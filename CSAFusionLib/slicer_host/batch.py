@@ -26,8 +26,7 @@ from CSAFusionLib.files.temporary import OwnedFolder
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.processes import ModuleProcess, find_program
 from CSAFusionLib.registration.registration import Method
-from CSAFusionLib.slicer_host.region import region_on_grid, registration_masks
-from CSAFusionLib.slicer_host.validation import Masks, check_nodes
+from CSAFusionLib.slicer_host.validation import Masks, check_nodes, region_on_grid, registration_masks
 from CSAFusionLib.slicer_host.volume_nodes import dicom_modality, image_from_node
 from CSAFusionLib.volumes.writing import write_volume
 
@@ -41,8 +40,8 @@ _ROLES = ("fixed", "moving", "region", "mask", "moving_mask")
 class ScenePair:
     """Two volume nodes to be fused as a case of a batch, for which they are saved as files.
 
-    settings: of this case. roi, mask: where to fuse, as in :func:`CSAFusionLib.slicer_host.region.region_on_grid`.
-    masks: where the registration compares, as in :func:`CSAFusionLib.slicer_host.region.registration_masks`.
+    settings: of this case. roi, mask: where to fuse, as in :func:`CSAFusionLib.slicer_host.validation.region_on_grid`.
+    masks: where the registration compares, as in :func:`CSAFusionLib.slicer_host.validation.registration_masks`.
     misalignment: whether to measure how far off the registration is, and where.
     """
 

@@ -17,10 +17,16 @@ from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.geometry.planes import slice_centres
 from CSAFusionLib.slicer_host.engines import SlicerEngine, engine_of
 from CSAFusionLib.slicer_host.nodes import SLICE_TABLE
-from CSAFusionLib.slicer_host.region import region_on_grid, registration_masks
 from CSAFusionLib.slicer_host.slice_table import write_slice_table
 from CSAFusionLib.slicer_host.transform_nodes import ijk_to_ras_of, write_transform
-from CSAFusionLib.slicer_host.validation import Masks, check_masks, check_nodes, check_style
+from CSAFusionLib.slicer_host.validation import (
+    Masks,
+    check_masks,
+    check_nodes,
+    check_style,
+    region_on_grid,
+    registration_masks,
+)
 from CSAFusionLib.slicer_host.volume_nodes import (
     update_rendering,
     volume_from_node,
@@ -133,9 +139,9 @@ class FusionJob:
         fixed, moving: volume nodes; neither is changed.
         settings: the fusion's settings.
         outputs: nodes that get the results.
-        roi, mask: where to fuse, as in :func:`CSAFusionLib.slicer_host.region.region_on_grid`.
+        roi, mask: where to fuse, as in :func:`CSAFusionLib.slicer_host.validation.region_on_grid`.
         masks: where the registration compares the fixed and the moving volume, as in
-            :func:`CSAFusionLib.slicer_host.region.registration_masks`.
+            :func:`CSAFusionLib.slicer_host.validation.registration_masks`.
     """
 
     def __init__(

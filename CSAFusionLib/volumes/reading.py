@@ -20,8 +20,7 @@ from CSAFusionLib.volumes.dicom.headers import is_dicom
 from CSAFusionLib.volumes.dicom.series_reading import read_dicom_file, read_dicom_folder
 from CSAFusionLib.volumes.input_path import check_input_path, reason
 from CSAFusionLib.volumes.metaimage import is_metaimage, read_metaimage
-from CSAFusionLib.volumes.nifti import HEAD, is_nifti, read_nifti
-from CSAFusionLib.volumes.nifti_orientation import Orientation
+from CSAFusionLib.volumes.nifti import HEAD, Orientation, is_nifti, read_nifti
 from CSAFusionLib.volumes.nrrd import MAGIC as NRRD_MAGIC
 from CSAFusionLib.volumes.nrrd import read_nrrd
 from CSAFusionLib.volumes.pictures import lay_on_black

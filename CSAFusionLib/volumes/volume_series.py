@@ -33,7 +33,7 @@ from CSAFusionLib.volumes.dicom.frames import Frame
 from CSAFusionLib.volumes.dicom.headers import is_dicom
 from CSAFusionLib.volumes.dicom.series_reading import dicom_series
 from CSAFusionLib.volumes.input_path import MEAN, check_input_path
-from CSAFusionLib.volumes.nifti_orientation import Orientation
+from CSAFusionLib.volumes.nifti import Orientation
 from CSAFusionLib.volumes.reading import set_right, stored_volume, volume_of
 from CSAFusionLib.volumes.stored_volume import Encoding, StoredVolume, one_of, unpacked
 from CSAFusionLib.volumes.volume import Volume

@@ -15,7 +15,7 @@ from CSAFusionLib.batch.child import BatchProcess, Pair, Row, write_table
 from CSAFusionLib.batch.layout import read_record, read_records
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings
-from CSAFusionLib.volumes.nifti_orientation import Orientation
+from CSAFusionLib.volumes.nifti import Orientation
 from Testing.batch.conftest import MakeCase
 
 

@@ -18,7 +18,7 @@ from CSAFusionLib.batch.layout import Record, Summary, read_records
 from CSAFusionLib.batch.perform import perform
 from CSAFusionLib.batch.resuming import ended
 from CSAFusionLib.qc.cases import find_cases
-from CSAFusionLib.volumes.nifti_orientation import Orientation
+from CSAFusionLib.volumes.nifti import Orientation
 from Testing.batch.conftest import MakeCase
 
 

@@ -24,9 +24,8 @@ from playwright.sync_api import sync_playwright
 
 from CSAFusionLib.files.atomic_write import atomic_write
 from CSAFusionLib.geometry.grid import centre
-from CSAFusionLib.qc.cases import QcCase
+from CSAFusionLib.qc.cases import QcCase, Volumes
 from CSAFusionLib.qc.page import page_writer
-from CSAFusionLib.qc.thumbnails import Volumes
 from CSAFusionLib.registration.preparation import prepare
 from CSAFusionLib.volumes.reading import read_volume
 

@@ -26,7 +26,7 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.training.pairs import PairKind
 from CSAFusionLib.training.training_configuration import TrainingConfiguration
-from CSAFusionLib.volumes.nifti_orientation import Orientation
+from CSAFusionLib.volumes.nifti import Orientation
 from Testing.volumes.dicom.objects import PLACES, stored, write_classic, write_enhanced
 from Testing.volumes.stored_files import nifti, some_voxels
 

@@ -15,8 +15,7 @@ from PIL import Image
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.result import FusionResult
-from CSAFusionLib.qc.cases import UNCHECKED, find_cases
-from CSAFusionLib.qc.thumbnails import Volumes, pictures_of
+from CSAFusionLib.qc.cases import UNCHECKED, Volumes, find_cases, pictures_of
 from CSAFusionLib.registration.quality.grading import Grade, Quality
 from CSAFusionLib.registration.registration import Method, Registration
 

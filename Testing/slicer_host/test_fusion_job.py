@@ -16,8 +16,7 @@ from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.geometry.grid import ijk_to_ras
 from CSAFusionLib.registration.registration import Method
 from CSAFusionLib.slicer_host.fusion_job import FusedEvent, FusionJob, Outputs, read_pair
-from CSAFusionLib.slicer_host.region import registration_masks
-from CSAFusionLib.slicer_host.validation import check_masks
+from CSAFusionLib.slicer_host.validation import check_masks, registration_masks
 from CSAFusionLib.worker.job import CancelledEvent, ErrorEvent, ProgressEvent
 from CSAFusionLib.worker.launch import WorkerProcess
 from Testing.host.command_line_modules import install_brainsfit

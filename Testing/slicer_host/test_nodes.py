@@ -25,8 +25,8 @@ from CSAFusionLib.slicer_host.nodes import (
     remove_nodes,
     write_provenance,
 )
-from CSAFusionLib.slicer_host.region import region_on_grid
 from CSAFusionLib.slicer_host.slice_table import chart_of, write_slice_table
+from CSAFusionLib.slicer_host.validation import region_on_grid
 from CSAFusionLib.slicer_host.volume_nodes import grey_functions, render_fused, update_rendering, volume_from_node
 from Testing.host.pythonqt import wrapper_class
 from Testing.host.scene import (

@@ -13,8 +13,7 @@ import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.geometry.grid import ijk_to_ras
-from CSAFusionLib.volumes.nifti import read_nifti
-from CSAFusionLib.volumes.nifti_orientation import Orientation
+from CSAFusionLib.volumes.nifti import Orientation, read_nifti
 from CSAFusionLib.volumes.stored_volume import to_image
 from Testing.volumes.stored_files import CODES, nifti, nifti_header, nifti_pair, some_voxels
 
