@@ -247,6 +247,71 @@ def _slabs(volume: Volume) -> Iterator[np.ndarray]:
     return iter(sitk.GetArrayViewFromImage(volume.image)) if not volume.is_colour else iter(())
 
 
+_TRAINED_CONTRASTS = {"T1", "T2"}
+
+
+def _of_guess(name: str, prepared: PreparedInput) -> str:
+    if prepared.guess is None or prepared.guess.confidence is not Confidence.UNSURE or prepared.volume.is_colour:
+        return ""
+    return (
+        f"The {name} volume was taken for {_article(prepared.modality)}, which its values leave open; state it with "
+        f"--{name}-modality if it is another."
+    )
+
+
+def _of_uptake(name: str, prepared: PreparedInput) -> str:
+    why = prepared.volume.acquisition.suv_note
+    if prepared.modality is not Modality.PET or not why:
+        return ""
+    unit = prepared.volume.acquisition.unit
+    return (
+        f"The {name} PET has no SUV, because {why}; its values are told {f'in {unit}' if unit else 'without a unit'}."
+    )
+
+
+def _of_modalities(inputs: tuple[PreparedInput, PreparedInput], weights: str, trained_on: str) -> str:
+    both = {prepared.modality for prepared in inputs}
+    if both == {Modality.CT, Modality.PET} and weights == FOR_PET_CT:
+        return (
+            f"No weights were trained on PET with CT; {weights}, trained on {trained_on}, kept lesions of the PET best "
+            "on the whole body of one patient, which is too few to rely on; look at both originals too."
+        )
+    if Modality.MR in both and (len(both) == 2 or weights == "t1-t2"):
+        expected = {Modality[name.upper()] for name in weights.split("-") if name.upper() in Modality.__members__}
+        return "" if both == (expected or {Modality.MR}) else _untrained(_names(both, inputs), weights, trained_on)
+    return _untrained(_names(both, inputs), weights, trained_on)
+
+
+def _of_contrasts(inputs: tuple[PreparedInput, PreparedInput], weights: str, trained_on: str) -> str:
+    if any(prepared.modality is not Modality.MR for prepared in inputs):
+        return ""
+    contrasts = [prepared.volume.acquisition.contrast for prepared in inputs]
+    known = {contrast for contrast in contrasts if contrast}
+    if known <= _TRAINED_CONTRASTS and len(known) == len(list(filter(None, contrasts))):
+        return ""
+    pair = " with ".join(contrast or "an MR of unknown contrast" for contrast in contrasts)
+    return _untrained(pair, weights, trained_on)
+
+
+def _of_body(inputs: Sequence[PreparedInput]) -> str:
+    if any(prepared.shows_a_trunk for prepared in inputs):
+        return "The CT shows a trunk; all weights were trained on heads, and elsewhere the result is untested."
+    return ""
+
+
+def _untrained(pair: str, weights: str, trained_on: str) -> str:
+    return f"The weights {weights} were trained on {trained_on}, not on {pair}; look at both originals too."
+
+
+def _names(both: set[Modality], inputs: tuple[PreparedInput, PreparedInput]) -> str:
+    names = sorted(modality.value for modality in both)
+    return " with ".join(names) if len(names) == 2 else f"{inputs[0].modality.value} with {inputs[1].modality.value}"
+
+
+def _article(modality: Modality) -> str:
+    return f"{'an' if modality is Modality.MR else 'a'} {modality.value}"
+
+
 @dataclass(frozen=True)
 class AlignedPair:
     """Both sources (S, H, W) on the fixed grid, and where they meet.
@@ -323,68 +388,3 @@ def within_reach(slices: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return which slices (S,) count for one of those that are True in ``slices`` (S,), themselves included."""
     apart = np.abs(np.subtract.outer(np.arange(len(slices)), np.flatnonzero(slices)))
     return (apart <= len(weights) // 2).any(axis=1)
-
-
-_TRAINED_CONTRASTS = {"T1", "T2"}
-
-
-def _of_guess(name: str, prepared: PreparedInput) -> str:
-    if prepared.guess is None or prepared.guess.confidence is not Confidence.UNSURE or prepared.volume.is_colour:
-        return ""
-    return (
-        f"The {name} volume was taken for {_article(prepared.modality)}, which its values leave open; state it with "
-        f"--{name}-modality if it is another."
-    )
-
-
-def _of_uptake(name: str, prepared: PreparedInput) -> str:
-    why = prepared.volume.acquisition.suv_note
-    if prepared.modality is not Modality.PET or not why:
-        return ""
-    unit = prepared.volume.acquisition.unit
-    return (
-        f"The {name} PET has no SUV, because {why}; its values are told {f'in {unit}' if unit else 'without a unit'}."
-    )
-
-
-def _of_modalities(inputs: tuple[PreparedInput, PreparedInput], weights: str, trained_on: str) -> str:
-    both = {prepared.modality for prepared in inputs}
-    if both == {Modality.CT, Modality.PET} and weights == FOR_PET_CT:
-        return (
-            f"No weights were trained on PET with CT; {weights}, trained on {trained_on}, kept lesions of the PET best "
-            "on the whole body of one patient, which is too few to rely on; look at both originals too."
-        )
-    if Modality.MR in both and (len(both) == 2 or weights == "t1-t2"):
-        expected = {Modality[name.upper()] for name in weights.split("-") if name.upper() in Modality.__members__}
-        return "" if both == (expected or {Modality.MR}) else _untrained(_names(both, inputs), weights, trained_on)
-    return _untrained(_names(both, inputs), weights, trained_on)
-
-
-def _of_contrasts(inputs: tuple[PreparedInput, PreparedInput], weights: str, trained_on: str) -> str:
-    if any(prepared.modality is not Modality.MR for prepared in inputs):
-        return ""
-    contrasts = [prepared.volume.acquisition.contrast for prepared in inputs]
-    known = {contrast for contrast in contrasts if contrast}
-    if known <= _TRAINED_CONTRASTS and len(known) == len(list(filter(None, contrasts))):
-        return ""
-    pair = " with ".join(contrast or "an MR of unknown contrast" for contrast in contrasts)
-    return _untrained(pair, weights, trained_on)
-
-
-def _of_body(inputs: Sequence[PreparedInput]) -> str:
-    if any(prepared.shows_a_trunk for prepared in inputs):
-        return "The CT shows a trunk; all weights were trained on heads, and elsewhere the result is untested."
-    return ""
-
-
-def _untrained(pair: str, weights: str, trained_on: str) -> str:
-    return f"The weights {weights} were trained on {trained_on}, not on {pair}; look at both originals too."
-
-
-def _names(both: set[Modality], inputs: tuple[PreparedInput, PreparedInput]) -> str:
-    names = sorted(modality.value for modality in both)
-    return " with ".join(names) if len(names) == 2 else f"{inputs[0].modality.value} with {inputs[1].modality.value}"
-
-
-def _article(modality: Modality) -> str:
-    return f"{'an' if modality is Modality.MR else 'a'} {modality.value}"
