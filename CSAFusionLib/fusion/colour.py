@@ -1,8 +1,8 @@
 """Colour: tables for PET and SPECT, slices as luminance and chrominance, and shading in OKLab.
 
-In OKLab (Ottosson, 2020) hue, chroma and lightness are as one sees them. It is made of cube roots of linear
-combinations of linear RGB, so scaling L, a and b alike, which keeps hue and the ratio of chroma to lightness, is
-exactly scaling linear RGB by the factor's cube.
+In OKLab (Ottosson, 2020) hue, chroma and lightness are as perceived. It consists of cube roots of linear combinations
+of linear RGB, so scaling L, a and b alike, which keeps hue and the ratio of chroma to lightness, amounts to scaling
+linear RGB by the cube of the factor.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def to_srgb(linear: np.ndarray) -> np.ndarray:
 class Source:
     """One input as slices in [0, 1]: luminance (S, H, W), and chrominance U, V (S, H, W, 2) when it has colour.
 
-    ``uptake`` (S, H, W) is what a colour table was applied to; None where the colour is the input's own.
+    ``uptake`` (S, H, W) is what a colour table was applied to; None if the colour is the input's own.
     """
 
     luminance: np.ndarray

@@ -1,4 +1,4 @@
-"""Colour apart from luminance and put back, and the pictures of two sources that no network makes.
+"""Colour separated from luminance and restored, and pictures of two sources made without the network.
 
 - Colour: a source's own chrominance, or a colour table bound to its uptake.
 - Pictures without a network: the overlay, both sources side by side, and two colours.
@@ -19,7 +19,7 @@ from CSAFusionLib.geometry.planes import Plane, column_axis, from_slices
 from CSAFusionLib.intensity.voxel_values import yuv_to_rgb
 
 _FULL_COLOUR = 0.1
-"""From this uptake on the table's colour is shown; below, it goes over to the grey of the anatomy."""
+"""From this uptake upwards the table's colour is shown; below, it fades into the grey of the anatomy."""
 _DETAIL_MM = 4.0
 """Standard deviation of the surroundings that anatomical detail is measured against, in mm."""
 _DARKEST_SURROUNDINGS = 0.1
@@ -80,7 +80,7 @@ def _bound(
 
 
 def blend(fused: np.ndarray, fixed: np.ndarray, coverage: np.ndarray) -> np.ndarray:
-    """The fused slices inside the moving field of view, going over to the fixed ones outside; all of one shape."""
+    """The fused slices inside the moving field of view, blended into the fixed ones outside; all of one shape."""
     return coverage * fused + (1 - coverage) * fixed
 
 
@@ -100,7 +100,7 @@ def join_chrominance(fixed: Source, moving: Source, coverage: np.ndarray) -> np.
 
 
 def fade_colour(source: Source, strength: float) -> Source:
-    """The source with its colour as weak as it counts; a strength of 1 or more leaves it alone."""
+    """The source with its colour scaled by its strength; a strength of 1 or more changes nothing."""
     if source.chrominance is None or strength >= 1:
         return source
     return replace(source, chrominance=source.chrominance * np.float32(strength))
@@ -198,11 +198,11 @@ def _smooth_step(ramp: np.ndarray) -> np.ndarray:
 
 
 def composed(pair: AlignedPair, style: Style, opacity: float) -> np.ndarray:
-    """Return the slices of a style but the fused one, (S, H, W, 3) uint8; side by side twice as wide.
+    """Return the slices of any style but FUSED, (S, H, W, 3) uint8; twice as wide for side by side.
 
     Args:
-        opacity: of the functional source over the other one, or of the moving over the fixed where none is or both are;
-            the overlay alone has it.
+        opacity: of the overlay: how much of the functional source is seen over the other, or of the moving over the
+            fixed one if none or both are functional.
     """
     if style is Style.TWO_COLOUR:
         return _each(two_colours, pair.fixed.luminance, pair.moving.luminance * pair.coverage)

@@ -42,10 +42,10 @@ def choose_device(request: str = "auto") -> Device:
 
 
 def load_torch(*, for_good: bool = False) -> None:
-    """Load PyTorch, if it is not, without looking for garbage among what it makes: that takes a tenth of the time.
+    """Load PyTorch, if it is not loaded, without garbage collection, which would take a tenth of the time.
 
     Args:
-        for_good: whether the process is ours alone, and garbage is never to be looked for among all it has loaded.
+        for_good: whether the process is ours alone, so that all it has loaded is exempted from garbage collection.
 
     Raises:
         NotEnoughMemory: there is no room for it.
@@ -66,9 +66,9 @@ def load_torch(*, for_good: bool = False) -> None:
 
 @contextmanager
 def _no_other_backends() -> Iterator[None]:
-    """Inside the block, keep PyTorch from looking for devices of other packages, which no run asks for.
+    """Inside the block, keep PyTorch from looking for devices of other packages, which no run needs.
 
-    It would read what every installed package says of itself, and load those that bring a device.
+    It would read the metadata of every installed package, and load those that provide a device.
     """
     before = os.environ.get(_AUTOLOAD)
     os.environ[_AUTOLOAD] = "0"

@@ -30,7 +30,7 @@ class GridOf(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class OutputGrid:
-    """The grid that is asked for.
+    """The requested grid of a result.
 
     of: the volume whose grid it is; the moving one's lies where the transform puts it on the fixed volume.
     spacing: sides of its voxels in mm, in place of that volume's own; None leaves them.
@@ -47,7 +47,7 @@ class OutputGrid:
 
     @property
     def is_fixed(self) -> bool:
-        """Whether it is the fixed volume's grid, as it is."""
+        """Whether it is the fixed volume's own grid, unchanged."""
         return self.of is GridOf.FIXED and self.spacing is None
 
     def describe(self) -> dict[str, Any]:
@@ -55,9 +55,9 @@ class OutputGrid:
         return {"of": self.of.value, "spacing_mm": self.spacing}
 
     def apply(self, fixed: Volume, moving: Volume, transform: sitk.Transform) -> Volume:
-        """Return the fixed volume on this grid, as a volume that no DICOM file holds.
+        """Return the fixed volume on this grid, without DICOM frames.
 
-        transform: from fixed to moving points, LPS mm; it stays right, for no point moves.
+        transform: from fixed to moving points, LPS mm; it stays valid, because no point moves.
 
         Raises InputError for the grid of a moving volume that the transform bends or shears, and for a grid too large.
         """
@@ -70,7 +70,7 @@ class OutputGrid:
 
 
 def with_spacing(image: sitk.Image, spacing: Sequence[float]) -> sitk.Image:
-    """Return an empty image (uint8) of the same field of view with voxels of other sides, mm, centred on it.
+    """Return an empty image (uint8) with the same field of view and other voxel sides, mm, centred on it.
 
     Raises InputError for more voxels than an image can have.
     """

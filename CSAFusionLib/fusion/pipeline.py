@@ -1,4 +1,4 @@
-"""Two volumes in, one fused volume out, exactly on the grid of the fixed one, or on another that is asked for."""
+"""Two volumes in, one fused volume out, exactly on the grid of the fixed one, or on another grid if requested."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def fuse_settled(
     contribution: bool = False,
     progress: Progress = silent,
 ) -> FusionResult:
-    """Fuse two volumes of which modality, mapping and plane are settled; the rest as of :func:`fuse_volumes`."""
+    """Fuse two volumes whose modality, mapping and plane are settled; the rest as in :func:`fuse_volumes`."""
     modalities = " and ".join(modality.value for modality in sources.modalities)
     _log.info("fusing %s, %s voxels", modalities, sources.fixed.volume.image.GetSize())
     maps = WeightMaps.load_for(sources, settings) if settings.style is Style.FUSED else None
@@ -131,7 +131,7 @@ def _fused(
     contribution: bool,
     progress: Progress,
 ) -> tuple[FusedSlices, np.ndarray]:
-    """Fuse the slices, by the network or, without weight maps, in a style that needs none; and the result's pixels.
+    """Return the fused slices and the result's pixels: by the network or, without weight maps, in another style.
 
     The contribution is the fixed volume's.
     """
@@ -156,7 +156,7 @@ def _fused(
         np.subtract(1, of_fixed, out=of_fixed)
     pixels = coloured(fused.slices, of_fixed, pair, settings.balance)
     if of_fixed is not None:
-        # Where the moving volume does not reach, all of the value is the fixed one's.
+        # Where the moving volume does not reach, the whole value comes from the fixed one.
         for own, inside in zip(of_fixed, pair.coverage, strict=True):
             own[...] = blend(own, np.ones_like(own), inside)
     return replace(fused, contribution=of_fixed if contribution else None), pixels
@@ -176,7 +176,7 @@ def registration_by(
 
     Args:
         given: a transform that is used as it is, and checked; None registers as the settings say.
-        is_start: let that registration start at the given transform instead.
+        is_start: start the registration at the given transform instead.
         masks: where the registration compares the two.
 
     Raises:
@@ -208,7 +208,7 @@ class Alignment:
 
     given: a transform that is used as it is, or, with ``is_start``, where the registration starts.
     masks: where the registration compares the two volumes.
-    done: a registration that is done already; nothing else is then looked at.
+    done: a finished registration; everything else is then ignored.
     """
 
     given: GivenTransform | None = None

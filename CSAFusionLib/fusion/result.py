@@ -1,8 +1,8 @@
 """What a fusion gives: the fused volume, its provenance, metrics of each slice, and all of it as a folder of files.
 
 - Provenance is plain JSON values: no path, and nothing of the patient.
-- Metrics of a slice tell what it has kept of its two sources, and are light enough for every run.
-- What few ask for is made when it is first read.
+- Metrics of a slice tell what it has kept of its two sources, and are cheap enough for every run.
+- What is rarely needed is made when it is first read.
 
 Other programs read the folder too, and it comes back the same to the last bit: ``fused.nrrd``, ``fixed_mapped.nrrd``,
 ``moving_mapped.nrrd``, ``moving_on_grid.nrrd`` and, if it was asked for, ``contribution.nrrd``; ``transform.h5`` (from
@@ -94,7 +94,7 @@ def slice_figures(fused: np.ndarray, fixed: np.ndarray, moving: np.ndarray) -> d
         Lists of S figures: ``ssim_fixed``, ``ssim_moving`` (structural similarity, mean over the pixels where a source
         has a signal) and ``correlation_fixed``, ``correlation_moving`` (of the same pixels).
     """
-    # One slice after the other: whole volumes of local means would be the largest thing in memory of a whole run.
+    # Slice by slice: local means of whole volumes would take more memory than anything else in a run.
     figures = [_of_slice(*slices) for slices in zip(fused, fixed, moving, strict=True)]
     return {name: [figure[name] for figure in figures] for name in _NAMES}
 
@@ -132,10 +132,10 @@ def _correlation(a: np.ndarray, b: np.ndarray) -> float:
 
 
 class OnDemand:
-    """A field of a dataclass that may be given as the function that makes it: called when first read, and only then."""
+    """A dataclass field that may be given as a function, which is called only when the field is first read."""
 
     def __init__(self, *default: Any) -> None:
-        """Take what a field that is left out gets, a value or what makes it; without one the field must be given."""
+        """Take the default, a value or a function that makes it; a field without a default must be given."""
         self._default = default
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -189,7 +189,7 @@ class FusionResult:
         fused: FusedSlices,
         pixels: np.ndarray,
     ) -> FusionResult:
-        """Put what was fused back on the fixed volume's grid, and say what led to it and what a reader must know.
+        """Put fused slices back on the fixed volume's grid, with their provenance and what a reader must know.
 
         Args:
             weights: None where no network was used.
@@ -236,7 +236,7 @@ class FusionResult:
 
 
 class ImagesOnDemand:
-    """The images of a result that few ask for: made of both inputs and the transform when they are first read."""
+    """The rarely needed images of a result, made from both inputs and the transform when they are first read."""
 
     def __init__(self, sources: SourcePair, transform: sitk.Transform) -> None:
         """Take the transform from fixed points to moving points (LPS, mm)."""

@@ -19,7 +19,7 @@ from CSAFusionLib.registration.registration import Method, TransformModel
 
 
 class Style(Enum):
-    """The styles; only FUSED asks the network, and only SIDE_BY_SIDE has another grid than the fixed volume's."""
+    """The styles; only FUSED uses the network, and only SIDE_BY_SIDE has another grid than the fixed volume's."""
 
     FUSED = "fused"
     OVERLAY = "overlay"
@@ -43,7 +43,7 @@ class FusionSettings:
         fixed_modality, moving_modality: None guesses them from the data.
         fixed_window, moving_window: intensities shown from black to white; None finds them from the modality.
         colour_table: shows the scalar PET or SPECT volume through this table, in colour; None fuses it in grey.
-        bias_correction: whether N4 takes the slow change of brightness that coils make out of the MR volumes.
+        bias_correction: whether N4 removes the slow change of brightness that receive coils cause in MR volumes.
         balance: how much each source counts, from -1 (the fixed one alone) over 0 (as the network balances them) to 1
           (the moving one alone).
         plane: plane of the slices the network sees; AUTO is the acquired one of thick slices, else axial.
@@ -80,19 +80,19 @@ class FusionSettings:
 
     @property
     def threads(self) -> int | None:
-        """The threads of the registration as its engines take them: None is one."""
+        """The threads of the registration, as its engines take them: None means one."""
         if self.deterministic:
             return None
         import SimpleITK as sitk
 
-        # All cores, or as many as the user lets this process take.
+        # All cores, or as many as the user allows this process.
         return int(sitk.ProcessObject.GetGlobalDefaultNumberOfThreads())
 
     def __post_init__(self) -> None:
         for name, check in _CHECKS.items():
             value = getattr(self, name)
             if value is not None or name not in _OPTIONAL:
-                # What numpy made becomes a plain value, which travels as JSON.
+                # NumPy scalars become plain values, which JSON can hold.
                 object.__setattr__(self, name, check(value))
         models = self.registration.models
         if models and self.transform_model not in models:
@@ -111,7 +111,7 @@ class FusionSettings:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> FusionSettings:
-        """The settings that :meth:`to_dict` wrote, also those of a version before; what is left out keeps its default.
+        """The settings that :meth:`to_dict` wrote, now or in an earlier version; what is left out keeps its default.
 
         Raises:
             InputError: they are no dictionary, or a key or a value is not known.
@@ -125,11 +125,11 @@ class FusionSettings:
 
 
 FORMER_NAMES = {"steadiness": "through_slice_smoothing"}
-"""What settings were called in versions before; saved settings and old commands are still read."""
+"""Former names of settings; saved settings and old commands are still read."""
 
 
 def current_names(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings by the names of today."""
+    """Settings under their current names."""
     return {FORMER_NAMES.get(name, name): value for name, value in given.items()}
 
 

@@ -33,13 +33,13 @@ from CSAFusionLib.volumes.input_path import ALL, MEAN
 from CSAFusionLib.volumes.volume import Volume
 from CSAFusionLib.volumes.volume_series import VolumeSeries
 
-# What was fused before is shown from 0 to 1 as it is.
+# The result of an earlier fusion is shown unchanged, from 0 to 1.
 _AS_FUSED = Window(0.5, 1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class MovingVolume:
-    """A moving volume and what is chosen for it alone; None is as :class:`FusionSettings` says.
+    """A moving volume and what is chosen for it alone; None has the meaning it has in :class:`FusionSettings`.
 
     masks: where its registration compares it with the fixed volume.
     """
@@ -150,7 +150,7 @@ def _settings_for(moving: MovingVolume, settings: FusionSettings) -> FusionSetti
 def _corrected(
     fixed: Volume, movings: Sequence[MovingVolume], modality: Modality | None
 ) -> tuple[Volume, list[MovingVolume]]:
-    """Correct every MR once, before what has been fused takes the place of the fixed volume."""
+    """Correct every MR once, before a fused result takes the place of the fixed volume."""
     volumes = [within_float32(volume) for volume in (fixed, *(moving.volume for moving in movings))]
     given = [modality, *(moving.modality for moving in movings)]
     is_mr = [
@@ -170,7 +170,7 @@ def _on_top(settings: FusionSettings, current: Volume, modality: Modality) -> Fu
 
 
 def _described(result: FusionResult, before: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The provenance of one fusion, in which the result of the one before is called so."""
+    """The provenance of one fusion, in which the result of the previous one is marked as such."""
     if not before:
         return result.provenance
     fixed = result.provenance["fixed"] | {"is_result_of_step": len(before)}
@@ -241,7 +241,7 @@ class SeriesFusion:
         return self._with(pair, self._of_series(pair, pair.moving if self.is_moving else pair.fixed))
 
     def _of_series(self, pair: SourcePair, settled: PreparedInput) -> PreparedInput:
-        """Have black and white found from all volumes; those of a CT, and of what is corrected, are known already."""
+        """Find black and white from all volumes; for a CT and for a corrected series they are known already."""
         volume = settled.volume
         window = self.settings.moving_window if self.is_moving else self.settings.fixed_window
         is_corrected = self.settings.bias_correction and settled.modality is Modality.MR
@@ -256,7 +256,7 @@ class SeriesFusion:
         return replace(settled, mapping=_for_voxels_of(volume, found.mapping))
 
     def _pooled(self) -> Volume:
-        """An equal share of every volume, in its own values, about as many voxels as one has."""
+        """An equal share of every volume in its own values, in all about as many voxels as one volume has."""
         every = math.ceil(self.series.count ** (1 / 3))
         parts: list[np.ndarray] = []
         for volume in self.series.volumes():
@@ -298,7 +298,7 @@ class SeriesFusion:
         return result
 
     def _prepared(self, volume: Volume) -> PreparedInput:
-        """One volume, to be shown as the series is; one that holds a single value too, as a PET's first may."""
+        """One volume, mapped as the series is; it may hold a single value, as the first of a PET can."""
         settled = self._settled.moving if self.is_moving else self._settled.fixed
         own = settled.volume
         if not self.is_moving and not self.grid.is_fixed:
@@ -314,7 +314,7 @@ class SeriesFusion:
         return replace(pair, moving=one) if self.is_moving else replace(pair, fixed=one)
 
     def describe(self) -> dict[str, Any]:
-        """What the provenance says of the series."""
+        """What provenance records of the series."""
         times = self.series.times
         return {
             "of": "moving" if self.is_moving else "fixed",
@@ -367,7 +367,7 @@ def check_series_settings(settings: FusionSettings, series: VolumeSeries) -> Non
 
 
 def warnings_of(of_each: Sequence[Sequence[str]]) -> list[str]:
-    """The warnings of all volumes, each once; one that does not hold for all names those it holds for."""
+    """The warnings of all volumes, each once; one that does not apply to all names those to which it applies."""
     numbers: dict[str, list[int]] = {}
     for number, warnings in enumerate(of_each, start=1):
         for warning in dict.fromkeys(warnings):

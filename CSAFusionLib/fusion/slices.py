@@ -1,6 +1,6 @@
-"""A stack of slices fused: the network over all of them, and its weight maps applied to both sources.
+"""Fuse a stack of slices: run the network over all of them, and apply its weight maps to both sources.
 
-The network runs with progress, within the memory there is, on a CPU or an accelerator.
+The network reports progress and stays within the available memory, on a CPU or an accelerator.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _SMALLEST_SIDE = 16  # pixels; the network's own lower limit
 
 
 Output = tuple[list[int], np.ndarray]
-"""Which slices, and what the network gave for them (B, C, H, W)."""
+"""The indices of slices, and the network's output for them (B, C, H, W)."""
 
 
 class Slices(Protocol):
-    """Slices of one shape, one after the other: an array (S, H, W), or what makes them when they are asked for."""
+    """Slices of one shape in order: an array (S, H, W), or an object that makes each slice on demand."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -48,7 +48,7 @@ class SlicesOnThreads:
     """The network on the CPU: each slice on its own, by one thread, several slices side by side.
 
     PyTorch's own threads wait for each other at every operation, which on small operations costs more than it saves.
-    Neither the number of threads nor what else is fused changes a bit of a slice. PyTorch's number of threads is 1
+    Neither the number of threads nor the other slices change a single bit of a slice. PyTorch's number of threads is 1
     until :meth:`close`.
     """
 
@@ -63,9 +63,9 @@ class SlicesOnThreads:
         self._threads_before = torch.get_num_threads()
         self.at_once = min(at_once, self._threads_before)
         torch.set_num_threads(1)
-        # Each thread has a number of its own, which a call elsewhere does not change.
-        # The calling thread, which also takes the outputs, is one of them: one more than there are cores would only
-        # drive the others' slices out of the caches.
+        # Each thread has its own setting, which a call elsewhere does not change. The calling thread, which also takes
+        # the outputs, is one of them: one thread more than there are cores would only evict the others' slices from the
+        # caches.
         others = self.at_once - 1
         self._pool = ThreadPoolExecutor(others, "fusion", torch.set_num_threads, (1,)) if others else None
 
@@ -81,7 +81,7 @@ class SlicesOnThreads:
         ahead = iter(wanted)
         pending: deque[tuple[int, Future[Output]]] = deque()
         for _ in wanted:
-            # No more than keeps the threads busy: outputs that nobody has taken yet would fill the memory.
+            # No more than keep the threads busy, because outputs that are not taken yet would fill the memory.
             for index in islice(ahead, 2 * self.at_once - len(pending)):
                 pending.append((index, self._pool.submit(fuse, index)))
             while not pending[0][1].done() and (place := _taken_back(pending)) is not None:
@@ -120,7 +120,7 @@ class BatchesOnDevice:
     def outputs(self, a: Slices, b: Slices, wanted: list[int]) -> Iterator[Output]:
         """The outputs for the slices ``wanted`` of ``a`` and ``b`` (S, H, W), in order.
 
-        Each batch is sent before the one before it is fetched, so that the device need not wait for the host.
+        Each batch is sent before the previous one is fetched, so that the device need not wait for the host.
         """
         before: tuple[list[int], Tensor] | None = None
         for start in range(0, len(wanted), self.at_once):
@@ -133,12 +133,12 @@ class BatchesOnDevice:
             yield before[0], _to_host(before[1], a.shape)
 
     def _send(self, pair: Tensor) -> Tensor:
-        # From pinned memory CUDA copies by itself, while the host goes on.
+        # CUDA copies from pinned memory by itself, while the host goes on.
         is_cuda = self._device.startswith("cuda")
         return (pair.pin_memory() if is_cuda else pair).to(self._device, non_blocking=is_cuda)
 
     def close(self) -> None:
-        """Nothing is held that the network does not hold."""
+        """Do nothing: only the network holds memory."""
 
 
 def _paired(a: Slices, b: Slices, batch: list[int]) -> Tensor:
@@ -169,16 +169,16 @@ def _to_host(output: Tensor, shape: tuple[int, ...]) -> np.ndarray:
 
 STAGE = "Fusing slices"
 
-# What one batch may hold without a batch size asked for, in slices of 256 x 256 pixels.
+# The size of a batch if none is requested, in slices of 256 x 256 pixels.
 _SLICES_AT_ONCE = {"mps": 8, "cuda": 32}
-# What the threads of a CPU may hold together: some 300 bytes for each of these pixels.
+# The pixels that the threads of a CPU hold together, with some 300 bytes for each.
 _PIXELS_AT_ONCE = 16 * 512 * 512
 
 
 class NetworkRun:
-    """The network over a stack of slices, where it now lives, and how much of it at a time; both shrink with memory.
+    """The network over a stack of slices: on which device, and how many slices at a time; both yield to lack of memory.
 
-    It gives the gains of both sources, or the fused pixels if it is one that predicts those. Slices that are zero in
+    It gives the gains of both sources or, if the network predicts pixels, the fused pixels. Slices that are zero in
     both sources are left out and cost nothing. On a CPU the result is the same, bit for bit, for every batch size and
     number of threads. When memory runs out the batch is halved, and when a single slice is too much for an accelerator
     the rest runs on the CPU. Used in a ``with`` block.
@@ -195,7 +195,7 @@ class NetworkRun:
         batch_size: int | None = None,
         progress: Progress = silent,
     ) -> None:
-        """Take what is to be done.
+        """Prepare the run.
 
         Args:
             network: in evaluation mode.
@@ -271,7 +271,7 @@ class NetworkRun:
 
 
 def slices_in_memory(device: Device, shape: tuple[int, int], batch_size: int | None = None) -> int:
-    """Return how many slices of a shape (H, W) are in this machine's own memory at a time; 0 on a CUDA card."""
+    """Return how many slices of a shape (H, W) are held in main memory at a time; 0 on a CUDA card."""
     import torch
 
     if device.torch_device.startswith("cuda"):
@@ -299,7 +299,7 @@ def _is_cpu(device: Device) -> bool:
 
 
 ALONE = np.ones(1)
-"""The weights of neighbours for slices that are no volume."""
+"""The weights of neighbours for slices that do not form a volume."""
 
 
 @dataclass(frozen=True)
@@ -362,9 +362,9 @@ def fuse_slices(
 
 
 def _pointwise(network: CSAFusion) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """What makes a slice's gains of what it shares with its neighbours and of its own two sources, all (2, H, W).
+    """Return a function from what a slice shares with its neighbours, and its two sources, to its gains, all (2, H, W).
 
-    What a pixel's two values decide is not shared: it is then exactly the same in every slice.
+    What the two values of a pixel decide is not shared, and so is exactly the same in every slice.
     """
     if not network.configuration.pointwise:
         return lambda local, pair: local

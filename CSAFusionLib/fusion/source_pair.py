@@ -93,7 +93,7 @@ class PreparedInput:
 
     @property
     def is_guess(self) -> bool:
-        """Whether the values or a file name say the modality, neither the user nor a header."""
+        """Whether the modality is inferred from values or a file name, and stated by neither the user nor a header."""
         return self.guess is not None and self.guess.confidence is not Confidence.STATED
 
     def describe(self) -> dict[str, Any]:
@@ -120,13 +120,13 @@ class PreparedInput:
         return evidence.in_hounsfield and not evidence.shows_a_head
 
     def beside_mr(self, middle: float, *, is_t1: bool) -> PreparedInput:
-        """The same as one of two MR volumes, whose tissue has the median grey ``middle``: as the T1, or beside it."""
+        """This input as one of two MR volumes, the T1 or the other; its tissue has the median grey ``middle``."""
         if self.volume.is_colour:
             return self
         return replace(self, mapping=(tissue_at_level if is_t1 else no_brighter_than_t2)(self.mapping, middle))
 
     def display_value(self, voxel: float) -> float:
-        """A voxel's value as it is told: as SUV where the header of a PET gives it, else the volume's own."""
+        """A voxel's value as users read it: as SUV if the header of a PET gives it, else the volume's own."""
         return float(self.volume.own_value(voxel)) * display_factor(self.volume, self.modality)
 
     def _describe_knee(self) -> dict[str, float] | None:
@@ -314,9 +314,9 @@ def _article(modality: Modality) -> str:
 
 @dataclass(frozen=True)
 class AlignedPair:
-    """Both sources (S, H, W) on the fixed grid, and where they meet.
+    """Both sources (S, H, W) on the fixed grid, and where they overlap.
 
-    sources: what they were made of.
+    sources: the pair they were made from.
     reach: how far the moving one reaches, 1 inside its field of view, falling to 0 at the border, 0 outside.
     coverage: the same, and 0 outside the region to fuse: how much of the fused value the result takes.
     """

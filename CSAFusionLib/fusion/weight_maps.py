@@ -32,7 +32,7 @@ _MOST_REACH = 32
 
 @dataclass(frozen=True)
 class WeightMaps:
-    """What makes the weight maps of a pair: the network, the neighbours of a slice, and what the user adds.
+    """The making of a pair's weight maps: the network, the weights of neighbouring slices, and the user's balance.
 
     neighbours: weights of neighbouring slices in a slice's maps, as :func:`neighbour_weights` gives.
     strengths: factors on top of the network's maps, of A and of B, as :func:`strengths_of` gives.
@@ -51,10 +51,10 @@ class WeightMaps:
 
     @classmethod
     def load_for(cls, sources: SourcePair, settings: FusionSettings) -> WeightMaps:
-        """Load the weights asked for, or those of the modalities.
+        """Load the requested weights, or those for the modalities.
 
         Raises:
-            InputError: the weights cannot be used, or not with the balance asked for.
+            InputError: the weights cannot be used, or not with the requested balance.
         """
         neighbours = neighbour_weights(sources.spacing[0], settings.through_slice_smoothing)
         network, weights = load_network(settings.weights or choose_weights(*sources.in_order(*sources.modalities)))
@@ -125,7 +125,7 @@ def strengths_of(configuration: NetworkConfiguration, fixed_is_a: bool, balance:
         balance: as in the settings.
 
     Raises:
-        InputError: a balance is asked of a network that predicts pixels: nothing says what of them comes from where.
+        InputError: a balance is requested of a network that predicts pixels: nothing says from which source they come.
     """
     if balance != 0 and not configuration.gains:
         raise InputError(

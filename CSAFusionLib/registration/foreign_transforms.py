@@ -50,15 +50,15 @@ class Frames:
     moving: Frame
 
     def exchanged(self) -> Frames:
-        """The same two with their parts exchanged."""
+        """The same two volumes with their roles exchanged."""
         return Frames(self.moving, self.fixed)
 
 
 def lps_to_fsl(frame: Frame) -> np.ndarray:
     """Return the (4, 4) matrix from LPS mm to FSL's coordinates of a volume.
 
-    FSL counts millimetres along the axes of the file, from its first voxel, and turns the first axis round where the
-    file is stored "neurologically" (its matrix to RAS has a positive determinant).
+    FSL counts millimetres along the axes of the file, from its first voxel, and reverses the first axis if the file is
+    stored "neurologically" (its matrix to RAS has a positive determinant).
 
     Raises InputError for a file that is not NIfTI: its voxels may be in another order than in the NIfTI file FSL saw.
     """
@@ -78,7 +78,7 @@ def _is_neurological(frame: Frame) -> bool:
             f"An FSL transform counts voxels in the order of the NIfTI files it was found between, and '{frame.path}' "
             f"is no NIfTI file; name those files with --transform-fixed and --transform-moving."
         )
-    # Of two orientations FSL, too, takes the sform, and a file that has none for a "radiological" one.
+    # Of two orientations FSL also takes the sform; a file without one it takes for "radiological".
     to_lps = read_nifti(frame.path, Orientation.NIBABEL).affine
     return bool(np.linalg.det(to_lps[:3, :3]) > 0)
 
@@ -184,7 +184,7 @@ def _parse(text: str) -> _Lta:
 
 
 def _grid(lines: list[str], title: str) -> _Grid | None:
-    """The grid below a title; None where there is none or it is said not to be valid."""
+    """The grid below a title; None if it is missing or marked as not valid."""
     if title not in lines:
         return None
     values: dict[str, str] = {}

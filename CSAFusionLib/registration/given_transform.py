@@ -45,7 +45,7 @@ from CSAFusionLib.volumes.volume import Volume
 
 
 class TransformFormat(Enum):
-    """What wrote a transform file; each value is what a summary calls it."""
+    """The format of a transform file; each value is its name in a summary."""
 
     ITK = "ITK"
     LTA = "FreeSurfer LTA"
@@ -67,9 +67,9 @@ _FOREIGN_TEXTS = {
 
 
 def transform_format_of(path: Path) -> TransformFormat:
-    """Return the format of a transform file, by its content.
+    """Return the format of a transform file, recognised by its content.
 
-    Raises Unusable for one of a format that is known and not read, OSError where it cannot be opened.
+    Raises Unusable for a known format that is not supported, OSError if the file cannot be opened.
     """
     with path.open("rb") as file:
         head = file.read(_HEAD)
@@ -101,7 +101,7 @@ def text_of(content: bytes) -> str:
 
 
 def _is_matlab(path: Path, head: bytes) -> bool:
-    """Whether it is no text, and so can only be ITK's Matlab 4 file, which begins with its type as a number."""
+    """Whether it is not text, and so can only be ITK's MATLAB 4 file, which begins with a number for its type."""
     return path.suffix.lower() == ".mat" and b"\0" in head[:20]
 
 
@@ -110,10 +110,10 @@ _LEAST_DETERMINANT = 1e-9
 
 @dataclass(frozen=True)
 class GivenTransform:
-    """A transform that was not found here.
+    """A transform that was found elsewhere.
 
     transform: takes points of the fixed volume to points of the moving one, LPS mm.
-    sources: what each of its files is (format) and its checksum (sha256), in the order in which they are applied.
+    sources: the format and checksum (sha256) of each of its files, in the order in which they are applied.
     notes: sentences that change how the result is read.
     """
 
@@ -135,9 +135,9 @@ def read_given(
     Args:
         paths: the files, in the order of antsApplyTransforms: the first is the first to be applied to the fixed points.
         frames: the volumes it is to be used on.
-        is_inverse: they go from the moving to the fixed volume, and their inverse is wanted.
+        is_inverse: whether they go from the moving to the fixed volume, so that their inverse is needed.
         matrix: what a bare matrix means; None takes it for FSL's, and says so unless FLIRT's own spacing shows it.
-        found_between: the fixed and the moving volume of the files' own registration, where they are other ones.
+        found_between: the fixed and the moving volume of the registration that wrote the files, if they are others.
 
     Raises:
         InputError: a file is missing, damaged, of another format, needs other frames, or has no inverse.
@@ -151,7 +151,7 @@ def read_given(
 def given_transform(
     transform: object, frames: Frames, *, is_inverse: bool = False, matrix: MatrixKind | None = None
 ) -> GivenTransform:
-    """Take a transform that a caller gives: a SimpleITK transform, a path, or paths as :func:`read_given` takes them.
+    """Accept a transform from a caller: a SimpleITK transform, a path, or paths as :func:`read_given` takes them.
 
     Raises InputError for anything else, for a transform that is not one of 3-D points, and as :func:`read_given` does.
     """
@@ -265,9 +265,9 @@ def as_registration(fixed: Volume, moving: Volume, given: GivenTransform, progre
 def register_from(
     fixed: Volume, moving: Volume, given: GivenTransform, register: Callable[[Volume, Volume], Registration]
 ) -> Registration:
-    """Register with the moving volume put where a given transform has it; that place takes the part of the headers.
+    """Register with the moving volume placed by a given transform instead of its headers.
 
-    The check's figures of before the registration are those of the given transform.
+    The figures from before the registration are then those of the given transform.
 
     register: finds the transform from the fixed to the moving volume it is given.
 
@@ -284,12 +284,12 @@ def register_from(
 
 
 def masks_from(masks: RegistrationMasks, fixed: Volume, given: GivenTransform) -> RegistrationMasks:
-    """Return masks with the moving one put where a given transform has its volume, as :func:`register_from` does."""
+    """Return masks with the moving one placed by a given transform, as :func:`register_from` places its volume."""
     if masks.moving is None:
         return masks
     if given.transform.IsLinear():
         return replace(masks, moving=placed(masks.moving, fixed.image, given.transform))
-    # Outside its grid nothing is marked, which is not its lowest value where it marks all of it.
+    # Outside its grid nothing is marked; 0 is not the lowest value of a mask that marks all of its grid.
     on_fixed = sitk.Resample(masks.moving, fixed.image, given.transform, sitk.sitkNearestNeighbor, 0)
     return replace(masks, moving=on_fixed)
 
@@ -305,7 +305,7 @@ def check_meeting(fixed: Volume, moving: Volume, transform: sitk.Transform) -> N
 
 
 def placed(moving: sitk.Image, fixed: sitk.Image, transform: sitk.Transform) -> sitk.Image:
-    """Put a moving image where a transform has it: by its header, or, for a deformation, resampled on the fixed grid.
+    """Place a moving image by a transform: through its header or, for a deformation, resampled on the fixed grid.
 
     transform: from fixed to moving points, LPS mm.
     """
@@ -317,7 +317,7 @@ def placed(moving: sitk.Image, fixed: sitk.Image, transform: sitk.Transform) -> 
 
 
 def _one_after_the_other(first: sitk.Transform, second: sitk.Transform, model: TransformModel | None) -> sitk.Transform:
-    """One transform for two, the first applied first; of two linear ones a rigid one where nothing else is needed."""
+    """Compose two transforms, the first applied first; two linear ones give a rigid one if that is enough."""
     both = sitk.CompositeTransform([second, first])
     if not both.IsLinear():
         return both

@@ -1,4 +1,4 @@
-"""Masks of where a registration compares two volumes; outside of them nothing counts."""
+"""Masks of where a registration compares two volumes; nothing outside them counts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ class RegistrationMasks:
     """Where to compare: uint8 images, 1 inside and 0 outside, at their places in mm; None compares everywhere.
 
     fixed, moving: on the grid of the fixed and of the moving volume.
-    sources: of each mask whose it is (``of``) and its file's checksum (``sha256``), or that it came from memory.
+    sources: for each mask, which volume it belongs to (``of``) and the checksum of its file (``sha256``), or that it
+      came from memory.
     """
 
     fixed: sitk.Image | None = None
@@ -39,7 +40,7 @@ class RegistrationMasks:
         masks: tuple[Volume | None, Volume | None],
         checksums: tuple[str | None, str | None] = (None, None),
     ) -> RegistrationMasks:
-        """Return the masks of a fixed and a moving volume, from volumes that are not 0 where to compare.
+        """Make the masks of a fixed and a moving volume from volumes that are not 0 where to compare.
 
         checksums: the SHA-256 of the files they were read from; None for a mask in memory.
 
@@ -56,7 +57,7 @@ class RegistrationMasks:
 
     @classmethod
     def in_memory(cls, fixed: sitk.Image | None, moving: sitk.Image | None) -> RegistrationMasks:
-        """Return masks that are no files: images on the grids of their volumes, not 0 where to compare."""
+        """Make masks from images in memory, on the grids of their volumes and not 0 where to compare."""
         given = {role: image != 0 for role, image in (("fixed", fixed), ("moving", moving)) if image is not None}
         return cls(**given, sources=tuple(_source(role, None) for role in given))
 
@@ -64,18 +65,18 @@ class RegistrationMasks:
         return self.fixed is not None or self.moving is not None
 
     def exchanged(self) -> RegistrationMasks:
-        """The masks of the same pair seen the other way round."""
+        """The masks with the fixed and the moving one exchanged."""
         return replace(self, fixed=self.moving, moving=self.fixed)
 
     def on_grids(self, fixed: sitk.Image, moving: sitk.Image, placed: sitk.Image) -> RegistrationMasks:
-        """The masks on other grids over the same space; the moving one's is then taken to where ``placed`` has it."""
+        """The masks resampled on other grids; the moving one is then moved to the position of ``placed``."""
         of_moving = _on_grid(self.moving, moving)
         if of_moving is not None:
             of_moving.CopyInformation(placed)
         return replace(self, fixed=_on_grid(self.fixed, fixed), moving=of_moving)
 
     def for_voxels_of(self, spacing_mm: float) -> RegistrationMasks:
-        """The same, or none where a mask holds too few voxels of this width to compare anything."""
+        """These masks, or none if one of them holds too few voxels of this width to compare anything."""
         least_mm3 = _FEWEST_VOXELS * spacing_mm**3
         wide = all(_volume_inside(mask) >= least_mm3 for mask in (self.fixed, self.moving) if mask is not None)
         return self if wide else NO_MASKS
@@ -96,9 +97,9 @@ NO_MASKS = RegistrationMasks()
 
 
 def check_guides(method: Method, *, is_given: bool = False) -> None:
-    """Raise InputError where a mask would silently be ignored.
+    """Raise InputError if a mask would be silently ignored.
 
-    is_given: a transform that is known takes the place of the registration.
+    is_given: whether a known transform replaces the registration.
     """
     if is_given:
         raise InputError("A given transform takes the place of a registration, so no mask can guide it; leave it out.")
@@ -120,7 +121,7 @@ def in_mask(mask: sitk.Image | None, grid: sitk.Image, transform: sitk.Transform
 
 
 def _marked(mask: Volume, volume: Volume) -> sitk.Image:
-    # A mask that another program has stored in another order of the axes still says the same.
+    # Another program may have stored the mask with its axes in another order.
     image = in_one_order(mask.image)
     if mask.is_colour:
         raise InputError(f"The registration mask of '{volume.name}' is in colour; give one number for each voxel.")

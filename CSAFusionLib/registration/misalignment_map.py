@@ -20,21 +20,21 @@ from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.landmark_matching import Level, find_counterparts
 from CSAFusionLib.registration.preparation import foreground
 
-# Over such a distance a shift stays alike (standard deviation of a Gaussian covariance): a lobe moves as one.
+# Shifts stay similar over this distance (standard deviation of a Gaussian covariance): a lobe moves as one.
 _LENGTH_MM = 24.0
 
-# Along each axis a place of which nothing is known may be off by as much (standard deviation).
+# How far off a place may be along each axis if nothing is known of it (standard deviation).
 PRIOR_MM = 2.0
 
-# Matches side by side see the same edge and err alike: over this distance they share an error that is this multiple of
-# what each errs on its own.
+# Neighbouring matches see the same edge and err alike: over this distance they share an error that is this multiple of
+# each one's own.
 _SHARED_MM = 10.0
 _SHARED = 1.25
 
 # A right match errs by no less and no more (standard deviation along an axis).
 _ERROR_MM = (0.2, 1.0)
 
-# A wrong one lies somewhere around, since the search ends not far away.
+# A wrong one lies somewhere nearby, since the search does not go far.
 _ASTRAY_MM = 3.5
 
 # A match agrees with those around it when it lies closer than this to where they put it.
@@ -50,7 +50,7 @@ _BATCH = 4000
 
 
 class Estimate(NamedTuple):
-    """Of M places: the shift (M, 3) mm; its standard deviation along any axis (M,) mm; how many matches agree (M,).
+    """At M places: the shift (M, 3) mm; its standard deviation along any axis (M,) mm; how many matches agree (M,).
 
     The last is the share of the matches around a place that lie where the others put them, 0 to 1.
     """
@@ -77,8 +77,8 @@ class ShiftField:
     def through(cls, points: np.ndarray, shifts: np.ndarray) -> ShiftField:
         """Fit to shifts (N, 3) at points (N, 3), mm; N may be 0.
 
-        Each match is right, and errs little, or is wrong and lies anywhere around: which of the two is found by
-        expectation maximisation, where a match is judged by all others but itself.
+        Each match is either right, with a small error, or wrong and anywhere nearby. Expectation maximisation finds
+        which; each match is judged by all the others.
         """
         squares = _squares(points, points)
         signal, near = _signal(squares), _near(squares)
@@ -86,7 +86,7 @@ class ShiftField:
         trust, error = np.full(len(points), 0.5), _ERROR_MM[1]
         for _ in range(_ROUNDS):
             own, misfits = _left_out(_precision(signal, squares, trust, error), shifts)
-            # As of a match that is right: what the others leave open at its place, and its own error.
+            # As for a right match: the uncertainty that the others leave at its place, and its own error.
             variances = own - _noise(trust, error) + error**2
             right, share = _density(misfits, variances), _share(near, trust, 0.5)
             trust = share * right / (share * right + (1 - share) * wrong)
@@ -97,7 +97,7 @@ class ShiftField:
         return cls(points, precision @ shifts, precision, (misfits < _AGREES_MM**2).astype(float))
 
     def at(self, places: np.ndarray) -> Estimate:
-        """What is known at places, (M, 3) in mm."""
+        """Return what is known at places, (M, 3) in mm."""
         parts = [*self._in_parts(places)]
         return Estimate(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
@@ -111,9 +111,9 @@ class ShiftField:
 
 
 def _left_out(precision: np.ndarray, shifts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of each match, (N,) each: the variance of what all others say of it, and the squared distance from that.
+    """For each match, (N,) each: the variance of what all others predict for it, and the squared distance from that.
 
-    Both stand in the inverse of the covariance (Rasmussen and Williams, 2006, equations 5.10 to 5.12).
+    Both can be read off the inverse of the covariance (Rasmussen and Williams, 2006, equations 5.10 to 5.12).
     """
     own = 1 / np.diag(precision)
     return own, np.sum((own[:, None] * (precision @ shifts)) ** 2, axis=1)
@@ -125,7 +125,7 @@ def _precision(signal: np.ndarray, squares: np.ndarray, trust: np.ndarray, error
 
 
 def _noise(trust: np.ndarray, error: float) -> np.ndarray:
-    """The variance of each match: what is half trusted counts half."""
+    """The variance of each match: one that is half trusted counts half."""
     return error**2 / trust.clip(min=1e-4)
 
 
@@ -152,16 +152,16 @@ def _squares(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 NOT_KNOWN = -1.0
-"""The value of a map's voxel of which nothing can be said: the files of some formats cannot hold NaN."""
+"""The value of voxels of which nothing is known, because some file formats cannot hold NaN."""
 
 LARGEST_SEEN_MM = 6.0
-"""What is farther off is not found by a match, so that its surroundings are not known."""
+"""Matching does not find what is farther off, so its surroundings stay unknown."""
 
 _STAGE = "Measuring misalignment"
 _LEVEL = Level(2.0, 4)
 _IDENTITY = sitk.Transform(3, sitk.sitkIdentity)
 
-# Places this far apart show all that a smooth map holds; of a body there are as many as of a head.
+# Places this far apart show all that a smooth map holds; a body gets as many as a head.
 _SPACING_MM = 5.0
 _MOST_PLACES = 60_000
 
@@ -178,8 +178,8 @@ class Misalignment:
     """How far off a registration is, on a coarse grid along the fixed volume's axes.
 
     grid: an empty image. anatomy, known: (Z, Y, X) bool, what both volumes show of the anatomy, and where something is
-    known of it. distance, deviation: (Z, Y, X) float32 in mm, how far the moving volume lies from where it
-    should, and the standard deviation of that.
+    known of it. distance, deviation: (Z, Y, X) float32 in mm, how far the moving volume lies from where it should be,
+    and the standard deviation of that distance.
     """
 
     grid: sitk.Image
@@ -211,13 +211,13 @@ class Misalignment:
 def measure_misalignment(
     fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform, *, progress: Progress = silent
 ) -> Misalignment:
-    """Measure how far off a registration is, from places that can be told apart in both volumes.
+    """Measure how far off a registration is, from places that are distinct in both volumes.
 
     fixed, moving: scalar float32, as :func:`CSAFusionLib.registration.preparation.prepare` makes them.
     transform: from fixed to moving points, LPS mm; linear or deformable.
 
-    Places are matched by their self-similarity, and a smooth field of shifts is laid through the matches. It shows what
-    is off by up to ``LARGEST_SEEN_MM`` over some centimetres. Raises what ``progress`` raises, such as Cancelled.
+    Places are matched by their self-similarity, and a smooth field of shifts is fitted to the matches. It shows what is
+    off by up to ``LARGEST_SEEN_MM`` over some centimetres. Raises what ``progress`` raises, such as Cancelled.
     """
     on_step: Callable[[], None] = partial(progress, _STAGE, 0, 0)
     points, counterparts = find_counterparts(fixed, moving, transform, _LEVEL, on_step)
@@ -252,7 +252,7 @@ _SHARE = 0.95
 _THIRDS = (("right", "", "left"), ("front", "", "back"), ("bottom", "", "top"))
 _CENTRE = "centre"
 
-# Of a region: the fewest places, on the grid of the map, that say something of it.
+# The fewest places of the map's grid that say anything about a region.
 _FEWEST = 10
 
 

@@ -1,4 +1,4 @@
-"""Registration by mutual information: where it starts, the best of several rough alignments, and one level of it."""
+"""Registration by mutual information: the best of several rough alignments to start from, and one resolution level."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def maximise(
 ) -> None:
     """Change ``transform`` in place to where Mattes mutual information is at its nearest maximum.
 
-    Powell's method: on thick slices the gradient of the sampled metric misleads a descent, which then stops a
-    millimetre short; line searches over the value alone do not (Mattes et al. 2003; Powell 1964).
+    Powell's method is used because on thick slices the gradient of the sampled metric misleads a descent, which then
+    stops a millimetre short; line searches over the value alone do not (Mattes et al. 2003; Powell 1964).
 
     fixed, moving: scalar float32.
     transform: a linear transform with a centre, from fixed to moving points (LPS mm).
     step_mm: length of the first steps; lines are searched to a tenth of it.
-    samples: voxels of the fixed image that are looked at, drawn at random; all where it has no more.
+    samples: how many voxels of the fixed image are drawn at random; all if it has no more.
     masks: where the two are compared; samples are drawn inside.
     on_iteration: called first and after each sweep over the parameters; what it raises stops the search.
 
@@ -103,9 +103,9 @@ def _execute(
 
 
 class _Watch(sitk.Command):
-    """Calls back at each iteration and keeps what is raised there: through ITK it passes only as a RuntimeError.
+    """Calls back at each iteration and keeps what is raised there, which ITK would pass on only as a RuntimeError.
 
-    Raising is also the one way to stop: Powell's method in ITK does not look at StopRegistration().
+    Raising is also the only way to stop: Powell's method in ITK ignores StopRegistration().
     """
 
     def __init__(self, on_iteration: Callable[[], None]) -> None:
@@ -125,7 +125,7 @@ class _Watch(sitk.Command):
 START_SPACING_MM = 8.0
 _SAMPLES = 10_000
 
-# Steps along the normal of a slab from where its header places it in a whole; a start finds what is half a step away.
+# Steps along the normal of a slab from its header position in a whole volume; a start finds what is half a step away.
 _SLAB_STEPS_MM = (-45.0, -30.0, -15.0, 15.0, 30.0, 45.0)
 
 
@@ -140,11 +140,12 @@ def find_start(
 ) -> sitk.Euler3DTransform:
     """Find a rough rigid alignment, from fixed to moving points (LPS mm).
 
-    Header geometry, centres of the fields of view, and centroids of the foregrounds are each tried as a start, for a
-    slab in a whole also places along its normal; each is improved on coarse images, and they are compared there.
+    The starts are the header geometry, the centres of the fields of view, the centroids of the foregrounds and, for a
+    slab in a whole volume, places along its normal. Each is refined on coarse images, on which the results are then
+    compared.
 
     fixed, moving: scalar float32.
-    masks: where the two are compared; everywhere all the same where a mask holds too little at this resolution.
+    masks: where the two are compared; ignored if a mask holds too little at this resolution.
 
     Raises RegistrationError when the search leaves the moving image from every start.
     """
@@ -172,7 +173,7 @@ def find_start(
 def _improved(
     starts: list[sitk.Euler3DTransform], improve: Callable[[sitk.Euler3DTransform], None]
 ) -> list[sitk.Euler3DTransform]:
-    """The starts after their search; those from which the search left the moving volume are no starts."""
+    """The refined starts, without those from which the search left the moving volume."""
     failures = [_failure_of(improve, start) for start in starts]
     kept = [start for start, failure in zip(starts, failures, strict=True) if failure is None]
     if not kept and failures[0] is not None:

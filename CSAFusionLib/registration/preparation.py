@@ -1,4 +1,4 @@
-"""Turn two volumes into what a registration works on: one component, no outliers, and placed so that they meet."""
+"""Prepare two volumes for registration: one component, no outliers, and positions in which they meet."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from CSAFusionLib.volumes.volume import Volume
 # A few saturated voxels (metal, vessels, a ringing edge) would stretch the histogram until the tissues share one bin.
 _KEPT_QUANTILES = (0.001, 0.999)
 
-# Of two fields of view one is but a part of the other when it has less than this share of the other's volume.
+# A field of view is only a part of another if it has less than this share of the other's volume.
 _PART_SHARE = 0.5
 
-# A slab is less than this share as thick as it is wide.
+# A slab is thinner than this share of its width.
 _SLAB_SHARE = 0.25
 
-# Of voxels this far apart one mostly tells at once that two volumes overlap.
+# One voxel in this many along each axis is mostly enough to see that two volumes overlap.
 _EVERY = 8
 
 # Rough enough to try a few hundred places in a second, fine enough for a search that starts there.
@@ -42,10 +42,11 @@ _MOST_STEPS = 9
 
 
 class PreparedPair:
-    """Two volumes, valid and within float32, as every engine and the quality assessment take them.
+    """Two volumes, valid and within float32, in the form that every engine and the quality assessment take.
 
-    ``fixed`` and ``moving`` are what :func:`prepare` gives, where their headers have them. ``placed`` is the moving
-    image put onto the fixed one where the two do not meet, and ``shift``, (3,) mm, takes it back; None where they do.
+    ``fixed`` and ``moving`` are what :func:`prepare` returns, positioned by their headers. If the two do not meet,
+    ``placed`` is the moving image moved onto the fixed one, and ``shift``, (3,) mm, takes it back; otherwise ``shift``
+    is None.
     """
 
     def __init__(self, fixed: Volume, moving: Volume) -> None:
@@ -59,12 +60,12 @@ class PreparedPair:
 
     @property
     def placed(self) -> sitk.Image:
-        """The moving image, where the search for it begins."""
+        """The moving image in the position where the search begins."""
         return self._placement[0]
 
     @property
     def shift(self) -> np.ndarray | None:
-        """What takes ``placed`` back to where its header has it; None where that is where it is."""
+        """The shift that takes ``placed`` back to the position in its header; None if it is there."""
         return self._placement[1]
 
     @property
@@ -80,9 +81,9 @@ class PreparedPair:
 def prepare(volume: Volume) -> sitk.Image:
     """Return a volume as a scalar float32 image: luminance where it has colour, extremes clamped.
 
-    It keeps its voxels where they are, but stores them in the order of :func:`in_one_order`; where its axes are sheared
-    it is on a straight grid that holds them: not every engine follows a shear, and a transform in mm is the same for
-    both.
+    Voxels stay where they are, but are stored in the order of :func:`in_one_order`. A volume with sheared axes is
+    resampled on a straight grid, because not every engine follows a shear; a transform in mm is the same for both
+    grids.
     """
     return _prepared(within_float32(volume))
 
@@ -98,10 +99,10 @@ def _prepared(volume: Volume) -> sitk.Image:
 
 
 def pad_slab(fixed: sitk.Image, moving: sitk.Image) -> sitk.Image:
-    """Return the moving image; where both are thin slabs, with its darkest value around it, as thick again.
+    """Return the moving image; if both are thin slabs, pad it with its darkest value by its own thickness.
 
-    Two slabs can turn until only a sliver of them meets, and mutual information likes slivers. With air known to
-    surround the moving slab, leaving it costs agreement. Not for a slab in a whole head, where air there is untrue.
+    Two slabs can turn until only a sliver of them overlaps, and mutual information favours slivers. With air around the
+    moving slab, leaving it costs agreement. A slab in a whole head is not padded: there is no air around it.
     """
     axes = _slab_axes(moving)
     if not (any(axes) and any(_slab_axes(fixed))):
@@ -116,7 +117,7 @@ def is_part_of(image: sitk.Image, other: sitk.Image) -> bool:
 
 
 def slab_normals(image: sitk.Image) -> list[np.ndarray]:
-    """Return the directions, (3,) unit vectors in LPS, across which the image is a thin slab; none for a whole."""
+    """Return the directions, (3,) unit vectors in LPS, across which an image is a thin slab; none for a whole one."""
     axes = np.reshape(image.GetDirection(), (3, 3)).T
     return [axis for axis, thin in zip(axes, _slab_axes(image), strict=True) if thin]
 
@@ -155,11 +156,12 @@ def overlap(fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform) ->
 
 
 def centred(fixed: sitk.Image, moving: sitk.Image) -> tuple[sitk.Image, np.ndarray]:
-    """Put the moving image onto the fixed one by its header, where the two agree most without a turn.
+    """Move the moving image onto the fixed one, by its header, to where the two agree best without rotation.
 
     fixed, moving: scalar float32, in the order of :func:`CSAFusionLib.geometry.grid.in_one_order`.
 
-    Tried are all shifts by which one field of view holds the other along each axis, and those half way out of it.
+    The shifts tried are those that keep one field of view inside the other along each axis, and those half way out of
+    it.
     Returns the image, and the shift that takes it back to where it was, (3,) mm.
     """
     coarse_fixed, coarse_moving = coarsen(fixed, _ROUGH_SPACING_MM), coarsen(moving, _ROUGH_SPACING_MM)
@@ -193,6 +195,6 @@ def _extent(image: sitk.Image) -> np.ndarray:
 
 
 def _steps(room: float) -> np.ndarray:
-    """Steps from the middle both ways, as far as there is room, the middle among them; mm."""
+    """Steps in mm from the middle in both directions, as far as there is room; the middle is one of them."""
     count = min(_MOST_STEPS // 2, round(room / _STEP_MM))
     return np.linspace(-room, room, 2 * count + 1) if count else np.zeros(1)

@@ -1,6 +1,6 @@
-"""The one way to register: choose the method, run it on two valid volumes, and assess what it found.
+"""Register two volumes: choose the method, run it, and assess the result.
 
-Where nobody names a method, the headers serve if they already agree, else the fastest method whose result is good.
+When no method is named, the headers are used if they agree already; otherwise the fastest method with a good result is.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from CSAFusionLib.volumes.checking import check_volume
 from CSAFusionLib.volumes.volume import Volume
 
 ORDER = (Method.LANDMARKS, Method.SITK, Method.ELASTIX, Method.ANTS)
-"""The methods that are tried, the fastest first, and of two as fast the more exact one; BRAINSFit is left out, since it
-does not run everywhere."""
+"""The methods to try, fastest first, and of two equally fast ones the more accurate first; BRAINSFit is left out
+because it does not run everywhere."""
 
-# A search may end so far from the truth, or within what the assessment can resolve; the headers are only kept when it
-# finds nothing farther than that, or nothing beyond chance (standard errors).
+# A search can end this far from the truth, or anywhere within the resolution of the assessment. The headers are kept
+# only if it finds nothing farther away than that, or nothing beyond chance (standard errors).
 _SETTLED_MM = 1.5
 _BY_CHANCE = 1.5
 
@@ -52,9 +52,8 @@ class Attempt:
 def candidates(fixed: sitk.Image, moving: sitk.Image, model: TransformModel) -> tuple[Method, ...]:
     """Return the methods to try for a model, in order.
 
-    Volumes on one grid were aligned by someone already, so that is looked at first, and nothing need be interpolated
-    for a hundredth of a millimetre. Headers of different grids are looked at where a method fails, or is not better
-    than they are.
+    Volumes on the same grid have been aligned already, so their headers are tried first: interpolation is not worth a
+    hundredth of a millimetre. Headers of different grids are tried only if a method fails or does no better.
     """
     able = tuple(method for method in ORDER if model in method.models)
     return (Method.NONE, *able) if model.is_linear and same_grid(fixed, moving) else able
@@ -63,17 +62,17 @@ def candidates(fixed: sitk.Image, moving: sitk.Image, model: TransformModel) -> 
 def choose(
     methods: Sequence[Method], find: Callable[[Method], sitk.Transform], assess: Callable[[sitk.Transform], Assessment]
 ) -> Attempt:
-    """Return the first attempt that is good; when none is, the one it trusts most.
+    """Return the first good attempt or, if there is none, the most trusted one.
 
-    The headers are always a candidate: a method must agree better than they do, or they are kept. They end the search
-    by themselves only where the assessment finds nothing clearly better beyond 1.5 mm.
+    The headers are always a candidate: they are kept unless a method agrees better. They end the search on their own
+    only if the assessment finds nothing clearly better that is farther than 1.5 mm away.
 
     methods: what to try, in order; at least one.
-    find: finds the transform by a method; a RegistrationError passes the method over. It is asked for
-        ``Method.NONE`` too, and gives the headers then.
+    find: finds the transform with a method; after a RegistrationError the method is skipped. For ``Method.NONE`` it
+        returns the transform of the headers.
     assess: assesses the quality of a transform.
 
-    Raises RegistrationError, the first method's, when all fail and the headers are bad.
+    Raises the RegistrationError of the first method if all methods fail and the headers are bad.
     """
     headers = _Headers(find, assess)
     attempts: list[Attempt] = []
@@ -98,13 +97,13 @@ def choose(
 def choose_found(
     methods: Sequence[Method], find: Callable[[Method], sitk.Transform], assess: Callable[[sitk.Transform], Assessment]
 ) -> Attempt:
-    """Return the first attempt that is good, or the one it trusts most, where the headers are no candidate.
+    """Return the first good attempt or, if there is none, the most trusted one; the headers are no candidate.
 
-    So it is with masks: what lies outside of them may agree better under the headers, and is not asked.
+    This serves registration with masks: what lies outside them may agree better under the headers, but does not count.
 
     methods, find, assess: as :func:`choose` takes them.
 
-    Raises RegistrationError, the first method's, when all fail.
+    Raises the RegistrationError of the first method if all methods fail.
     """
     attempts: list[Attempt] = []
     failures: list[RegistrationError] = []
@@ -124,7 +123,7 @@ def choose_found(
 
 
 class _Headers:
-    """What the headers say, assessed once, and only when it is asked for."""
+    """The alignment of the headers, assessed once, when it is first needed."""
 
     def __init__(
         self, find: Callable[[Method], sitk.Transform], assess: Callable[[sitk.Transform], Assessment]
@@ -137,9 +136,9 @@ class _Headers:
         return Attempt(transform, Method.NONE, self._assess(transform))
 
     def or_better(self, found: Attempt) -> Attempt:
-        """The attempt where it is trusted more than the headers, or alike and agrees better; else the headers.
+        """The attempt if it is trusted more than the headers, or equally and agrees better; otherwise the headers.
 
-        An attempt nearer to the headers than the assessment resolves is taken: methods use finer images than it does.
+        An attempt closer to the headers than the assessment can resolve is taken, because methods use finer images.
         """
         figures = found.assessment.figures
         is_better = figures["headers_beaten_by"] > 0 or figures["moved_mm"] <= figures["resolution_mm"]
@@ -193,13 +192,13 @@ def register(
     """Find the transform that takes points of the fixed volume to points of the moving one (LPS mm), and assess it.
 
     model: ignored by ``Method.NONE``, which trusts the headers.
-    seed: of the engine's random samples, 0 or more.
-    threads: None is one thread, with which the same volumes and seed give the same transform; more are faster.
-    masks: where the two are compared; the quality is that of the whole volumes all the same.
+    seed: seed of the engine's random samples, 0 or more.
+    threads: None means one thread, for which the same volumes and seed give the same transform; more are faster.
+    masks: where the two are compared; the quality is always that of the whole volumes.
 
     Raises:
-        InputError: a volume cannot be used, the method does not offer the model, or the headers are to be trusted
-            and do not meet.
+        InputError: a volume cannot be used, the method does not offer the model, or the headers are to be trusted but
+            the volumes do not meet.
         RegistrationError: the engine failed, is not installed, or does not run here.
         Cancelled: from ``progress``.
     """
@@ -213,11 +212,11 @@ def register(
 
 @dataclass(frozen=True)
 class RegistrationRun:
-    """A registration that was asked for, ready for two volumes that are valid and within float32.
+    """A requested registration, ready to run on two volumes that are valid and within float32.
 
     Args:
         method, model, seed, threads, progress, masks: as :func:`register` takes them.
-        known: a registration that was found already; it is assessed where it was not, and nothing else is run.
+        known: a registration found earlier; it is assessed if it has not been, and nothing else is run.
     """
 
     method: Method
@@ -229,7 +228,7 @@ class RegistrationRun:
     masks: RegistrationMasks = NO_MASKS
 
     def registered(self, fixed: Volume, moving: Volume) -> Registration:
-        """Give the registration with its quality. Raises as :func:`register` does."""
+        """Return the registration with its quality. Raises what :func:`register` raises."""
         if self.known is not None and self.known.quality is not None:
             return self.known
         if self.known is None:
@@ -262,7 +261,7 @@ class RegistrationRun:
             yield JUDGED_WHOLE
 
     def _chosen(self, pair: PreparedPair, assess: QualityAssessor) -> Attempt:
-        """The one attempt of a method, or the best of those that AUTO makes."""
+        """The attempt of the requested method, or the best attempt of AUTO."""
         if pair.shift is not None and self.method is Method.NONE:
             raise InputError(_apart(pair))
         find = partial(self._find, pair)
@@ -281,13 +280,13 @@ class RegistrationRun:
         return chosen
 
     def _find(self, pair: PreparedPair, method: Method) -> sitk.Transform:
-        """The transform by one method."""
+        """The transform that one method finds."""
         if method is Method.NONE:
             return sitk.Euler3DTransform()
         engine = import_module(_ENGINES[method])
-        # Air that is made up for the sake of mutual information has no landmarks, and hides those beside it.
+        # Air added for the sake of mutual information holds no landmarks and hides those next to it.
         moving = pair.placed if method is Method.LANDMARKS else pad_slab(pair.fixed, pair.placed)
-        # An engine that knows no masks is not asked for them: _check_choice has refused it.
+        # An engine without masks gets no argument for them: _check_choice has refused it if there are any.
         given = {"masks": self.masks.on_grids(pair.fixed, pair.moving, pair.placed)} if self.masks else {}
         found: sitk.Transform = engine.run(
             pair.fixed, moving, self.model, seed=self.seed, threads=self.threads, progress=self.progress, **given

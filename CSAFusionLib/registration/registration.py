@@ -49,7 +49,7 @@ class Method(Enum):
 
     @property
     def takes_masks(self) -> bool:
-        """Whether it can compare inside of masks alone."""
+        """Whether it can restrict the comparison to masks."""
         return self is not Method.NONE
 
 
@@ -86,9 +86,9 @@ class Registration:
     metric: figures by name, as :func:`CSAFusionLib.registration.quality.assessment.assess` gives them.
     quality: what the figures mean; None where nothing was assessed.
     warnings: sentences that change how the registration is read.
-    given, started_from: the files (format and SHA-256) of a transform that was used instead of a registration, or from
-      which one started; empty where there was none.
-    masks: of each mask in which the volumes were compared whose it is, and its SHA-256.
+    given, started_from: the files (format and SHA-256) of a transform that replaced the registration, or from which it
+      started; empty if there was none.
+    masks: for each mask in which the volumes were compared, which volume it belongs to and its SHA-256.
     """
 
     transform: sitk.Transform
@@ -104,12 +104,12 @@ class Registration:
 
     @property
     def verdict(self) -> Quality | None:
-        """The quality, by the name it had before."""
+        """The quality, under its former name."""
         return self.quality
 
     @property
     def doubts(self) -> tuple[str, ...]:
-        """A sentence on an alignment whose quality is not good; none on a good one, or where nothing was assessed."""
+        """A sentence if the quality is not good; none if it is good or was not assessed."""
         if self.quality is None or self.quality.grade is Grade.GOOD:
             return ()
         return (f"The registration is {self.quality.grade.value}: {self.quality.reason}",)
@@ -120,7 +120,7 @@ class Registration:
         return linear_matrix(self.transform) if self.transform.IsLinear() else None
 
     def describe(self) -> dict[str, Any]:
-        """Return what provenance says of it: the figures that are finite and, of a linear transform, the matrix."""
+        """Return what provenance records: the finite figures and, for a linear transform, the matrix."""
         described: dict[str, Any] = {
             "method": self.method.name,
             "model": self.model and self.model.name,
@@ -171,7 +171,7 @@ class Registration:
 
 
 def _files(values: object) -> tuple[dict[str, str], ...]:
-    """What is known of files of transforms or masks, such as their format and checksum."""
+    """What is recorded of transform or mask files, such as format and checksum."""
     if not isinstance(values, list):
         raise InputError(f"The files must be a list, not {checks.shown(values)}.")
     known = [checks.mapping(value, "file of a registration") for value in values]

@@ -29,7 +29,7 @@ LINEAR_EXTENSIONS = (".tfm", ".txt", ".mat", ".h5")
 DEFORMABLE_EXTENSIONS = (".h5",)
 
 _HDF5_OVERHEAD = 4096
-"""Bytes that HDF5 needs at least beside the numbers."""
+"""The fewest bytes that HDF5 needs beside the numbers."""
 
 _MATLAB_HEADER = 20
 """Bytes before a matrix of MATLAB 4: type, rows, columns, whether it is complex, and the length of its name."""
@@ -73,7 +73,7 @@ def transform_writer(transform: sitk.Transform) -> Writer:
         if path.suffix == ".h5":
             _check_room(path, _HDF5_OVERHEAD + 8 * transform.GetNumberOfParameters())
         sitk.WriteTransform(transform, str(path))
-        # ITK's text and Matlab writers do not tell when the disk refuses a part.
+        # ITK's text and MATLAB writers do not report it when the disk refuses a part.
         if not _has_an_end(path) or not _are_alike(sitk.ReadTransform(str(path)), transform):
             raise Unwritable("the disk does not keep it whole")
 
@@ -97,7 +97,7 @@ def check_transform_path(path: str | Path, *, deformable: bool = False) -> Path:
 
 
 def _check_room(path: Path, size: int) -> None:
-    """Raise OSError when a file of so many bytes has no room, of which HDF5 would tell in pages, and again at exit."""
+    """Raise OSError if there is no room for this many bytes, which HDF5 would report in pages, and again at exit."""
     if not hasattr(os, "posix_fallocate"):
         return
     try:
@@ -112,7 +112,7 @@ def _check_room(path: Path, size: int) -> None:
 
 
 def _has_an_end(path: Path) -> bool:
-    """Whether the last bytes are there, without which ITK may still read all numbers; HDF5 looks for itself."""
+    """Whether the last bytes are there, without which ITK may still read all numbers; HDF5 checks this itself."""
     content = path.read_bytes() if path.suffix != ".h5" else b"\n"
     if path.suffix != ".mat":
         return content.endswith(b"\n")
@@ -137,7 +137,7 @@ def _are_alike(a: sitk.Transform, b: sitk.Transform) -> bool:
     if not _are_close(a.GetFixedParameters(), b.GetFixedParameters()):
         return False
     if kind == sitk.sitkDisplacementField:
-        # As numbers of Python's own, the parameters of a field would take gigabytes.
+        # As Python numbers, the parameters of a field would take gigabytes.
         fields = (sitk.DisplacementFieldTransform(one).GetDisplacementField() for one in (a, b))
         return len({sitk.Hash(field) for field in fields}) == 1
     return _are_close(a.GetParameters(), b.GetParameters())
@@ -147,12 +147,12 @@ def _are_close(a: Sequence[float], b: Sequence[float]) -> bool:
     return len(a) == len(b) and bool(np.allclose(a, b, rtol=1e-9, atol=1e-12))
 
 
-# Between its nodes the inverse of a field is not linear: it takes two of them where the field has one, down to 1 mm,
-# over which deformations that registration finds are smooth.
+# Between its nodes the inverse of a field is not linear: it gets two of them where the field has one, down to 1 mm,
+# since deformations found by registration are smooth over that.
 _NODES_A_VOXEL = 2
 _FINEST_MM = 1.0
 _MOST_NODES = 4_000_000
-# What lies outside the domain by less than this share of it is still undone.
+# Points outside the domain by less than this share of it are still inverted.
 _MARGIN = 0.1
 _ITERATIONS = 60
 _TOLERANCE_MM = 1e-3
@@ -165,7 +165,7 @@ def inverse_of(transform: sitk.Transform, domain: sitk.Image) -> tuple[sitk.Tran
     """Return the inverse of a transform, and how far off it is at most, in mm.
 
     Args:
-        domain: an image on whose grid the transform takes its points; the inverse of a deformation holds only there.
+        domain: the image from whose grid the transform takes its points; the inverse of a deformation holds only there.
 
     Raises:
         InputError: the transform folds space, so that it has no inverse.

@@ -40,8 +40,8 @@ def run(
     fixed, moving: scalar float32, as :func:`CSAFusionLib.registration.preparation.prepare` makes them.
     model: RIGID gives an Euler3DTransform, AFFINE an AffineTransform, SYN and RIGID_AFFINE_SYN a CompositeTransform of
         an affine transform and a displacement field on the fixed grid, the field applied first.
-    seed: of ANTs' random samples, 0 or more.
-    threads: None is one, with which the same input and seed give the same transform.
+    seed: seed of ANTs' random samples, 0 or more.
+    threads: None means one, for which the same input and seed give the same transform.
     masks: where the two are compared.
 
     Raises RegistrationError when antspyx is not installed or ANTs fails; Cancelled from ``progress``.

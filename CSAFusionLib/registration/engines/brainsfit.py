@@ -40,8 +40,8 @@ def run(
 
     fixed, moving: scalar float32, as :func:`CSAFusionLib.registration.preparation.prepare` makes them.
     model: RIGID gives an Euler3DTransform, AFFINE an AffineTransform, BSPLINE what BRAINSFit writes for it.
-    seed: has no effect, for BRAINSFit's samples are always the same.
-    threads: None is one.
+    seed: has no effect, because BRAINSFit's samples are always the same.
+    threads: None means one.
     masks: where the two are compared.
 
     Raises RegistrationError when there is no executable or it fails; Cancelled from ``progress``.
@@ -67,7 +67,7 @@ def run(
 
 
 def use_executable(path: Path | None) -> None:
-    """Have this executable run from now on, by this process and those it starts; None changes nothing."""
+    """Run this executable from now on, in this process and those it starts; None changes nothing."""
     if path is not None:
         os.environ[EXECUTABLE_VARIABLE] = str(path)
 
@@ -112,7 +112,7 @@ def _everywhere(image: sitk.Image) -> sitk.Image:
 def _mask_parameters(masks: RegistrationMasks, fixed: sitk.Image, folder: Path) -> dict[str, Any]:
     if not masks:
         return {}
-    # Samples are drawn from the whole volume, and those outside of the mask are then dropped.
+    # Samples are drawn from the whole volume, and those outside the mask are then dropped.
     share = min(1.0, _SAMPLES / masks.share_of(fixed))
     return {
         "maskProcessingMode": "ROI",
@@ -123,7 +123,7 @@ def _mask_parameters(masks: RegistrationMasks, fixed: sitk.Image, folder: Path) 
 
 
 def _arguments(parameters: dict[str, Any]) -> list[str]:
-    """Parameters as a command line has them: a switch stands alone when it is on, and not at all when it is off."""
+    """Parameters as command-line arguments: a switch stands alone if it is on, and is left out if it is off."""
     given = {name: value for name, value in parameters.items() if value is not False}
     pairs = ((f"--{name}", *(() if value is True else (str(value),))) for name, value in given.items())
     return [word for pair in pairs for word in pair]

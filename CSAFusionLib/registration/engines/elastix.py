@@ -41,8 +41,8 @@ def run(
     fixed, moving: scalar float32, as :func:`CSAFusionLib.registration.preparation.prepare` makes them.
     model: RIGID gives an Euler3DTransform, AFFINE an AffineTransform, BSPLINE a CompositeTransform of linear
         transforms and a B-spline.
-    seed: of elastix' random samples, 0 or more.
-    threads: None is one, with which the same input and seed give the same transform.
+    seed: seed of elastix' random samples, 0 or more.
+    threads: None means one, for which the same input and seed give the same transform.
     masks: where the two are compared.
 
     Raises RegistrationError when itk-elastix is not installed or elastix fails; Cancelled from ``progress``.
@@ -86,8 +86,8 @@ _STAGES = {
     TransformModel.AFFINE: ("EulerTransform", "AffineTransform"),
     TransformModel.BSPLINE: ("EulerTransform", "AffineTransform", "BSplineTransform"),
 }
-# Of each stage the levels, the finest of the above since a later stage starts close to its end; the iterations of a
-# level; and the samples of an iteration, many for control points to see each enough.
+# For each stage: its levels, only the finest of the above for a later stage, which starts close to its end; the
+# iterations of a level; and the samples of an iteration, enough of them for every control point.
 _EFFORT = {"EulerTransform": (3, 200, 3000), "AffineTransform": (1, 200, 3000), "BSplineTransform": (2, 60, 6000)}
 
 _COMMON = {
@@ -116,7 +116,7 @@ _GRID = {"FinalGridSpacingInPhysicalUnits": "50", "GridSpacingSchedule": "2 1"}
 # Of a mask nothing is to be eroded at coarse levels, where little would be left; and a part of the moving image is
 # all that a sample need meet.
 _IN_MASKS = {"ErodeFixedMask": ["false"], "ErodeMovingMask": ["false"], "RequiredRatioOfValidSamples": ["0.02"]}
-# The plain sampler tries all of the image, and gives up where a small mask is seldom met.
+# The plain sampler draws from the whole image, and gives up if it seldom meets a small mask.
 _IN_FIXED_MASK = {"ImageSampler": ["RandomSparseMask"]}
 
 
@@ -126,7 +126,7 @@ def elastix_parameters(
     """Return the parameters of each stage, for two images that are roughly aligned.
 
     model: RIGID, AFFINE (after rigid) or BSPLINE (after rigid and affine).
-    seed: of the random samples, 0 or more.
+    seed: seed of the random samples, 0 or more.
     masks: where the two are compared.
     """
     masked = (_IN_MASKS if masks else {}) | (_IN_FIXED_MASK if masks.fixed is not None else {})

@@ -1,7 +1,7 @@
-"""The process of its own in which an engine's program runs, and the files over which it is spoken to.
+"""The separate process in which an engine's program runs, and the files that are exchanged with it.
 
-In this process it would hold the interpreter until it is done, so nothing could be cancelled; it would fix its number
-of threads at its first use, on which repeatability hangs; and it would take the host down with it should it crash.
+In this process the program would hold the interpreter until it ends, so nothing could be cancelled; it would fix its
+number of threads, on which repeatability depends, at first use; and a crash would take the host down with it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _CHUNK = 2**20
 
 
 def check_installed(program: str, package: str) -> None:
-    """Raise RegistrationError, which tells how to install it, when the Python package of a program is missing."""
+    """Raise RegistrationError, which says how to install it, if the Python package of a program is missing."""
     try:
         importlib.metadata.distribution(package)
     except importlib.metadata.PackageNotFoundError:
@@ -39,9 +39,9 @@ def check_installed(program: str, package: str) -> None:
 
 @contextmanager
 def exchange_folder(fixed: sitk.Image, moving: sitk.Image, masks: RegistrationMasks = NO_MASKS) -> Iterator[Path]:
-    """Give a temporary folder that holds fixed.nrrd and moving.nrrd; it is removed however the block ends.
+    """Provide a temporary folder that holds fixed.nrrd and moving.nrrd; it is removed however the block ends.
 
-    fixed_mask.nrrd and moving_mask.nrrd are beside them where there are masks.
+    With masks it also holds fixed_mask.nrrd and moving_mask.nrrd.
 
     Raises RegistrationError when they cannot be written.
     """
@@ -79,7 +79,7 @@ def hand_over(folder: Path, writers: Mapping[str, Writer]) -> None:
 
 @contextmanager
 def takes_result(program: str) -> Iterator[None]:
-    """Tell a result that cannot be read, in the block, as a RegistrationError of the program that left it."""
+    """Within the block, report a result that cannot be read as a RegistrationError of the program that wrote it."""
     try:
         yield
     except RegistrationError:
@@ -91,7 +91,7 @@ def takes_result(program: str) -> Iterator[None]:
 
 
 def check_compressed(file: Path) -> None:
-    """Read a file of gzip to its end: ITK takes what a full disk has cut off for zeros.
+    """Read a gzip file to its end, because ITK reads what a full disk has cut off as zeros.
 
     Raises OSError, EOFError or zlib.error when it is not whole.
     """

@@ -1,10 +1,10 @@
 """Registration by landmarks matched across modalities; rigid, affine or deformable.
 
 - The motion that takes points to their counterparts with the least squared error, many sets at once.
-- A smooth deformation through landmarks that can always be undone.
+- A smooth deformation through landmarks that is always invertible.
 
-The way of the article's preprocessing: landmarks are found and matched, outliers removed, a rigid or affine motion is
-estimated, and a light deformation is added where it is asked for.
+As in the article's preprocessing, landmarks are found and matched, outliers are removed, a rigid or affine motion is
+estimated, and a light deformation is added if requested.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def fit_rigid(points: np.ndarray, targets: np.ndarray) -> Motion:
 
 
 def fit_affine(points: np.ndarray, targets: np.ndarray) -> Motion:
-    """Fit an affine motion to four or more pairs, (..., N, 3) each; of points in one plane the least one."""
+    """Fit an affine motion to four or more pairs, (..., N, 3) each; for points in one plane, the smallest one."""
     matrix = np.linalg.pinv(_centred(points)) @ _centred(targets)
     return _through_the_means(np.swapaxes(matrix, -1, -2), points, targets)
 
@@ -73,7 +73,7 @@ def agree(
 
     points, targets: (N, 3) in mm, N at least ``SAMPLE``.
     tolerance_mm: a match agrees when the motion takes its point closer than this to its target.
-    seed: of the random samples, 0 or more.
+    seed: seed of the random samples, 0 or more.
 
     Returns the motion with the least squared error over the matches that agree, and which those are, (N,) bool: random
     sample consensus (Fischler and Bolles 1981), then fits to all that agree until they stay the same.
@@ -180,7 +180,7 @@ _STAGE = "Matching landmarks"
 _COARSE, _FINE, _LOCAL = Level(4.0, 3), Level(2.0, 2), Level(2.0, 3)
 _COARSE_TOLERANCE_MM, _FINE_TOLERANCE_MM, _LOCAL_TOLERANCE_MM = 4.0, 3.0, 2.0
 
-# Of matches at random fewer agree on one motion.
+# Fewer random matches agree on one motion.
 _FEWEST, _LEAST_SHARE = 12, 0.2
 
 
@@ -199,8 +199,8 @@ def run(
     fixed, moving: scalar float32, as :func:`CSAFusionLib.registration.preparation.prepare` makes them.
     model: RIGID gives an Euler3DTransform, AFFINE an AffineTransform, BSPLINE a CompositeTransform of an affine
         transform and a B-spline deformation, the deformation applied first.
-    seed: of the random samples, 0 or more.
-    threads: None is one, with which the same input and seed give the same transform.
+    seed: seed of the random samples, 0 or more.
+    threads: None means one, for which the same input and seed give the same transform.
     masks: where the two are compared.
 
     Raises RegistrationError when too few landmarks agree on one motion; Cancelled from ``progress``.

@@ -33,12 +33,12 @@ def run(
     """Find the rigid (Euler3DTransform) or affine (AffineTransform) transform from fixed to moving points, LPS mm.
 
     fixed, moving: scalar float32, as :func:`CSAFusionLib.registration.preparation.prepare` makes them.
-    seed: of the random samples, 0 or more.
-    threads: None is one; the transform does not depend on it.
+    seed: seed of the random samples, 0 or more.
+    threads: None means one; the transform does not depend on it.
     masks: where the two are compared.
 
-    A moving volume that shows but a part of the fixed one is searched the other way round: nearly all samples of the
-    part lie in the whole, so that all speak, while most of the whole say nothing of the part.
+    If the moving volume shows only a part of the fixed one, the search runs the other way round: nearly all samples of
+    the part lie in the whole and count, while most samples of the whole say nothing about the part.
 
     Raises RegistrationError when the search leaves the moving image; Cancelled from ``progress``.
     """

@@ -13,7 +13,7 @@ from CSAFusionLib.registration.masks import NO_MASKS, RegistrationMasks
 
 _BINS = 32
 _SPACING_MM = 3.0
-# A body is measured more coarsely than a head: these are as many voxels as a large head has.
+# A body is measured more coarsely than a head: on as many voxels as a large head has.
 _MOST_VOXELS = 1_000_000
 _SSIM_SIGMA_VOXELS = 1.5
 _SHORTEST_FILTERED = 4
@@ -21,7 +21,7 @@ _IDENTITY = sitk.Transform(3, sitk.sitkIdentity)
 
 
 class Comparison:
-    """Measures how two scalar images agree under any transform; what does not depend on it is done once."""
+    """Measures how well two scalar images agree under any transform; what does not depend on it is computed once."""
 
     def __init__(self, fixed: sitk.Image, moving: sitk.Image) -> None:
         spacing = max(_SPACING_MM, (volume_of(fixed) / _MOST_VOXELS) ** (1 / 3))
@@ -82,7 +82,7 @@ class Comparison:
 def agreement(
     fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform, masks: RegistrationMasks = NO_MASKS
 ) -> float:
-    """Return mutual information times overlap: one number to rank alignments, where a good-looking sliver loses."""
+    """Return mutual information times overlap: one number to rank alignments, by which no sliver wins."""
     resampled, inside = _brought(fixed, moving, transform)
     if masks:
         inside &= masks.inside(fixed, transform)
@@ -92,7 +92,7 @@ def agreement(
 def mutual_information(a: np.ndarray, b: np.ndarray) -> float:
     """Return the mutual information of two equally long (N,) samples in nats, from a 32 by 32 joint histogram.
 
-    0 when nothing can be learnt from one about the other, also for empty samples.
+    0 if one tells nothing about the other, and for empty samples.
     """
     if a.size == 0:
         return 0.0

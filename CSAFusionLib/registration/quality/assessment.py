@@ -40,10 +40,10 @@ _MOST_NODES = 4_000_000
 
 
 def describe_transform(fixed: sitk.Image, transform: sitk.Transform) -> dict[str, float]:
-    """Say what a transform does to the head in the fixed image.
+    """Describe what a transform does to the head in the fixed image.
 
     transform: from fixed to moving points, LPS mm.
-    Returns ``rotation_degrees`` and ``shift_mm`` of the head, ``moved_mm`` (how far its points go on average),
+    Returns ``rotation_degrees`` and ``shift_mm`` of the head, ``moved_mm`` (how far its points move on average),
     ``scale_min`` and ``scale_max`` (of its closest affine transform, along any direction), and ``jacobian_min`` and
     ``jacobian_max``: volume change at a point, 1 for none, 0 or less where space folds or is mirrored.
     """
@@ -65,7 +65,7 @@ def describe_transform(fixed: sitk.Image, transform: sitk.Transform) -> dict[str
 
 
 def _closest_matrix(points: np.ndarray, mapped: np.ndarray) -> np.ndarray:
-    """The (3, 3) matrix that takes the points, from their mean, nearest to where they are mapped."""
+    """The (3, 3) matrix that takes the points, relative to their mean, closest to where they are mapped."""
     return np.linalg.lstsq(points - points.mean(axis=0), mapped - mapped.mean(axis=0), rcond=None)[0].T
 
 
@@ -106,7 +106,7 @@ def _along_the_axes(field: sitk.Image) -> sitk.Image:
     return turned
 
 
-# Wrong turns a search is drawn into: a head is round, and nearly the same upside down or back to front.
+# Rotations into which a search is drawn wrongly: a head is round, and nearly the same upside down or back to front.
 _TURNS_DEGREES = (180.0, 30.0, -30.0)
 
 _ROUGH_SHARE = 1 / 8
@@ -175,7 +175,7 @@ def pattern_search(
 
 
 def _starts(similarity: Similarity) -> Iterator[RigidPerturbation]:
-    """Centre on centre, as it stands and turned about each axis."""
+    """Centre on centre: unrotated, and rotated about each axis."""
     yield RigidPerturbation(shift=similarity.moving_centre)
     for axis in range(3):
         for degrees in _TURNS_DEGREES:
@@ -195,11 +195,11 @@ def _steps(
 _STAGE = "Checking the registration"
 _IDENTITY = sitk.Transform(3, sitk.sitkIdentity)
 
-# How far from the best alignment the similarity must have fallen: 8 mm in a head, as much of its size in a body.
+# How far from the best alignment the similarity must have fallen: 8 mm in a head, in proportion in a body.
 _AWAY_MM = 8.0
 _AWAY_SHARE = 1 / 9
 
-# Fields of view whose volumes differ by less than this share are as large.
+# Fields of view whose volumes differ by less than this share count as equally large.
 _AS_LARGE = 0.01
 
 
@@ -309,7 +309,7 @@ def assess(
 
 
 def _moving_is_smaller(images: _Both, heads: _Both) -> bool:
-    """Whether the moving field of view is the smaller one; of two as large, whether it shows the smaller head.
+    """Whether the moving field of view is the smaller one or, of two equally large, shows the smaller head.
 
     So both orders of a pair are assessed from the same side.
     """
@@ -321,7 +321,7 @@ def _moving_is_smaller(images: _Both, heads: _Both) -> bool:
 
 
 def _against_alternatives(similarity: Similarity, on_step: partial[None]) -> dict[str, float]:
-    """How the alignment stands against all others that a search finds; see :mod:`grading` for what follows from it."""
+    """How the alignment compares with all others that a search finds; :mod:`grading` draws the conclusion."""
     here, optima = RigidPerturbation(), find_alternatives(similarity, on_step)
     agreement, best = similarity(here), similarity(optima.best)
     return {

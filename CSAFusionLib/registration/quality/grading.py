@@ -25,7 +25,7 @@ class Quality:
 
     @property
     def level(self) -> Grade:
-        """The grade, by the name it had before."""
+        """The grade, under its former name."""
         return self.grade
 
 
@@ -44,12 +44,12 @@ class _Rule:
     reason: str
 
 
-# An error of 5 mm must not go unnoticed; where two images agree best is mostly within 1 mm of the truth, for averages
-# over many heads within 4.
+# An error of 5 mm must not go unnoticed. The best agreement mostly lies within 1 mm of the truth, for averages of many
+# heads within 4 mm.
 _WRONG_MM = 5.0
 _UNSURE_MM = 4.0
 
-# Standard errors: chance hardly reaches the one, and never the other.
+# Standard errors: chance hardly ever reaches the first, and never the second.
 _LIKELY = 1.5
 _CERTAIN = 3.0
 
