@@ -294,9 +294,13 @@ def _of_contrasts(inputs: tuple[PreparedInput, PreparedInput], weights: str, tra
 
 
 def _of_body(inputs: Sequence[PreparedInput]) -> str:
-    if any(prepared.shows_a_trunk for prepared in inputs):
-        return "The CT shows a trunk; all weights were trained on heads, and elsewhere the result is untested."
-    return ""
+    if not any(prepared.shows_a_trunk for prepared in inputs):
+        return ""
+    untested = "The CT shows a trunk; all weights were trained on heads, and elsewhere the result is untested."
+    if not any(prepared.colour_table for prepared in inputs):
+        return untested
+    # A trunk takes up tracer nearly everywhere, and colour that is bound to uptake leaves little of the CT's own grey.
+    return f"{untested} In colour, bone and air of the trunk show less than in an overlay (--style overlay)."
 
 
 def _untrained(pair: str, weights: str, trained_on: str) -> str:

@@ -222,3 +222,11 @@ def test_a_pet_without_suv_says_why_and_another_volume_does_not(unit: str, told:
         f"The moving PET has no SUV, because the header gives no body weight; its values are told {told}."
     ]
     assert replace(pair, moving=replace(pet, modality=Modality.SPECT)).warnings("spect-mr") == []
+
+
+def test_the_colour_of_a_trunk_says_where_bone_and_air_show_better(monkeypatch: pytest.MonkeyPatch) -> None:
+    pair = roles_of(Modality.CT, Modality.PET)
+    monkeypatch.setattr(type(pair.fixed), "shows_a_trunk", True)
+    in_colour = replace(pair, moving=replace(pair.moving, colour_table="hot-iron"))
+    assert not any("--style overlay" in sentence for sentence in pair.warnings("pet-mr"))
+    assert in_colour.warnings("pet-mr")[-1].endswith("show less than in an overlay (--style overlay).")
