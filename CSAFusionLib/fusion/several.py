@@ -350,8 +350,8 @@ def _meant(sources: tuple[VolumeSeries, VolumeSeries]) -> list[str]:
     several = [source.count > 1 for source in sources]
     if all(several):
         raise InputError(
-            "Both inputs hold several volumes, so that it is open which of them is the series; choose one volume of "
-            "the other, as --volume 1,all does of FIXED."
+            "Both inputs hold several volumes, so it is not clear which of them is the series; choose one volume of "
+            "the other, for example the first of FIXED with --volume 1,all."
         )
     if not any(several):
         raise InputError("Neither input holds several volumes, so there is no series; choose no volume.")

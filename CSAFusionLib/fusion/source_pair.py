@@ -265,7 +265,7 @@ def _of_uptake(name: str, prepared: PreparedInput) -> str:
         return ""
     unit = prepared.volume.acquisition.unit
     return (
-        f"The {name} PET has no SUV, because {why}; its values are told {f'in {unit}' if unit else 'without a unit'}."
+        f"The {name} PET has no SUV, because {why}; its values are given {f'in {unit}' if unit else 'without a unit'}."
     )
 
 

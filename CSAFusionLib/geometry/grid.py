@@ -1,7 +1,7 @@
 """The grid of an image, and images brought from one grid to another.
 
 - Where each voxel is in the patient, and whether the axes are at right angles.
-- The moving image resampled on the reference grid, and where it has something to say there.
+- The moving image resampled on the reference grid, and its field of view there.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def set_ijk_to_lps(image: sitk.Image, matrix: np.ndarray) -> None:
     image.SetSpacing(spacing.tolist())
     image.SetOrigin(matrix[:3, 3].tolist())
     directions = matrix[:3, :3] / spacing
-    # ITK complains on the terminal of numbers so small that their squares are none.
+    # ITK complains on the terminal about numbers so small that their squares are zero.
     directions[np.abs(directions) < _NOTHING] = 0.0
     image.SetDirection(directions.ravel().tolist())
 
@@ -94,7 +94,7 @@ def corner_indices(size: Sequence[int]) -> np.ndarray:
 
 
 TOLERATED_MM = 0.1
-"""A grid whose corners move by no more than this when its axes are put at right angles is taken for a straight one."""
+"""A grid counts as straight if its corners move by no more than this when its axes are put at right angles."""
 
 
 def off_straight(image: sitk.Image) -> float:
@@ -117,7 +117,7 @@ def nearest_straight(image: sitk.Image) -> sitk.Image:
 
 
 def is_sheared(image: sitk.Image) -> bool:
-    """Tell whether an image has axes so far from right angles that no straight grid stands for it."""
+    """Tell whether an image has axes so far from right angles that no straight grid can stand in for its own."""
     return off_straight(image) > TOLERATED_MM
 
 
@@ -134,7 +134,7 @@ def _centre(image: sitk.Image) -> np.ndarray:
 
 
 def resampled_straight(image: sitk.Image, default: float) -> sitk.Image:
-    """Resample a sheared image linearly on the smallest straight grid that holds it; return a straight one as it is.
+    """Resample a sheared image linearly on the smallest straight grid that holds it; return a straight one unchanged.
 
     The grid keeps the direction of i and the plane of i and j, so a volume of a tilted gantry is interpolated within
     its slices alone.
@@ -203,7 +203,7 @@ def resample_to_grid(
 
 
 def lowest_value(image: sitk.Image) -> float:
-    """Return the value to put where an image does not reach: its lowest, air in every modality; 0 for colour."""
+    """Return the value for where an image does not reach: its lowest, air in every modality; 0 for colour."""
     if image.GetNumberOfComponentsPerPixel() > 1:
         return 0.0
     return float(sitk.GetArrayViewFromImage(image).min())
@@ -224,7 +224,7 @@ def leaves_voxels_alone(moving: sitk.Image, reference: sitk.Image, transform: si
 def brought(fixed: Volume, moving: Volume, transform: sitk.Transform) -> tuple[sitk.Image, sitk.Image]:
     """Return the moving image on the fixed grid, and its field of view there as :func:`field_of_view` gives it.
 
-    An image that lies on the grid already is given as it is: a copy would only take memory.
+    An image that lies on the grid already is returned unchanged: a copy would only take memory.
 
     transform: takes points of the fixed volume to points of the moving volume, LPS mm.
     Raises InputError where the two do not overlap.
@@ -255,11 +255,11 @@ def coverage(
     plane: Plane = Plane.AXIAL,
     feather_mm: float = 5.0,
 ) -> sitk.Image:
-    """Say how much each reference voxel may take from the moving image, float32 in [0, 1] on the reference grid.
+    """Return how much each reference voxel may take from the moving image, float32 in [0, 1] on the reference grid.
 
     1 inside the moving field of view, falling smoothly to 0 over the last ``feather_mm`` before its border, 0 outside.
-    The border is looked for within each slice of ``plane``, so the end slices of a thin slab stay whole; the border of
-    the reference itself is none, so a field of view that holds the whole reference gives 1 everywhere.
+    The border is sought within each slice of ``plane``, so the end slices of a thin slab stay whole. The border of the
+    reference itself does not count, so a field of view that holds the whole reference gives 1 everywhere.
 
     transform: takes points of the reference to points of the moving image, LPS mm.
     """
@@ -304,7 +304,7 @@ def overlap(fixed: Volume, moving: Volume, inside: sitk.Image) -> float:
 def in_one_order(image: sitk.Image) -> sitk.Image:
     """Return the image with its axes permuted and flipped to lie nearest to LPS: no voxel changes its place or value.
 
-    What is found then does not depend on the order in which a file stores the voxels.
+    Results then do not depend on the order in which a file stores the voxels.
     """
     axes = np.reshape(image.GetDirection(), (3, 3))
     stored_so = np.array_equal(np.abs(axes).argmax(axis=0), range(3)) and (np.diag(axes) > 0).all()

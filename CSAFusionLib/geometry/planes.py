@@ -25,7 +25,8 @@ class Plane(Enum):
 
 # A voxel side must be this much longer than the others to be the slice thickness; less is header rounding.
 _THICKER = 1.01
-# From this ratio on a slice across the acquired ones is mostly interpolation: nobody reads it, and no network saw any.
+# From this ratio on a slice across the acquired ones is mostly interpolation: nobody reads such slices, and no network
+# was trained on any.
 _CLEARLY_THICKER = 2.0
 
 # Seen from the canonical volume array [to superior, to posterior, to left]: the axes that become (slice, row, column),
@@ -36,7 +37,7 @@ _VIEWS = {
     Plane.SAGITTAL: ((2, 0, 1), True),
 }
 
-# Rotation by about 1e-5 rad round an axis that is no one's symmetry axis.
+# Rotation by about 1e-5 rad about an axis that is not a symmetry axis of anything.
 _NUDGE = np.eye(3) + 1e-5 * np.array([[0.0, -0.23, 0.61], [0.23, 0.0, -1.0], [-0.61, 1.0, 0.0]])
 
 
@@ -53,7 +54,7 @@ def to_slices(image: sitk.Image, plane: Plane) -> np.ndarray:
 
 
 def slices_view(image: sitk.Image, plane: Plane) -> np.ndarray:
-    """See a 3-D image as the slices that :func:`to_slices` cuts; read-only, and only as long as the image is there."""
+    """View a 3-D image as the slices that :func:`to_slices` cuts; read-only, valid as long as the image exists."""
     order, flips = _storage_to_slices(image, plane)
     voxels = sitk.GetArrayViewFromImage(image)
     order += tuple(range(3, voxels.ndim))
@@ -80,7 +81,7 @@ def acquired_plane(image: sitk.Image) -> Plane:
 
 
 def settled_plane(image: sitk.Image, plane: Plane) -> Plane:
-    """Return the anatomical plane that AUTO and ACQUIRED stand for in an image; another plane as it is."""
+    """Return the anatomical plane that AUTO or ACQUIRED stands for in an image; any other plane unchanged."""
     if plane is Plane.AUTO:
         return _plane_of_thick_slices(image, _CLEARLY_THICKER)
     return acquired_plane(image) if plane is Plane.ACQUIRED else plane

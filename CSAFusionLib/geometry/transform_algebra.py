@@ -68,7 +68,7 @@ def nearest_rigid(transform: sitk.AffineTransform) -> sitk.Euler3DTransform:
 
 
 def inverse(transform: sitk.Transform) -> sitk.Transform:
-    """Return the inverse of a linear transform: an Euler3DTransform of one, an AffineTransform of any other."""
+    """Return the inverse of a linear transform: an Euler3DTransform for one, an AffineTransform for any other."""
     known = sitk.Euler3DTransform if isinstance(transform, sitk.Euler3DTransform) else sitk.AffineTransform
     return known(transform.GetInverse())
 

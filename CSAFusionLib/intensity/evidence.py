@@ -58,10 +58,10 @@ _AIR = 0.05
 _FINE_NOISE_MM, _COARSE_NOISE_MM = 2.5, 4.0
 _FEWEST_OF_EVIDENCE = 500
 
-# Single voxels beyond these percentiles (spikes, wrap-around, interpolation overshoot) have no say.
+# Single voxels beyond these percentiles (spikes, wrap-around, interpolation overshoot) do not count.
 _ROBUST = (0.5, 99.9)
 _WHITE = 99.5
-# The bulk of the tissue is not to be darker than a third, whatever bright fat or fluid does above it.
+# The bulk of the tissue must not be darker than a third, whatever bright fat or fluid lies above it.
 _WHITE_OVER_MEDIAN = 3.0
 # Noise in air is cut off, but where the field of view holds no air the darkest class is tissue: then cut this at most.
 _MOST_CUT = 0.05
@@ -113,7 +113,7 @@ class Evidence:
 
     @cached_property
     def tracer(self) -> float:
-        """How much speaks for a tracer: above 0 for PET and SPECT, below for MR, in log odds; not of a volume in HU."""
+        """How much points to a tracer: above 0 for PET and SPECT, below for MR, in log odds; not for a volume in HU."""
         if self.edge_width_mm < _SHARP_MM:
             return _SHARP
         evidence = _PRIOR + _clipped(2 * (self.edge_width_mm - _EDGE_MM), -1, 1) + self._grid + self._rim

@@ -123,7 +123,7 @@ def display_factor(volume: Volume, modality: Modality) -> float:
 
 
 def in_own_values(window: Window | None, volume: Volume, modality: Modality) -> Window | None:
-    """Return a window, given in the unit in which values are told, in the volume's own values."""
+    """Return a window, given in the unit in which values are shown, in the volume's own values."""
     factor = display_factor(volume, modality)
     return window if window is None or factor == 1 else Window(window.level / factor, window.width / factor)
 
@@ -186,7 +186,7 @@ _WIDEST = 1e37
 _NARROWEST = 1e-30
 
 
-# Of a CT that is not in HU: half of what is no air is put at the grey of brain, and 4 % are bone.
+# For a CT that is not in HU: half of what is not air is put at the grey of brain, and 4 % is bone.
 _AIR_OF_A_CT = 0.05
 _TISSUE_OF_A_CT = 0.35
 _ABOVE_TISSUE = 1.1
@@ -250,7 +250,7 @@ def find_mapping(volume: Volume, modality: Modality, window: Window | None = Non
 
 
 def tissue_at_level(mapping: IntensityMapping, middle: float, level: float = TISSUE_LEVEL) -> IntensityMapping:
-    """Return a mapping that takes what ``mapping`` takes to ``middle`` to a level, and black and white to no others.
+    """Return a mapping that takes what ``mapping`` takes to ``middle`` to a level, and leaves black and white in place.
 
     White matter of a T1 lies at 0.4 of white in a head with bright scalp and at 0.9 in one without; no function of two
     values can treat both alike. With half of the tissue darker than 0.6 it lies at 0.69 to 0.74 in every T1 measured.
@@ -280,7 +280,7 @@ def no_brighter_than_t2(mapping: IntensityMapping, middle: float) -> IntensityMa
 
 
 def mapping_of(evidence: Evidence, modality: Modality, window: Window | None) -> IntensityMapping:
-    """Find the mapping of the voxels that a volume's evidence is of; arguments as :func:`find_mapping` takes."""
+    """Find the mapping of the voxels that the evidence describes; arguments as :func:`find_mapping` takes."""
     if evidence.volume.is_colour:
         return IntensityMapping(0.0, _full_scale(evidence.volume.image))
     if modality is Modality.CT:
@@ -343,7 +343,7 @@ def _tracer_mapping(evidence: Evidence) -> IntensityMapping:
 
 
 def check_contrast(evidence: Evidence, mapping: IntensityMapping) -> None:
-    """Refuse a window that shows the whole volume in one grey: nothing of it could be seen in the result."""
+    """Refuse a window that shows the whole volume in one grey: nothing of it would be seen in the result."""
     black, white = mapping(np.array(evidence.extremes))
     if white - black < _ONE_GREY:
         volume = evidence.volume

@@ -1,4 +1,4 @@
-"""The values of voxels as all later work takes them: within float32, colours as luminance and chrominance; and back."""
+"""Voxel values in the form that all later work takes: within float32, colours as luminance and chrominance."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _LARGEST = 2.0**20
 _LEAST_RANGE = 2.0**-10
 # Of float32's 24 bits this many are left to tell values apart where they lie far from 0.
 _LEAST_SHARE = 2.0**-10
-# Spikes beyond these quantiles do not decide, and are cut where nothing overflows yet.
+# Spikes beyond these quantiles do not count, and are cut where nothing overflows yet.
 _QUANTILES = (0.001, 0.999)
 _FARTHEST = 2.0**30
-# The range that is brought about; slopes are powers of two, so that no value is rounded on the way.
+# The range after rescaling; slopes are powers of two, so that no value is rounded on the way.
 _EXPONENT = 10
 _MOST_SHIFT = 1000
 
@@ -68,7 +68,7 @@ def _is_far_from_zero(low: float, high: float) -> bool:
 
 
 def _robust_range(voxels: np.ndarray, extremes: tuple[float, float]) -> tuple[float, float]:
-    """The values between which nearly all lie, as exact as they are stored; all of them where those are one value."""
+    """The values between which nearly all lie, as exact as they are stored; the extremes if those are one value."""
     places = [round(share * (voxels.size - 1)) for share in _QUANTILES]
     ordered = np.partition(voxels, places, axis=None)
     low, high = (_plain(ordered[place]) for place in places)
@@ -81,7 +81,7 @@ def _plain(value: np.generic) -> float:
 
 
 def _shift(largest: float) -> int:
-    """The power of two that brings the largest value to 2**9..2**10; 0 where it is well as it is."""
+    """The power of two that brings the largest value to 2**9..2**10; 0 if none is needed."""
     exponent = math.frexp(largest)[1]
     if math.ldexp(0.5, exponent) >= _LEAST_RANGE and exponent <= math.log2(_LARGEST):
         return 0
@@ -97,7 +97,7 @@ def _difference(voxels: np.ndarray, offset: float) -> np.ndarray:
     """Values less an offset, float64; of whole numbers exact before they become floats."""
     if voxels.dtype.kind == "f":
         return voxels.astype(np.float64) - offset
-    # Arithmetic of unsigned numbers goes round, and so comes out right below and above the offset.
+    # Unsigned arithmetic wraps around, and so is right below and above the offset.
     wide = voxels.astype(np.int64 if voxels.dtype.kind == "i" else np.uint64).view(np.uint64)
     base = np.uint64(int(offset) % 2**64)
     return np.where(voxels >= offset, (wide - base).astype(np.float64), -((base - wide).astype(np.float64)))

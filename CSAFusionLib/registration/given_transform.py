@@ -89,7 +89,7 @@ def transform_format_of(path: Path) -> TransformFormat:
         format_of(path)
     except InputError as error:
         raise Unusable(
-            "it is no transform that is read; give an ITK, ANTs or Slicer transform (.tfm, .txt, .mat, .h5), a "
+            "its format is not supported; give an ITK, ANTs or Slicer transform (.tfm, .txt, .mat, .h5), a "
             "FreeSurfer .lta, an FSL matrix, or a displacement field"
         ) from error
     return TransformFormat.FIELD
@@ -145,7 +145,7 @@ def read_given(
     own = frames.exchanged() if is_inverse else frames
     own = Frames(found_between[0] or own.fixed, found_between[1] or own.moving)
     given = _in_turn([_read(path, own, matrix) for path in paths])
-    return _undone(given, frames) if is_inverse else given
+    return _inverted(given, frames) if is_inverse else given
 
 
 def given_transform(
@@ -161,7 +161,7 @@ def given_transform(
         if not _is_invertible(transform):
             raise InputError("The given transform has no inverse; give another one.")
         given = GivenTransform(transform, ({"format": "in memory"},))
-        return _undone(given, frames) if is_inverse else given
+        return _inverted(given, frames) if is_inverse else given
     paths = [transform] if isinstance(transform, str | os.PathLike) else transform
     if not isinstance(paths, Sequence) or not paths or not all(isinstance(one, str | os.PathLike) for one in paths):
         raise InputError(f"A transform is a SimpleITK transform, a file or several, not {checks.shown(transform)}.")
@@ -180,12 +180,12 @@ def _in_turn(given: list[GivenTransform]) -> GivenTransform:
     )
 
 
-def _undone(given: GivenTransform, frames: Frames) -> GivenTransform:
+def _inverted(given: GivenTransform, frames: Frames) -> GivenTransform:
     transform, error = inverse_of(given.transform, frames.moving.image)
     sources = tuple(source | {"format": f"{source['format']}, inverse"} for source in given.sources)
     notes = given.notes
     if error:
-        notes += (f"The given transform was undone by iteration, to within {error:.2f} mm.",)
+        notes += (f"The given transform was inverted by iteration, to within {error:.2f} mm.",)
     return GivenTransform(transform, sources, notes)
 
 
@@ -222,7 +222,9 @@ def _itk(path: Path) -> tuple[sitk.Transform, str, tuple[str, ...]]:
     by_slicer = read_inverse(path)
     if by_slicer is None:
         return read_transform(path), TransformFormat.ITK.value, ()
-    note = f"is the inverse of a deformation of Slicer's; it was undone by iteration, to within {by_slicer[1]:.2f} mm."
+    note = (
+        f"is the inverse of a deformation of Slicer's; it was inverted by iteration, to within {by_slicer[1]:.2f} mm."
+    )
     return by_slicer[0], "Slicer", (note,)
 
 

@@ -17,7 +17,7 @@ from CSAFusionLib.volumes.volume import Volume
 # With fewer voxels than this, the joint histogram of a search is too sparse to be trusted.
 _FEWEST_VOXELS = 500
 
-JUDGED_WHOLE = "The registration compared the two volumes inside a mask alone; its quality is judged on all they show."
+JUDGED_WHOLE = "The registration compared the volumes only inside a mask; its quality is judged on the whole volumes."
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def check_guides(method: Method, *, is_given: bool = False) -> None:
         raise InputError("A given transform takes the place of a registration, so no mask can guide it; leave it out.")
     if not method.takes_masks:
         raise InputError(
-            f"The method '{method.value}' does not look at masks; leave the mask out, or choose 'auto', 'landmarks', "
+            f"The method '{method.value}' ignores masks; leave the mask out, or choose 'auto', 'landmarks', "
             "'sitk', 'elastix', 'ants' or 'brains'."
         )
 

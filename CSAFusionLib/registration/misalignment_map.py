@@ -288,9 +288,7 @@ class Summary:
     def sentence(self) -> str:
         """What a reader should know, in one sentence."""
         if self.within_mm is None:
-            return (
-                "How far off it is from place to place is not known: too few places can be told apart in both volumes."
-            )
+            return "How far off it is from place to place is unknown: too few places are distinct in both volumes."
         rest = "" if self.known > 1 - 0.005 else f" ({1 - self.known:.0%} of it is not known)"
         said = f"95 % of the anatomy lies within {self.within_mm:.1f} mm{rest}"
         if (worst := self.worst) is None:

@@ -196,7 +196,7 @@ def inverse_of(transform: sitk.Transform, domain: sitk.Image) -> tuple[sitk.Tran
     error = float(np.linalg.norm(map_points(found, map_points(transform, points)) - points, axis=1).max())
     if not error <= _LARGEST_ERROR_MM:
         raise InputError(
-            f"The transform cannot be undone: its inverse is {error:.1f} mm off where it is checked, since it folds "
+            f"The transform cannot be inverted: its inverse is {error:.1f} mm off where it is checked, since it folds "
             f"space or moves too much; give the inverse that the registration wrote."
         )
     return found, error

@@ -105,7 +105,7 @@ def test_masks_and_the_map_of_misalignment_are_columns(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        ("fixed,moving,mask,registration\na,b,m,none\n", "line 2: The method 'none' does not look at masks"),
+        ("fixed,moving,mask,registration\na,b,m,none\n", "line 2: The method 'none' ignores masks"),
         ("fixed,moving,mask,transform\na,b,m,t\n", "line 2: A given transform takes the place"),
         ("fixed,moving,volume\na,b,all\n", "line 2: A case is of one volume"),
         ("fixed,moving,misalignment\na,b,maybe\n", "give true or false"),

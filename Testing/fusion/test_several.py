@@ -148,7 +148,7 @@ def test_names_behind_the_last_colon_are_choices(scans: Path) -> None:
         (["--volume", "2"], "--volume does not say which"),
         (["--moving-mask", "t1.nii.gz"], "--moving-mask is for one moving volume"),
         (["--dicom"], "is no DICOM volume"),
-        (["--mask", "ct.nii.gz", "--registration", "none"], "does not look at masks"),
+        (["--mask", "ct.nii.gz", "--registration", "none"], "ignores masks"),
     ],
 )
 def test_an_option_of_two_volumes_is_refused_for_several(
@@ -396,7 +396,7 @@ def test_the_series_may_be_the_fixed_one_and_the_grid_another(
     ("words", "inputs", "sentence"),
     [
         (["--volume", "all"], ("t1", "t1"), "Neither input holds several volumes"),
-        (["--volume", "all"], ("pet", "pet"), "it is open which of them is the series"),
+        (["--volume", "all"], ("pet", "pet"), "it is not clear which of them is the series"),
         (["--volume", "all,all"], ("pet", "pet"), "does not say which volumes are meant"),
         (["--volume", "9,all"], ("pet", "pet"), "there is no volume 9"),
         (["--volume", "all", "--register-by", "9"], ("t1", "pet"), "there is no volume 9"),

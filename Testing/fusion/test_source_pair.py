@@ -219,7 +219,7 @@ def test_a_pet_without_suv_says_why_and_another_volume_does_not(unit: str, told:
     made = Acquisition(unit=unit, suv_note="the header gives no body weight")
     pet = replace(pair.moving, volume=replace(pair.moving.volume, acquisition=made))
     assert replace(pair, moving=pet).warnings("pet-mr") == [
-        f"The moving PET has no SUV, because the header gives no body weight; its values are told {told}."
+        f"The moving PET has no SUV, because the header gives no body weight; its values are given {told}."
     ]
     assert replace(pair, moving=replace(pet, modality=Modality.SPECT)).warnings("spect-mr") == []
 

@@ -129,7 +129,7 @@ def test_a_mask_that_cannot_be_used_is_told_in_one_sentence(torn) -> None:
 
 def test_what_does_not_look_at_masks_refuses_them(torn) -> None:
     fixed, moving, masks = torn
-    with pytest.raises(InputError, match="does not look at masks"):
+    with pytest.raises(InputError, match="ignores masks"):
         register(fixed, moving, Method.NONE, masks=masks)
 
 

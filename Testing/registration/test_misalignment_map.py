@@ -207,7 +207,7 @@ def test_a_map_that_knows_nothing_says_so() -> None:
     found.known[:] = False
     summary = summarise(found)
     assert summary.within_mm is None and summary.worst is None
-    assert "not known" in summary.sentence()
+    assert "unknown" in summary.sentence()
 
 
 def test_it_travels_as_json() -> None:

@@ -266,7 +266,7 @@ def test_an_fsl_matrix_serves_other_volumes_by_those_it_was_found_between(
     ("content", "reason"),
     [
         (b"", "it is empty"),
-        (b"%PDF-1.4", "no transform that is read"),
+        (b"%PDF-1.4", "its format is not supported"),
         (b"MNI Transform File\n", "MINC .xfm"),
         (b"# 3dAllineate matrices\n1 0 0 0 0 1 0 0 0 0 1 0\n", "AFNI"),
         (b'(Transform "EulerTransform")\n', "elastix parameter file"),

@@ -82,7 +82,7 @@ def find_executable() -> str:
     named = os.environ.get(EXECUTABLE_VARIABLE)
     found = _runnable(named) if named and os.path.dirname(named) else find_program(named or "BRAINSFit")
     if found is None and named:
-        raise RegistrationError(f"'{named}' is no program that can be run; give the path of BRAINSFit's executable.")
+        raise RegistrationError(f"'{named}' cannot be run as a program; give the path of BRAINSFit's executable.")
     if found is None:
         raise RegistrationError(
             "There is no BRAINSFit on the PATH; name the executable with --brainsfit (3D Slicer brings one in its "

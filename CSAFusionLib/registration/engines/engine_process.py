@@ -86,7 +86,7 @@ def takes_result(program: str) -> Iterator[None]:
         raise
     except (OSError, RuntimeError, EOFError, zlib.error) as error:
         raise RegistrationError(
-            f"What {program} found could not be taken over; check the free disk space, or try the method 'sitk'."
+            f"The result of {program} could not be read; check the free disk space, or try the method 'sitk'."
         ) from error
 
 

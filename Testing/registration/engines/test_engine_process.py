@@ -173,7 +173,7 @@ def test_a_result_that_a_full_disk_has_cut_off_is_told(tmp_path: Path) -> None:
     engine_process.check_compressed(file)
     file.write_bytes(file.read_bytes()[:-1])
     with (
-        pytest.raises(RegistrationError, match="What ANTs found could not be taken over"),
+        pytest.raises(RegistrationError, match="The result of ANTs could not be read"),
         engine_process.takes_result("ANTs"),
     ):
         engine_process.check_compressed(file)
