@@ -5,6 +5,7 @@ Defaults hold for every case, unless its row says otherwise.
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -24,6 +25,11 @@ _LONGEST = 100
 _MOST_BYTES = 240  # of a file's name on most disks, less the ending of a record
 _FORBIDDEN = set('<>:"/\\|?*')
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{kind}{number}" for kind in ("com", "lpt") for number in range(1, 10))}
+
+
+def path_from(folder: Path, text: str) -> Path:
+    """The absolute path that a cell of a table in ``folder`` means; a leading ``~`` is the home folder."""
+    return (folder / os.path.expanduser(text)).absolute()
 
 
 @dataclass(frozen=True)
@@ -174,9 +180,9 @@ class Defaults:
         """
         given = _spelt_out(current_names({key: text.strip() for key, text in (said or {}).items() if text.strip()}))
         settings = {key: _value(key, text) for key, text in given.items() if key in SETTINGS}
-        files = {key: ((folder or Path()) / given[key]).absolute() for key in _FILES if key in given}
+        files = {key: path_from(folder or Path(), given[key]) for key in _FILES if key in given}
         if "weights" in settings and Path(settings["weights"]).suffix:
-            settings["weights"] = str(((folder or Path()) / settings["weights"]).absolute())
+            settings["weights"] = str(path_from(folder or Path(), settings["weights"]))
         orientation = parse_choice(Orientation, given["orientation"], "orientation") if "orientation" in given else None
         chosen = replace(self.settings, **settings)
         if "mask" in files or "moving_mask" in files:

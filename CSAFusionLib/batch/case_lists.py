@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from CSAFusionLib import __version__, checks
-from CSAFusionLib.batch.case import COLUMNS, Case, Defaults, Place, check_cases, check_name
+from CSAFusionLib.batch.case import COLUMNS, Case, Defaults, Place, check_cases, check_name, path_from
 from CSAFusionLib.batch.layout import FAILED, NOTHING, SUMMARY
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FORMER_NAMES
@@ -102,7 +102,7 @@ _MOST_BYTES = 100 * 2**20
 def cases_of_table(file: Path, defaults: Defaults) -> list[Case]:
     """Read the cases of a table whose first line names its columns.
 
-    ``fixed`` and ``moving`` are paths, relative ones seen from the table's folder; ``name``, and all of
+    ``fixed`` and ``moving`` are paths, relative to the table's folder or to the home folder ``~``; ``name``, and all of
     :data:`CSAFusionLib.batch.case.COLUMNS`, may be left out. ``n/a`` stands for an empty cell.
 
     Raises InputError, which names the line, for what cannot be read, an unknown column or a value that cannot be one.
@@ -112,7 +112,7 @@ def cases_of_table(file: Path, defaults: Defaults) -> list[Case]:
     cases = []
     for (line, row), name in zip(rows, names, strict=True):
         said = {key: text for key, text in row.items() if key not in (*_NEEDED, "name")}
-        fixed, moving = (file.parent / row[key] for key in _NEEDED)
+        fixed, moving = (path_from(file.parent, row[key]) for key in _NEEDED)
         try:
             place = Place(PurePosixPath(check_name(name)))
             cases.append(defaults.case(name, fixed, moving, place, said, file.parent))

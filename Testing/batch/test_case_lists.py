@@ -30,6 +30,14 @@ def test_paths_are_seen_from_the_table_and_names_come_from_the_fixed_volumes(tmp
     assert str(case.place.folder) == "a"
 
 
+def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(variable, str(tmp_path / "home"))
+    (case,) = cases_of_table(table(tmp_path, "fixed,moving,region\n~/a.nii,b~1.nii,~/mask.nii\n"), DEFAULTS)
+    assert (case.fixed, case.moving) == (tmp_path / "home" / "a.nii", tmp_path / "b~1.nii")
+    assert case.region == tmp_path / "home" / "mask.nii"
+
+
 def test_a_row_says_any_setting_and_an_empty_cell_nothing(tmp_path: Path) -> None:
     text = "name\tfixed\tmoving\tmodality\twindow\tbalance\tplane\tdeterministic\tbatch_size\tregion\tvolume\n"
     text += "one\ta\tb\tCT/MR\tbrain/\t-0.5\tcoronal\tfalse\t4\tmask.nii\t2,1\ntwo\ta\tc\tpet\tn/a\t\t\t\t\t\t\n"
