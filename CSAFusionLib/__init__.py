@@ -8,22 +8,23 @@
     result.save("fused/")
 
 The backend of the CSAFusion extension for 3D Slicer. It imports without Slicer, and importing it loads nothing heavy:
-the names below are loaded when they are first used.
+the names below load on first use.
 
-The way of the data: ``volumes`` (read, check, write), ``geometry`` (grids, planes, transforms), ``intensity``
-(modality, mapping to [0, 1], colour), ``registration``, ``fusion`` (settings, the run over the slices), ``network``
-with its ``weights``. ``losses``, ``training`` and ``evaluation`` make and judge the weights; ``api`` (this front door),
-``cli`` and ``slicer_host`` (with ``worker``, its child process) are the three ways in; ``demo`` is the tour.
+The rooms, in the order the data pass through them: ``volumes`` (read, check, write), ``geometry`` (grids, planes,
+transforms), ``intensity`` (modality, mapping to [0, 1], colour), ``registration``, ``fusion`` (settings, the run over
+the slices), ``network`` with its ``weights``. ``losses``, ``training`` and ``evaluation`` train and evaluate the
+weights; ``api`` (the Python interface), ``cli`` and ``slicer_host`` (with ``worker``, its child process) are the three
+entry points; ``example`` makes the test images.
 
-Messages go to the standard ``logging`` under the name ``CSAFusionLib``, and nowhere unless the application asks; they
-hold no path, no name and nothing else of the patient.
+Messages go to the ``logging`` logger ``CSAFusionLib``, which is silent unless the application configures it; they
+contain no path, no name and no other patient data.
 
 Research use only, not for diagnosis.
 """
 
 from __future__ import annotations
 
-# Type checkers take it for true; ``typing`` would be most of what the import costs.
+# Type checkers take this for true; importing ``typing`` would be most of the cost of the import.
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ _HOMES = {
     "save_dicom": "CSAFusionLib.api",
 }
 
-# Hidden from type checkers, which would take every misspelt name for one that this gives.
+# Hidden from type checkers, which would otherwise accept every misspelt name.
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:

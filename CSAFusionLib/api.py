@@ -1,4 +1,4 @@
-"""The front door: what ``import CSAFusionLib as csafusion`` offers, in terms of paths, images, arrays and names."""
+"""The functions of ``import CSAFusionLib as csafusion``, which take paths, images, arrays and names."""
 
 from __future__ import annotations
 
@@ -51,14 +51,15 @@ def read_volume(
     orientation: Orientation | str = Orientation.HEADER,
     keep_shear: bool = False,
 ) -> Volume:
-    """Read a 3-D volume, its header checked before its voxels are trusted.
+    """Read a 3-D volume; check its header before reading its voxels.
 
     Args:
         source: a NIfTI, Analyze, NRRD or MetaImage file, a DICOM file or folder; or what
             :func:`CSAFusionLib.volumes.in_memory.to_volume` takes.
-        volume: which one, from 1, where a DICOM file or folder holds several; None for the only one.
-        orientation: what places a NIfTI file: ``header`` as 3D Slicer does, ``sform``, ``qform``, or ``nibabel``.
-        keep_shear: accept sheared axes; right for a volume that will be the moving one.
+        volume: the number of the volume, from 1, where a DICOM file or folder holds several; None for a single one.
+        orientation: which NIfTI orientation to use: ``header`` (as 3D Slicer does), ``sform``, ``qform`` or
+            ``nibabel``.
+        keep_shear: accept sheared axes; suitable for a moving volume.
 
     Raises:
         InputError: the source cannot be read or is not one 3-D volume.
@@ -85,13 +86,13 @@ def register(
         fixed, moving: what :func:`fuse` takes.
         method, model: as ``registration`` and ``transform_model`` of :class:`FusionSettings`.
         seed, deterministic: as in :class:`FusionSettings`.
-        initial_transform: where to start instead of at the headers, as ``transform`` of :func:`fuse`.
-        mask, moving_mask: as of :func:`fuse`.
-        progress: told where the registration is; it may raise :class:`CSAFusionLib.errors.Cancelled`.
+        initial_transform: the transform to start from instead of the headers, as ``transform`` of :func:`fuse`.
+        mask, moving_mask: as for :func:`fuse`.
+        progress: called with the progress of the registration; it may raise :class:`CSAFusionLib.errors.Cancelled`.
 
     Returns:
-        The ``transform`` (SimpleITK), its ``quality`` (a grade and the reason) and the figures behind it. :func:`fuse`
-        takes it as ``registration``.
+        The ``transform`` (SimpleITK), its ``quality`` (a grade and the reason) and the metrics behind it. :func:`fuse`
+        accepts the result as ``registration``.
 
     Raises:
         InputError: a volume or a choice cannot be used.
@@ -120,24 +121,24 @@ def apply_transform(
     inverse: bool = False,
     matrix: MatrixKind | str | None = None,
 ) -> sitk.Image:
-    """Bring a volume or a label map onto the grid of another by a transform that is known.
+    """Resample a volume or a label map onto the grid of another with a known transform.
 
     ::
 
         csafusion.apply_transform("transform.tfm", "lesions.nii.gz", "t1.nii.gz", labels=True)
 
     Args:
-        transform: as of :func:`fuse`.
+        transform: as for :func:`fuse`.
         moving, reference: what :func:`fuse` takes as moving and fixed.
         labels: take the nearest voxel's label instead of interpolating.
         inverse: the transform goes from moving to reference points; use its inverse.
         matrix: what a bare 4 x 4 matrix means, ``fsl`` (FLIRT) or ``ras`` (Greedy, NiftyReg, c3d).
 
     Returns:
-        The volume on the reference grid, as :func:`CSAFusionLib.registration.given_transform.apply_to` says.
+        The volume on the reference grid, as :func:`CSAFusionLib.registration.given_transform.apply_to` returns it.
 
     Raises:
-        InputError: a volume or the transform cannot be used, or under it the volumes do not meet.
+        InputError: a volume or the transform cannot be used, or the transformed volumes do not overlap.
     """
     from CSAFusionLib.registration.given_transform import apply_to
 
@@ -174,18 +175,18 @@ def fuse(
 
     Args:
         fixed, moving: a path (a file, or a DICOM folder), a :class:`Volume`, a SimpleITK or nibabel image, or an array
-            with its geometry, as :func:`CSAFusionLib.volumes.in_memory.to_volume` says.
-        settings: the choices; those of :class:`FusionSettings` when left out.
+            with its geometry, as :func:`CSAFusionLib.volumes.in_memory.to_volume` describes.
+        settings: the settings; the defaults of :class:`FusionSettings` when left out.
         region: where to fuse (not 0), on the fixed volume's grid; everywhere when left out.
-        contribution: whether to make the map of the fixed volume's contribution too.
+        contribution: whether to return a map of the fixed volume's contribution as well.
         transform: used instead of a registration: a SimpleITK transform from fixed to moving points (LPS mm), a file of
             ITK, ANTs, Slicer, FSL or FreeSurfer, or a list of files as antsApplyTransforms takes them.
-        initial_transform: where the registration starts instead of at the headers.
-        mask, moving_mask: where the registration compares the two (not 0), each on the grid of its volume.
-        grid, spacing: the result's grid, as :class:`CSAFusionLib.fusion.output_grid.OutputGrid` has it.
-        progress: told where the fusion is; it may raise :class:`CSAFusionLib.errors.Cancelled`.
-        **choices: single fields of :class:`FusionSettings`, which go before ``settings``; names serve for enums and
-            windows (``registration="none"``, ``moving_window="brain"``). ``registration`` may also be the result of
+        initial_transform: the transform the registration starts from instead of the headers.
+        mask, moving_mask: where the registration compares the volumes (not 0), each on the grid of its volume.
+        grid, spacing: the result's grid, as :class:`CSAFusionLib.fusion.output_grid.OutputGrid` describes.
+        progress: called with the progress of the fusion; it may raise :class:`CSAFusionLib.errors.Cancelled`.
+        **choices: single fields of :class:`FusionSettings`, which override ``settings``; enums and windows may be given
+            by name (``registration="none"``, ``moving_window="brain"``). ``registration`` may also be the result of
             :func:`register`.
 
     Raises:
@@ -212,7 +213,7 @@ def fuse(
 
 @dataclass(frozen=True)
 class _Ways:
-    """What a caller gives for the alignment; None is not given."""
+    """The caller's arguments for the alignment; None where one is not given."""
 
     used: TransformLike | None
     initial: TransformLike | None
@@ -221,21 +222,19 @@ class _Ways:
     done: Registration | None
 
     def check(self, choices: Mapping[str, Any]) -> None:
-        """Refuse two ways to the alignment, of which one would be silently ignored."""
+        """Refuse two conflicting sources of the alignment, one of which would be silently ignored."""
         if self.used is not None and self.initial is not None:
-            raise InputError(
-                "'transform' does without a registration, 'initial_transform' starts one; give one of them."
-            )
+            raise InputError("'transform' replaces a registration, 'initial_transform' starts one; give one of them.")
         if self.used is not None and (self.done is not None or "registration" in choices):
             raise InputError("'transform' takes the place of a registration; leave out 'registration'.")
         guides = {"initial_transform": self.initial, "mask": self.mask, "moving_mask": self.moving_mask}
         for name, given in guides.items():
             if given is not None and self.done is not None:
                 does = "start" if name == "initial_transform" else "guide"
-                raise InputError(f"'registration' is one that is done, so '{name}' cannot {does} it; leave one out.")
+                raise InputError(f"'registration' is already complete, so '{name}' cannot {does} it; leave one out.")
 
     def alignment(self, volumes: tuple[Volume, Volume], sources: tuple[VolumeLike, VolumeLike]) -> Alignment:
-        """The same with all files read; sources are what the caller gave for the two volumes."""
+        """Read all files; ``sources`` are the caller's arguments for the two volumes."""
         from CSAFusionLib.fusion.pipeline import Alignment
 
         given = self.initial if self.used is None else self.used
@@ -248,7 +247,7 @@ class _Ways:
 
 
 def _registration_taken(choices: dict[str, Any]) -> Registration | None:
-    """The registration that is done among the choices, which then no longer hold it."""
+    """Take a completed registration out of the choices; None where there is none."""
     return choices.pop("registration") if isinstance(choices.get("registration"), Registration) else None
 
 
@@ -258,16 +257,16 @@ def save_dicom(
     """Write a fused volume to a new folder as a DICOM series of the fixed volume's patient and study.
 
     Args:
-        result: what :func:`fuse` gave.
-        fixed: the DICOM volume it was fused on, as a path or as :func:`read_volume` gives it.
-        folder: made if need be; it must be empty.
-        moving: the other volume, which the series refers to where it is DICOM.
+        result: the result of :func:`fuse`.
+        fixed: the DICOM volume it was fused on, as a path or as :func:`read_volume` returns it.
+        folder: created if it does not exist; it must be empty.
+        moving: the other volume, which the series references if it is DICOM.
 
     Returns:
-        Sentences that change how the series is read.
+        Warnings that change how the series is read, as sentences.
 
     Raises:
-        InputError: the fixed volume is no DICOM, the folder cannot be used, or highdicom is not installed.
+        InputError: the fixed volume is not DICOM, the folder cannot be used, or highdicom is not installed.
     """
     from CSAFusionLib.volumes.dicom.derived_series import write_series
 
@@ -300,9 +299,9 @@ def fuse_several(
         fixed: what :func:`fuse` takes.
         movings: the moving volumes; a dictionary holds one as ``volume``, and its own ``modality``, ``window``,
             ``colour_table`` and ``mask`` (where its registration compares it).
-        mask: where every registration compares, on the fixed volume's grid.
-        grid: ``moving`` is that of the first moving volume.
-        settings, region, spacing, progress, **choices: as of :func:`fuse`, for all of them.
+        mask: where every registration compares the volumes, on the fixed volume's grid.
+        grid: as for :func:`fuse`; ``moving`` means the first moving volume.
+        settings, region, spacing, progress, **choices: as for :func:`fuse`, shared by all moving volumes.
 
     Raises:
         InputError: a volume or a choice cannot be used.
@@ -335,7 +334,7 @@ def fuse_series(
     progress: Progress = silent,
     **choices: Any,
 ) -> Iterator[FusionResult]:
-    """Fuse every volume of a series with one volume, by one registration; each result is given as it is made.
+    """Fuse every volume of a series with one other volume, with one registration; yields each result once it is made.
 
     ::
 
@@ -343,15 +342,15 @@ def fuse_series(
             ...
 
     Args:
-        fixed, moving: what :func:`fuse` takes; one of them a path that holds several volumes, or a list of volumes.
-        register_by: what of the series is registered: ``mean``, or the number of one of its volumes.
-        settings, contribution, progress, **choices: as of :func:`fuse`. Black and white are found from all volumes.
+        fixed, moving: what :func:`fuse` takes; one of them is a path that holds several volumes, or a list of volumes.
+        register_by: what represents the series in the registration: ``mean``, or the number of one of its volumes.
+        settings, contribution, progress, **choices: as for :func:`fuse`. All volumes together set black and white.
 
     Yields:
-        The result of each volume in their order; its provenance tells of the series too.
+        The result of each volume, in order; its provenance also describes the series.
 
     Raises:
-        InputError: a volume or a choice cannot be used, or none of the two inputs is a series.
+        InputError: a volume or a choice cannot be used, or neither input is a series.
         RegistrationError: the registration failed or its method is not installed.
     """
     from CSAFusionLib.fusion.pipeline import Alignment
@@ -395,7 +394,7 @@ def _moving(given: VolumeLike | Mapping[str, Any], fixed: Volume, mask: VolumeLi
     unknown = sorted(set(own) - {"volume", "modality", "window", "colour_table", "mask"})
     if unknown or "volume" not in own:
         raise InputError(
-            "A moving volume is given as 'volume', with 'modality', 'window', 'colour_table' and 'mask' if wanted."
+            "Give a moving volume as 'volume', with 'modality', 'window', 'colour_table' and 'mask' if needed."
         )
     # The settings know how a name becomes a modality or a window.
     checked = FusionSettings(moving_modality=own.get("modality"), moving_window=own.get("window"))
@@ -442,7 +441,7 @@ def _given(
     inverse: bool = False,
     matrix: MatrixKind | str | None = None,
 ) -> GivenTransform:
-    """The transform from fixed to moving points; sources are what the caller gave for the two volumes."""
+    """The transform from fixed to moving points; ``sources`` are the caller's arguments for the two volumes."""
     kind = parse_choice(MatrixKind, matrix, "kind of matrix") if isinstance(matrix, str) else matrix
     paths = [Path(os.fsdecode(one)) if isinstance(one, str | os.PathLike) else None for one in sources]
     frames = Frames(*(Frame(volume.image, path) for volume, path in zip(volumes, paths, strict=True)))
@@ -457,7 +456,7 @@ def _masks(volumes: tuple[Volume, Volume], fixed: VolumeLike | None, moving: Vol
 
 
 def _checksum(source: VolumeLike | None) -> str | None:
-    """The SHA-256 of what a path names; None for what is in memory."""
+    """The SHA-256 of the file or folder at a path; None for a volume in memory."""
     from CSAFusionLib.batch.resuming import describe_input
 
     if not isinstance(source, str | os.PathLike):

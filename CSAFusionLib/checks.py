@@ -1,6 +1,6 @@
-"""Types and ranges of single settings, checked alike wherever they come from: command line, panel, Python or JSON.
+"""Check the types and ranges of single settings alike, from the command line, the panel, Python or JSON.
 
-Each function gives the value back as a plain Python value, so that what numpy made travels as JSON too, and raises
+Each function returns the value as a plain Python value, so that numpy values can be written as JSON, and raises
 InputError with one sentence that names the setting, the value and what to give.
 """
 
@@ -17,13 +17,13 @@ from CSAFusionLib.errors import InputError
 AnEnum = TypeVar("AnEnum", bound=Enum)
 
 LARGEST_SEED = 2**31 - 2
-"""The engines count from 1 in 32 bits with a sign."""
+"""The registration engines take seeds from 1 that fit a signed 32-bit integer."""
 
 _LONGEST_SHOWN = 60
 
 
 def whole_number(value: object, what: str, hint: str, *, low: int, high: int) -> int:
-    """Return a whole number from ``low`` to ``high``; no truth value passes for one.
+    """Return a whole number from ``low`` to ``high``; a truth value is not one.
 
     what: the setting as a message names it, for example "batch size". hint: what to give, after "give".
     """
@@ -33,7 +33,7 @@ def whole_number(value: object, what: str, hint: str, *, low: int, high: int) ->
 
 
 def number(value: object, what: str, hint: str, *, low: float, high: float, unit: str = "") -> float:
-    """Return a finite number from ``low`` to ``high``; no truth value passes for one."""
+    """Return a finite number from ``low`` to ``high``; a truth value is not one."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise InputError(f"The {what} is {shown(value)}; give {hint}.")
     try:
@@ -46,14 +46,14 @@ def number(value: object, what: str, hint: str, *, low: float, high: float, unit
 
 
 def flag(value: object, what: str) -> bool:
-    """Return a truth value; 0, 1 and "no" are none."""
+    """Return a truth value; 0, 1 and "no" are refused."""
     if not isinstance(value, bool):
         raise InputError(f"The setting '{what}' is {shown(value)}; give true or false.")
     return value
 
 
 def text(value: object, what: str) -> str:
-    """Return a text that is not empty."""
+    """Return a non-empty text."""
     if not isinstance(value, str) or not value.strip() or "\0" in value:
         raise InputError(f"The {what} is {shown(value)}; give a text.")
     return value
@@ -89,7 +89,7 @@ def mapping(value: object, what: str) -> dict[str, Any]:
 def entry(values: dict[str, Any], name: str) -> Any:
     """Return one value of a saved job or result by its name."""
     if name not in values:
-        raise InputError(f"The saved job or result says nothing of '{name}'; start it again.")
+        raise InputError(f"The saved job or result lacks '{name}'; start it again.")
     return values[name]
 
 
@@ -115,9 +115,9 @@ def number_or_nan(value: object, what: str) -> float:
 
 
 def shown(value: object) -> str:
-    """A value as a message shows it: on one line, and no longer than one can read."""
+    """A value as a message shows it: on one line, and short enough to read."""
     try:
         said = str(value) if isinstance(value, numbers.Number) else ascii(value)
-    except ValueError:  # Python writes no whole number of thousands of digits.
+    except ValueError:  # Python refuses to print an integer of thousands of digits.
         return "a number too long to write"
     return said if len(said) <= _LONGEST_SHOWN else f"{said[:_LONGEST_SHOWN]}..."

@@ -1,4 +1,4 @@
-"""The errors a user can cause or ask for; each message is one sentence fit to be shown as it is."""
+"""Errors that are shown to the user; each message is one sentence that needs no further wording."""
 
 
 class CSAFusionError(Exception):
@@ -10,7 +10,7 @@ class InputError(CSAFusionError, ValueError):
 
 
 class NotEnoughMemory(InputError):
-    """The machine cannot hold what was asked for; the message says how much is needed and what to do."""
+    """The machine lacks the memory for the job; the message says how much is needed and what to do."""
 
 
 class RegistrationError(CSAFusionError, RuntimeError):
@@ -18,11 +18,11 @@ class RegistrationError(CSAFusionError, RuntimeError):
 
 
 class Cancelled(CSAFusionError):
-    """The user asked to stop. Raised by a progress callback and left to unwind to whoever started the job."""
+    """The user cancelled the job. A progress callback raises it; the code that started the job catches it."""
 
     def __init__(self, message: str = "Cancelled.") -> None:
         super().__init__(message)
 
 
 class Interrupted(Cancelled):
-    """The user asked to stop a job of many parts; the message says what of it is done and how to go on."""
+    """The user stopped a job of many parts; the message says how much is done and how to resume."""

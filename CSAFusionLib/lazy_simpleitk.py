@@ -1,6 +1,6 @@
-"""SimpleITK, loaded when something of it is first used, which in a fusion of pictures nothing is.
+"""SimpleITK, loaded on first use, because a fusion of 2-D pictures does not need it.
 
-Import it as ``from CSAFusionLib import lazy_simpleitk as sitk`` where the way of a picture leads through.
+Modules that a fusion of pictures imports use ``from CSAFusionLib import lazy_simpleitk as sitk``.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-    """Give what SimpleITK has by this name (PEP 562)."""
+    """Return SimpleITK's attribute of this name (PEP 562)."""
     import SimpleITK
 
     return getattr(SimpleITK, name)

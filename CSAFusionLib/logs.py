@@ -1,6 +1,6 @@
-"""Loggers below ``CSAFusionLib``, silent unless the application listens, and ITK's own warnings, kept quiet.
+"""Loggers under ``CSAFusionLib``, silent unless the application configures them, and a switch for ITK's warnings.
 
-No message holds a path, a name or anything else of the patient.
+No message contains a path, a name or other patient data.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# Here rather than in the package itself: importing ``logging`` takes longer than all else that the package imports.
+# Here rather than in the package itself: importing ``logging`` takes longer than all other imports of the package.
 logging.getLogger("CSAFusionLib").addHandler(logging.NullHandler())
 
 
@@ -20,7 +20,7 @@ def logger_of(module: str) -> logging.Logger:
 
 @contextmanager
 def itk_warnings_off() -> Iterator[None]:
-    """Silence ITK's warnings inside the block, and leave the setting as it was found."""
+    """Silence ITK's warnings inside the block, and restore the setting afterwards."""
     import SimpleITK as sitk
 
     before = sitk.ProcessObject.GetGlobalWarningDisplay()

@@ -1,6 +1,7 @@
-"""Memory: how much there is, how much a run needs, and how its lack is told.
+"""Memory: how much is available, how much a run needs, and how a shortage is reported.
 
-Told before a run starts, so that it does not end in the middle; and recognised afterwards, whichever library ran out.
+A shortage is reported before a run starts, so that it does not fail midway, and recognised afterwards in whichever
+library it occurred.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ class Available:
 def available() -> Available:
     """Measure how much is available now.
 
-    On Linux the least of what the machine has free, its swap counted, and of what the control group leaves; on Windows
-    what can be committed; elsewhere the whole memory of the machine, for want of a better bound.
+    On Linux the smaller of the machine's free memory, swap included, and what the control group leaves; on Windows what
+    can be committed; elsewhere the machine's whole memory, for want of a better bound.
     """
     if sys.platform == "win32":
         return Available(_commit_left(), None)
@@ -62,7 +63,7 @@ def _machine() -> int | None:
 
 
 def _control_groups() -> list[int]:
-    """What this process's control groups and those above them leave, of version 2 and 1."""
+    """The bytes left in this process's control groups (versions 2 and 1) and in their parents."""
     left = []
     for line in _text(_PROC / "self" / "cgroup").splitlines():
         _, controllers, path = line.split(":", 2)
@@ -82,7 +83,7 @@ def _left_in(folder: Path, limit_name: str, usage_name: str) -> int | None:
     limit, usage = (_words(folder / name) for name in (limit_name, usage_name))
     if not limit or not usage or not limit[0].isdigit() or int(limit[0]) >= _UNLIMITED:
         return None
-    # The cache of files counts as used, and is given up before memory runs out.
+    # The file cache counts as used, but is freed before memory runs out.
     stat = dict(line.split() for line in _text(folder / "memory.stat").splitlines() if len(line.split()) == 2)
     cache = int(stat.get("total_inactive_file", stat.get("inactive_file", 0)))
     return max(0, int(limit[0]) - max(0, int(usage[0]) - cache))
@@ -102,7 +103,7 @@ def _commit_left() -> int | None:
     import ctypes
 
     class MemoryStatus(ctypes.Structure):
-        _fields_ = [  # noqa: RUF012 (as ctypes wants it)
+        _fields_ = [  # noqa: RUF012 (ctypes requires it)
             ("length", ctypes.c_ulong),
             ("load", ctypes.c_ulong),
             *((name, ctypes.c_ulonglong) for name in ("all", "free", "all_commit", "free_commit", "v", "fv", "fe")),
@@ -127,26 +128,26 @@ def _words(path: Path) -> list[str]:
     return _text(path).split()
 
 
-# Bytes beyond the volumes themselves: for each voxel of the fixed one while they are fused, in grey or with colour, and
-# for each voxel of both while they are registered or their alignment is checked.
+# Bytes beyond the volumes themselves: per voxel of the fixed volume during fusion, in grey or in colour, and per voxel
+# of both volumes during registration and its quality assessment.
 FUSING_GREY, FUSING_COLOUR = 16.2, 34.5
 REGISTERING = 6.8
-# Of each slice that is in the network, for each of its pixels.
+# Per pixel of each slice in the network.
 NETWORK_PIXEL = 306.0
-# What the libraries take whatever the size: all of them, and without PyTorch.
+# The libraries' own memory, whatever the size of the volumes: all of them, and without PyTorch.
 LIBRARIES = 455 * 2**20
 REGISTERING_LIBRARIES = 210 * 2**20
 
 # Address space that is reserved and never used: by each thread, and by PyTorch while it is loaded.
 _RESERVED_BY_THREAD = 64 * 2**20
 _RESERVED_BY_TORCH = 640 * 2**20
-# The estimate is this exact: less than this share of it is surely too little.
+# The accuracy of the estimate: less than this share of it is certainly too little.
 _SURE = 0.85
 
 
 @dataclass(frozen=True)
 class Need:
-    """Bytes a fusion or a registration takes at its peak, and how many of them the process holds already."""
+    """Peak bytes of a fusion or a registration, and how many of them the process already holds."""
 
     total: int
     held: int
@@ -157,10 +158,10 @@ class Need:
 
 
 def fusion_need(fixed: sitk.Image, moving: sitk.Image, *, in_colour: bool, slices_at_once: int, pixels: int) -> Need:
-    """Estimate the memory of a fusion of two volumes that are read, within some 15 %.
+    """Estimate the memory needed to fuse two volumes in memory, to within about 15 %.
 
-    in_colour: whether the result has colour. slices_at_once, pixels: what goes through the network at a time, and the
-    pixels of one slice.
+    in_colour: whether the result has colour. slices_at_once, pixels: the slices in the network at a time, and the
+        pixels of each.
     """
     voxels = fixed.GetNumberOfPixels(), moving.GetNumberOfPixels()
     stored = sum(_bytes_of(image) for image in (fixed, moving))
@@ -170,7 +171,7 @@ def fusion_need(fixed: sitk.Image, moving: sitk.Image, *, in_colour: bool, slice
 
 
 def registration_need(fixed: sitk.Image, moving: sitk.Image) -> Need:
-    """Estimate the memory of a registration alone, of two volumes that are read; other programs' engines apart."""
+    """Estimate the memory needed to register two volumes in memory, without engines that are separate programs."""
     voxels = fixed.GetNumberOfPixels() + moving.GetNumberOfPixels()
     stored = _bytes_of(fixed) + _bytes_of(moving)
     total = math.ceil(REGISTERING_LIBRARIES + stored + REGISTERING * voxels)
@@ -178,7 +179,7 @@ def registration_need(fixed: sitk.Image, moving: sitk.Image) -> Need:
 
 
 def check_room_for_torch() -> None:
-    """Refuse to load PyTorch where the limit of the address space is below what that takes: it would end the process.
+    """Refuse to load PyTorch where the address-space limit is too small for it: loading would end the process.
 
     Raises NotEnoughMemory.
     """
@@ -188,7 +189,7 @@ def check_room_for_torch() -> None:
 
 
 def check_memory(need: Need, there_is: Available | None = None) -> None:
-    """Refuse what the machine, or the limits of this process, cannot hold.
+    """Refuse a job that exceeds the machine's memory or the limits of this process.
 
     Raises NotEnoughMemory, which says how much is needed and how much there is.
     """
@@ -202,13 +203,13 @@ def check_memory(need: Need, there_is: Available | None = None) -> None:
 
 def _lacking(what: str, wanted: float, room: float) -> NotEnoughMemory:
     return NotEnoughMemory(
-        f"{what} needs about {in_gib(wanted)} of memory more than is in use, and {in_gib(room)} are free; close other "
-        "programs, or give volumes with larger voxels."
+        f"{what} needs about {in_gib(wanted)} of memory beyond what is in use, and {in_gib(room)} are free; close "
+        "other programs, or give volumes with larger voxels."
     )
 
 
 def in_gib(size: float) -> str:
-    """Bytes as a text to read."""
+    """Format a number of bytes in GiB."""
     return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{math.ceil(size / 2**20)} MiB"
 
 
@@ -218,7 +219,7 @@ def _bytes_of(image: sitk.Image) -> int:
 
 RAN_OUT = "Memory ran out. Close other programs, or ask for less at once: larger voxels, a smaller batch or patch."
 
-# As numpy, ITK, PyTorch (CPU, CUDA, MPS), the C++ library, the loader of libraries and the starter of threads say it.
+# The words of numpy, ITK, PyTorch (CPU, CUDA, MPS), the C++ library, the dynamic loader and thread creation.
 _PHRASES = (
     "out of memory",
     "not enough memory",
@@ -234,7 +235,7 @@ _PHRASES = (
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether an exception says that memory ran out: only some libraries have a class of their own for it."""
+    """Tell whether an exception says that memory ran out: only some libraries have their own class for it."""
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return True
     said = str(error).lower()
@@ -242,7 +243,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def stems_from_lack_of_memory(error: BaseException) -> bool:
-    """Tell whether memory ran out behind an exception, which may call a file damaged that there was no room to read."""
+    """Tell whether lack of memory caused an exception: a reader may then call a file damaged."""
     return any(is_out_of_memory(each) for each in _with_causes(error))
 
 

@@ -1,10 +1,10 @@
-"""Child processes: starting one, ending it with all it started, and ending it with this process.
+"""Child processes: start one, end it with all its descendants, and end it when this process ends.
 
-A child begins in a folder of its own, and takes no file of the current folder for a module: that folder holds the
-user's data, which may be a stranger's.
+A child starts in its own folder and imports no module from the current folder, which holds the user's data and may come
+from a stranger.
 
-``python -m CSAFusionLib.processes PROCESS_ID FOLDER`` is the watchman: a process that ends a child when its parent is
-no more. The child could not watch for it: while ANTs or elastix work, no other thread of it runs.
+``python -m CSAFusionLib.processes PROCESS_ID FOLDER`` runs the watchman: a process that ends a child once its parent is
+gone. The child cannot watch for this itself: while ANTs or elastix work, none of its other threads runs.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from CSAFusionLib.files.temporary import OwnedFolder
 from CSAFusionLib.progress import undisturbed
 
 GROUP: dict[str, Any] = {
-    # What is started may be a launcher with the program below it: a group of their own lets both be ended.
+    # The command may be a launcher that starts the program: with a process group of their own, both can be ended.
     "start_new_session": True,
     "creationflags": getattr(subprocess, "CREATE_NO_WINDOW", 0),
 }
-"""What ``subprocess.Popen`` needs to be told, for :func:`end_tree` to reach everything."""
+"""The options of ``subprocess.Popen`` that let :func:`end_tree` reach every descendant."""
 
 _SECONDS_TO_DIE = 5.0
 
 ROOT = Path(__file__).resolve().parents[1]
-"""The folder that this package lies in."""
+"""The folder that contains this package."""
 
-# Python puts the current folder first on the path. Neither -I nor -P would do: the first ignores the variables by which
-# PythonSlicer finds its own modules, the second is not known to Python 3.10.
+# Python puts the current folder first on the path. Neither -I nor -P serves: -I ignores the variables by which
+# PythonSlicer finds its own modules, and Python 3.10 has no -P.
 _RUN_MODULE = (
     "import sys; sys.path[:] = [path for path in sys.path if path]; del sys.argv[0]; "
     "import runpy; runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)"
@@ -49,10 +49,10 @@ class ChildProcess:
 
     Args:
         command: the program and its arguments, none of them relative to the current folder.
-        folder: a temporary folder, where it begins and where its temporary files go. Should this process be killed, the
-            folder is removed as well.
+        folder: a temporary folder, in which it starts and puts its temporary files. If this process is killed, the
+            folder is removed too.
         variables: added to the environment.
-        options: of ``subprocess.Popen``: where it prints, and how that is read.
+        options: of ``subprocess.Popen``: where its output goes and how it is read.
 
     Raises OSError where it cannot be started.
     """
@@ -68,22 +68,22 @@ class ChildProcess:
             )
             self._watchman = _start_watchman(self.pid, folder)
         if self._watchman is not None and self._watchman.stdin is not None:
-            # A child that is forgotten ends too; subprocess itself keeps a process, with its pipes, until it has ended.
+            # A child that nothing refers to ends too; subprocess alone keeps a process and its pipes until it ends.
             weakref.finalize(self, self._watchman.stdin.close)
 
     @property
     def pid(self) -> int:
-        """Its number, which is its group's too."""
+        """Its process ID, which is also its group's."""
         return self._process.pid
 
     @property
     def returncode(self) -> int | None:
-        """The exit code, or minus the signal that ended it; None as far as is known it still runs."""
+        """The exit code, or minus the signal that ended it; None while it is not known to have ended."""
         return self._process.returncode
 
     @property
     def stdout(self) -> IO[Any]:
-        """What it prints, where that was asked for."""
+        """Its output, if it is piped."""
         assert self._process.stdout is not None
         return self._process.stdout
 
@@ -95,13 +95,13 @@ class ChildProcess:
         return code
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait until it has ended, at most so long; returns whether it has."""
+        """Wait at most ``seconds`` for its end; returns whether it has ended."""
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(seconds)
         return self.poll() is not None
 
     def follow(self, on_wait: Callable[[], None], every: float = 0.05) -> None:
-        """Wait for its end; what ``on_wait``, called every so many seconds, raises ends it and is raised here."""
+        """Wait for its end, calling ``on_wait`` meanwhile; an exception of ``on_wait`` ends it and propagates."""
         try:
             on_wait()
             while not self.wait(every):
@@ -110,9 +110,9 @@ class ChildProcess:
             self.end()
 
     def end(self, seconds: float = 0.0) -> None:
-        """End it with all it started; returns when it has ended.
+        """End it with all its descendants; returns once it has ended.
 
-        seconds: it may take to end by itself, when asked to, before it is made to.
+        seconds: time to end on request before it is killed.
         """
         if seconds:
             end_tree(self.pid, by_force=False)
@@ -128,15 +128,15 @@ class ChildProcess:
 
 
 class ModuleProcess(ChildProcess):
-    """A module of this package in a child process, which begins in a temporary folder of its own.
+    """A module of this package in a child process, which starts in its own temporary folder.
 
     Args:
         module, arguments, python: as :func:`module_command` takes them.
-        files: the folder, where it holds something already; a new one when None.
+        files: an existing folder to start in; a new one when None.
         paths: as :func:`module_variables` takes them.
         options: as of :class:`ChildProcess`.
 
-    Raises OSError where it cannot be started; a folder of its own is removed then.
+    Raises OSError where it cannot be started; a new folder is then removed.
     """
 
     def __init__(
@@ -153,13 +153,13 @@ class ModuleProcess(ChildProcess):
         try:
             super().__init__(command, self.files.path, variables=variables, **options)
         except OSError:
-            # Windows removes no folder in which whoever gave it may hold a file open.
+            # A given folder stays: the caller may hold a file open in it, and Windows then cannot remove it.
             if files is None:
                 self.files.remove()
             raise
 
     def dismiss(self) -> None:
-        """End it with all it started, and remove its folder."""
+        """End it with all its descendants, and remove its folder."""
         self.end()
         if self._process.stdout is not None:
             self._process.stdout.close()
@@ -167,7 +167,7 @@ class ModuleProcess(ChildProcess):
 
 
 def module_command(module: str, *arguments: str, python: str | None = None) -> list[str]:
-    """The command that runs a module of this package as ``python -m`` does, but for the current folder.
+    """The command that runs a module of this package as ``python -m`` does, but without the current folder on the path.
 
     python: the interpreter; this process's own when None. Its environment needs :func:`module_variables`.
     """
@@ -175,9 +175,9 @@ def module_command(module: str, *arguments: str, python: str | None = None) -> l
 
 
 def module_variables(paths: Iterable[str] = ()) -> dict[str, str]:
-    """The environment in which a child finds this package, what PYTHONPATH names here, and what ``paths`` do.
+    """The environment in which a child finds this package and the folders of PYTHONPATH and ``paths``.
 
-    The current folder is on the path of this process only because Python put it there.
+    The current folder is left out: it is on the path of this process only because Python put it there.
     """
     named = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
     others = [path for path in paths if os.path.isabs(path) and path != os.getcwd()]
@@ -193,7 +193,7 @@ def interpreter() -> str:
 
 
 def find_program(name: str) -> str | None:
-    """The file of a program on the PATH, never one of the current folder; None where there is none.
+    """The file of a program on the PATH, never one in the current folder; None where there is none.
 
     ``shutil.which`` looks into the current folder on Windows, and elsewhere where the PATH has an empty entry.
     """
@@ -206,27 +206,27 @@ def find_program(name: str) -> str | None:
 
 
 def end_tree(process_id: int, *, by_force: bool) -> None:
-    """Ask a process that was started with ``GROUP`` and all below it to end, or end them; does not wait for it."""
+    """Ask a process that was started with ``GROUP`` and its descendants to end, or kill them; does not wait."""
     if sys.platform == "win32":
         system = os.environ.get("SYSTEMROOT", r"C:\Windows")
         subprocess.run(
-            # By its full path: Windows would take a taskkill.exe of the current folder first.
+            # By its full path: Windows would prefer a taskkill.exe in the current folder.
             [os.path.join(system, "System32", "taskkill.exe"), "/F", "/T", "/PID", str(process_id)],
             capture_output=True,
             check=False,
             creationflags=subprocess.CREATE_NO_WINDOW,
         )
     else:
-        # macOS says of a group of which only a zombie is left that it may not be killed.
+        # macOS refuses permission to signal a group in which only a zombie is left.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process_id, signal.SIGKILL if by_force else signal.SIGTERM)
 
 
 def _start_watchman(process_id: int, folder: Path) -> subprocess.Popen[bytes] | None:
-    """A small process that outlives this one, and ends a child should this one end without having done so."""
+    """A small process that outlives this one, and ends a child if this one ends without doing so."""
     command = module_command("CSAFusionLib.processes", str(process_id), str(folder))
     quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    # A system at its limit of processes has room for one but not for two: the child is worth more.
+    # At the system's process limit there may be room for one process but not two: the child matters more.
     with suppress(OSError):
         return subprocess.Popen(
             command, cwd=ROOT, env=os.environ | module_variables(), stdin=subprocess.PIPE, **quiet, **GROUP
@@ -243,7 +243,7 @@ def watch(lifeline: int, process_id: int, folder: Path) -> None:
         pass
     end_tree(process_id, by_force=True)
     deadline = time.monotonic() + _SECONDS_TO_DIE
-    # What is being killed may still write, and Windows removes no folder that a process is in.
+    # A process that is being killed may still write, and Windows cannot remove a process's current folder.
     while folder.exists() and time.monotonic() < deadline:
         shutil.rmtree(folder, ignore_errors=True)
         time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""How a long job reports where it is, how it is cancelled, and how a process ends when it is asked to."""
+"""Report the progress of a long job, cancel it, and end a process in order on a termination signal."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGBREAK") i
 
 @contextmanager
 def ends_in_order() -> Iterator[None]:
-    """Inside the block, turn a request to end this process into SystemExit, on whose way out everything is put away.
+    """Inside the block, turn a termination signal into SystemExit, so that clean-up code runs.
 
-    By default such a request ends the process at once. What another handler answers, or what is ignored (as under
-    ``nohup``), stays so; outside the main thread the block changes nothing.
+    By default such a signal ends the process at once. A signal that has another handler or is ignored (as under
+    ``nohup``) stays so; outside the main thread the block changes nothing.
     """
     ours = [number for number in _ENDING if _in_main_thread() and signal.getsignal(number) is signal.SIG_DFL]
     try:
@@ -38,9 +38,10 @@ def answered_by_ending() -> list[int]:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Put off every request to end this process, Ctrl-C too, until the block is over.
+    """Defer every termination signal, Ctrl-C included, until the end of the block.
 
-    For what must not be left half done: folders are removed, files are put in place. It must be short.
+    For steps that must not be left half done, such as removing folders and putting files in place. The block must be
+    short.
     """
     put_off: list[int] = []
     before = {}
@@ -59,7 +60,7 @@ def undisturbed() -> Iterator[None]:
 
 
 def _in_main_thread() -> bool:
-    """Only there can signals be answered."""
+    """Only the main thread can handle signals."""
     return threading.current_thread() is threading.main_thread()
 
 
@@ -71,7 +72,7 @@ class Progress(Protocol):
     """Called often by every long job; raises :class:`CSAFusionLib.errors.Cancelled` to stop it."""
 
     def __call__(self, stage: str, done: int, total: int) -> None:
-        """Report that ``done`` of ``total`` steps of ``stage`` are over; ``total`` 0 means it cannot be known."""
+        """Report that ``done`` of ``total`` steps of ``stage`` are done; ``total`` is 0 where it is unknown."""
 
 
 def silent(stage: str, done: int, total: int) -> None:

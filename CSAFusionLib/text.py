@@ -1,4 +1,4 @@
-"""Text that others wrote, where it is shown, and JSON as the standard has it."""
+"""Make text from outside safe to show, and write JSON that follows the standard."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def printable(text: str) -> str:
-    """Return a text with a question mark for every character that is none to be seen, such as a terminal's commands."""
+    """Return a text with a question mark for every unprintable character, such as those of terminal commands."""
     return "".join(one if one.isprintable() else "?" for one in text)
 
 
