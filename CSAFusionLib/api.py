@@ -22,8 +22,7 @@ from CSAFusionLib.geometry.grid import region_of
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.foreign_transforms import Frame, Frames
 from CSAFusionLib.registration.given_transform import GivenTransform, given_transform
-from CSAFusionLib.registration.masks import RegistrationMasks
-from CSAFusionLib.registration.registration import MatrixKind, Method, Registration, TransformModel
+from CSAFusionLib.registration.registration import MatrixKind, Method, Registration, RegistrationMasks, TransformModel
 from CSAFusionLib.volumes.checking import check_grid, check_volume
 from CSAFusionLib.volumes.in_memory import to_volume
 from CSAFusionLib.volumes.input_path import MEAN

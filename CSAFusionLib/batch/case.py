@@ -17,7 +17,7 @@ from CSAFusionLib.batch.layout import FAILED, SIDECAR, SUMMARY
 from CSAFusionLib.checks import parse_choice
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import FusionSettings, current_names
-from CSAFusionLib.registration.masks import check_guides
+from CSAFusionLib.registration.registration import check_guides
 from CSAFusionLib.volumes.input_path import names_a_series
 from CSAFusionLib.volumes.nifti import Orientation
 

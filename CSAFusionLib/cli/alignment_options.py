@@ -18,7 +18,7 @@ from CSAFusionLib.volumes.volume import Volume
 
 if TYPE_CHECKING:
     from CSAFusionLib.registration.given_transform import GivenTransform
-    from CSAFusionLib.registration.masks import RegistrationMasks
+    from CSAFusionLib.registration.registration import RegistrationMasks
 
 
 InitialTransform = Annotated[
@@ -135,7 +135,7 @@ class MaskOptions:
     def check(self, method: Method, known: TransformChoice | None) -> None:
         """Raise InputError for masks that the registration would not look at."""
         if self.inputs:
-            from CSAFusionLib.registration.masks import check_guides
+            from CSAFusionLib.registration.registration import check_guides
 
             check_guides(method, is_given=known is not None and not known.is_start)
 
@@ -154,7 +154,7 @@ class MaskOptions:
 
         Raises InputError as :meth:`RegistrationMasks.of` does.
         """
-        from CSAFusionLib.registration.masks import NO_MASKS, RegistrationMasks
+        from CSAFusionLib.registration.registration import NO_MASKS, RegistrationMasks
 
         if not self.inputs:
             return NO_MASKS

@@ -21,9 +21,8 @@ from CSAFusionLib.logs import logger_of
 from CSAFusionLib.memory import Need, check_memory, fusion_need
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.given_transform import GivenTransform, as_registration, masks_from, register_from
-from CSAFusionLib.registration.masks import NO_MASKS, RegistrationMasks, check_guides
 from CSAFusionLib.registration.register import RegistrationRun, register
-from CSAFusionLib.registration.registration import Registration
+from CSAFusionLib.registration.registration import NO_MASKS, Registration, RegistrationMasks, check_guides
 from CSAFusionLib.volumes.checking import check_volume
 from CSAFusionLib.volumes.volume import Volume
 

@@ -26,8 +26,7 @@ from CSAFusionLib.intensity.mapping import IntensityMapping, Window, bias_correc
 from CSAFusionLib.intensity.modality import Modality, grey_quartiles, guess_modality
 from CSAFusionLib.intensity.voxel_values import within_float32
 from CSAFusionLib.progress import Progress, silent
-from CSAFusionLib.registration.masks import NO_MASKS, RegistrationMasks
-from CSAFusionLib.registration.registration import Registration
+from CSAFusionLib.registration.registration import NO_MASKS, Registration, RegistrationMasks
 from CSAFusionLib.volumes.checking import check_grid
 from CSAFusionLib.volumes.input_path import ALL, MEAN
 from CSAFusionLib.volumes.volume import Volume

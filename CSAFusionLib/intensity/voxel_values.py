@@ -103,6 +103,11 @@ def _difference(voxels: np.ndarray, offset: float) -> np.ndarray:
     return np.where(voxels >= offset, (wide - base).astype(np.float64), -((base - wide).astype(np.float64)))
 
 
+def foreground(image: sitk.Image) -> sitk.Image:
+    """Mark what is brighter than the background (Otsu's threshold), 1 or 0 (uint8)."""
+    return sitk.OtsuThreshold(image, 0, 1)
+
+
 # ITU-R BT.601: Y = 0.299 R + 0.587 G + 0.114 B, U = 0.492 (B - Y), V = 0.877 (R - Y).
 _LUMINANCE = np.array([0.299, 0.587, 0.114])
 _RGB_TO_YUV = np.stack(

@@ -34,10 +34,9 @@ from CSAFusionLib.registration.foreign_transforms import (
     read_inverse,
     read_lta,
 )
-from CSAFusionLib.registration.masks import RegistrationMasks
 from CSAFusionLib.registration.preparation import overlap
 from CSAFusionLib.registration.register import RegistrationRun
-from CSAFusionLib.registration.registration import MatrixKind, Method, Registration, TransformModel
+from CSAFusionLib.registration.registration import MatrixKind, Method, Registration, RegistrationMasks, TransformModel
 from CSAFusionLib.registration.transforms import inverse_of, read_transform
 from CSAFusionLib.volumes.input_path import check_input_path
 from CSAFusionLib.volumes.reading import format_of

@@ -14,8 +14,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from CSAFusionLib.geometry.grid import coarsen, field_of_view, points_of, volume_of
-from CSAFusionLib.registration.masks import NO_MASKS, RegistrationMasks, in_mask
-from CSAFusionLib.registration.preparation import foreground
+from CSAFusionLib.intensity.voxel_values import foreground
+from CSAFusionLib.registration.registration import NO_MASKS, RegistrationMasks, in_mask
 
 # The discrete Gaussian of variance 1 (Lindeberg, Scale-space for discrete signals, 1990), from its middle outwards.
 _WINDOW = np.array([0.46681, 0.20838, 0.05005, 0.00817], np.float32)

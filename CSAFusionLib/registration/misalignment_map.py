@@ -16,9 +16,9 @@ import numpy as np
 import SimpleITK as sitk
 
 from CSAFusionLib.geometry.grid import coarsen, field_of_view, points_of, volume_of
+from CSAFusionLib.intensity.voxel_values import foreground
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.landmark_matching import Level, find_counterparts
-from CSAFusionLib.registration.preparation import foreground
 
 # Shifts stay similar over this distance (standard deviation of a Gaussian covariance): a lobe moves as one.
 _LENGTH_MM = 24.0

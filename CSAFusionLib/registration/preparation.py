@@ -19,8 +19,8 @@ from CSAFusionLib.geometry.grid import (
     volume_of,
 )
 from CSAFusionLib.geometry.transform_algebra import identity
-from CSAFusionLib.intensity.voxel_values import rgb_to_yuv, within_float32
-from CSAFusionLib.registration.quality.agreement import agreement
+from CSAFusionLib.intensity.voxel_values import foreground, rgb_to_yuv, within_float32
+from CSAFusionLib.registration.quality.similarity import agreement
 from CSAFusionLib.volumes.volume import Volume
 
 # A few saturated voxels (metal, vessels, a ringing edge) would stretch the histogram until the tissues share one bin.
@@ -120,11 +120,6 @@ def slab_normals(image: sitk.Image) -> list[np.ndarray]:
     """Return the directions, (3,) unit vectors in LPS, across which an image is a thin slab; none for a whole one."""
     axes = np.reshape(image.GetDirection(), (3, 3)).T
     return [axis for axis, thin in zip(axes, _slab_axes(image), strict=True) if thin]
-
-
-def foreground(image: sitk.Image) -> sitk.Image:
-    """Mark what is brighter than the background (Otsu's threshold), 1 or 0 (uint8)."""
-    return sitk.OtsuThreshold(image, 0, 1)
 
 
 def foreground_centre(image: sitk.Image) -> np.ndarray:

@@ -20,11 +20,18 @@ from CSAFusionLib.intensity.voxel_values import within_float32
 from CSAFusionLib.logs import logger_of
 from CSAFusionLib.memory import check_memory, registration_need
 from CSAFusionLib.progress import Progress, silent
-from CSAFusionLib.registration.masks import JUDGED_WHOLE, NO_MASKS, RegistrationMasks, check_guides
 from CSAFusionLib.registration.preparation import PreparedPair, pad_slab
 from CSAFusionLib.registration.quality.assessment import Assessment, QualityAssessor
 from CSAFusionLib.registration.quality.grading import Grade
-from CSAFusionLib.registration.registration import Method, Registration, TransformModel
+from CSAFusionLib.registration.registration import (
+    JUDGED_WHOLE,
+    NO_MASKS,
+    Method,
+    Registration,
+    RegistrationMasks,
+    TransformModel,
+    check_guides,
+)
 from CSAFusionLib.volumes.checking import check_volume
 from CSAFusionLib.volumes.volume import Volume
 
@@ -170,7 +177,7 @@ _log = logger_of(__name__)
 
 # Each engine is a module with run(fixed, moving, model, *, seed, threads, progress) -> transform, imported when used.
 _ENGINES = {
-    Method.SITK: "CSAFusionLib.registration.engines.simpleitk",
+    Method.SITK: "CSAFusionLib.registration.engines.mutual_information",
     Method.ANTS: "CSAFusionLib.registration.engines.ants",
     Method.LANDMARKS: "CSAFusionLib.registration.engines.landmarks",
     Method.ELASTIX: "CSAFusionLib.registration.engines.elastix",

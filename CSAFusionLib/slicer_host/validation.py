@@ -13,8 +13,7 @@ from slicer.i18n import tr as _
 
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import Style
-from CSAFusionLib.registration.masks import RegistrationMasks
-from CSAFusionLib.registration.registration import Method, TransformModel
+from CSAFusionLib.registration.registration import Method, RegistrationMasks, TransformModel
 from CSAFusionLib.slicer_host.engines import engine_of
 from CSAFusionLib.slicer_host.nodes import add_hidden_node, remove_nodes
 from CSAFusionLib.slicer_host.transform_nodes import ijk_to_ras_of, matrix_from_vtk, transform_between

@@ -18,8 +18,7 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import content_writer
 from CSAFusionLib.fusion.result import CONTRIBUTION, IMAGES, FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings
-from CSAFusionLib.registration.masks import NO_MASKS, RegistrationMasks
-from CSAFusionLib.registration.registration import Registration
+from CSAFusionLib.registration.registration import NO_MASKS, Registration, RegistrationMasks
 from CSAFusionLib.registration.transforms import transform_writer
 from CSAFusionLib.text import to_json
 from CSAFusionLib.volumes.acquisition import Acquisition

@@ -19,8 +19,7 @@ from CSAFusionLib.fusion.several import MovingVolume, fuse_several, order_of, wa
 from CSAFusionLib.geometry.grid import same_grid
 from CSAFusionLib.intensity.mapping import CT_WINDOWS, TISSUE_LEVEL
 from CSAFusionLib.intensity.modality import Modality
-from CSAFusionLib.registration.masks import NO_MASKS
-from CSAFusionLib.registration.registration import Method
+from CSAFusionLib.registration.registration import NO_MASKS, Method
 from CSAFusionLib.volumes.volume import Volume
 from Testing.volumes.dicom.objects import write_classic
 

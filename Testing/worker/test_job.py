@@ -18,9 +18,8 @@ from CSAFusionLib.fusion.device import choose_device
 from CSAFusionLib.fusion.result import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.intensity.mapping import Window
-from CSAFusionLib.registration.masks import RegistrationMasks
 from CSAFusionLib.registration.quality.grading import Grade, Quality
-from CSAFusionLib.registration.registration import Method, Registration, TransformModel
+from CSAFusionLib.registration.registration import Method, Registration, RegistrationMasks, TransformModel
 from CSAFusionLib.volumes.volume import Volume
 from CSAFusionLib.worker import run_job as main_module
 from CSAFusionLib.worker.devices import DeviceQuestion, find_devices

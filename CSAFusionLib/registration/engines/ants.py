@@ -1,9 +1,16 @@
-"""Rigid, affine and deformable registration with ANTs, through the package antspyx."""
+"""Rigid, affine and deformable registration with ANTs, through the package antspyx.
+
+ANTs runs in a process of its own: ``python -m CSAFusionLib.registration.engines.ants FOLDER MODEL``. FOLDER holds
+fixed.nrrd, moving.nrrd and start.mat; result0GenericAffine.mat joins them and, for a deformable model,
+result1Warp.nii.gz. Where there are fixed_mask.nrrd or moving_mask.nrrd, every stage compares inside them alone.
+"""
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import SimpleITK as sitk
 
@@ -17,9 +24,8 @@ from CSAFusionLib.registration.engines.engine_process import (
     run_module,
     takes_result,
 )
-from CSAFusionLib.registration.masks import NO_MASKS, RegistrationMasks
-from CSAFusionLib.registration.mutual_information import find_start
-from CSAFusionLib.registration.registration import TransformModel
+from CSAFusionLib.registration.engines.mutual_information import find_start
+from CSAFusionLib.registration.registration import NO_MASKS, RegistrationMasks, TransformModel
 from CSAFusionLib.registration.transforms import transform_writer
 
 _STAGE = "Registering with ANTs"
@@ -56,7 +62,7 @@ def run(
         # ANTs takes 0 for "seed from the clock".
         variables = {"ANTS_RANDOM_SEED": str(seed + 1)}
         arguments = [str(folder), model.name]
-        run_module("ANTs", "ants_child", arguments, folder, threads=threads, on_wait=on_wait, variables=variables)
+        run_module("ANTs", "ants", arguments, folder, threads=threads, on_wait=on_wait, variables=variables)
         with takes_result("ANTs"):
             return _read_result(folder, model, fixed)
 
@@ -72,3 +78,33 @@ def _read_result(folder: Path, model: TransformModel, fixed: sitk.Image) -> sitk
     # The field lies on the fixed grid; NIfTI keeps its geometry in single precision only.
     field.CopyInformation(fixed)
     return sitk.CompositeTransform([affine, sitk.DisplacementFieldTransform(field)])
+
+
+_TYPES = {"RIGID": "Rigid", "AFFINE": "Affine", "SYN": "SyN", "RIGID_AFFINE_SYN": "SyNRA"}
+
+
+def register_folder(folder: Path, model: str) -> dict[str, Any]:
+    """Run ANTs on the files of a folder; returns what ``ants.registration`` does, its files being in the folder.
+
+    model: RIGID, AFFINE, SYN (affine, then symmetric normalisation) or RIGID_AFFINE_SYN (rigid, affine, then the same).
+    """
+    import ants
+
+    files = [folder / f"{name}.nrrd" for name in ("fixed", "moving", "fixed_mask", "moving_mask")]
+    fixed, moving, mask, moving_mask = (
+        ants.from_sitk(sitk.ReadImage(str(file))) if file.exists() else None for file in files
+    )
+    return ants.registration(
+        fixed,
+        moving,
+        type_of_transform=_TYPES[model],
+        initial_transform=str(folder / "start.mat"),
+        outprefix=str(folder / "result"),
+        mask=mask,
+        moving_mask=moving_mask,
+        mask_all_stages=True,
+    )
+
+
+if __name__ == "__main__":
+    register_folder(Path(sys.argv[1]), sys.argv[2])

@@ -15,8 +15,7 @@ from CSAFusionLib.geometry.transform_algebra import as_affine, as_rigid
 from CSAFusionLib.processes import find_program
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.engines.engine_process import exchange_folder, run_child, takes_result
-from CSAFusionLib.registration.masks import NO_MASKS, RegistrationMasks
-from CSAFusionLib.registration.registration import TransformModel
+from CSAFusionLib.registration.registration import NO_MASKS, RegistrationMasks, TransformModel
 
 EXECUTABLE_VARIABLE = "CSAFUSION_BRAINSFIT"
 """The environment variable that names the executable where it is not the BRAINSFit of the PATH."""

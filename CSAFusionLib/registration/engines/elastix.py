@@ -19,9 +19,8 @@ from CSAFusionLib.registration.engines.engine_process import (
     run_module,
     takes_result,
 )
-from CSAFusionLib.registration.masks import NO_MASKS, RegistrationMasks
-from CSAFusionLib.registration.mutual_information import find_start
-from CSAFusionLib.registration.registration import TransformModel
+from CSAFusionLib.registration.engines.mutual_information import find_start
+from CSAFusionLib.registration.registration import NO_MASKS, RegistrationMasks, TransformModel
 
 _STAGE = "Registering with elastix"
 

@@ -21,7 +21,7 @@ from CSAFusionLib.files.atomic_write import Writer
 from CSAFusionLib.files.temporary import OwnedFolder
 from CSAFusionLib.processes import ChildProcess, module_command, module_variables
 from CSAFusionLib.progress import ends_in_order
-from CSAFusionLib.registration.masks import NO_MASKS, RegistrationMasks
+from CSAFusionLib.registration.registration import NO_MASKS, RegistrationMasks
 from CSAFusionLib.volumes.writing import volume_writer
 
 _CHUNK = 2**20

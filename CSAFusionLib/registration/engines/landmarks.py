@@ -18,10 +18,9 @@ import SimpleITK as sitk
 
 from CSAFusionLib.errors import RegistrationError
 from CSAFusionLib.progress import Progress, silent
+from CSAFusionLib.registration.engines.mutual_information import find_start
 from CSAFusionLib.registration.landmark_matching import Level, find_pairs
-from CSAFusionLib.registration.masks import NO_MASKS, RegistrationMasks
-from CSAFusionLib.registration.mutual_information import find_start
-from CSAFusionLib.registration.registration import TransformModel
+from CSAFusionLib.registration.registration import NO_MASKS, RegistrationMasks, TransformModel
 
 
 class Motion(NamedTuple):

@@ -17,11 +17,11 @@ from CSAFusionLib.geometry.grid import coarsen, in_one_order, volume_of
 from CSAFusionLib.geometry.transform_algebra import is_identity, linear_part, map_points, rotation
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.preparation import head_points
-from CSAFusionLib.registration.quality.agreement import Comparison
 from CSAFusionLib.registration.quality.grading import Quality, quality_of
 from CSAFusionLib.registration.quality.similarity import (
     LEFT_RIGHT,
     ComparedImage,
+    Comparison,
     HeadSample,
     RigidPerturbation,
     Similarity,

@@ -123,6 +123,6 @@ def test_importing_the_engine_does_not_import_ants() -> None:
 
 
 def test_each_model_is_a_type_of_transform_of_its_own() -> None:
-    child = pytest.importorskip("CSAFusionLib.registration.engines.ants_child", reason="antspyx is not installed")
+    child = pytest.importorskip("CSAFusionLib.registration.engines.ants", reason="antspyx is not installed")
     assert list(child._TYPES) == [model.name for model in Method.ANTS.models]
     assert len(set(child._TYPES.values())) == len(child._TYPES)

@@ -13,10 +13,9 @@ from CSAFusionLib.errors import Cancelled, RegistrationError
 from CSAFusionLib.geometry.transform_algebra import target_registration_error
 from CSAFusionLib.registration.engines import brainsfit as brainsfit_engine
 from CSAFusionLib.registration.engines.brainsfit import brainsfit_parameters, transform_parameter
-from CSAFusionLib.registration.masks import RegistrationMasks
 from CSAFusionLib.registration.preparation import head_points
 from CSAFusionLib.registration.register import register
-from CSAFusionLib.registration.registration import Method, TransformModel
+from CSAFusionLib.registration.registration import Method, RegistrationMasks, TransformModel
 from CSAFusionLib.volumes.volume import Volume
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the stand-in is a POSIX executable")

@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CSAFusionLib.registration.quality.agreement import Comparison, agreement, mutual_information
 from CSAFusionLib.registration.quality.similarity import (
     LEFT_RIGHT,
     ComparedImage,
+    Comparison,
     HeadSample,
     RigidPerturbation,
     Similarity,
+    agreement,
+    mutual_information,
 )
 
 
