@@ -15,7 +15,6 @@ import SimpleITK as sitk
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.geometry.grid import TOLERATED_MM, nearest_straight, off_straight
 from CSAFusionLib.logs import itk_warnings_off
-from CSAFusionLib.volumes.acquisition import said_beside
 from CSAFusionLib.volumes.dicom.headers import is_dicom
 from CSAFusionLib.volumes.dicom.series_reading import read_dicom_file, read_dicom_folder
 from CSAFusionLib.volumes.input_path import check_input_path, reason
@@ -25,7 +24,7 @@ from CSAFusionLib.volumes.nrrd import MAGIC as NRRD_MAGIC
 from CSAFusionLib.volumes.nrrd import read_nrrd
 from CSAFusionLib.volumes.pictures import lay_on_black
 from CSAFusionLib.volumes.stored_volume import StoredVolume, head_of, is_gzip, one_of, to_image
-from CSAFusionLib.volumes.volume import Volume
+from CSAFusionLib.volumes.volume import Volume, said_beside
 
 
 class Format(Enum):

@@ -28,7 +28,6 @@ from CSAFusionLib.intensity.voxel_values import in_whole_numbers
 from CSAFusionLib.logs import itk_warnings_off
 from CSAFusionLib.memory import in_gib
 from CSAFusionLib.progress import Progress, silent
-from CSAFusionLib.volumes.acquisition import sidecar_of
 from CSAFusionLib.volumes.dicom.frames import Frame
 from CSAFusionLib.volumes.dicom.headers import is_dicom
 from CSAFusionLib.volumes.dicom.series_reading import dicom_series
@@ -36,7 +35,7 @@ from CSAFusionLib.volumes.input_path import MEAN, check_input_path
 from CSAFusionLib.volumes.nifti import Orientation
 from CSAFusionLib.volumes.reading import set_right, stored_volume, volume_of
 from CSAFusionLib.volumes.stored_volume import Encoding, StoredVolume, one_of, unpacked
-from CSAFusionLib.volumes.volume import Volume
+from CSAFusionLib.volumes.volume import Volume, sidecar_of
 from CSAFusionLib.volumes.writing import CHUNK, CORNERS_APART_MM, Layout, encode_pieces, layout_like, volume_writer
 
 _DAY = 24 * 60 * 60.0

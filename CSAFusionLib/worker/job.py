@@ -21,8 +21,7 @@ from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.registration.registration import NO_MASKS, Registration, RegistrationMasks
 from CSAFusionLib.registration.transforms import transform_writer
 from CSAFusionLib.text import to_json
-from CSAFusionLib.volumes.acquisition import Acquisition
-from CSAFusionLib.volumes.volume import Volume
+from CSAFusionLib.volumes.volume import Acquisition, Volume
 from CSAFusionLib.volumes.writing import volume_writer
 
 _MASKS = ("fixed", "moving")

@@ -15,8 +15,7 @@ from CSAFusionLib.fusion.source_pair import AlignedPair, SourcePair
 from CSAFusionLib.geometry.grid import lowest_value
 from CSAFusionLib.intensity.mapping import TISSUE_LEVEL, Window, find_mapping
 from CSAFusionLib.intensity.modality import Confidence, Guess, Modality
-from CSAFusionLib.volumes.acquisition import Acquisition
-from CSAFusionLib.volumes.volume import Volume
+from CSAFusionLib.volumes.volume import Acquisition, Volume
 from CSAFusionLib.weights.weights_file import TRAINED_ON, bundled_checksums, choose_weights
 
 IDENTITY = sitk.Transform(3, sitk.sitkIdentity)

@@ -27,10 +27,9 @@ from CSAFusionLib.intensity.mapping import (
     tissue_at_level,
 )
 from CSAFusionLib.intensity.modality import Modality, grey_quartiles
-from CSAFusionLib.volumes.acquisition import Acquisition
 from CSAFusionLib.volumes.checking import notes_of
 from CSAFusionLib.volumes.reading import read_volume
-from CSAFusionLib.volumes.volume import Volume
+from CSAFusionLib.volumes.volume import Acquisition, Volume
 
 
 def a_head() -> tuple[Volume, np.ndarray]:

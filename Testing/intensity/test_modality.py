@@ -20,9 +20,8 @@ from CSAFusionLib.intensity.modality import (
     is_t2_beside,
     quartile_skewness,
 )
-from CSAFusionLib.volumes.acquisition import Acquisition
 from CSAFusionLib.volumes.reading import read_volume
-from CSAFusionLib.volumes.volume import Volume
+from CSAFusionLib.volumes.volume import Acquisition, Volume
 
 
 def test_the_skewness_is_bowley_s_of_what_is_not_background() -> None:

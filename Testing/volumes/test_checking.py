@@ -10,9 +10,8 @@ import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.volumes.acquisition import Acquisition, contrast_of_names, contrast_of_times, said_beside
 from CSAFusionLib.volumes.checking import check_volume, notes_of
-from CSAFusionLib.volumes.volume import Volume
+from CSAFusionLib.volumes.volume import Acquisition, Volume, contrast_of_names, contrast_of_times, said_beside
 
 
 def _an_array(dtype: type = np.float32) -> np.ndarray:

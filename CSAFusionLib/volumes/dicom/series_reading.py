@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.volumes.acquisition import Acquisition, contrast_of_names, contrast_of_times
 from CSAFusionLib.volumes.dicom.frames import REAL_WORLD, Frame, chosen_scales
 from CSAFusionLib.volumes.dicom.headers import (
     DIRECTORY,
@@ -43,7 +42,7 @@ from CSAFusionLib.volumes.dicom.layouts import frames_of
 from CSAFusionLib.volumes.dicom.pixels import image_of, stored_frames, stored_values
 from CSAFusionLib.volumes.dicom.stacking import SubVolume, split_into_volumes, stack_frames
 from CSAFusionLib.volumes.input_path import chosen
-from CSAFusionLib.volumes.volume import Volume
+from CSAFusionLib.volumes.volume import Acquisition, Volume, contrast_of_names, contrast_of_times
 
 if TYPE_CHECKING:
     from pydicom import Dataset
