@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -31,7 +31,16 @@ from CSAFusionLib.intensity.mapping import (
     no_brighter_than_t2,
     tissue_at_level,
 )
-from CSAFusionLib.intensity.modality import Confidence, Guess, Modality, grey_quartiles, guess, is_t2_beside
+from CSAFusionLib.intensity.modality import (
+    Confidence,
+    Guess,
+    Modality,
+    Quartiles,
+    grey_quartiles,
+    guess,
+    is_t2_beside,
+    shown_quartiles,
+)
 from CSAFusionLib.intensity.voxel_values import within_float32
 from CSAFusionLib.volumes.volume import Volume
 from CSAFusionLib.weights.weights_file import FOR_PET_CT, TRAINED_ON
@@ -178,7 +187,7 @@ class SourcePair:
         """Tell which of two MR volumes is the T2, and window both for their tissue, unless a window is asked for."""
         both = self.fixed, self.moving
         windows = settings.fixed_window, settings.moving_window
-        greys = [grey_quartiles(map(one.mapping, _slabs(one.volume))) for one in both]
+        greys = [_shown_quartiles(one) for one in both]
         pair = replace(self, fixed_is_t2=is_t2_beside(*greys))
         shown = [
             one if window is not None else one.beside_mr(middle, is_t1=is_fixed is pair.fixed_is_a)
@@ -242,9 +251,11 @@ class SourcePair:
         return [sentence for sentence in said if sentence]
 
 
-def _slabs(volume: Volume) -> Iterator[np.ndarray]:
-    """The voxels of a volume, one slab after the other: its whole mapped copy would not fit beside the rest."""
-    return iter(sitk.GetArrayViewFromImage(volume.image)) if not volume.is_colour else iter(())
+def _shown_quartiles(prepared: PreparedInput) -> Quartiles:
+    """The quartiles of a scalar volume's grey values as it is fused; zeros where it has colour."""
+    if prepared.volume.is_colour:
+        return grey_quartiles(())
+    return shown_quartiles(sitk.GetArrayViewFromImage(prepared.volume.image), prepared.mapping)
 
 
 _TRAINED_CONTRASTS = {"T1", "T2"}

@@ -5,13 +5,13 @@ Of two MR volumes, the T2 is the one in which most tissue is dark and fluid brig
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
 
-from CSAFusionLib.intensity.evidence import Evidence
+from CSAFusionLib.intensity.evidence import Distribution, Evidence
 from CSAFusionLib.intensity.voxel_values import within_float32
 from CSAFusionLib.volumes.volume import Volume
 
@@ -96,9 +96,19 @@ def grey_quartiles(slices: Iterable[np.ndarray]) -> Quartiles:
     Args:
         slices: values in [0, 1], of any shape, one after the other.
     """
-    counts = np.zeros(_BINS, np.int64)
-    for one in slices:
-        counts += np.histogram(one, _BINS, (0, 1))[0]
+    return _quartiles(sum((np.histogram(one, _BINS, (0, 1))[0] for one in slices), np.zeros(_BINS, np.int64)))
+
+
+def shown_quartiles(voxels: np.ndarray, shown: Callable[[np.ndarray], np.ndarray]) -> Quartiles:
+    """Return :func:`grey_quartiles` of the voxels (Z, Y, X) of a volume as a mapping shows them, in [0, 1]."""
+    if voxels.dtype.kind not in "iu" or voxels.dtype.itemsize > 2:
+        # One slab after the other: a whole mapped copy would not fit beside the rest.
+        return grey_quartiles(map(shown, voxels))
+    levels = Distribution.of(voxels)
+    return _quartiles(np.histogram(shown(levels.values), _BINS, (0, 1), weights=levels.counts)[0])
+
+
+def _quartiles(counts: np.ndarray) -> Quartiles:
     counts[: round(_BACKGROUND * _BINS)] = 0
     if not counts.any():
         return 0.0, 0.0, 0.0

@@ -19,7 +19,7 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.geometry.grid import resample_to_grid, same_grid
 from CSAFusionLib.geometry.planes import Plane, slice_spacing, to_slices
 from CSAFusionLib.intensity.mapping import IntensityMapping, find_mapping, no_brighter_than_t2, tissue_at_level
-from CSAFusionLib.intensity.modality import Modality, grey_quartiles
+from CSAFusionLib.intensity.modality import Modality, shown_quartiles
 from CSAFusionLib.intensity.voxel_values import rgb_to_yuv
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.register import register
@@ -172,7 +172,7 @@ def mappings_of(kind: PairKind, a: Volume, b: Volume) -> tuple[IntensityMapping,
 
 
 def _middle(volume: Volume, mapping: IntensityMapping) -> float:
-    return grey_quartiles(map(mapping, sitk.GetArrayViewFromImage(volume.image)))[1]
+    return shown_quartiles(sitk.GetArrayViewFromImage(volume.image), mapping)[1]
 
 
 def cut_pairs(pair: VolumePair, *, registered: Path, progress: Progress = silent) -> list[ImagePair]:

@@ -168,6 +168,7 @@ def test_counted_values_have_the_quantiles_and_the_threshold_of_the_voxels(kind:
     above = [one.where(one.values > 120).away_from(101.5) for one in (counted, each)]
     assert above[0].quantiles(shares) == above[1].quantiles(shares)
     assert counted.otsu(90.5, 480) == each.otsu(90.5, 480)
+    assert counted.count(counted.values > 120) == each.count(each.values > 120) > 3000
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.int16])

@@ -10,7 +10,7 @@ import SimpleITK as sitk
 
 from CSAFusionLib.geometry.planes import Plane, to_slices
 from CSAFusionLib.intensity.evidence import Evidence
-from CSAFusionLib.intensity.mapping import find_mapping
+from CSAFusionLib.intensity.mapping import IntensityMapping, find_mapping
 from CSAFusionLib.intensity.modality import (
     Confidence,
     Modality,
@@ -19,6 +19,7 @@ from CSAFusionLib.intensity.modality import (
     guess_modality,
     is_t2_beside,
     quartile_skewness,
+    shown_quartiles,
 )
 from CSAFusionLib.volumes.reading import read_volume
 from CSAFusionLib.volumes.volume import Acquisition, Volume
@@ -138,3 +139,10 @@ def test_parts_of_a_whole_body_are_guessed_as_the_whole(shared_data) -> None:
     image = sitk.Cast(read_volume(shared_data / "volumes" / "petct" / "PET.nii.gz").image, sitk.sitkFloat32)
     for part in (image[:, :, :60], image[:, :, 100:180], image[:, :, 170:], image[35:95, 35:95, :]):
         assert guess_modality(Volume(part * 1e-4, "part")) is Modality.PET
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.uint8, np.int32, np.float32])
+def test_the_quartiles_of_a_volume_are_those_of_its_mapped_voxels(dtype: type) -> None:
+    voxels = np.random.default_rng(0).gamma(4, 12, (5, 16, 17)).clip(0, 255).astype(dtype)
+    mapping = IntensityMapping(3.7, 141.3, knee=(90.1, 0.8))
+    assert shown_quartiles(voxels, mapping) == grey_quartiles([mapping(voxels)]) != (0, 0, 0)
