@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from CSAFusionLib.cli import options
-from CSAFusionLib.cli.manners import FailOn, fail_on_grade
+from CSAFusionLib.cli.common_options import FailOn, fail_on_grade
 from CSAFusionLib.cli.options import parse_named
 from CSAFusionLib.cli.outputs import check_output_folder, filled_folder
 from CSAFusionLib.cli.panels import CASES, OUTPUTS, REGISTRATION, WORKERS

@@ -10,7 +10,7 @@ import typer
 
 from CSAFusionLib.cli import options
 from CSAFusionLib.cli.alignment_options import InitialTransform, MaskOptions, TransformChoice, TransformOptions
-from CSAFusionLib.cli.manners import FailOn, Overwrite, fail_on_quality
+from CSAFusionLib.cli.common_options import FailOn, Overwrite, fail_on_quality
 from CSAFusionLib.cli.panels import FUSION, INPUTS, OUTPUTS, REGISTRATION
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.output_grid import GridOf, OutputGrid

@@ -17,7 +17,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from CSAFusionLib import __version__
-from CSAFusionLib.cli.manners import Manners, MannersWithThreads, mannered
+from CSAFusionLib.cli.common_options import CommonOptions, CommonOptionsWithThreads, with_common_options
 from CSAFusionLib.cli.panels import PanelCommand, spare_validators, with_groups
 from CSAFusionLib.cli.terminal import BAD_INPUT, explains_errors
 from CSAFusionLib.memory import RAN_OUT, is_out_of_memory
@@ -68,9 +68,9 @@ def _loaded(name: str, file: str) -> Any:
         typer.echo(RAN_OUT, err=True)
         sys.exit(BAD_INPUT)
     # The workers of a batch have a thread each.
-    manners = Manners if name == "batch" else MannersWithThreads
+    common = CommonOptions if name == "batch" else CommonOptionsWithThreads
     alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-    alone.command(name, cls=PanelCommand)(with_groups(explains_errors(mannered(command, manners))))
+    alone.command(name, cls=PanelCommand)(with_groups(explains_errors(with_common_options(command, common))))
     return get_command(alone)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from CSAFusionLib.cli.manners import Overwrite
+from CSAFusionLib.cli.common_options import Overwrite
 from CSAFusionLib.cli.outputs import check_extension, check_outputs, print_written
 from CSAFusionLib.cli.panels import OUTPUTS
 from CSAFusionLib.cli.terminal import ProgressBar

@@ -11,7 +11,7 @@ import typer
 
 from CSAFusionLib.cli import options
 from CSAFusionLib.cli.alignment_options import InitialTransform, MaskOptions, TransformOptions
-from CSAFusionLib.cli.manners import FailOn, Overwrite, fail_on_quality
+from CSAFusionLib.cli.common_options import FailOn, Overwrite, fail_on_quality
 from CSAFusionLib.cli.misalignment import map_files, measured
 from CSAFusionLib.cli.montage import alignment_picture
 from CSAFusionLib.cli.outputs import check_extension, check_outputs, print_registration, print_warnings, print_written

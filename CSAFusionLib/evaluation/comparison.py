@@ -11,12 +11,12 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 
+from CSAFusionLib.evaluation.attainable_limit import OBJECTIVES, attainable
 from CSAFusionLib.evaluation.clinical.consistency import flicker_table, read_slabs
 from CSAFusionLib.evaluation.clinical.fidelity import artefacts, colour_fidelity
 from CSAFusionLib.evaluation.clinical.lesions import LesionRetention, Source, lesion_retention, summarise_retention
 from CSAFusionLib.evaluation.compared_methods import ComparedMethod, by_method
 from CSAFusionLib.evaluation.fusion_methods import ColourMethod, FusionMethod
-from CSAFusionLib.evaluation.limit import OBJECTIVES, attainable
 from CSAFusionLib.evaluation.observer import BOUND, CONTRASTS, LEARNT, fused_by, observe, optimised_table
 from CSAFusionLib.evaluation.statistics import average_by_patient, compare, mean_and_interval, rank, summarise
 from CSAFusionLib.fusion.colour import apply_colour_table

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from CSAFusionLib.evaluation.limit import OBJECTIVES
+from CSAFusionLib.evaluation.attainable_limit import OBJECTIVES
 from CSAFusionLib.metrics.measure import INDICATORS
 
 FEWEST_PATIENTS = 5

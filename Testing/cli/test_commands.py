@@ -16,9 +16,9 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import CSAFusionLib as csafusion
+from CSAFusionLib.cli.common_options import Distrusted, fail_on_grade, fail_on_quality
 from CSAFusionLib.cli.fuse import _are_pictures
 from CSAFusionLib.cli.main import app
-from CSAFusionLib.cli.manners import Distrusted, fail_on_grade, fail_on_quality
 from CSAFusionLib.cli.misalignment import map_files, misalignment_picture
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.registration.engines.brainsfit import EXECUTABLE_VARIABLE

@@ -20,8 +20,8 @@ from pydicom import dcmread
 from typer.testing import CliRunner, Result
 
 import CSAFusionLib as csafusion
+from CSAFusionLib.cli.common_options import CommonOptionsWithThreads, with_common_options
 from CSAFusionLib.cli.main import app
-from CSAFusionLib.cli.manners import MannersWithThreads, mannered
 from CSAFusionLib.cli.outputs import (
     check_extension,
     check_output_folder,
@@ -510,7 +510,7 @@ def work(what: str = "nothing") -> None:
 def run_in(*words: object, command: object = work) -> Result:
     app = typer.Typer(rich_markup_mode=None)
     assert callable(command)
-    app.command(cls=PanelCommand)(with_groups(explains_errors(mannered(command))))
+    app.command(cls=PanelCommand)(with_groups(explains_errors(with_common_options(command))))
     return CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
 
 
@@ -605,14 +605,14 @@ def test_a_number_of_threads_that_is_none_is_refused(words: tuple[str, ...]) -> 
     assert run_in(*words).exit_code == 2
 
 
-def test_help_shows_the_manners_in_a_panel_of_their_own() -> None:
+def test_help_shows_the_common_options_in_a_panel_of_their_own() -> None:
     assert "Running:\n  --quiet" in run_in("--help").stdout
 
 
-def test_manners_end_with_a_command_that_fails() -> None:
+def test_common_options_end_with_a_command_that_fails() -> None:
     @contextmanager
     def failing() -> Iterator[None]:
-        with MannersWithThreads(quiet=True, threads=2).kept():
+        with CommonOptionsWithThreads(quiet=True, threads=2).kept():
             yield
 
     before = seen()

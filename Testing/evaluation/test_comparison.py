@@ -10,6 +10,7 @@ import pytest
 
 from CSAFusionLib.errors import Cancelled
 from CSAFusionLib.evaluation import comparison as module
+from CSAFusionLib.evaluation.attainable_limit import OBJECTIVES
 from CSAFusionLib.evaluation.clinical.lesions import lesion_retention
 from CSAFusionLib.evaluation.compared_methods import ComparedMethod, NetworkMethod, by_method
 from CSAFusionLib.evaluation.comparison import (
@@ -28,7 +29,6 @@ from CSAFusionLib.evaluation.comparison import (
     to_picture,
 )
 from CSAFusionLib.evaluation.fusion_methods import average, maximum, slice_by_slice, with_chrominance
-from CSAFusionLib.evaluation.limit import OBJECTIVES
 from CSAFusionLib.fusion.colour import apply_colour_table
 from CSAFusionLib.intensity.voxel_values import rgb_to_yuv
 from CSAFusionLib.metrics.measure import measure

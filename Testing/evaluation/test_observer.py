@@ -11,9 +11,9 @@ from scipy import ndimage
 from scipy.stats import norm
 
 from CSAFusionLib.evaluation import observer, statistics
+from CSAFusionLib.evaluation.attainable_limit import attainable
 from CSAFusionLib.evaluation.clinical.lesions import LESION_KINDS
 from CSAFusionLib.evaluation.fusion_methods import average, maximum
-from CSAFusionLib.evaluation.limit import attainable
 from CSAFusionLib.evaluation.observer import (
     BETTER_SOURCE,
     BOUND,

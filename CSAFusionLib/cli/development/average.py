@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from CSAFusionLib.cli.manners import Overwrite
+from CSAFusionLib.cli.common_options import Overwrite
 from CSAFusionLib.cli.outputs import check_extension, check_outputs, print_written
 
 

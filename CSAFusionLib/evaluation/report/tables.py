@@ -14,9 +14,9 @@ from typing import Literal
 
 import pandas as pd
 
+from CSAFusionLib.evaluation.attainable_limit import OBJECTIVES
 from CSAFusionLib.evaluation.clinical.lesions import LESION_KINDS
 from CSAFusionLib.evaluation.comparison import TABLE, Comparison, summarise_lesions
-from CSAFusionLib.evaluation.limit import OBJECTIVES
 from CSAFusionLib.evaluation.observer import DISPLAY_NOISE, INTERNAL_NOISE, compare_areas, summarise_observer
 from CSAFusionLib.evaluation.statistics import (
     average_by_patient,

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from CSAFusionLib.evaluation.attainable_limit import OBJECTIVES
 from CSAFusionLib.evaluation.comparison import Comparison
-from CSAFusionLib.evaluation.limit import OBJECTIVES
 from CSAFusionLib.metrics.measure import INDICATORS
 from CSAFusionLib.training.pairs import ImagePair, PairKind
 

@@ -38,7 +38,7 @@ Overwrite = Annotated[
 
 
 @dataclass(frozen=True)
-class Manners:
+class CommonOptions:
     """How much a command says."""
 
     quiet: Annotated[
@@ -66,7 +66,7 @@ class Manners:
 
 
 @dataclass(frozen=True)
-class MannersWithThreads(Manners):
+class CommonOptionsWithThreads(CommonOptions):
     """How much a command says, and how many threads it takes."""
 
     threads: Annotated[
@@ -83,18 +83,20 @@ class MannersWithThreads(Manners):
             yield
 
 
-def mannered(command: Callable[..., None], manners: type[Manners] = MannersWithThreads) -> Callable[..., None]:
-    """Give a command the options of a class of manners, as a group, and have it keep to them."""
+def with_common_options(
+    command: Callable[..., None], options: type[CommonOptions] = CommonOptionsWithThreads
+) -> Callable[..., None]:
+    """Give a command the options of a class of common options, as a group, and have it keep to them."""
 
     @functools.wraps(command)
-    def kept(*args: Any, manners: Manners, **kwargs: Any) -> None:
-        with manners.kept():
+    def kept(*args: Any, common: CommonOptions, **kwargs: Any) -> None:
+        with common.kept():
             command(*args, **kwargs)
 
     own = signature(command)
-    added = Parameter("manners", Parameter.KEYWORD_ONLY, annotation=manners)
+    added = Parameter("common", Parameter.KEYWORD_ONLY, annotation=options)
     kept.__signature__ = own.replace(parameters=[*own.parameters.values(), added])  # type: ignore[attr-defined]
-    kept.__annotations__ = {**get_type_hints(command, include_extras=True), "manners": manners}
+    kept.__annotations__ = {**get_type_hints(command, include_extras=True), "common": options}
     return kept
 
 
