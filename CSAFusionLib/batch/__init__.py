@@ -1,1 +1,1 @@
-"""Many pairs in one command: what the cases are, what runs them side by side, and where their results lie."""
+"""Fuse many pairs in one command: the cases, the engine that runs them in parallel, and the layout of the results."""

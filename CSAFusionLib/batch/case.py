@@ -1,6 +1,6 @@
 """One pair of a batch: what is fused, with which settings, and where its files go.
 
-Defaults hold for every case, unless its row says otherwise.
+Defaults apply to every case unless its row overrides them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from CSAFusionLib.volumes.input_path import names_a_series
 from CSAFusionLib.volumes.nifti import Orientation
 
 _LONGEST = 100
-_MOST_BYTES = 240  # of a file's name on most disks, less the ending of a record
+_MOST_BYTES = 240  # in a file name on most disks, less the extension of a record
 _FORBIDDEN = set('<>:"/\\|?*')
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{kind}{number}" for kind in ("com", "lpt") for number in range(1, 10))}
 
@@ -34,13 +34,13 @@ def path_from(folder: Path, text: str) -> Path:
 
 @dataclass(frozen=True)
 class Place:
-    """Where the files of a case go, seen from the folder of the batch.
+    """Where the files of a case go, relative to the folder of the batch.
 
-    folder: of the case. whole: whether nothing else lies in it, so that it can be put in place in one step.
-    fused, registered, sidecar: names of files in it. transform: the same, without its ending. misalignment: of the map,
-    its uncertainty and its picture, which only some cases have.
-    sidecars: contents of further JSON files in it, by name; ``map_sidecars`` those of a map, and ``described`` what the
-    sidecar holds besides.
+    folder: the folder of the case. whole: whether it holds nothing else, so that it can be put in place in one step.
+    fused, registered, sidecar: file names in it. transform: a file name without its extension. misalignment: the file
+        names of the map, its uncertainty and its picture, which only some cases have.
+    sidecars: contents of further JSON files in it, by name; ``map_sidecars``: those of a map; ``described``: additional
+        entries of the sidecar.
     """
 
     folder: PurePosixPath
@@ -57,15 +57,15 @@ class Place:
 
 @dataclass(frozen=True)
 class Case:
-    """A pair to be fused; able to travel to another process.
+    """A pair to fuse; it can be sent to another process.
 
     fixed, moving, region, transform, mask, moving_mask: absolute paths. region: where to fuse, on the fixed grid.
     transform: used as it is instead of a registration, from fixed to moving points. mask, moving_mask: where the
     registration compares the two, each on the grid of its volume.
     misalignment: whether to measure how far off the registration is, and where.
     volume: which volume of inputs that hold several, as :func:`CSAFusionLib.cli.options.read_inputs` takes it.
-    brainsfit: the executable of that method, where it is not the one on the PATH.
-    refusal: why it cannot be done, where that is known from the start: it then fails with this sentence.
+    brainsfit: the BRAINSFit executable, if it is not the one on the PATH.
+    refusal: why the case cannot be done, if that is known from the start; it then fails with this sentence.
     """
 
     name: str
@@ -95,23 +95,25 @@ class Case:
 
     @property
     def choices(self) -> dict[str, Any]:
-        """What was chosen for it, as its sidecar says it."""
-        # What has been done without a map, before there were any, says nothing of them.
-        asked = {"misalignment": True} if self.misalignment else {}
+        """The choices of the case, as its sidecar records them."""
+        # Without a map there is no such key, so that records from before there were maps still match.
+        requested = {"misalignment": True} if self.misalignment else {}
         return {
             "settings": self.settings.to_dict(),
             "volume": self.volume,
             "orientation": self.orientation.name,
-        } | asked
+        } | requested
 
 
 def check_name(name: str) -> str:
-    """Return a case's name that can be a folder's on every system; InputError for any other."""
+    """Return the name of a case if it can name a folder on every system; raises InputError otherwise."""
     bad = sorted(_FORBIDDEN & set(name)) or [one for one in name if not one.isprintable()]
     if bad:
         raise InputError(f"The case's name {checks.shown(name)} holds {checks.shown(bad[0])}; leave that out.")
     if not name or name != name.strip() or name[0] in ".-" or name[-1] == ".":
-        raise InputError(f"The case's name {checks.shown(name)} begins or ends as no folder's can; change it.")
+        raise InputError(
+            f"The case's name {checks.shown(name)} begins or ends with a character that a folder's cannot; change it."
+        )
     if len(name) > _LONGEST:
         raise InputError(f"The case's name {checks.shown(name)} is longer than {_LONGEST} letters; shorten it.")
     if len(name.encode()) > _MOST_BYTES:
@@ -122,11 +124,11 @@ def check_name(name: str) -> str:
 
 
 def check_cases(cases: Iterable[Case]) -> list[Case]:
-    """Return the cases, no two of one name or one place; capitals make no difference, as on some disks.
+    """Return the cases if no two have the same name or place, which capitals alone do not tell apart on some disks.
 
-    Nor does how a letter with an accent is stored.
+    The way an accented letter is stored makes no difference either.
 
-    Raises InputError, which names the first that is there twice, or says that there is none.
+    Raises InputError, which names the first duplicate, or says that there is no case.
     """
     known: dict[str, Case] = {}
     for case in cases:
@@ -145,7 +147,7 @@ SETTINGS = {field.name: field for field in fields(FusionSettings)}
 _SHORT = {"modality": ("fixed_modality", "moving_modality"), "window": ("fixed_window", "moving_window")}
 _FILES = ("region", "transform", "mask", "moving_mask")
 COLUMNS = (*_SHORT, "volume", "orientation", "misalignment", *_FILES, *SETTINGS)
-"""What a row may say of a case, beside ``fixed``, ``moving`` and ``name``."""
+"""The columns that a row may have beside ``fixed``, ``moving`` and ``name``."""
 
 _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
@@ -166,19 +168,19 @@ class Defaults:
         fixed: Path,
         moving: Path,
         place: Place,
-        said: Mapping[str, str] | None = None,
+        row: Mapping[str, str] | None = None,
         folder: Path | None = None,
     ) -> Case:
-        """A case with these settings, but for what its row says.
+        """A case with these settings, except those that its row overrides.
 
         Args:
-            said: texts by the names of ``COLUMNS``; an empty one says nothing. ``modality`` and ``window`` are the
+            row: texts by the names of ``COLUMNS``; an empty one counts as left out. ``modality`` and ``window`` are the
                 moving volume's, or both with a slash between them, the fixed volume's first.
-            folder: what relative paths in ``said`` start from.
+            folder: the folder that relative paths in ``row`` start from.
 
-        Raises InputError for a value that cannot be one.
+        Raises InputError for an invalid value.
         """
-        given = _spelt_out(current_names({key: text.strip() for key, text in (said or {}).items() if text.strip()}))
+        given = _spelt_out(current_names({key: text.strip() for key, text in (row or {}).items() if text.strip()}))
         settings = {key: _value(key, text) for key, text in given.items() if key in SETTINGS}
         files = {key: path_from(folder or Path(), given[key]) for key in _FILES if key in given}
         if "weights" in settings and Path(settings["weights"]).suffix:
@@ -189,9 +191,7 @@ class Defaults:
             check_guides(chosen.registration, is_given="transform" in files)
         volume = given.get("volume", self.volume)
         if names_a_series(volume):
-            raise InputError(
-                f"A case is of one volume, not of {volume}; name one by its number, or use csafusion fuse."
-            )
+            raise InputError(f"A case takes one volume, not {volume}; give the number of one, or use csafusion fuse.")
         return Case(
             name=name,
             fixed=fixed.absolute(),
@@ -209,17 +209,17 @@ class Defaults:
         )
 
 
-def _spelt_out(said: dict[str, str]) -> dict[str, str]:
-    """What is said, with the settings that a short column stands for by their own names."""
-    given = {key: text for key, text in said.items() if key not in _SHORT}
+def _spelt_out(row: dict[str, str]) -> dict[str, str]:
+    """The row, with each short column replaced by the settings it stands for."""
+    given = {key: text for key, text in row.items() if key not in _SHORT}
     for short, names in _SHORT.items():
-        if short not in said:
+        if short not in row:
             continue
-        fixed, slash, moving = said[short].partition("/")
+        fixed, slash, moving = row[short].partition("/")
         parts = (fixed, moving) if slash else ("", fixed)
         for name, text in zip(names, parts, strict=True):
             if text.strip() and given.setdefault(name, text.strip()) != text.strip():
-                raise InputError(f"The columns '{short}' and '{name}' say two things; leave one out.")
+                raise InputError(f"The columns '{short}' and '{name}' contradict each other; leave one out.")
     return given
 
 
@@ -230,7 +230,7 @@ def _flag(key: str, text: str) -> bool:
 
 
 def _value(key: str, text: str) -> Any:
-    """A setting as its text in a table says it; what is checked later stays as it is."""
+    """Convert the text of a setting in a table; a value that is checked later stays a text."""
     kind = SETTINGS[key].type
     if kind == "bool":
         return _flag(key, text)

@@ -27,7 +27,7 @@ _NOT_IN_NAMES = re.compile(r'[\x00-\x1f<>:"/\\|?*]')
 
 
 def stem_of(path: Path) -> str:
-    """The name of a volume's file without its ending, or of a folder, made fit to be a case's name."""
+    """The name of a volume's file without its extension, or of a folder, changed where a case's name requires it."""
     name = path.name
     for ending in _ENDINGS:
         if name.lower().endswith(ending) and len(name) > len(ending):
@@ -42,31 +42,31 @@ _SHOWN = 3
 
 @dataclass(frozen=True)
 class Matched:
-    """The pairs of two folders, and what of each has no partner in the other."""
+    """The pairs of two folders, and the volumes without a partner."""
 
     cases: list[Case]
     without: list[Path]
 
     def notes(self) -> list[str]:
-        """What to tell of the volumes that were left out; nothing where there are none."""
+        """A note on the volumes that are left out, if there are any."""
         if not self.without:
             return []
         few = ", ".join(f"'{path}'" for path in self.without[:_SHOWN])
         more = f" and {len(self.without) - _SHOWN} more" if len(self.without) > _SHOWN else ""
-        return [f"Without a partner of the same name, and left out: {few}{more}."]
+        return [f"Left out, because they have no partner of the same name: {few}{more}."]
 
 
 def cases_of_folders(fixed: Path, moving: Path, defaults: Defaults) -> Matched:
-    """Match the volumes of two folders by their names without endings; a volume is a file or a folder of DICOM slices.
+    """Match the volumes of two folders by name without extension; a volume is a file or a folder of DICOM slices.
 
-    Raises InputError when a folder cannot be read, holds two volumes of one name, or when nothing matches.
+    Raises InputError when a folder cannot be read, holds two volumes of the same name, or when nothing matches.
     """
     sides = _volumes(fixed), _volumes(moving)
     both = [name for name in sides[0] if name in sides[1]]
     if not both:
         raise InputError(
-            f"No volume of '{fixed}' has the name of one of '{moving}'; name each pair alike, or list the pairs in a "
-            f"table with the columns fixed and moving."
+            f"No volume in '{fixed}' has the same name as one in '{moving}'; give both volumes of a pair the same "
+            f"name, or list the pairs in a table with the columns fixed and moving."
         )
     cases = [
         defaults.case(name, sides[0][name], sides[1][name], Place(PurePosixPath(check_name(name)))) for name in both
@@ -76,14 +76,14 @@ def cases_of_folders(fixed: Path, moving: Path, defaults: Defaults) -> Matched:
 
 
 def _volumes(folder: Path) -> dict[str, Path]:
-    """The volumes in a folder by their names, in the order of these."""
+    """The volumes in a folder by name, in sorted order."""
     if not check_input_path(folder):
         raise InputError(f"'{folder}' is a file; give two folders, or one table.")
     found: dict[str, Path] = {}
     for path in sorted(_candidates(folder.iterdir())):
         other = found.setdefault(stem_of(path), path)
         if other is not path:
-            raise InputError(f"'{other}' and '{path}' have one name; remove one, or list the pairs in a table.")
+            raise InputError(f"'{other}' and '{path}' have the same name; remove one, or list the pairs in a table.")
     return found
 
 
@@ -105,24 +105,24 @@ def cases_of_table(file: Path, defaults: Defaults) -> list[Case]:
     ``fixed`` and ``moving`` are paths, relative to the table's folder or to the home folder ``~``; ``name``, and all of
     :data:`CSAFusionLib.batch.case.COLUMNS`, may be left out. ``n/a`` stands for an empty cell.
 
-    Raises InputError, which names the line, for what cannot be read, an unknown column or a value that cannot be one.
+    Raises InputError, which names the line, for an unreadable table, an unknown column or an invalid value.
     """
     rows = _rows(file)
     names = _names([row for _, row in rows], file)
     cases = []
     for (line, row), name in zip(rows, names, strict=True):
-        said = {key: text for key, text in row.items() if key not in (*_NEEDED, "name")}
+        settings = {key: text for key, text in row.items() if key not in (*_NEEDED, "name")}
         fixed, moving = (path_from(file.parent, row[key]) for key in _NEEDED)
         try:
             place = Place(PurePosixPath(check_name(name)))
-            cases.append(defaults.case(name, fixed, moving, place, said, file.parent))
+            cases.append(defaults.case(name, fixed, moving, place, settings, file.parent))
         except InputError as error:
             raise InputError(f"'{file}', line {line}: {error}") from error
     return check_cases(cases)
 
 
 def _rows(file: Path) -> list[tuple[int, dict[str, str]]]:
-    """The rows with their line numbers, their cells by the names of the columns."""
+    """The rows as line numbers and cells by column name."""
     reader = csv.reader(io.StringIO(text := _text(file), newline=""), _dialect(text))
     try:
         lines = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
@@ -136,7 +136,7 @@ def _rows(file: Path) -> list[tuple[int, dict[str, str]]]:
         if len(row) > len(header) and any(row[len(header) :]):
             raise InputError(f"'{file}', line {number} has more cells than there are columns; correct it.")
     if not filled[1:]:
-        raise InputError(f"'{file}' names its columns and no pair; add a line for each.")
+        raise InputError(f"'{file}' has column names but no pairs; add a line for each pair.")
     rows = [(number, dict(zip(header, map(_content, row), strict=False))) for number, row in filled[1:]]
     for number, values in rows:
         for key in _NEEDED:
@@ -155,7 +155,7 @@ def _header(cells: list[str], file: Path) -> list[str]:
     for name in names:
         if name not in known:
             raise InputError(
-                f"'{file}' has a column {checks.shown(name)}, which means nothing here; remove it, or name one of "
+                f"'{file}' has a column {checks.shown(name)}, which is unknown; remove it, or use one of "
                 f"{', '.join(known)}."
             )
         if names.count(name) > 1:
@@ -167,17 +167,17 @@ def _text(file: Path) -> str:
     if check_input_path(file):
         raise InputError(f"'{file}' is a folder; give a table, or two folders.")
     if file.stat().st_size > _MOST_BYTES:
-        raise InputError(f"'{file}' is no table of pairs: it is larger than {_MOST_BYTES // 2**20} MiB.")
+        raise InputError(f"'{file}' is not a table of pairs: it is larger than {_MOST_BYTES // 2**20} MiB.")
     data = file.read_bytes()
     try:
-        # Spreadsheets begin their files with a mark of the encoding, and some write two bytes a letter.
+        # Spreadsheets start their files with a byte order mark, and some write UTF-16.
         return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"'{file}' is no text in UTF-8; save it as CSV or TSV in UTF-8.") from error
+        raise InputError(f"'{file}' is not UTF-8 text; save it as CSV or TSV in UTF-8.") from error
 
 
 def _dialect(text: str) -> type[csv.Dialect]:
-    """Tabs, semicolons (as spreadsheets write where the comma is decimal) or commas, as the first line has them."""
+    """Tabs, semicolons (spreadsheets use them where the comma is decimal) or commas, whichever the first line has."""
     first = next((line for line in text.splitlines() if line.strip()), "")
 
     class Found(csv.excel):
@@ -191,7 +191,7 @@ def _content(cell: str) -> str:
 
 
 def _names(rows: list[dict[str, str]], file: Path) -> list[str]:
-    """The names given, else those of the fixed volumes, or of both where the fixed ones are not enough."""
+    """The given names, else those of the fixed volumes, or of both volumes where the fixed ones are not unique."""
     fixed = [stem_of(Path(row["fixed"])) for row in rows]
     both = [f"{one}_{stem_of(Path(row['moving']))}" for one, row in zip(fixed, rows, strict=True)]
     times = Counter(one.lower() for one in fixed)
@@ -202,11 +202,11 @@ def _names(rows: list[dict[str, str]], file: Path) -> list[str]:
 
 
 VERSION = "1.10.0"
-"""Of the specification that the names and sidecars follow."""
+"""The version of the specification that the names and sidecars follow."""
 
 _EXTENSIONS = (".nii.gz", ".nii")
 _ENTITY = re.compile(r"[A-Za-z0-9]+[-=][A-Za-z0-9+]+")
-# These stand behind ``space`` in a name; what describes another derivative is not taken over.
+# These follow ``space`` in a name; entities that describe another derivative are dropped.
 _BEHIND_SPACE = ("split", "recording", "chunk")
 _OF_DERIVATIVES = ("space", "seg", "res", "den", "label", "desc", "from", "to", "mode")
 
@@ -220,7 +220,7 @@ class Selection:
 
     @classmethod
     def parse(cls, text: str) -> Selection:
-        """The selection that ``pet`` or ``pet,trc-FDG,run-1`` means; InputError for any other form."""
+        """Parse ``pet`` or ``pet,trc-FDG,run-1``; raises InputError for any other form."""
         suffix, *entities = (part.strip() for part in text.split(","))
         if not suffix.isalnum() or not all(map(_ENTITY.fullmatch, entities)):
             raise InputError(
@@ -246,9 +246,9 @@ class Image:
 
 
 def cases_of_bids(root: Path, fixed: Selection, moving: Selection, defaults: Defaults) -> list[Case]:
-    """A case for each moving image, with the fixed image of its subject, of its session where that has one.
+    """A case for each moving image, paired with the fixed image of its session, else of its subject.
 
-    A moving image with no fixed image, or with several, is a case too, which fails with a sentence.
+    A moving image with no fixed image, or with several, is also a case, which fails with a sentence.
 
     Raises InputError when the data set cannot be read or holds no such image.
     """
@@ -265,7 +265,7 @@ def cases_of_bids(root: Path, fixed: Selection, moving: Selection, defaults: Def
 
 
 def dataset_files(root: Path) -> dict[str, Any]:
-    """The files at the top of the derivatives by name: contents as JSON values, or as text."""
+    """The files at the top of the derivatives folder by name: contents as JSON values, or as text."""
     return {
         "dataset_description.json": {
             "Name": "CSAFusion: registered and fused images",
@@ -290,11 +290,11 @@ def _images(root: Path) -> list[Image]:
             "Reading BIDS data sets needs pybids; install it with: pip install 'csafusion[bids]'."
         ) from error
     try:
-        # Metadata of the images are not needed, and reading them takes most of the time.
+        # The images' metadata are not needed, and reading them takes most of the time.
         layout = BIDSLayout(root, indexer=BIDSLayoutIndexer(index_metadata=False))
     except (BIDSValidationError, BIDSDerivativesValidationError, ValueError) as error:
-        said = " ".join(str(error).split("Example")[0].split())
-        raise InputError(f"'{root}' is no BIDS data set: {said}") from error
+        reason = " ".join(str(error).split("Example")[0].split())
+        raise InputError(f"'{root}' is not a BIDS data set: {reason}") from error
     found = layout.get(extension=list(_EXTENSIONS))
     return sorted(filter(None, map(_image, found)), key=lambda image: image.path)
 
@@ -346,9 +346,9 @@ def _place(fixed: Image, moving: Image, root: Path) -> Place:
     turn = {"from": moving.suffix, "to": space, "mode": "image"}
     transform = "_".join([*_joined(before), *_joined(behind), *_joined(turn.items())]) + "_xfm"
     sources = [_uri(image.path, root) for image in (fixed, moving)]
-    lies = {"SpatialReference": sources[0], "Resolution": f"That of the {space} image."}
-    off = "How far the registration of the two is off, mm; negative where nothing is known."
-    registered = f"The {moving.suffix} image on the grid of the {space} image, its intensities its own."
+    geometry = {"SpatialReference": sources[0], "Resolution": f"That of the {space} image."}
+    off = "The estimated error of the registration in mm; negative where it is unknown."
+    registered = f"The {moving.suffix} image on the grid of the {space} image, with its own intensities."
     return Place(
         folder=_folder(moving),
         fused=f"{stems['fused']}.nii.gz",
@@ -362,22 +362,22 @@ def _place(fixed: Image, moving: Image, root: Path) -> Place:
         sidecar=f"{stems['fused']}.json",
         whole=False,
         sidecars={
-            f"{stems['registered']}.json": {"Description": registered, "Sources": sources, **lies},
+            f"{stems['registered']}.json": {"Description": registered, "Sources": sources, **geometry},
             f"{transform}.json": {
                 "Description": f"From points of the {space} to points of the {moving.suffix} image, LPS mm (ITK).",
                 "Sources": sources,
             },
         },
         map_sidecars={
-            f"{stems['misalignment']}.json": {"Description": off, "Units": "mm", "Sources": sources, **lies},
+            f"{stems['misalignment']}.json": {"Description": off, "Units": "mm", "Sources": sources, **geometry},
             f"{stems['misalignmentDeviation']}.json": {
-                "Description": "The standard deviation of that, mm; negative where nothing is known.",
+                "Description": "The standard deviation of the estimated error in mm; negative where it is unknown.",
                 "Units": "mm",
                 "Sources": sources,
-                **lies,
+                **geometry,
             },
         },
-        described={"Description": "Fused by CSAFusion.", "Sources": sources, **lies},
+        described={"Description": "Fused by CSAFusion.", "Sources": sources, **geometry},
     )
 
 
@@ -393,5 +393,5 @@ def _joined(entities: Iterable[tuple[str, str]] | Mapping[str, str]) -> list[str
 
 
 def _uri(path: Path, root: Path) -> str:
-    """A BIDS URI; the fixed image that is missing has none, but then the case fails."""
+    """A BIDS URI; that of a missing fixed image leads nowhere, but then the case fails."""
     return f"bids:raw:{path.absolute().relative_to(root.absolute()).as_posix()}"

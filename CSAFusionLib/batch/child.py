@@ -1,4 +1,4 @@
-"""A batch in a process of its own, for an application that stays alive meanwhile: ``csafusion batch``, listened to."""
+"""Run ``csafusion batch`` in a child process and follow it, so that an application stays responsive meanwhile."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.processes import ChildProcess, end_tree, module_command, module_variables
 
 SECONDS_TO_END = 5.0
-"""What a cancelled batch may take to put its workers away before it is killed."""
+"""The time that a cancelled batch has to end its workers before it is killed."""
 
 _ENDED_WELL = (0, 2)
 _Stamp = tuple[int, int, int]
@@ -36,7 +36,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Row:
-    """How a case has ended: ``status`` is done or failed; ``verdict`` good, doubtful, bad or empty; and why."""
+    """How a case ended: ``status`` is done or failed; ``verdict`` is good, doubtful, bad or empty; and the reason."""
 
     name: str
     status: str
@@ -45,14 +45,14 @@ class Row:
 
 
 class BatchProcess:
-    """A batch in a child process: start it, poll it until it has ended, or cancel it. What is done stays.
+    """A batch in a child process: start it, poll it until it has ended, or cancel it. Finished cases are kept.
 
     Args:
-        pairs: what to fuse; names may differ in more than capitals. A case has settings and files of its own.
-        out: the folder of the results, made if need be; what has been done in it before is skipped.
-        settings: of every pair.
+        pairs: what to fuse; the names must differ in more than capitals. A case has its own settings and files.
+        out: the folder of the results, created if it does not exist; cases already done in it are skipped.
+        settings: the settings of every pair.
         jobs: workers; as many as fit when None.
-        brainsfit: the executable of that method, where it is not the one on the PATH.
+        brainsfit: the BRAINSFit executable, if it is not the one on the PATH.
         python: the interpreter; this process's own when None.
     """
 
@@ -76,7 +76,7 @@ class BatchProcess:
         self._python = python
         self._child: ChildProcess | None = None
         self._files: OwnedFolder | None = None
-        self._told: set[str] = set()
+        self._returned: set[str] = set()
         self._before: _Stamp | None = None
         self._read: _Stamp | None = None
         self._kill_at: float | None = None
@@ -84,7 +84,7 @@ class BatchProcess:
     def start(self) -> None:
         """Start the child.
 
-        Raises InputError where there is no pair, a name cannot be one, or the system refuses the files or the child.
+        Raises InputError where there is no pair, a name is invalid, or the system refuses the files or the child.
         """
         if not self._pairs:
             raise InputError("There is no pair to fuse; give at least one.")
@@ -106,27 +106,27 @@ class BatchProcess:
             raise InputError(f"The batch could not be started ({error}); check the free disk space.") from error
 
     def poll(self) -> list[Row]:
-        """The cases that have ended since the last call, without waiting.
+        """Return the cases that have ended since the last call, without waiting.
 
         Raises InputError, once, when the batch as a whole has failed; the sentence says why.
         """
         if self._child is None:
             return []
         code = self._child.poll()
-        rows = [row for row in self._rows() if row.name not in self._told]
-        self._told |= {row.name for row in rows}
-        # The exit code of failed cases is also that of a batch which stopped on the way.
-        is_whole = code in _ENDED_WELL and len(self._told) == len(self._pairs)
+        rows = [row for row in self._rows() if row.name not in self._returned]
+        self._returned |= {row.name for row in rows}
+        # The exit code for failed cases is also that of a batch that stopped midway.
+        is_whole = code in _ENDED_WELL and len(self._returned) == len(self._pairs)
         if code is None:
             if self._kill_at is not None and time.monotonic() > self._kill_at:
                 end_tree(self._child.pid, by_force=True)
         elif self._kill_at is not None or is_whole:
             self._put_away()
         elif not rows:
-            # What had ended before the failure was told by the call before.
-            said = self._last_sentence()
+            # The previous call returned the cases that had ended before the failure.
+            reason = self._last_sentence()
             self._put_away()
-            raise InputError(said or f"The batch ended unexpectedly (exit code {code}); start it again to go on.")
+            raise InputError(reason or f"The batch ended unexpectedly (exit code {code}); start it again to continue.")
         return rows
 
     @property
@@ -135,13 +135,13 @@ class BatchProcess:
         return self._child is not None
 
     def stop(self) -> None:
-        """Ask the batch to end, without waiting: :meth:`poll` sees the end, and sees to it that it comes."""
+        """Ask the batch to end, without waiting: :meth:`poll` notices the end, and enforces it if need be."""
         if self._child is not None and self._kill_at is None:
             end_tree(self._child.pid, by_force=False)
             self._kill_at = time.monotonic() + SECONDS_TO_END
 
     def cancel(self) -> None:
-        """End the batch and its workers, and wait until they have ended; starting it again goes on."""
+        """End the batch and its workers, and wait until they have ended; starting it again continues it."""
         if self._child is not None:
             self._child.end(SECONDS_TO_END)
             self._put_away()
@@ -162,12 +162,12 @@ class BatchProcess:
         except OSError:
             return []
         self._read = stamp
-        # The last row may be on its way to the disk.
+        # The last row may not be complete yet.
         whole = [row for row in rows if row.get("record") and row.get("name") in wanted]
         return [Row(row["name"], row["status"], row["verdict"].replace("n/a", ""), row["reason"]) for row in whole]
 
     def _stamp(self) -> _Stamp | None:
-        """Tells one summary from the next; None where there is none."""
+        """Tells one version of the summary from the next; None where there is none."""
         try:
             status = (self._out / SUMMARY).stat()
         except OSError:
@@ -188,7 +188,7 @@ class BatchProcess:
 def write_table(file: Path, pairs: Sequence[Pair | Case], settings: FusionSettings) -> None:
     """Write pairs as a table that :func:`CSAFusionLib.batch.case_lists.cases_of_table` reads, with all settings.
 
-    settings: of those that are no cases.
+    settings: those of pairs that are not cases.
 
     Raises OSError when the disk refuses it.
     """
@@ -200,16 +200,16 @@ def write_table(file: Path, pairs: Sequence[Pair | Case], settings: FusionSettin
 
 
 def _cells(pair: Pair | Case, settings: FusionSettings) -> dict[str, str]:
-    """What a table says of a pair, by the names of its columns."""
-    said: dict[str, Any] = {"name": pair.name, "fixed": pair.fixed.absolute(), "moving": pair.moving.absolute()}
+    """The cells of a pair's row, by column name."""
+    cells: dict[str, Any] = {"name": pair.name, "fixed": pair.fixed.absolute(), "moving": pair.moving.absolute()}
     if isinstance(pair, Case):
         settings = pair.settings
-        said |= {name: getattr(pair, name) for name in COLUMNS if hasattr(pair, name)}
-    return {key: _text(value) for key, value in (said | settings.to_dict()).items()}
+        cells |= {name: getattr(pair, name) for name in COLUMNS if hasattr(pair, name)}
+    return {key: _text(value) for key, value in (cells | settings.to_dict()).items()}
 
 
 def _text(value: Any) -> str:
-    """A value as a table says it."""
+    """A value as the text of a cell."""
     if value is None:
         return ""
     if isinstance(value, Enum):

@@ -1,7 +1,7 @@
-"""What runs the cases of a batch side by side: a Dask cluster, in this command's own care, on SLURM, or elsewhere.
+"""Run the cases of a batch in parallel on a Dask cluster: on this machine, on SLURM, or one that is already running.
 
-Dask takes care of which worker does what, and of what a worker that dies leaves undone. Nothing but the description of
-a case goes to a worker, and nothing but its record comes back: the volumes go from disk to disk.
+Dask assigns the cases to workers, and reassigns those of a worker that dies. Only the description of a case goes to a
+worker, and only its record comes back: the workers read and write the volumes on disk.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
 Task = Callable[[Case], Record]
 
-# Dask does not set ITK's, without which it takes all cores in every worker.
+# Dask does not set ITK's variable, without which ITK uses all cores in every worker.
 THREADS = dict.fromkeys(
     ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"), "1"
 )
 TRIES = 3
-"""How often a case is begun whose worker dies."""
+"""How often a case is tried when its worker dies."""
 
 _KEY = "csafusion-case"
 _LEAST_AT_ONCE = 64
@@ -45,23 +45,24 @@ _SECONDS_TO_CONNECT = 20
 
 
 class SchedulerGone(InputError):
-    """The scheduler has ended or cannot be reached; what is done is kept."""
+    """The scheduler has ended or cannot be reached; finished cases are kept."""
 
 
 class Died(RuntimeError):
-    """The workers that did a case died, every time."""
+    """Every worker that tried a case died."""
 
     def __init__(self) -> None:
         super().__init__(
-            f"The worker died {TRIES} times while it did this case, most likely because memory ran out; give fewer "
-            f"--jobs, or a machine with more memory, and --retry-failed."
+            f"The worker died {TRIES} times during this case, most likely because memory ran out; use fewer --jobs or "
+            "a machine with more memory, and --retry-failed."
         )
 
 
 def outcomes(client: Client, task: Task, cases: Iterable[Case]) -> Iterator[tuple[Case, Record | BaseException]]:
-    """Have the cases done, and give each with its record, or with what it raised, as they end.
+    """Run the cases, and yield each as it ends, with its record or the exception it raised.
 
-    No more wait at the scheduler than keep the workers busy, so that neither it nor this process grows with the cases.
+    Only as many cases wait at the scheduler as keep the workers busy, so that neither it nor this process grows with
+    their number.
 
     Raises SchedulerGone when the scheduler ends.
     """
@@ -70,7 +71,8 @@ def outcomes(client: Client, task: Task, cases: Iterable[Case]) -> Iterator[tupl
 
     waiting = iter(cases)
     known: dict[tuple[str, int], Case] = {}
-    # Another command may use the scheduler too. One prefix for all: the scheduler keeps something of each for good.
+    # Another command may use the scheduler too. All keys share a prefix: the scheduler keeps state for each prefix for
+    # good.
     prefix, numbers = f"{_KEY}-{uuid.uuid4().hex}", count()
     room = _Room(client)
 
@@ -92,7 +94,7 @@ def outcomes(client: Client, task: Task, cases: Iterable[Case]) -> Iterator[tupl
 
 
 class _Room:
-    """How many more cases may wait at the scheduler: several at a time, so that it is not asked for every one."""
+    """How many more cases may wait at the scheduler: several at a time, so that it is not queried for each one."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -100,11 +102,11 @@ class _Room:
         self._asked = -math.inf
 
     def beside(self, waiting: int) -> int:
-        """The cases to hand over beside those that wait; 0 while these are enough for all workers.
+        """The number of cases to submit beside those that wait; 0 while these are enough for all workers.
 
         Raises SchedulerGone.
         """
-        # The workers of a cluster come one by one.
+        # The workers of a cluster arrive one by one.
         if time.monotonic() > self._asked + _SECONDS_TO_COUNT:
             self._asked = time.monotonic()
             try:
@@ -129,16 +131,16 @@ def _gone(client: Client) -> SchedulerGone:
     scheduler = client.scheduler
     address = "" if scheduler is None else f" at {scheduler.address}"
     return SchedulerGone(
-        f"The Dask scheduler{address} is gone; what is done is kept: give the same command again to go on."
+        f"The Dask scheduler{address} is gone; finished cases are kept: run the same command again to continue."
     )
 
 
 @contextmanager
 def local_cluster(jobs: int) -> Iterator[Client]:
-    """A cluster of so many processes of this machine, one thread each, which ends with this process.
+    """A cluster of ``jobs`` processes on this machine, one thread each, which ends with this process.
 
-    It speaks TLS with a key of its own: otherwise anyone on this machine could have it run what they like. Its files
-    are in a temporary folder, and a worker that comes to hold nearly its share of the memory is started again.
+    It uses TLS with its own key: otherwise anyone on this machine could run code in it. Its files are in a temporary
+        folder, and a worker that nearly reaches its share of the memory is restarted.
     """
     with _dask():
         import dask
@@ -149,7 +151,7 @@ def local_cluster(jobs: int) -> Iterator[Client]:
         OwnedFolder() as folder,
         dask.config.set({_TEMPORARY: str(folder)}),
         _without_main(),
-        _told("The workers of this machine"),
+        _start_reported("The workers of this machine"),
     ):
         cluster = LocalCluster(
             n_workers=jobs,
@@ -170,7 +172,7 @@ def local_cluster(jobs: int) -> Iterator[Client]:
 
 @contextmanager
 def running_cluster(address: str) -> Iterator[Client]:
-    """A cluster that runs already; its workers need this package, and see the same disks under the same names.
+    """A cluster that is already running; its workers need this package and the same disks under the same paths.
 
     Raises SchedulerGone when nothing answers.
     """
@@ -189,7 +191,7 @@ def running_cluster(address: str) -> Iterator[Client]:
 
 @contextmanager
 def _ctrl_c_kept() -> Iterator[None]:
-    """Give SIGINT back as it was: to import dask_jobqueue makes Ctrl-C end a process with exit code 0."""
+    """Restore the handler of SIGINT: importing dask_jobqueue makes Ctrl-C end a process with exit code 0."""
     before = signal.getsignal(signal.SIGINT)
     try:
         yield
@@ -199,11 +201,11 @@ def _ctrl_c_kept() -> Iterator[None]:
 
 @contextmanager
 def slurm_cluster(jobs: int, options: dict[str, str], folder: Path) -> Iterator[Client]:
-    """A cluster of so many SLURM jobs of one worker, one core each.
+    """A cluster of ``jobs`` SLURM jobs, each with one worker on one core.
 
     Args:
-        options: of sbatch, by their long names; ``mem`` (8G when left out) and ``time`` are Dask's to know.
-        folder: which all nodes see, for the keys by which the workers are known; gone at the end.
+        options: those of sbatch, by their long names; Dask handles ``mem`` (8G when left out) and ``time``.
+        folder: a folder that all nodes see, for the keys that authenticate the workers; emptied at the end.
     """
     with _dask(), _ctrl_c_kept():
         import dask
@@ -211,7 +213,7 @@ def slurm_cluster(jobs: int, options: dict[str, str], folder: Path) -> Iterator[
         from distributed import Client, Security
 
     if find_program("sbatch") is None:
-        raise InputError("There is no sbatch on the PATH, which --slurm needs; run this on a node of the cluster.")
+        raise InputError("--slurm needs sbatch, which is not on the PATH; run this on a node of the cluster.")
     others = {name: value for name, value in options.items() if name not in ("mem", "time")}
     with (
         OwnedFolder() as own,
@@ -220,7 +222,7 @@ def slurm_cluster(jobs: int, options: dict[str, str], folder: Path) -> Iterator[
     ):
         cluster = SLURMCluster(
             cores=1,
-            # Left out, Dask would part a job of several cores into processes, each with its part of the memory.
+            # Otherwise Dask would split a job of several cores into processes, each with a share of the memory.
             processes=1,
             memory=options.get("mem", "8G"),
             walltime=options.get("time"),
@@ -237,7 +239,7 @@ def slurm_cluster(jobs: int, options: dict[str, str], folder: Path) -> Iterator[
 
 
 def default_jobs() -> int:
-    """As many workers as there are cores, and no more than have room for a large head each."""
+    """One worker for each core, but no more than the memory allows at one large head for each."""
     from CSAFusionLib.memory import available
 
     room = available().resident
@@ -246,8 +248,8 @@ def default_jobs() -> int:
 
 
 @contextmanager
-def _told(what: str) -> Iterator[None]:
-    """Tell in a sentence that a cluster cannot be started; other failures of the block are its own."""
+def _start_reported(what: str) -> Iterator[None]:
+    """Turn the failure to start a cluster into one sentence; other failures of the block pass through."""
     try:
         yield
     except RuntimeError as error:
@@ -258,9 +260,9 @@ def _told(what: str) -> Iterator[None]:
 
 @contextmanager
 def _without_main() -> Iterator[None]:
-    """Inside the block, let processes that are started not run the main module of this one once more.
+    """Inside the block, keep new processes from running the main module of this one again.
 
-    A script that does not ask whether it is the main module would start a batch in every worker.
+    A script without an ``if __name__ == "__main__"`` guard would start a batch in every worker.
     """
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
@@ -271,30 +273,30 @@ def _without_main() -> Iterator[None]:
 
 
 _TEMPORARY = "temporary-directory"
-"""Where Dask's scheduler makes a folder that it leaves behind."""
+"""Where Dask's scheduler creates a folder and leaves it behind."""
 _ROOM = 3 * 2**30
 _CONFIGURATION = {
     "distributed.scheduler.allowed-failures": TRIES - 1,
-    # Pages that show the names of the cases to whoever asks.
+    # The dashboard shows the names of the cases to anyone who connects.
     "distributed.scheduler.http.routes": [],
     "distributed.worker.http.routes": [],
-    # What watches the work a hundred times a second takes a share of it, and nobody looks at what it sees.
+    # The profiler samples a hundred times a second, which costs time, and nothing reads its samples.
     "distributed.worker.profile.enabled": False,
     "distributed.admin.system-monitor.gil.enabled": False,
     "distributed.admin.system-monitor.interval": "5s",
     # Measures how late the event loop is, fifty times a second, in every process.
     "distributed.admin.tick.interval": "1s",
-    # Moves data between workers; there are none.
+    # Moves data between workers; here no data stay on them.
     "distributed.scheduler.active-memory-manager.start": False,
     "distributed.worker.memory.monitor-interval": "500ms",
     "distributed.scheduler.work-stealing": False,
 }
-_SILENT = 60  # above logging.CRITICAL: a worker that dies is told in this command's own words
+_SILENT = 60  # above logging.CRITICAL: this command reports a dead worker in its own words
 
 
 @contextmanager
 def _dask() -> Iterator[None]:
-    """Tell in a sentence when Dask is not installed; and settle how often a case is tried again."""
+    """Report in one sentence that Dask is not installed, and set how often it retries a case."""
     try:
         import dask
         import distributed  # noqa: F401

@@ -1,51 +1,50 @@
-"""Where a batch puts what it makes, and how to read it back.
+"""The layout of a batch's results on disk, and how to read them back.
 
-``summary.tsv`` has a row a case; it grows as the cases end and stands in the order of the pairs at the end.
+``summary.tsv`` has one row for each case; rows are added as cases end, and sorted in the order of the pairs at the end.
 
 ::
 
     OUT/
-      summary.tsv                a row a case, in the order of the pairs once the batch has ended
-      NAME/                      a case that is done: there as a whole, or not at all
+      summary.tsv                one row for each case, in the order of the pairs once the batch has ended
+      NAME/                      a finished case: either complete or absent
         fused.nii.gz
         registered.nii.gz        the moving volume's own values on the fixed volume's grid
         transform.tfm            from fixed to moving points, LPS mm; .h5 where it is deformable
         misalignment.nii.gz, misalignment-uncertainty.nii.gz, misalignment.png
-                                 how far off the registration is, mm, where that was asked for
+                                 the estimated error of the registration, mm, where requested
         case.json                the sidecar
-      failed/NAME.json           a case that failed, and its sentence; gone once the case is done
+      failed/NAME.json           a case that failed, and the reason; removed once the case is done
 
-A batch of a BIDS data set is laid out as its derivatives are: ``sub-01[/ses-01]/DATATYPE/`` holds
+The results of a BIDS data set are laid out as BIDS derivatives: ``sub-01[/ses-01]/DATATYPE/`` holds
 ``..._space-T1w_desc-fused_pet.nii.gz``, ``..._space-T1w_desc-registered_pet.nii.gz``,
-``..._from-pet_to-T1w_mode-image_xfm.tfm``, and beside each a JSON file of its own. The one of the fused volume is the
-sidecar; it is put in place last, and a case without it is not done.
+``..._from-pet_to-T1w_mode-image_xfm.tfm``, and a JSON file beside each. That of the fused volume is the sidecar; it is
+put in place last, and a case without it is not done.
 
-The sidecar is one JSON object. All but ``run`` follows from the inputs and the settings alone:
+The sidecar is one JSON object. All entries but ``run`` depend only on the inputs and the settings:
 
 ``format``, ``format_version``
     ``"csafusion-case"`` and 1.
 ``name``
-    of the case.
+    the name of the case.
 ``inputs``
-    by role (``fixed``, ``moving`` and, where they were given, ``region``, ``transform``, ``mask``, ``moving_mask``,
-    ``weights``): ``path``, as an absolute path; ``sha256``, of a folder that of the names and checksums of its files;
-    ``bytes``; ``modified_ns``.
+    by role (``fixed``, ``moving`` and, where given, ``region``, ``transform``, ``mask``, ``moving_mask``, ``weights``):
+    ``path``, absolute; ``sha256``, for a folder that of its files' names and checksums; ``bytes``; ``modified_ns``.
 ``outputs``
-    by role (``fused``, ``registered``, ``transform`` and, where they were asked for, ``misalignment``,
-    ``misalignment_uncertainty``, ``misalignment_picture``): ``file``, seen from the sidecar's folder, and ``sha256``.
+    by role (``fused``, ``registered``, ``transform`` and, where requested, ``misalignment``,
+    ``misalignment_uncertainty``, ``misalignment_picture``): ``file``, relative to the sidecar's folder, and ``sha256``.
 ``settings``
-    as :meth:`CSAFusionLib.fusion.settings.FusionSettings.to_dict` gives them, as asked for. ``volume`` and
-    ``orientation`` beside them: which of several volumes, and what places NIfTI volumes; ``misalignment`` true where a
-    map was asked for.
+    the requested ones, as :meth:`CSAFusionLib.fusion.settings.FusionSettings.to_dict` gives them. Beside them,
+    ``volume`` (which of several), ``orientation`` (which places NIfTI volumes) and, where a map was requested,
+    ``misalignment`` (true).
 ``notice``, ``versions``, ``weights``, ``device``, ``fixed``, ``moving``, ``registration``, ``warnings``
     the provenance of a fusion: ``registration`` holds ``method``, ``model``, ``metric`` (the figures), ``verdict``
     (``level`` good, doubtful or bad, and ``reason``; or null), the ``matrix_lps_mm`` of a linear transform, and, where
-    they were asked for, ``masks`` and ``misalignment`` (``sentence``, ``within_mm``, ``known_share``, ``regions``).
+    requested, ``masks`` and ``misalignment`` (``sentence``, ``within_mm``, ``known_share``, ``regions``).
 ``run``
     what differs from run to run: ``command``, ``started`` (UTC, ISO 8601), ``seconds`` (``total``, ``registration``),
-    ``cpu_seconds`` and ``peak_mib`` (of memory, of the worker so far; null where the system does not tell).
+    ``cpu_seconds`` and ``peak_mib`` (the worker's peak memory so far; null where the system does not report it).
 
-BIDS sidecars hold ``Description``, ``Sources``, ``SpatialReference`` and ``Resolution`` besides.
+BIDS sidecars also hold ``Description``, ``Sources``, ``SpatialReference`` and ``Resolution``.
 
 The record of a failed case holds ``format`` ``"csafusion-failed-case"``, ``format_version``, ``name``, ``inputs`` (as
 far as they could be read), ``settings``, ``volume``, ``orientation``, ``sentence`` and ``run``.
@@ -74,10 +73,10 @@ FAILED = "failed"
 
 @dataclass(frozen=True)
 class Record:
-    """A case that has ended, as it is on disk.
+    """A case that has ended, as recorded on disk.
 
     file: its sidecar, or the record of its failure.
-    values: what that holds.
+    values: its contents.
     """
 
     file: Path
@@ -95,7 +94,7 @@ class Record:
 
     @property
     def verdict(self) -> dict[str, str] | None:
-        """``level`` and ``reason`` of the verdict on the registration; None for a failed case or where none is."""
+        """``level`` and ``reason`` of the registration's verdict; None for a failed case or where there is none."""
         return None if self.failed else self.values["registration"]["verdict"]
 
     @property
@@ -108,14 +107,14 @@ class Record:
         return self.file.parent / self.values["outputs"][role]["file"]
 
     def input(self, role: str) -> Path:
-        """Where an input lay when the case was done."""
+        """The path of an input when the case was done."""
         return Path(self.values["inputs"][role]["path"])
 
 
 def read_record(file: Path) -> Record | None:
     """The record in a file, or None for a file that is missing or holds no record.
 
-    Raises InputError for a record of a later version, or one that is not whole.
+    Raises InputError for a record of a later version, or a damaged one.
     """
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
@@ -130,7 +129,7 @@ def read_record(file: Path) -> Record | None:
 
 
 def read_records(out: Path) -> list[Record]:
-    """All cases of a batch that have ended, in the order of their names: those done, then those failed.
+    """All cases of a batch that have ended, sorted by name: those done, then those that failed.
 
     Raises InputError when the folder holds none, or as :func:`read_record` does.
     """
@@ -165,20 +164,20 @@ COLUMNS = (
     "moved_mm", "rotation_degrees", "misalignment_mm", "misalignment", "warnings", "record",
 )  # fmt: skip
 NOTHING = "n/a"
-"""Stands in an empty cell, as BIDS has it."""
+"""The text of an empty cell, as in BIDS."""
 
 
 class Summary:
     """The summary of a batch while it runs, used in a ``with`` block.
 
-    No time stands in it, so that a batch that was interrupted and one that was not end with the same bytes.
+    It contains no times, so that an interrupted batch and an uninterrupted one end with the same bytes.
 
-    It is appended to, and put in order once, at the end: a row that is on the disk takes no memory.
+    Rows are appended, and sorted once at the end: a row on the disk takes no memory.
 
     Args:
-        file: where it is.
-        names: of the cases, in their order.
-        ended: those that had ended before, which are looked through once, one at a time.
+        file: its path.
+        names: the names of the cases, in order.
+        ended: the cases that had ended before, which are iterated over once, one at a time.
     """
 
     def __init__(self, file: Path, names: Iterable[str], ended: Iterable[Record]) -> None:
@@ -195,7 +194,7 @@ class Summary:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # From the file that was written to, whatever has been put in its place meanwhile.
+        # Read from the file that was written, even if another file has taken its place meanwhile.
         self._stream.seek(0)
         rows = {row.split("\t", 1)[0]: row for row in self._stream.readlines()[1:]}
         self._stream.close()
@@ -240,5 +239,5 @@ def _cells(record: Record, out: Path) -> list[str]:
 
 
 def _line(cells: Iterable[str]) -> str:
-    """Cells as a line; a tab or a line end in one would be taken for its end."""
+    """Cells as one line; a tab or a line end inside a cell, which would end it, is replaced."""
     return "\t".join(printable(cell.strip()) or NOTHING for cell in cells) + "\n"

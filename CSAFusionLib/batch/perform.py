@@ -1,6 +1,6 @@
-"""One case, from its files to its files: what a worker is asked to do.
+"""Run one case from its input files to its output files, as a worker does.
 
-A case is made beside its place in the folder of its batch, and is there as a whole or not at all.
+A case is written beside its place in the folder of its batch and then moved there, so that it is complete or absent.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 STAGING = ".csafusion-"
-"""Begins the names of the folders in which cases are made."""
+"""The prefix of the folders in which cases are written."""
 
 
 def place_case(
@@ -45,15 +45,16 @@ def place_case(
     sidecar: Callable[[], dict[str, Any]],
     off: MeasuredMisalignment | None = None,
 ) -> Record:
-    """Write the files of a case and put them in place; its earlier files give way, and so does an earlier failure.
+    """Write the files of a case and put them in place of its earlier files or of the record of an earlier failure.
 
-    sidecar: gives what the sidecar holds, but for the outputs, when these are written.
-    off: how far off the registration is, where that was measured.
+    sidecar: returns the sidecar's contents except the outputs, once these are written.
+    off: the estimated error of the registration, if it was measured.
 
-    Raises InputError when the disk refuses a file, or when what has the case's place is no case: nothing is changed.
+    Raises InputError, and changes nothing, when the disk refuses a file or something that is not a case is in its
+    place.
     """
     folder = out / case.place.folder
-    _refuse_a_strangers(folder, case.place)
+    _refuse_other_contents(folder, case.place)
     with OwnedFolder(out, prefix=STAGING) as staging:
         draft = staging / "case"
         draft.mkdir()
@@ -88,7 +89,7 @@ _MAP = ("misalignment", "misalignment_uncertainty", "misalignment_picture")
 
 
 def writers_of(result: FusionResult) -> dict[str, Writer]:
-    """What writes the files of every case, by their roles."""
+    """The functions that write the files of every case, by role."""
     from CSAFusionLib.registration.transforms import transform_writer
     from CSAFusionLib.volumes.writing import volume_writer
 
@@ -100,21 +101,21 @@ def writers_of(result: FusionResult) -> dict[str, Writer]:
 
 
 def names_of(place: Place, result: FusionResult) -> dict[str, str]:
-    """The names of the files of every case, by their roles."""
+    """The names of the files of every case, by role."""
     ending = ".tfm" if result.registration.transform.IsLinear() else ".h5"
     return {"fused": place.fused, "registered": place.registered, "transform": place.transform + ending}
 
 
 def _until_inputs(values: dict[str, Any]) -> dict[str, Any]:
-    """The first entries, so that the outputs stand beside the inputs."""
+    """The entries up to the inputs, which the outputs are to follow."""
     first = list(values)[: list(values).index("inputs") + 1]
     return {key: values[key] for key in first}
 
 
-def _refuse_a_strangers(folder: Path, place: Place) -> None:
+def _refuse_other_contents(folder: Path, place: Place) -> None:
     is_used = folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))
     if place.whole and is_used and read_record(folder / place.sidecar) is None:
-        raise InputError(f"'{folder}' is there already and is no case of a batch; remove it or name it otherwise.")
+        raise InputError(f"'{folder}' already exists and is not a case of a batch; remove or rename it.")
 
 
 def _put(draft: Path, folder: Path, place: Place, before: Path) -> None:
@@ -136,9 +137,9 @@ _TRIES = 5
 
 
 def _exchange(draft: Path, folder: Path, before: Path) -> None:
-    """Put a case in the place of an earlier one.
+    """Replace an earlier case.
 
-    A worker whose command was killed may put the same case there in between; that then gives way too.
+    A worker whose command was killed may put the same case there in between; that one is replaced too.
     """
     for number in range(_TRIES):
         with suppress(FileNotFoundError):
@@ -153,7 +154,7 @@ def _exchange(draft: Path, folder: Path, before: Path) -> None:
 
 
 def _files_of_earlier(folder: Path, place: Place) -> set[str]:
-    """The names of what an earlier run of a case has left, among those of other cases."""
+    """The names of the files that an earlier run of a case left among those of other cases."""
     try:
         earlier = read_record(folder / place.sidecar)
     except InputError:
@@ -168,9 +169,9 @@ def _sha256(file: Path) -> str:
 
 
 def perform(case: Case, out: Path, command: str) -> Record:
-    """Do a case, and put its folder into that of the batch; or the record of its failure, should it fail.
+    """Run a case, and put its folder, or the record of its failure, into the folder of the batch.
 
-    Returns what was put there. A failure nobody foresaw is raised.
+    Returns the record. Unexpected exceptions propagate.
     """
     run = Run(command)
     inputs: dict[str, Any] = {}
@@ -194,7 +195,7 @@ def perform(case: Case, out: Path, command: str) -> Record:
 
 
 def record_failure(case: Case, out: Path, sentence: str, run: Run, inputs: dict[str, Any] | None = None) -> Record:
-    """Put the record of a failed case into the folder of the batch and return it; as well as the disk allows."""
+    """Return the record of a failed case, and put it into the folder of the batch if the disk allows it."""
     if inputs is None:
         inputs = _as_far_as_they_can_be_read(case)
     values = {
@@ -207,14 +208,14 @@ def record_failure(case: Case, out: Path, sentence: str, run: Run, inputs: dict[
         "run": run.described(None),
     }
     record = Record(out / FAILED / f"{case.name}.json", values)
-    # A full disk may be the very reason.
+    # A full disk may be the reason for the failure.
     with suppress(InputError, OSError):
         place_failure(record)
     return record
 
 
 class Run:
-    """What differs from run to run: when a case was done, by which command, how long it took and how much it needed."""
+    """What differs from run to run: when a case was done, by which command, and how much time and memory it took."""
 
     def __init__(self, command: str) -> None:
         self._command = command
@@ -223,7 +224,7 @@ class Run:
         self._cpu = time.process_time()
 
     def described(self, registration: float | None) -> dict[str, Any]:
-        """As a sidecar holds it. registration: seconds it took, where one was made."""
+        """The entry of the sidecar. registration: its duration in seconds, if there was one."""
         return {
             "command": self._command,
             "started": self._started.isoformat(timespec="seconds"),
@@ -258,7 +259,7 @@ def fuse_case(case: Case) -> tuple[tuple[Volume, Volume], FusionResult]:
 
 
 def _measured(case: Case, volumes: tuple[Volume, Volume], result: FusionResult) -> MeasuredMisalignment | None:
-    """How far off the registration is, which the provenance then tells; None where nobody asks."""
+    """Estimate the error of the registration and add it to the provenance; None where it is not requested."""
     if not case.misalignment:
         return None
     from CSAFusionLib.cli.misalignment import MeasuredMisalignment

@@ -1,10 +1,10 @@
-"""Which cases have already ended with the same inputs and settings, and the lock on the folder of results.
+"""Find the cases that have ended with the same inputs and settings, and lock the folder of results.
 
-An input is known by its SHA-256, or without reading the file again where nothing about it has changed.
+An input is identified by its SHA-256, which is not computed again while its size and time of change stay the same.
 
-Each command keeps a file in the folder locked, which says who it is; parts of one batch may work side by side. The
-system drops the lock when the process ends, however it ends; on NFS and the file systems of clusters the lock holds for
-all computers that see the folder. A killed command leaves an unlocked file, which the next command removes.
+Each command locks a file in the folder that identifies the command; parts of one batch may run at the same time. The
+system releases the lock when the process ends, however it ends; on NFS and cluster file systems the lock applies to all
+computers that see the folder. A killed command leaves an unlocked file, which the next command removes.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ _TELL_A_CHANGE = ("path", "bytes", "modified_ns")
 def describe_input(path: Path, known: object = None) -> dict[str, Any]:
     """Path, SHA-256, size in bytes and time of change of a file or a folder, as a sidecar holds them.
 
-    A folder, or a header with its voxels in a file beside it, counts with all the files it stands for.
+    A folder, or a header with its voxels in a separate file, includes all the files it stands for.
 
-    known: an earlier description; of a file of the same size and time of change its checksum is taken.
+    known: an earlier description, whose checksum is reused for the same size and time of change.
 
     Raises InputError for a path that cannot be read.
     """
@@ -60,11 +60,11 @@ def describe_input(path: Path, known: object = None) -> dict[str, Any]:
 
 
 def _files(path: Path) -> Iterator[Path]:
-    """The files an input stands for, in an order of their own."""
+    """The files an input stands for, in a fixed order."""
     if path.is_dir():
         for folder, below, names in os.walk(path):
             below.sort()
-            # A pipe among the slices would be waited for without end.
+            # Reading a pipe among the slices would block forever.
             yield from (file for name in sorted(names) if _is_regular(file := Path(folder, name)))
         return
     yield path
@@ -93,7 +93,7 @@ def _sha256(file: Path) -> str:
 
 
 def _sha256_of_all(files: list[Path]) -> str:
-    """Over names and contents, whatever folder they lie in."""
+    """Over names and contents, whichever folder they are in."""
     digest = hashlib.sha256()
     top = Path(os.path.commonpath([file.parent for file in files])) if files else Path()
     for file in files:
@@ -102,9 +102,9 @@ def _sha256_of_all(files: list[Path]) -> str:
 
 
 def ended(case: Case, out: Path) -> Record | None:
-    """How a case has ended, done or failed; None when it is to be done: for the first time, or with what has changed.
+    """The record of a case that has ended, done or failed; None when it is new, or its inputs or settings have changed.
 
-    A version of this package is none of the settings: what another one has done stays.
+    The version of this package does not count as a setting: the results of another version stay valid.
     """
     for file in (out / FAILED / f"{case.name}.json", out / case.place.folder / case.place.sidecar):
         record = read_record(file)
@@ -132,31 +132,31 @@ def _is_same(path: Path, known: dict[str, object], record: Record) -> bool:
     try:
         return describe_input(path, known)["sha256"] == known.get("sha256")
     except (InputError, OSError):
-        # What is gone says nothing against what was done with it, and fails as it has failed.
+        # A missing input does not invalidate a result made from it, and would fail again where it has failed.
         return known.get("path") == str(path) and ("sha256" not in known or not record.failed)
 
 
 _START = ".csafusion-batch"
 _NAME = re.compile(rf"{re.escape(_START)}(?:-part-(\d+)-of-(\d+))?\.lock")
-# Who looks whether a lock is held has it for a moment.
+# A process that tests whether a lock is held acquires it for a moment.
 _TRIES, _SECONDS_BETWEEN = 20, 0.05
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}
 
 BatchPart = tuple[int, int]
-"""Which part of a batch, from 1, of how many."""
+"""The number of a part of a batch, from 1, and the number of parts."""
 
 
 @contextmanager
 def held(out: Path, part: BatchPart | None) -> Iterator[bool]:
     """Keep other commands from the cases of a folder during the block.
 
-    Gives whether the disk knows locks; where it does not, nobody is kept away.
+    Yields whether the disk supports locks; where it does not, no command is kept away.
 
     Args:
-        out: the folder, which exists.
-        part: the one that this command does; another part of as many is not kept away. None does all cases.
+        out: the folder, which must exist.
+        part: the part that this command runs; other parts of the same batch are not kept away. None means all cases.
 
-    Raises InputError, which says who is at work there.
+    Raises InputError, which describes the command at work there.
     """
     file = out / _file_name(part)
     descriptor = _acquired(file)
@@ -171,7 +171,7 @@ def held(out: Path, part: BatchPart | None) -> Iterator[bool]:
 
 
 def at_work(out: Path) -> list[str]:
-    """Say of each command that works on the cases of a folder who it is; nothing where there is none."""
+    """Describe each command that works on the cases of a folder; empty where there is none."""
     return [_described(file) for file, _ in _locks(out) if _is_held(file)]
 
 
@@ -180,7 +180,7 @@ def _file_name(part: BatchPart | None) -> str:
 
 
 def _locks(out: Path) -> list[tuple[Path, BatchPart | None]]:
-    """The lock files of a folder, with the parts that they are of."""
+    """The lock files of a folder, with the parts that they stand for."""
     with suppress(OSError):
         found = [(path, _NAME.fullmatch(path.name)) for path in sorted(out.iterdir())]
         return [(path, (int(name[1]), int(name[2])) if name[1] else None) for path, name in found if name]
@@ -200,8 +200,8 @@ def _refuse_others(out: Path, own: Path, part: BatchPart | None) -> None:
 
 def _in_use(file: Path) -> InputError:
     return InputError(
-        f"'{file.parent}' is in use: {_described(file)} works there; wait until that has ended, or give another folder "
-        "with -o."
+        f"'{file.parent}' is in use: {_described(file)} is running there; wait until it has ended, or choose another "
+        "folder with -o."
     )
 
 
@@ -210,26 +210,26 @@ def _who(part: BatchPart | None) -> dict[str, Any]:
         user = getpass.getuser()
     except (KeyError, OSError, ImportError):
         user = "somebody"
-    told = {"user": user, "host": platform.node(), "process": os.getpid()}
-    return told | {"since": datetime.now().astimezone().isoformat(timespec="minutes"), "part": part}
+    holder = {"user": user, "host": platform.node(), "process": os.getpid()}
+    return holder | {"since": datetime.now().astimezone().isoformat(timespec="minutes"), "part": part}
 
 
 def _described(file: Path) -> str:
-    """Who holds a lock, as the subject of a sentence."""
+    """The holder of a lock, as the subject of a sentence."""
     try:
-        told = json.loads(file.read_text(encoding="utf-8"))
-        part = f", part {told['part'][0]}/{told['part'][1]}" if told["part"] else ""
-        since = f"process {told['process']}, since {told['since']}{part}"
-        said = f"{told['user']}'s csafusion batch on {told['host']} ({since})"
+        holder = json.loads(file.read_text(encoding="utf-8"))
+        part = f", part {holder['part'][0]}/{holder['part'][1]}" if holder["part"] else ""
+        since = f"process {holder['process']}, since {holder['since']}{part}"
+        text = f"{holder['user']}'s csafusion batch on {holder['host']} ({since})"
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         return "another csafusion batch"
-    return printable(said)
+    return printable(text)
 
 
 if sys.platform == "win32":
 
     def _acquired(file: Path) -> int | None:
-        """The open file: Windows removes none that a process holds open."""
+        """The open file: Windows removes no file that a process holds open."""
         for _ in range(_TRIES):
             with suppress(FileNotFoundError):
                 try:
@@ -257,12 +257,12 @@ else:
     import fcntl
 
     def _acquired(file: Path) -> int | None:
-        """The locked file, empty; None where the disk knows no locks."""
+        """The locked file, empty; None where the disk does not support locks."""
         for _ in range(_TRIES):
             descriptor = os.open(file, os.O_CREAT | os.O_RDWR, 0o644)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                # Another may have removed it between the two.
+                # Another process may have removed it between the two calls.
                 if os.fstat(descriptor).st_ino == os.stat(file).st_ino:
                     os.ftruncate(descriptor, 0)
                     return descriptor
@@ -293,7 +293,7 @@ else:
         return False
 
     def _release(file: Path, descriptor: int) -> None:
-        # Still locked, so that nobody takes a file for theirs that is removed.
+        # Removed while locked, so that no other process locks a file that is about to vanish.
         with suppress(OSError):
             file.unlink()
         os.close(descriptor)

@@ -1,4 +1,4 @@
-"""A batch from its cases to its summary: what has ended before is skipped, the rest is done and told as it ends."""
+"""Run a batch: skip the cases that have already ended, run the others, report each, and write the summary."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 _log = logger_of(__name__)
 
 Tell = Callable[[Record, int, int], None]
-"""Called with each case that ends, and with how many have ended of how many."""
+"""Called with each case that ends, the number of cases that have ended, and the number of all."""
 
 
 @dataclass
 class Tally:
-    """How many cases ended how: ``skipped`` had ended before, ``done`` and ``failed`` have now."""
+    """The numbers of cases: ``skipped`` had ended before, ``done`` and ``failed`` ended now."""
 
     skipped: int = 0
     skipped_failed: int = 0
@@ -58,16 +58,16 @@ class Tally:
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """Cases, the folder they go to, and what they are done by.
+    """The cases, the folder of their results, and how they are run.
 
     Args:
-        command: as it stands in the sidecars.
-        summary: name of the file in the folder that sums the cases up.
+        command: the command, as the sidecars record it.
+        summary: the name of the summary file in the folder.
         top: further files at the top of the folder, by name: texts, or JSON values.
-        part: which part of a larger batch the cases are; None for all of one.
+        part: which part of a larger batch the cases are; None for a whole batch.
         retry_failed: whether cases that failed before are tried again.
-        again: whether every case is done again, whatever was done before.
-        task: does a case; :func:`CSAFusionLib.batch.perform.perform` when left out.
+        again: whether every case is run again, whatever was done before.
+        task: the function that runs a case; :func:`CSAFusionLib.batch.perform.perform` when left out.
     """
 
     cases: list[Case]
@@ -81,7 +81,7 @@ class Batch:
     task: Task | None = None
 
     def run(self, engine: Callable[[], AbstractContextManager[Client]], tell: Tell) -> Tally:
-        """Do what is not done yet, and return how many cases ended how; no engine is started where nothing is to do.
+        """Run the cases that are not done yet, and return the counts; starts no engine where nothing is left to do.
 
         Raises:
             InputError: another command works in the folder.
@@ -90,13 +90,13 @@ class Batch:
         """
         with held(self.out, self.part) as is_alone:
             if not is_alone:
-                _log.warning("The disk of the results knows no locks; let no other command work in that folder.")
+                _log.warning("The disk of the results does not support locks; run no other command in that folder.")
             return self._run(engine, tell)
 
     def _run(self, engine: Callable[[], AbstractContextManager[Client]], tell: Tell) -> Tally:
         to_do: list[Case] = []
         tally = Tally()
-        # One after the other: the records of ten thousand cases would fill the memory.
+        # One at a time: the records of ten thousand cases would fill the memory.
         summary = Summary(self.out / self.summary, [case.name for case in self.cases], self._before(to_do, tally))
         self._write_top()
         with summary:
@@ -117,7 +117,7 @@ class Batch:
         except KeyboardInterrupt:
             ended_now = tally.done + tally.failed
             raise Interrupted(
-                f"Stopped after {ended_now} of {len(to_do)} cases; give the same command again to go on."
+                f"Stopped after {ended_now} of {len(to_do)} cases; run the same command again to continue."
             ) from None
 
     def _records(self, ends: Iterable[tuple[Case, Record | BaseException]]) -> Iterator[Record]:
@@ -128,14 +128,14 @@ class Batch:
                 yield record_failure(case, self.out, _sentence(end), Run(self.command))
 
     def _before(self, to_do: list[Case], tally: Tally) -> Iterator[Record]:
-        """How the cases ended that had, which are counted; the others are added to those to do."""
+        """Count and yield the records of the cases that have ended; add the others to those to do."""
         for case in self.cases:
             record = None if self.again else ended(case, self.out)
             if record is None or (record.failed and self.retry_failed):
                 to_do.append(case)
             else:
                 if not record.failed:
-                    # What failed had other settings or inputs, and the case is done.
+                    # The failure was with other settings or inputs, and the case is done.
                     (self.out / FAILED / f"{case.name}.json").unlink(missing_ok=True)
                 tally.count(record, now=False)
                 yield record
@@ -150,8 +150,8 @@ class Batch:
 
 
 def _sentence(error: BaseException) -> str:
-    """Why a case failed that a worker did not bring to its end."""
+    """The reason why a worker did not finish a case."""
     if isinstance(error, Died):
         return str(error)
-    said = sentence_for(error) if isinstance(error, EXPECTED) else None
-    return said or f"An error that nobody foresaw ({type(error).__name__}: {error}); please report it."
+    sentence = sentence_for(error) if isinstance(error, EXPECTED) else None
+    return sentence or f"An unexpected error ({type(error).__name__}: {error}); please report it."

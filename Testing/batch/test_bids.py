@@ -119,5 +119,5 @@ def test_a_suffix_that_is_not_there_is_told_with_those_that_are(root: Path) -> N
 
 
 def test_a_folder_that_is_no_data_set_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is no BIDS data set"):
+    with pytest.raises(InputError, match="is not a BIDS data set"):
         cases(tmp_path)

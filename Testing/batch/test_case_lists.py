@@ -76,7 +76,7 @@ def test_one_fixed_volume_in_several_rows_gives_names_of_both(tmp_path: Path) ->
     [
         ("", "is empty"),
         ("fixed\na\n", "no column 'moving'"),
-        ("fixed,moving,colour\na,b,c\n", "'colour', which means nothing here"),
+        ("fixed,moving,colour\na,b,c\n", "'colour', which is unknown"),
         ("fixed,moving,moving\na,b,c\n", "two columns 'moving'"),
         ("fixed,moving\na,\n", "line 2 names no moving volume"),
         ("fixed,moving\na,b,c\n", "line 2 has more cells"),
@@ -84,16 +84,16 @@ def test_one_fixed_volume_in_several_rows_gives_names_of_both(tmp_path: Path) ->
         ("fixed,moving,balance\na,b,3\n", "line 2: The balance is 3"),
         ("fixed,moving,plane\na,b,flat\n", "line 2: There is no plane 'flat'"),
         ("fixed,moving,deterministic\na,b,perhaps\n", "give true or false"),
-        ("fixed,moving,modality,moving_modality\na,b,ct,mr\n", "say two things"),
+        ("fixed,moving,modality,moving_modality\na,b,ct,mr\n", "contradict each other"),
         ("fixed,moving,name\na,b,x\na,c,X\n", "Two cases are named 'X'"),
         ("fixed,moving,name\na,b,../x\n", "holds '/'; leave that out"),
-        ("fixed,moving,name\na,b,.x\n", "begins or ends as no folder's can"),
+        ("fixed,moving,name\na,b,.x\n", "begins or ends with a character that a folder's cannot"),
         ("fixed,moving,name\na,b,con\n", "cannot be named 'con'"),
         ("fixed,moving,name\na,b,failed\n", "cannot be named 'failed'"),
         ("fixed,moving,name\na,b,M\u00fcller\na,c,Mu\u0308ller\n", "Two cases are named"),
         ("fixed,moving,name\na,b," + 99 * "\u540d" + "\n", "is longer than a folder's can be"),
-        ("fixed,moving\n", "names its columns and no pair; add a line for each"),
-        (b"fixed,moving\n\xff\xe9,b\n", "no text in UTF-8"),
+        ("fixed,moving\n", "has column names but no pairs; add a line for each pair"),
+        (b"fixed,moving\n\xff\xe9,b\n", "is not UTF-8 text"),
     ],
 )
 def test_what_cannot_be_meant_is_told_with_its_line(tmp_path: Path, text: str | bytes, message: str) -> None:
@@ -115,7 +115,7 @@ def test_masks_and_the_map_of_misalignment_are_columns(tmp_path: Path) -> None:
     [
         ("fixed,moving,mask,registration\na,b,m,none\n", "line 2: The method 'none' ignores masks"),
         ("fixed,moving,mask,transform\na,b,m,t\n", "line 2: A given transform takes the place"),
-        ("fixed,moving,volume\na,b,all\n", "line 2: A case is of one volume"),
+        ("fixed,moving,volume\na,b,all\n", "line 2: A case takes one volume"),
         ("fixed,moving,misalignment\na,b,maybe\n", "give true or false"),
     ],
 )
@@ -148,12 +148,12 @@ def test_volumes_of_one_name_are_pairs_whatever_their_format(tmp_path: Path) -> 
 
 
 def test_folders_that_share_no_name_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="name each pair alike"):
+    with pytest.raises(InputError, match="give both volumes of a pair the same name"):
         cases_of_folders(*folders(tmp_path, "a.nii", "b.nii"), DEFAULTS)
 
 
 def test_two_volumes_of_one_name_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="have one name"):
+    with pytest.raises(InputError, match="have the same name"):
         cases_of_folders(*folders(tmp_path, "a.nii a.nrrd", "a.nii"), DEFAULTS)
 
 

@@ -95,7 +95,7 @@ def test_a_killed_workers_case_is_done_by_another_and_a_killed_scheduler_is_told
         wait_until(lambda: list(tmp_path.glob("d.*.begun")))
         scheduler.kill()
         listener.join(60)
-        assert "is gone; what is done is kept" in told[0]
+        assert "is gone; finished cases are kept" in told[0]
 
 
 @pytest.mark.slow
@@ -132,7 +132,7 @@ needs_jobqueue = pytest.mark.skipif(find_spec("dask_jobqueue") is None, reason="
 @needs_jobqueue
 def test_without_slurm_its_option_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(InputError, match="There is no sbatch on the PATH"):
+    with pytest.raises(InputError, match="--slurm needs sbatch, which is not on the PATH"):
         slurm_cluster(1, {}, tmp_path).__enter__()
 
 

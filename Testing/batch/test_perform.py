@@ -104,7 +104,7 @@ def test_a_folder_of_something_else_is_not_touched(make_case: MakeCase, out: Pat
     (out / "one").mkdir()
     (out / "one" / "thesis.txt").write_text("years of work")
     record = perform(make_case("one"), out, "csafusion")
-    assert "is no case of a batch" in record.sentence
+    assert "is not a case of a batch" in record.sentence
     assert (out / "one" / "thesis.txt").read_text() == "years of work"
 
 
