@@ -100,7 +100,7 @@ def test_an_executable_that_is_named_is_preferred_to_the_path(a_brainsfit, tmp_p
 
 def test_an_executable_that_is_named_and_not_there_is_told(a_brainsfit, a_pair, monkeypatch) -> None:
     monkeypatch.setenv(brainsfit_engine.EXECUTABLE_VARIABLE, "/nowhere/BRAINSFit")
-    with pytest.raises(RegistrationError, match="'/nowhere/BRAINSFit' is no program"):
+    with pytest.raises(RegistrationError, match="'/nowhere/BRAINSFit' cannot be run"):
         register(*a_pair, Method.BRAINS)
 
 
