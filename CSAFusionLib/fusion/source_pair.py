@@ -18,7 +18,6 @@ from CSAFusionLib.fusion.colour import Source
 from CSAFusionLib.fusion.settings import FusionSettings, Style
 from CSAFusionLib.geometry.grid import brought, coverage_slices
 from CSAFusionLib.geometry.planes import Plane, settled_plane, slice_spacing, slices_view, to_slices
-from CSAFusionLib.intensity.evidence import Evidence
 from CSAFusionLib.intensity.mapping import (
     IntensityMapping,
     Window,
@@ -33,6 +32,7 @@ from CSAFusionLib.intensity.mapping import (
 )
 from CSAFusionLib.intensity.modality import (
     Confidence,
+    Evidence,
     Guess,
     Modality,
     Quartiles,

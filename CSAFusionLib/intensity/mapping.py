@@ -13,8 +13,7 @@ import numpy as np
 from CSAFusionLib import checks
 from CSAFusionLib import lazy_simpleitk as sitk
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.intensity.evidence import Evidence, is_in_hounsfield
-from CSAFusionLib.intensity.modality import Modality
+from CSAFusionLib.intensity.modality import Evidence, Modality, is_in_hounsfield
 from CSAFusionLib.intensity.voxel_values import within_float32
 from CSAFusionLib.volumes.volume import Volume
 

@@ -1,9 +1,10 @@
-"""Voxel values in the form that all later work takes: within float32, colours as luminance and chrominance."""
+"""Voxel values in the form that all later work takes: within float32, colours as luminance; and their quantiles."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -134,3 +135,92 @@ def in_whole_numbers(colours: sitk.Image, like: sitk.Image) -> sitk.Image:
     image = sitk.GetImageFromArray(rounded.astype(number_type), isVector=True)
     image.CopyInformation(colours)
     return image
+
+
+_BINS = 128
+_AT_ONCE = 2**16
+"""Values of which Otsu's bins are found at a time, within the cache."""
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """Values of voxels as float32: one for each voxel, or each value once and how often it occurs.
+
+    Both are of the same numbers, and what is found in them is the same: of integers of 16 bits or fewer, the second
+    takes a tenth of the time and next to no memory.
+    """
+
+    values: np.ndarray
+    counts: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, voxels: np.ndarray) -> Distribution:
+        """Take an array of any shape and number type."""
+        if voxels.dtype.kind not in "iu" or voxels.dtype.itemsize > 2:
+            return cls(voxels.astype(np.float32, copy=False).reshape(-1))
+        lowest = int(np.iinfo(voxels.dtype).min)
+        counts = np.zeros(2 ** (8 * voxels.dtype.itemsize), np.int64)
+        for slab in voxels:
+            # A slab at a time: numpy counts in integers of 64 bits.
+            counts += np.bincount(slab.reshape(-1).astype(np.int64) - lowest, minlength=len(counts))
+        present = np.flatnonzero(counts)
+        return cls((present + lowest).astype(np.float32), counts[present])
+
+    def count(self, chosen: np.ndarray) -> int:
+        """Return how many voxels have the values for which ``chosen``, as long as :attr:`values`, is True."""
+        return int(np.count_nonzero(chosen) if self.counts is None else self.counts[chosen].sum())
+
+    def where(self, chosen: np.ndarray) -> Distribution:
+        """Return the values for which ``chosen``, as long as :attr:`values`, is True."""
+        return Distribution(self.values[chosen], None if self.counts is None else self.counts[chosen])
+
+    def away_from(self, level: float) -> Distribution:
+        """Return how far each value is from a level."""
+        return Distribution(np.abs(self.values - level), self.counts)
+
+    def quantiles(self, shares: Sequence[float]) -> list[float]:
+        """Return the values below which the given shares, in [0, 1], lie, as :func:`quantiles` does."""
+        if self.counts is None:
+            return quantiles(self.values, shares)
+        order = np.argsort(self.values)
+        ends = self.counts[order].cumsum()
+        return _between(shares, int(ends[-1]), lambda ranks: self.values[order[np.searchsorted(ends, ranks, "right")]])
+
+    def otsu(self, low: float, high: float) -> float:
+        """Return Otsu's threshold of the values, those beyond ``low`` and ``high`` taken for these.
+
+        Of 128 bins, as ITK finds it from the voxels themselves, which takes as long as a dozen slices.
+        """
+        span = np.array([low, high], np.float32).astype(float)
+        edges = np.linspace(span[0], span[1] + (span[1] - span[0]) / (100 * _BINS), _BINS + 1)
+        inside = np.zeros(_BINS)
+        for start in range(0, len(self.values), _AT_ONCE):
+            some = slice(start, start + _AT_ONCE)
+            bins = np.searchsorted(edges[1:-1], self.values[some].clip(*span).astype(float), "right")
+            inside += np.bincount(bins, None if self.counts is None else self.counts[some], _BINS)
+        below = inside.cumsum()[:-1] / inside.sum()
+        sums = (inside * (edges[:-1] + edges[1:])).cumsum() / (2 * inside.sum())
+        between = (sums[-1] * below - sums[:-1]) ** 2 / np.maximum(below * (1 - below), 1e-300)
+        return float(edges[1 + between.argmax()])
+
+
+def quantiles(values: np.ndarray, shares: Sequence[float]) -> list[float]:
+    """Return the values below which the given shares lie, interpolated linearly between two neighbours.
+
+    ``numpy.quantile`` computes in the values' own number type, so float32 and int16 of the same values give different
+    results.
+
+    values: any shape, at least one. shares: in [0, 1].
+    """
+    return _between(shares, values.size, lambda ranks: np.partition(values, np.unique(ranks), axis=None)[ranks])
+
+
+def _between(shares: Sequence[float], count: int, of_ranks: Callable[[np.ndarray], np.ndarray]) -> list[float]:
+    """Return the values at shares of ``count`` values; ``of_ranks`` gives those of some ranks, from 0 upwards."""
+    places = [share * (count - 1) for share in shares]
+    below = [math.floor(place) for place in places]
+    ordered = of_ranks(np.array([below, [min(rank + 1, count - 1) for rank in below]]))
+    return [
+        float(low) + (place - rank) * (float(high) - float(low))
+        for place, rank, low, high in zip(places, below, *ordered, strict=True)
+    ]

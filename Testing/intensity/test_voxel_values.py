@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CSAFusionLib.intensity.evidence import quantiles
 from CSAFusionLib.intensity.mapping import find_mapping
 from CSAFusionLib.intensity.modality import Modality
-from CSAFusionLib.intensity.voxel_values import own_values, within_float32
+from CSAFusionLib.intensity.voxel_values import own_values, quantiles, within_float32
 from CSAFusionLib.volumes.volume import Volume
 
 UNIT = np.random.default_rng(0).integers(0, 256, (8, 9, 10))

@@ -14,9 +14,8 @@ import slicer.util
 from CSAFusionLib.errors import CSAFusionError
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.fusion.source_pair import SourcePair
-from CSAFusionLib.intensity.evidence import Evidence, is_in_hounsfield
 from CSAFusionLib.intensity.mapping import IntensityMapping, Window, find_mapping
-from CSAFusionLib.intensity.modality import Modality, guess_modality
+from CSAFusionLib.intensity.modality import Evidence, Modality, guess_modality, is_in_hounsfield
 from CSAFusionLib.slicer_host.nodes import add_hidden_node, remove_nodes
 from CSAFusionLib.slicer_host.views import SliceViews, composites
 from CSAFusionLib.slicer_host.volume_nodes import sample_of_node
