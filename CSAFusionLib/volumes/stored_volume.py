@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import SimpleITK as sitk
 
+from CSAFusionLib import lazy_simpleitk as sitk
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.geometry.grid import is_geometry, set_ijk_to_lps
 from CSAFusionLib.volumes.input_path import check_input_path, chosen
