@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -42,6 +43,7 @@ from CSAFusionLib.intensity.modality import (
     shown_quartiles,
 )
 from CSAFusionLib.intensity.voxel_values import within_float32
+from CSAFusionLib.side_by_side import side_by_side
 from CSAFusionLib.volumes.volume import Volume
 from CSAFusionLib.weights.weights_file import FOR_PET_CT, TRAINED_ON
 
@@ -357,10 +359,14 @@ class AlignedPair:
         on_grid, inside = brought(fixed, moving, transform)
         reach = coverage_slices(inside, plane)
         own, other = slices_view(fixed.image, plane), slices_view(on_grid, plane)
+        of_fixed, of_moving = side_by_side(
+            partial(Source.mapped, own, sources.fixed.mapping, sources.fixed.colour_table),
+            partial(Source.mapped, other, sources.moving.mapping, sources.moving.colour_table),
+        )
         return cls(
             sources=sources,
-            fixed=Source.mapped(own, sources.fixed.mapping, sources.fixed.colour_table),
-            moving=Source.mapped(other, sources.moving.mapping, sources.moving.colour_table),
+            fixed=of_fixed,
+            moving=of_moving,
             reach=reach,
             coverage=reach if region is None else reach * to_slices(region, plane),
         )

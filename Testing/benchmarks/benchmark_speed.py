@@ -6,7 +6,7 @@
 The old version is taken from git. Every measurement is a fresh process; old and new take turns, and what counts is the
 CPU time of the process, system included, so that other work on the machine matters little. A peer's script is called
 as ``python SCRIPT N``, imports its method, and fuses N pairs of 256 x 256 pixels one by one; like our own network it is
-charged for 20 pairs less what 0 pairs cost.
+charged for 20 pairs less what 0 pairs cost. Of every ratio the least and the median of the runs are printed.
 """
 
 from __future__ import annotations
@@ -152,31 +152,43 @@ def ratios(old: Path, folder: Path, runs: int, peers: dict[str, str]) -> None:
     rows = [_row(name, [(case(old), case(ROOT)) for _ in range(runs)]) for name, case in cases.items()]
     for name, script in peers.items():
         rows.append(_row(f"network, against {name}", [(peer(script)(ROOT), network(ROOT)) for _ in range(runs)]))
-    table("CPU seconds, one thread", [("what", "old or peer", "new", "ratio, least", "ratio, median"), *rows])
+    table("CPU seconds, one thread", [("what", "old or peer", "new", *_RATIOS), *rows])
+
+
+_RATIOS = ("ratio, least", "ratio, median")
 
 
 def _row(name: str, pairs: list[tuple[float, float]]) -> tuple[str, ...]:
+    """What is compared, the medians of both sides, and the least and the median ratio of the runs."""
     old, new = (median(side) for side in zip(*pairs, strict=True))
     quotients = [after / before for before, after in pairs]
     return name, f"{old:.3f}", f"{new:.3f}", f"{min(quotients):.2f}", f"{median(quotients):.2f}"
 
 
-def large(old: Path, folder: Path) -> None:
+def large(old: Path, folder: Path, runs: int) -> None:
     """512x512x300 with two threads: peak memory, and CPU time with a stand-in for the network."""
     pair, output = made(folder, 512, 512, 300), folder / "fused.nii.gz"
-    rows: list[tuple[str, ...]] = [("version", "peak memory, GiB", "CPU seconds outside the network")]
-    for name, package in (("old", old), ("new", ROOT)):
-        peak = fused(package, pair, output, threads=2).peak / 2**30
-        rows.append((name, f"{peak:.2f}", f"{fused(package, pair, output, network='stand-in').cpu:.1f}"))
-    table("512x512x300, .nii.gz in and out", rows)
+
+    def peak(package: Path) -> float:
+        return fused(package, pair, output, threads=2).peak / 2**30
+
+    def cpu(package: Path) -> float:
+        return fused(package, pair, output, network="stand-in").cpu
+
+    cases = {"peak memory, GiB": peak, "CPU seconds outside the network": cpu}
+    rows = [_row(name, [(case(old), case(ROOT)) for _ in range(runs)]) for name, case in cases.items()]
+    table("512x512x300, .nii.gz in and out", [("what", "old", "new", *_RATIOS), *rows])
 
 
 def threads(folder: Path, runs: int) -> None:
     """Wall-clock time with two threads against one; only a quiet machine tells."""
     pair, output = made(folder, 256, 256, 160), folder / "fused.nii.gz"
-    walls = [[fused(ROOT, pair, output, count).said["wall"] for count in (1, 2)] for _ in range(runs)]
-    rows = [(f"{one:.1f}", f"{two:.1f}", f"{two / one:.2f}") for one, two in walls]
-    table("Seconds, 256x256x160", [("one thread", "two threads", "ratio"), *rows])
+
+    def wall(count: int) -> float:
+        return fused(ROOT, pair, output, count).said["wall"]
+
+    row = _row("256x256x160", [(wall(1), wall(2)) for _ in range(runs)])
+    table("Seconds, read, fused and written", [("what", "one thread", "two threads", *_RATIOS), row])
 
 
 def growth(folder: Path) -> None:
@@ -223,7 +235,7 @@ def main() -> None:
         compiled(ROOT)
         measures = {
             "ratios": lambda: ratios(old, folder, arguments.runs, dict(peer.split("=", 1) for peer in arguments.peer)),
-            "large": lambda: large(old, folder),
+            "large": lambda: large(old, folder, arguments.runs),
             "growth": lambda: growth(folder),
             "output": lambda: output(old, arguments.data.resolve(), folder),
             "threads": lambda: threads(folder, arguments.runs),

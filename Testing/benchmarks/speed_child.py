@@ -10,9 +10,18 @@ from __future__ import annotations
 import json
 import sys
 import time
+from importlib import import_module
+from importlib.util import find_spec
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
+
+
+def _from_either(name: str, *modules: str) -> Any:
+    """What has this name, from the first module that has it: an older version has it elsewhere."""
+    there = (import_module(module) for module in modules if find_spec(module))
+    return next(getattr(module, name) for module in there if hasattr(module, name))
 
 
 def network(slices: str, side: str, weights: str) -> dict[str, float]:
@@ -35,8 +44,6 @@ def volumes(fixed: str, moving: str, output: str, threads: str, stand_in: str, w
 
     from CSAFusionLib.fusion import pipeline, weight_maps
     from CSAFusionLib.fusion.settings import FusionSettings
-    from CSAFusionLib.intensity.mapping import parse_window
-    from CSAFusionLib.registration.registration import Method
     from CSAFusionLib.volumes.reading import read_volume
     from CSAFusionLib.volumes.writing import write_volume
 
@@ -50,8 +57,10 @@ def volumes(fixed: str, moving: str, output: str, threads: str, stand_in: str, w
     if stand_in == "stand-in":
         info = SimpleNamespace(name="none", sha256="")
         weight_maps.load_network = lambda name: (Constant(), info)  # type: ignore[assignment]
+    parse_window = _from_either("parse_window", "CSAFusionLib.intensity.mapping", "CSAFusionLib.intensity.windows")
+    method = _from_either("Method", "CSAFusionLib.registration.registration", "CSAFusionLib.registration.methods")
     shown = parse_window(window) if window else None
-    settings = FusionSettings(registration=Method.NONE, device="cpu", moving_window=shown)
+    settings = FusionSettings(registration=method.NONE, device="cpu", moving_window=shown)
     start = time.perf_counter()
     result = pipeline.fuse_volumes(read_volume(fixed), read_volume(moving), settings)
     write_volume(result.fused, output)

@@ -29,6 +29,7 @@ from CSAFusionLib.registration.quality.similarity import (
     marked_volume,
     perturbation_of,
 )
+from CSAFusionLib.side_by_side import side_by_side
 
 _POINTS = 500
 _SPACING_MM = 4.0
@@ -266,25 +267,34 @@ class QualityAssessor:
         seed: of the random samples, 0 or more. progress: what it raises, such as Cancelled, stops the assessment.
         """
         self._fixed, self._moving = in_one_order(fixed), in_one_order(moving)
+        # Of the same voxels, for what is done on another thread.
+        self._beside = sitk.Image(self._fixed), sitk.Image(self._moving)
         self._seed = seed
         self._on_step = partial(progress, _STAGE, 0, 0)
 
     def __call__(self, transform: sitk.Transform) -> Assessment:
         """Assess a transform from fixed to moving points, LPS mm; linear or deformable."""
         self._on_step()
-        figures = self._comparison(transform) | describe_transform(self._fixed, transform)
+        figures, of_alternatives = side_by_side(
+            lambda: self._comparison(transform) | describe_transform(self._beside[0], transform),
+            lambda: self._against_alternatives(transform),
+        )
+        figures |= of_alternatives
+        return Assessment(figures, quality_of(figures))
+
+    def _against_alternatives(self, transform: sitk.Transform) -> dict[str, float]:
         # What the smaller field of view shows stays the same wherever it is put in the larger; only a transform that
         # can be undone lets the pair be seen from the moving side.
         view = self._from_the_smaller if transform.IsLinear() else self._from_the_fixed
         similarity = view.similarity(transform)
-        figures |= _against_alternatives(similarity, self._on_step)
+        figures = _against_alternatives(similarity, self._on_step)
         figures["headers_beaten_by"] = view.beaten_by(similarity, transform)
         figures["resolution_mm"] = view.sample.spacing / 2
-        return Assessment(figures, quality_of(figures))
+        return figures
 
     @cached_property
     def _comparison(self) -> Comparison:
-        return Comparison(self._fixed, self._moving)
+        return Comparison(*self._beside)
 
     @cached_property
     def _heads(self) -> _Both:
