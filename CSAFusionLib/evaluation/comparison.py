@@ -17,7 +17,7 @@ from CSAFusionLib.evaluation.clinical.fidelity import artefacts, colour_fidelity
 from CSAFusionLib.evaluation.clinical.lesions import LesionRetention, Source, lesion_retention, summarise_retention
 from CSAFusionLib.evaluation.compared_methods import ComparedMethod, by_method
 from CSAFusionLib.evaluation.fusion_methods import ColourMethod, FusionMethod
-from CSAFusionLib.evaluation.observer import BOUND, CONTRASTS, LEARNT, fused_by, observe, optimised_table
+from CSAFusionLib.evaluation.observer import BOUND, CONTRASTS, LEARNT, RISING, fused_by, observe, optimised_table
 from CSAFusionLib.evaluation.statistics import average_by_patient, compare, mean_and_interval, rank, summarise
 from CSAFusionLib.fusion.colour import apply_colour_table
 from CSAFusionLib.metrics.measure import measure
@@ -266,7 +266,8 @@ def add_observer(
     Args:
         training: pairs of other patients, on which the observer is trained.
         bound: whether to find how much it could see by a pointwise fusion that is optimised for it: on all slices, the
-            tested ones too, which is a bound, and on those that the observer is trained on.
+            tested ones too, which is a bound, and on those that the observer is trained on; and on all slices once more
+            by one that rises with both sources.
 
     Raises:
         Cancelled: from ``progress``.
@@ -275,6 +276,7 @@ def add_observer(
     if bound:
         methods[BOUND] = _optimised([*training, *comparison.pairs], progress)
         methods[LEARNT] = _optimised(training, progress)
+        methods[RISING] = _optimised([*training, *comparison.pairs], progress, rising=True)
     return replace(comparison, observer=observe(methods, training, comparison.pairs, progress))
 
 
@@ -282,12 +284,16 @@ def _for_pairs(method_for: Callable[[PairKind], FusionMethod]) -> Callable[[Imag
     return lambda pair: method_for(pair.kind)
 
 
-def _optimised(pairs: Sequence[ImagePair], progress: Progress) -> Callable[[ImagePair], FusionMethod]:
+def _optimised(
+    pairs: Sequence[ImagePair], progress: Progress, *, rising: bool = False
+) -> Callable[[ImagePair], FusionMethod]:
     """Return what fuses as the pointwise fusion does that is optimised for each kind of pair."""
-    fusing = {
-        kind: fused_by(optimised_table([pair for pair in pairs if pair.kind is kind], CONTRASTS, progress=progress))
-        for kind in dict.fromkeys(pair.kind for pair in pairs)
-    }
+
+    def table_for(kind: PairKind) -> np.ndarray:
+        of_kind = [pair for pair in pairs if pair.kind is kind]
+        return optimised_table(of_kind, CONTRASTS, rising=rising, progress=progress)
+
+    fusing = {kind: fused_by(table_for(kind)) for kind in dict.fromkeys(pair.kind for pair in pairs)}
     return lambda pair: fusing[pair.kind]
 
 

@@ -2,12 +2,13 @@
 
     python -m Testing.benchmarks.reader ../shared/data --weights old=CSAFusion --weights new=runs/weights
     python -m Testing.benchmarks.reader ../shared/data --only stroke,rire --weights runs/t1-t2/best.safetensors
-    python -m Testing.benchmarks.reader ../shared/data --only stroke --beside sources,pointwise
+    python -m Testing.benchmarks.reader ../shared/data --only stroke --beside sources,pointwise,optimised
 
 WEIGHTS is a name of bundled weights, a file, a folder that holds t1-t2.safetensors, ct-mr.safetensors and so on, or
 CSAFusion for the bundled weights that fit each pair. Average and maximum are in the table too; of colour, the overlay.
-Beside them on demand: both sources, as if each were the fused volume, and what the pointwise part of each set of
-weights gives alone, which is exactly one function of the two source values.
+Beside them on demand: both sources, as if each were the fused volume; what the pointwise part of each set of weights
+gives alone, which is exactly one function of the two source values; and of T1 and T2 the functions that the model
+observer sees lesions best by in the training slices, any one, and one that rises with both sources.
 Every volume goes through the whole of `csafusion fuse` but for the registration. The second half of the table is of
 volumes that no setting was chosen on: the second visit of patient12, the averages avg152, spm_PET, scct, and a ball on
 the other side of the head.
@@ -35,7 +36,9 @@ from CSAFusionLib.evaluation.clinical.consistency import (
 )
 from CSAFusionLib.evaluation.clinical.fidelity import colour_fidelity, contrast_to_noise, kept_contrast
 from CSAFusionLib.evaluation.compared_methods import BUNDLED, ComparedMethod, by_method, by_weights, weights_for
-from CSAFusionLib.evaluation.fusion_methods import average, maximum
+from CSAFusionLib.evaluation.comparison import middles_of_equal_parts
+from CSAFusionLib.evaluation.fusion_methods import FusionMethod, average, maximum
+from CSAFusionLib.evaluation.observer import CONTRASTS, LEARNT, RISING, fused_by, optimised_table
 from CSAFusionLib.fusion.colour import apply_colour_table
 from CSAFusionLib.fusion.pipeline import fuse_volumes
 from CSAFusionLib.fusion.settings import FusionSettings
@@ -54,6 +57,8 @@ from CSAFusionLib.weights.weights_file import load_network
 from Testing.benchmarks.reader_regions import Regions, find_regions, with_blood
 
 TABLE = "hot-iron"
+TRAINS_ON = 40
+"""Slices that a function is optimised on, as many as the observer of `csafusion evaluate` is trained on."""
 Row = tuple[str, str]
 Rows = Iterator[Row]
 # A pair as the rows see it: both sources (S, H, W) in [0, 1], and what fuses the two volumes to slices.
@@ -113,6 +118,20 @@ def pointwise_alone(weights: str, pair: Pair) -> np.ndarray:
     sources = torch.from_numpy(np.stack([pair.a, pair.b], axis=1).astype(np.float32))
     with torch.inference_mode():
         return np.concatenate([PointwiseOnly(network.pointwise)(one)[:, 0].numpy() for one in sources.split(1)])
+
+
+def optimised(data: Path, registered: Path) -> dict[str, Fuse]:
+    """What fuses a T1 and a T2 by functions optimised for the model observer on training slices."""
+    pairs = read_pairs(read_dataset(data), [PairKind.T1_T2], "train", registered=registered)
+    pairs = middles_of_equal_parts(pairs, TRAINS_ON)
+
+    def fuse(pair: Pair, method: FusionMethod) -> np.ndarray:
+        return np.stack([method(a, b) for a, b in zip(pair.a, pair.b, strict=True)])
+
+    return {
+        name: partial(fuse, method=fused_by(optimised_table(pairs, CONTRASTS, rising=rising)))
+        for name, rising in ((LEARNT, False), (RISING, True))
+    }
 
 
 def by_name(words: list[str], beside: set[str]) -> dict[str, Fuse]:
@@ -193,7 +212,7 @@ def brain(name: str, t1: Volume, t2: Volume, flair: Volume | None, methods: dict
 def colours(name: str, pair: Pair, methods: dict[str, Fuse]) -> None:
     """Print the rows of a functional volume in colour; of the baselines the overlay stands in."""
     rows = {"overlay 50 %": list(colour_rows(pair, overlay(pair)))}
-    in_colour = {method: fuse for method, fuse in methods.items() if isinstance(fuse, partial)}
+    in_colour = {method: fuse for method, fuse in methods.items() if getattr(fuse, "func", None) is fuse_with}
     rows |= {method: list(colour_rows(pair, fuse(pair, table=TABLE))) for method, fuse in in_colour.items()}
     print_rows(name, rows)
 
@@ -250,7 +269,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--weights", action="append", metavar="[NAME=]WEIGHTS", help="once for each set")
     parser.add_argument("--only", default="", help="parts, with commas between them, of those named below")
-    parser.add_argument("--beside", default="", help="more columns: sources, pointwise, or both with a comma between")
+    parser.add_argument("--beside", default="", help="more columns: sources, pointwise, optimised, with commas")
     parser.add_argument("--registered", type=Path, default=Path("runs/registered"), help="keeps registered volumes")
     options = parser.parse_args()
     words = options.weights or [BUNDLED]
@@ -258,9 +277,11 @@ def main() -> None:
     if len(set(names)) < len(names):
         parser.error("two sets of weights have one name; give each its own, as in --weights new=runs/best.safetensors")
     beside = set(filter(None, options.beside.split(",")))
-    if beside - {"sources", "pointwise"}:
-        parser.error("--beside takes sources, pointwise, or both with a comma between")
+    if beside - {"sources", "pointwise", "optimised"}:
+        parser.error("--beside takes sources, pointwise and optimised, with commas between them")
     methods, volumes = by_name(words, beside), options.data / "volumes"
+    if "optimised" in beside:
+        methods |= optimised(options.data, options.registered)
     parts = parts_of(options.data, volumes, options.registered, words, methods)
     unknown = set(filter(None, options.only.split(","))) - set(parts)
     if unknown:

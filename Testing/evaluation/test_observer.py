@@ -201,6 +201,13 @@ def test_an_optimised_table_lets_the_observer_see_more_than_the_average_does(
     assert 0 < table.min() < table.max() < 1
 
 
+def test_a_rising_table_is_optimised_too_and_never_falls(pair: ImagePair) -> None:
+    table = optimised_table([pair], (0.16,), rising=True, steps=5)
+    assert (np.diff(table, axis=0) >= 0).all()
+    assert (np.diff(table, axis=1) >= 0).all()
+    assert np.abs(table - optimised_table([pair], (0.16,), steps=0)).max() > 0.05
+
+
 def test_slices_without_room_for_a_lesion_leave_the_average() -> None:
     dark = np.zeros((90, 80), np.float32)
     table = optimised_table([ImagePair(dark, dark, PairKind.T1_T2, "dark")], (0.16,))

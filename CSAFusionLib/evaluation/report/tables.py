@@ -307,8 +307,8 @@ def _observer_against_others(ratings: pd.DataFrame, ours: str) -> Table:
         f"Model observer: {ours} against the others",
         f"The area under the ROC curve of {ours} less that of the better source, of average and of maximum, with 95 % "
         "intervals that draw the same patients, or slices, for both; and how much of the way from the average to the "
-        "pointwise fusion optimised for the observer on these slices it has come, in percent, where that fusion is "
-        "above the average at all and was asked for.",
+        "pointwise fusion optimised for the observer on these slices it has come, in percent, and of that to the one "
+        "that rises with both sources, where they are above the average at all and were asked for.",
         compare_areas(ratings, ours),
     )
 
