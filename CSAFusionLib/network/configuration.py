@@ -87,8 +87,8 @@ CONFIGURATIONS: dict[str, NetworkConfiguration] = {
     "no-attention": replace(FULL, attention=False),
     "no-adaptive": replace(FULL, adaptive=False),
     "direct-output": replace(FULL, gains=False),
-    "consistent": replace(FULL, pointwise=True, token=2),
-    "bounded": replace(FULL, pointwise=True, token=2, reach=0.25),
+    "consistent": replace(FULL, pointwise=True, token=4),
+    "bounded": replace(FULL, pointwise=True, token=4, reach=0.25),
 }
 """By the command line's names: the full network, the three ablations of the article's Table 2, its output layer, and
 the network whose fused values are one function of the sources' but for local detail, with cheaper attention, without

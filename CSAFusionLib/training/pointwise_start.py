@@ -40,7 +40,7 @@ def _dimmed_maximum(a: Tensor, b: Tensor) -> Tensor:
     lie, so that they are brighter than white matter by enough to be seen.
     """
     toned = b + 0.18 * _bump(b, 0.62, 0.14) - 0.06 * _bump(b, 0.36, 0.12)
-    return ((0.7 * a) ** 5 + toned.clamp(0, 1) ** 5 + 1e-12) ** 0.2
+    return ((0.67 * a) ** 5 + toned.clamp(0, 1) ** 5 + 1e-12) ** 0.2
 
 
 def _bump(values: Tensor, centre: float, width: float) -> Tensor:
