@@ -20,7 +20,8 @@ from CSAFusionLib.cli.terminal import ProgressBar
 from CSAFusionLib.files.atomic_write import Writer, atomic_write
 from CSAFusionLib.fusion.pipeline import registration_by
 from CSAFusionLib.fusion.result import NOTICE
-from CSAFusionLib.geometry.grid import lowest_value, resample_to_grid
+from CSAFusionLib.geometry.field_of_view import resample_to_grid
+from CSAFusionLib.geometry.grid import lowest_value
 from CSAFusionLib.intensity.voxel_values import own_values, within_float32
 from CSAFusionLib.progress import Progress
 from CSAFusionLib.registration.registration import Method, Registration, TransformModel

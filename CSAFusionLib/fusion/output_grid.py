@@ -12,7 +12,8 @@ import numpy as np
 from CSAFusionLib import checks
 from CSAFusionLib import lazy_simpleitk as sitk
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.geometry.grid import is_sheared, lowest_value, resample_to_grid, voxel_axes
+from CSAFusionLib.geometry.field_of_view import resample_to_grid
+from CSAFusionLib.geometry.grid import is_sheared, lowest_value, voxel_axes
 from CSAFusionLib.geometry.transform_algebra import identity
 from CSAFusionLib.intensity.voxel_values import in_whole_numbers, own_values, within_float32
 from CSAFusionLib.volumes.volume import Volume

@@ -35,7 +35,8 @@ from CSAFusionLib.fusion.device import Device
 from CSAFusionLib.fusion.settings import FusionSettings, Style
 from CSAFusionLib.fusion.slices import FusedSlices
 from CSAFusionLib.fusion.source_pair import PreparedInput, SourcePair
-from CSAFusionLib.geometry.grid import field_of_view, lowest_value, resample_to_grid
+from CSAFusionLib.geometry.field_of_view import field_of_view, resample_to_grid
+from CSAFusionLib.geometry.grid import lowest_value
 from CSAFusionLib.geometry.planes import from_slices, slices_view, to_slices
 from CSAFusionLib.intensity.voxel_values import own_values
 from CSAFusionLib.logs import logger_of

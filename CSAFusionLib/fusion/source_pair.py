@@ -17,7 +17,7 @@ from CSAFusionLib import lazy_simpleitk as sitk
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.colour import Source
 from CSAFusionLib.fusion.settings import FusionSettings, Style
-from CSAFusionLib.geometry.grid import brought, coverage_slices
+from CSAFusionLib.geometry.field_of_view import brought, coverage_slices
 from CSAFusionLib.geometry.planes import Plane, settled_plane, slice_spacing, slices_view, to_slices
 from CSAFusionLib.intensity.mapping import (
     IntensityMapping,

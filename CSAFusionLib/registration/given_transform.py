@@ -18,7 +18,8 @@ import SimpleITK as sitk
 
 from CSAFusionLib import checks
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.geometry.grid import ijk_to_lps, lowest_value, resample_to_grid, set_ijk_to_lps
+from CSAFusionLib.geometry.field_of_view import resample_to_grid
+from CSAFusionLib.geometry.grid import ijk_to_lps, lowest_value, set_ijk_to_lps
 from CSAFusionLib.geometry.transform_algebra import affine_of, as_affine, as_rigid, linear_matrix
 from CSAFusionLib.intensity.voxel_values import in_whole_numbers, own_values, within_float32
 from CSAFusionLib.progress import Progress, silent

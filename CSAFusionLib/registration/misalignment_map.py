@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import SimpleITK as sitk
 
-from CSAFusionLib.geometry.grid import coarsen, field_of_view, points_of, volume_of
+from CSAFusionLib.geometry.field_of_view import field_of_view
+from CSAFusionLib.geometry.grid import coarsen, points_of, volume_of
 from CSAFusionLib.intensity.voxel_values import foreground
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.landmark_matching import Level, find_counterparts

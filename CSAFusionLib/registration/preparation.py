@@ -8,10 +8,10 @@ from functools import cached_property
 import numpy as np
 import SimpleITK as sitk
 
+from CSAFusionLib.geometry.field_of_view import field_of_view
 from CSAFusionLib.geometry.grid import (
     centre,
     coarsen,
-    field_of_view,
     in_one_order,
     lowest_value,
     points_of,

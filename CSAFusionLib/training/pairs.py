@@ -16,7 +16,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.geometry.grid import resample_to_grid, same_grid
+from CSAFusionLib.geometry.field_of_view import resample_to_grid
+from CSAFusionLib.geometry.grid import same_grid
 from CSAFusionLib.geometry.planes import Plane, slice_spacing, to_slices
 from CSAFusionLib.intensity.mapping import IntensityMapping, find_mapping, no_brighter_than_t2, tissue_at_level
 from CSAFusionLib.intensity.modality import Modality, shown_quartiles

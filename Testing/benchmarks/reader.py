@@ -42,7 +42,7 @@ from CSAFusionLib.evaluation.observer import CONTRASTS, LEARNT, RISING, fused_by
 from CSAFusionLib.fusion.colour import apply_colour_table
 from CSAFusionLib.fusion.pipeline import fuse_volumes
 from CSAFusionLib.fusion.settings import FusionSettings
-from CSAFusionLib.geometry.grid import resample_to_grid
+from CSAFusionLib.geometry.field_of_view import resample_to_grid
 from CSAFusionLib.geometry.planes import Plane, from_slices, to_slices
 from CSAFusionLib.intensity.mapping import IntensityMapping, find_mapping
 from CSAFusionLib.intensity.modality import Modality

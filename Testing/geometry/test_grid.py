@@ -9,17 +9,14 @@ import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.geometry.field_of_view import check_overlap, coverage, field_of_view, resample_to_grid
 from CSAFusionLib.geometry.grid import (
-    check_overlap,
     corners_apart,
-    coverage,
-    field_of_view,
     ijk_to_ras,
     is_sheared,
     nearest_straight,
     off_straight,
     points_of,
-    resample_to_grid,
     resampled_straight,
     same_grid,
 )

@@ -13,7 +13,8 @@ from functools import cached_property
 import numpy as np
 import SimpleITK as sitk
 
-from CSAFusionLib.geometry.grid import coarsen, field_of_view, points_of, volume_of
+from CSAFusionLib.geometry.field_of_view import field_of_view
+from CSAFusionLib.geometry.grid import coarsen, points_of, volume_of
 from CSAFusionLib.geometry.transform_algebra import is_identity, linear_part, rotation
 from CSAFusionLib.intensity.voxel_values import foreground
 from CSAFusionLib.registration.registration import NO_MASKS, RegistrationMasks
