@@ -368,11 +368,11 @@ def test_what_nobody_reads_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_run_checks_each_volume_once_and_makes_one_field_of_view_mask(monkeypatch: pytest.MonkeyPatch) -> None:
     from CSAFusionLib.fusion import pipeline
-    from CSAFusionLib.geometry import grid
+    from CSAFusionLib.geometry import field_of_view as of_view
     from CSAFusionLib.registration import register
 
     called: list[str] = []
-    for module, name in ((pipeline, "check_volume"), (register, "check_volume"), (grid, "field_of_view")):
+    for module, name in ((pipeline, "check_volume"), (register, "check_volume"), (of_view, "field_of_view")):
         original = getattr(module, name)
         monkeypatch.setattr(
             module, name, lambda *given, name=name, original=original: called.append(name) or original(*given)
