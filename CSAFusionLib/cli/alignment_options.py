@@ -25,7 +25,7 @@ InitialTransform = Annotated[
     list[Path] | None,
     typer.Option(
         metavar="T",
-        help="Start the registration there instead of at the headers.",
+        help="Start the registration from this transform instead of the headers.",
         rich_help_panel=REGISTRATION,
     ),
 ]
@@ -33,11 +33,11 @@ InitialTransform = Annotated[
 
 @dataclass(frozen=True)
 class TransformOptions:
-    """What a user can say of a given transform; each field tells of one, which a command names in its own way."""
+    """Options that describe a given transform, whose own option each command names in its own way."""
 
     inverse: Annotated[
         bool,
-        typer.Option("--inverse", help="Take the given transform the other way round.", rich_help_panel=REGISTRATION),
+        typer.Option("--inverse", help="Use the inverse of the given transform.", rich_help_panel=REGISTRATION),
     ] = False
     matrix: Annotated[
         MatrixKind | None,
@@ -51,7 +51,7 @@ class TransformOptions:
         Path | None,
         typer.Option(
             metavar="VOLUME",
-            help="The reference of the given transform's own registration, where it is another volume (FSL).",
+            help="The reference of the given transform's own registration, if it is another volume (FSL).",
             rich_help_panel=REGISTRATION,
         ),
     ] = None
@@ -59,15 +59,15 @@ class TransformOptions:
         Path | None,
         typer.Option(
             metavar="VOLUME",
-            help="The input of the given transform's own registration, where it is another volume (FSL).",
+            help="The input of the given transform's own registration, if it is another volume (FSL).",
             rich_help_panel=REGISTRATION,
         ),
     ] = None
 
     def choice(self, files: Sequence[Path] | None, *, is_start: bool = False) -> TransformChoice | None:
-        """The transform that these files are; None where there are none.
+        """The transform in these files; None where there are no files.
 
-        Raises InputError for an option that tells of a transform when there is none, and for a missing file.
+        Raises InputError for an option that describes a transform when there is none, and for a missing file.
         """
         if files:
             choice = TransformChoice(tuple(files), self, is_start)
@@ -77,13 +77,13 @@ class TransformOptions:
         for name, value in vars(self).items():
             if value:
                 option = "--" + name.replace("_", "-")
-                raise InputError(f"{option} tells of a given transform, and none is given; name one or leave it out.")
+                raise InputError(f"{option} describes a given transform, but none is given; name one or leave it out.")
         return None
 
 
 @dataclass(frozen=True)
 class TransformChoice:
-    """The files of a given transform, what the user says of them, and whether a registration is to start there."""
+    """The files of a given transform, the user's options for them, and whether a registration starts from it."""
 
     files: tuple[Path, ...]
     about: TransformOptions
@@ -95,7 +95,7 @@ class TransformChoice:
         return (*self.files, *filter(None, (self.about.transform_fixed, self.about.transform_moving)))
 
     def read(self, fixed: Volume, moving: Volume, paths: tuple[Path, Path]) -> GivenTransform:
-        """The transform from the points of ``fixed`` to those of ``moving``; both and the paths they were read from.
+        """Read the transform from points of ``fixed`` to points of ``moving``; ``paths`` are the files of both volumes.
 
         Raises InputError as :func:`CSAFusionLib.registration.given_transform.read_given` does.
         """
@@ -123,7 +123,7 @@ class MaskOptions:
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Register by what lies where this volume on FIXED's grid is not 0.",
+            help="Register only what lies where this volume on FIXED's grid is not 0.",
             rich_help_panel=REGISTRATION,
         ),
     ] = None
@@ -133,7 +133,7 @@ class MaskOptions:
     ] = None
 
     def check(self, method: Method, known: TransformChoice | None) -> None:
-        """Raise InputError for masks that the registration would not look at."""
+        """Raise InputError for masks that the registration would ignore."""
         if self.inputs:
             from CSAFusionLib.registration.registration import check_guides
 
@@ -150,7 +150,7 @@ class MaskOptions:
     def read(self, volumes: tuple[Volume, Volume], orientation: Orientation) -> RegistrationMasks:
         """The masks of the fixed and the moving volume.
 
-        orientation: what places the volumes, and so the masks.
+        orientation: which NIfTI orientation places the volumes, and so the masks.
 
         Raises InputError as :meth:`RegistrationMasks.of` does.
         """

@@ -1,4 +1,4 @@
-"""``csafusion apply``: bring other volumes and label maps along by a transform that is already known."""
+"""``csafusion apply``: resample other volumes and label maps with a known transform."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def apply(
         typer.Argument(metavar="T", help="The transform, from FIXED points to MOVING points.", show_default=False),
     ],
     moving: Annotated[
-        Path, typer.Argument(metavar="MOVING", help="The volume or label map to bring along.", show_default=False)
+        Path, typer.Argument(metavar="MOVING", help="The volume or label map to resample.", show_default=False)
     ],
     reference: Annotated[
         Path,
@@ -47,14 +47,14 @@ def apply(
         list[Path] | None,
         typer.Option(
             metavar="T",
-            help="Another transform after the first; of ANTs' two files the warp comes first, the affine then.",
+            help="Another transform after the first; of ANTs' two files give the warp first, then the affine.",
             rich_help_panel=REGISTRATION,
         ),
     ] = None,
     about_transform: TransformOptions,
     reading: options.ReadingOptions,
 ) -> None:
-    """Bring MOVING onto FIXED's grid by a transform T.
+    """Resample MOVING onto FIXED's grid with a transform T.
 
     T: ITK, ANTs, Slicer (.tfm, .txt, .mat, .h5), a FreeSurfer .lta, an FSL matrix, or a displacement field.
     """

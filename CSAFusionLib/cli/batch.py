@@ -1,4 +1,4 @@
-"""``csafusion batch``: many pairs, side by side, in one command that can be given again."""
+"""``csafusion batch``: fuse many pairs in parallel, in one command that can be run again to continue."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ Pairs = Annotated[
     Path | None,
     typer.Argument(
         metavar="PAIRS|FIXED_FOLDER",
-        help="A table (CSV, TSV) with the columns fixed and moving, and name and any setting where they differ; or a "
-        "folder of fixed volumes.",
+        help="A table (CSV, TSV) with the columns fixed and moving, and optionally name and any setting; or a folder "
+        "of fixed volumes.",
         show_default=False,
     ),
 ]
@@ -47,7 +47,7 @@ Partner = Annotated[
     Path | None,
     typer.Argument(
         metavar="MOVING_FOLDER",
-        help="With FIXED_FOLDER: the moving volumes, each with the name of its fixed one.",
+        help="With FIXED_FOLDER: the moving volumes, each named like its fixed volume.",
         show_default=False,
     ),
 ]
@@ -60,11 +60,13 @@ Bids = Annotated[
 ]
 BidsFixed = Annotated[
     str,
-    typer.Option("--fixed", metavar="SUFFIX", help="Its fixed images, as in T1w or T1w,run-1.", rich_help_panel=CASES),
+    typer.Option(
+        "--fixed", metavar="SUFFIX", help="Its fixed images, such as T1w or T1w,run-1.", rich_help_panel=CASES
+    ),
 ]
 BidsMoving = Annotated[
     str,
-    typer.Option("--moving", metavar="SUFFIX", help="Its moving images, as in pet,trc-FDG.", rich_help_panel=CASES),
+    typer.Option("--moving", metavar="SUFFIX", help="Its moving images, such as pet,trc-FDG.", rich_help_panel=CASES),
 ]
 Part = Annotated[
     str | None,
@@ -72,35 +74,40 @@ Part = Annotated[
 ]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try failed cases again.", rich_help_panel=CASES)]
 Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Do every case again, also those done.", rich_help_panel=CASES)
+    bool, typer.Option("--overwrite", help="Run every case again, including those done.", rich_help_panel=CASES)
 ]
 Misalignment = Annotated[
     bool,
     typer.Option(
         "--misalignment",
-        help="Also measure how far off each registration is, and where, in mm; some seconds a case.",
+        help="Also measure how far off each registration is, and where, in mm; takes some seconds per case.",
         rich_help_panel=OUTPUTS,
     ),
 ]
 Jobs = Annotated[
     int | None,
-    typer.Option(min=1, help="Workers. Default: by cores and memory.", rich_help_panel=WORKERS, show_default=False),
+    typer.Option(
+        min=1, help="Number of workers. Default: by cores and memory.", rich_help_panel=WORKERS, show_default=False
+    ),
 ]
 Scheduler = Annotated[
     str | None,
-    typer.Option(metavar="ADDRESS", help="Use a Dask cluster that runs, as tcp://host:8786.", rich_help_panel=WORKERS),
+    typer.Option(
+        metavar="ADDRESS", help="Use a running Dask cluster, such as tcp://host:8786.", rich_help_panel=WORKERS
+    ),
 ]
 Slurm = Annotated[
     str | None,
     typer.Option(
         metavar="NAME=VALUE,...",
-        help="Workers are SLURM jobs, by these options of sbatch, as in partition=short,time=02:00:00,mem=8G.",
+        help="Run the workers as SLURM jobs with these options of sbatch, such as "
+        "partition=short,time=02:00:00,mem=8G.",
         rich_help_panel=WORKERS,
     ),
 ]
 Registration = Annotated[
     Method,
-    typer.Option(case_sensitive=False, help="What does the registration.", rich_help_panel=REGISTRATION),
+    typer.Option(case_sensitive=False, help="The registration method.", rich_help_panel=REGISTRATION),
 ]
 
 
@@ -127,10 +134,10 @@ def batch(
     fusing: options.FusionOptions,
     network: options.NetworkOptions,
 ) -> None:
-    """Fuse many pairs, each into a folder of its own.
+    """Fuse many pairs, each into its own folder.
 
-    What is done already, with the same inputs and settings, is skipped: give the command again to go on. A case that
-    fails is told and stops no other.
+    Cases already done with the same inputs and settings are skipped: run the command again to continue. A case that
+    fails is reported and does not stop the others.
     """
     settings = options.settings_from(registering, intensities, fusing, network, registration=registration)
     options.use_brainsfit(registering.brainsfit)
@@ -139,7 +146,7 @@ def batch(
     source = _Source(pairs, partner, bids, fixed, moving)
     which = _parse_part(part)
     cases = source.cases(defaults)
-    # Every Nth, so that what is alike in neighbouring rows is shared out.
+    # Every Nth, so that similar neighbouring rows are spread over the parts.
     cases = cases if which is None else cases[which[0] - 1 :: which[1]]
     engine = _engine(jobs, scheduler, slurm, output, len(cases))
     job = _job(cases, output, source, which)
@@ -160,7 +167,7 @@ class _Source:
     moving: str
 
     def cases(self, defaults: Defaults) -> list[Case]:
-        """The cases; what is left out is told. InputError where there is no source, or more than one."""
+        """The cases; reports what is left out. Raises InputError where there is no source, or more than one."""
         if (self.pairs is None) == (self.bids is None):
             raise InputError("Give the pairs as a table, as two folders, or as a BIDS data set with --bids.")
         if self.bids is not None:
@@ -209,12 +216,12 @@ def _defaults(settings: FusionSettings, reading: options.ReadingOptions, brainsf
 
 
 def _parse_part(part: str | None) -> BatchPart | None:
-    """The two numbers of ``K/N``; InputError where it says nothing of the kind."""
+    """The two numbers of ``K/N``; raises InputError for any other text."""
     if part is None:
         return None
     which, _, count = part.partition("/")
     if not (which.isdecimal() and count.isdecimal() and 1 <= int(which) <= int(count)):
-        raise InputError(f"'{part}' is no part of a batch; give it as 3/20, from 1/20 to 20/20.")
+        raise InputError(f"'{part}' is not a part of a batch; give it as 3/20, from 1/20 to 20/20.")
     return int(which), int(count)
 
 
@@ -224,7 +231,7 @@ def _engine(
     from CSAFusionLib.batch import engine
 
     if scheduler is not None and (slurm is not None or jobs is not None):
-        raise InputError("--scheduler uses the workers of a cluster that runs; leave --jobs and --slurm out.")
+        raise InputError("--scheduler uses the workers of a running cluster; leave --jobs and --slurm out.")
     if scheduler is not None:
         return partial(engine.running_cluster, scheduler)
     wanted = max(1, min(jobs or engine.default_jobs(), cases))
@@ -238,7 +245,7 @@ def _job(cases: list[Case], output: Path, source: _Source, part: BatchPart | Non
     from CSAFusionLib.batch.layout import SUMMARY
     from CSAFusionLib.batch.run import Batch
 
-    # Parts run side by side: each has a summary of its own.
+    # Parts may run at the same time: each has its own summary.
     summary = SUMMARY if part is None else f"{Path(SUMMARY).stem}_part-{part[0]}-of-{part[1]}.tsv"
     source.check(cases, output, summary)
     command = shlex.join(["csafusion", *sys.argv[1:]])
@@ -247,17 +254,17 @@ def _job(cases: list[Case], output: Path, source: _Source, part: BatchPart | Non
 
 
 def _run(job: Batch, engine: Callable[[], AbstractContextManager[Client]]) -> Tally:
-    """Do the cases, telling each as it ends and all of them at the end."""
+    """Run the cases; report each as it ends, and the totals at the end."""
     with filled_folder(job.out):
         tally = job.run(engine, _tell)
     parts = [f"{tally.done} done", f"{tally.failed} failed"]
     if tally.skipped:
-        parts.append(f"{tally.skipped} skipped, which had ended before")
+        parts.append(f"{tally.skipped} skipped because they had already ended")
     typer.echo(f"Cases        {', '.join(parts)}")
     grades = ", ".join(f"{tally.verdicts[grade]} {grade}" for grade in ("good", "doubtful", "bad"))
     typer.echo(f"Quality      {grades}")
     if tally.skipped_failed:
-        typer.echo(f"Failed       {tally.skipped_failed} of those before; try them again with --retry-failed")
+        typer.echo(f"Failed       {tally.skipped_failed} of the skipped cases; try them again with --retry-failed")
     typer.echo("Wrote        " + printable(str(job.out / job.summary)))
     return tally
 

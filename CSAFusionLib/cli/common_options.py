@@ -1,6 +1,6 @@
-"""What every command can be asked beside its work.
+"""Options that every command has beside its own.
 
-How many threads it takes, how much it says, where that is kept, and at which grade of a registration it fails.
+How many threads it uses, how much it prints, the log file, and the grade of a registration at which it fails.
 """
 
 from __future__ import annotations
@@ -33,25 +33,23 @@ _VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "ITK
 _LOG_NAMES = (".log", ".txt")
 
 Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace outputs that are there already.", rich_help_panel=RUNNING)
+    bool, typer.Option("--overwrite", help="Replace outputs that already exist.", rich_help_panel=RUNNING)
 ]
 
 
 @dataclass(frozen=True)
 class CommonOptions:
-    """How much a command says."""
+    """How much a command prints."""
 
-    quiet: Annotated[
-        bool, typer.Option("--quiet", help="Say nothing but what went wrong.", rich_help_panel=RUNNING)
-    ] = False
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.", rich_help_panel=RUNNING)] = False
     log: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Also add what is said to this file (.log, .txt).", rich_help_panel=RUNNING),
+        typer.Option(metavar="FILE", help="Also append the output to this file (.log, .txt).", rich_help_panel=RUNNING),
     ] = None
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """Inside the block, keep to what was asked.
+        """Inside the block, apply the options.
 
         Raises InputError for a log that cannot be written.
         """
@@ -67,18 +65,16 @@ class CommonOptions:
 
 @dataclass(frozen=True)
 class CommonOptionsWithThreads(CommonOptions):
-    """How much a command says, and how many threads it takes."""
+    """How much a command prints, and how many threads it uses."""
 
     threads: Annotated[
         int | None,
-        typer.Option(
-            min=1, metavar="N", help="Take no more than N threads. Default: every core.", rich_help_panel=RUNNING
-        ),
+        typer.Option(min=1, metavar="N", help="Use at most N threads. Default: every core.", rich_help_panel=RUNNING),
     ] = None
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """Inside the block, keep to what was asked."""
+        """Inside the block, apply the options."""
         with super().kept(), _limited_threads(self.threads):
             yield
 
@@ -86,7 +82,7 @@ class CommonOptionsWithThreads(CommonOptions):
 def with_common_options(
     command: Callable[..., None], options: type[CommonOptions] = CommonOptionsWithThreads
 ) -> Callable[..., None]:
-    """Give a command the options of a class of common options, as a group, and have it keep to them."""
+    """Add the options of a class of common options to a command, as a group, and apply them while it runs."""
 
     @functools.wraps(command)
     def kept(*args: Any, common: CommonOptions, **kwargs: Any) -> None:
@@ -102,7 +98,7 @@ def with_common_options(
 
 @contextmanager
 def _limited_threads(count: int | None) -> Iterator[None]:
-    """Have PyTorch, ITK and what is started take no more threads than these; None limits nothing."""
+    """Limit PyTorch, ITK and child processes to ``count`` threads; None sets no limit."""
     if count is None:
         yield
         return
@@ -110,7 +106,7 @@ def _limited_threads(count: int | None) -> Iterator[None]:
 
     before = {name: os.environ.get(name) for name in _VARIABLES}
     of_itk = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
-    # PyTorch reads the variables when it is first imported, which no command has done before its work begins.
+    # PyTorch reads the variables when it is first imported, which no command does before its work begins.
     os.environ.update(dict.fromkeys(_VARIABLES, str(count)))
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(count)
     torch = sys.modules.get("torch")
@@ -132,7 +128,7 @@ def _limited_threads(count: int | None) -> Iterator[None]:
 
 @contextmanager
 def _logged(file: Path, *, to_screen: bool) -> Iterator[None]:
-    """Add to a file the command, what it says, what this package logs, and the sentence with which it fails."""
+    """Append to a file the command, its output, the messages this package logs, and the error with which it fails."""
     check_extension(file, _LOG_NAMES)
     handler = logging.FileHandler(place_of(file), encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
@@ -154,9 +150,9 @@ def _logged(file: Path, *, to_screen: bool) -> Iterator[None]:
 
 
 class _Copied:
-    """A text stream that hands every line to a log too.
+    """A text stream that also passes every line to a log.
 
-    screen: where it all goes besides; None for nowhere.
+    screen: the stream that receives the text as well; None for none.
     """
 
     def __init__(self, screen: IO[str] | None, log: logging.Logger) -> None:
@@ -174,17 +170,17 @@ class _Copied:
         return len(text)
 
     def flush(self) -> None:
-        """Write what waits."""
+        """Write the buffered text."""
         if self._screen is not None:
             self._screen.flush()
 
     def isatty(self) -> bool:
-        """Whether it ends on a terminal."""
+        """Whether the screen is a terminal."""
         return self._screen is not None and self._screen.isatty()
 
 
 DISTRUSTED = 3
-"""Exit code of a command that has done its work, when the registration has a grade that ``--fail-on`` names."""
+"""The exit code of a command that has done its work, but whose registration has a grade that ``--fail-on`` names."""
 
 
 class Distrusted(Enum):
@@ -206,9 +202,9 @@ FailOn = Annotated[
 
 
 def fail_on_quality(threshold: Distrusted | None, found: Iterable[Quality | None]) -> None:
-    """End the command with exit code 3 when a quality is no better than the threshold; None asks nothing.
+    """End the command with exit code 3 when a quality is no better than the threshold; None disables it.
 
-    found: of each registration, or None where nothing was assessed.
+    found: the quality of each registration, None where it was not assessed.
     """
     fail_on_grade(threshold, [quality.grade.value for quality in found if quality is not None])
 

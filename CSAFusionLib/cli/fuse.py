@@ -1,4 +1,4 @@
-"""``csafusion fuse``: two volumes into one, or pairs of pictures into pictures."""
+"""``csafusion fuse``: fuse two or more volumes, or pairs of pictures."""
 
 from __future__ import annotations
 
@@ -69,13 +69,13 @@ class FuseOutputs:
     ] = None
     metrics: Annotated[
         Path | None,
-        typer.Option(help="Also save how much each slice has kept of both (.tsv).", rich_help_panel=OUTPUTS),
+        typer.Option(help="Also save how much each slice keeps of both volumes (.tsv).", rich_help_panel=OUTPUTS),
     ] = None
     overwrite: Overwrite = False
 
 
 OptionalMoving = Annotated[
-    Path | None, typer.Argument(metavar="MOVING", help="What is brought onto it.", show_default=False)
+    Path | None, typer.Argument(metavar="MOVING", help="The volume or picture to fuse with it.", show_default=False)
 ]
 Movings = Annotated[
     list[str] | None,
@@ -83,7 +83,7 @@ Movings = Annotated[
         "--moving",
         metavar="VOLUME[:NAME,...]",
         help="Instead of MOVING, once for each of several volumes: grey ones are fused first, in this order, then "
-        "those in colour. Names behind a colon are its modality, colour table, CT window or registration mask, as in "
+        "those in colour. Names after a colon give its modality, colour table, CT window or registration mask, as in "
         "PET.nii:pet,hot-iron,mask=BRAIN.nii. -o is a folder.",
         rich_help_panel=INPUTS,
     ),
@@ -106,26 +106,26 @@ class WhereOptions:
         GridOf,
         typer.Option(
             case_sensitive=False,
-            help="Whose grid the result has; MOVING's (the first one's) lies where the registration puts it on FIXED.",
+            help="The volume whose grid the result has; the registration places that of (the first) MOVING on FIXED.",
             rich_help_panel=OUTPUTS,
         ),
     ] = GridOf.FIXED
     spacing: Annotated[
         float | None,
         typer.Option(
-            metavar="MM", help="Sides of the result's voxels. Default: those of the grid.", rich_help_panel=OUTPUTS
+            metavar="MM", help="Voxel size of the result. Default: that of the grid.", rich_help_panel=OUTPUTS
         ),
     ] = None
 
     @property
     def output_grid(self) -> OutputGrid:
-        """The grid of the result; InputError for a spacing that cannot be."""
+        """The grid of the result; raises InputError for an invalid spacing."""
         return OutputGrid(of=self.grid, spacing=self.spacing)
 
 
 @dataclass(frozen=True)
 class FuseRegistration:
-    """What registers, or which transform is used instead, and from which grade on the command fails."""
+    """The registration method, or the transform used instead, and the grade at which the command fails."""
 
     registration: Annotated[
         Method | None,
@@ -150,7 +150,7 @@ class FuseRegistration:
         str,
         typer.Option(
             metavar="mean|N",
-            help="Of a series (--volume all): what is registered, the mean of its volumes or one of them.",
+            help="For a series (--volume all): what to register, the mean of its volumes or the number of one of them.",
             rich_help_panel=REGISTRATION,
         ),
     ] = MEAN
@@ -161,10 +161,10 @@ class FuseRegistration:
         return options.DEFAULTS.registration if self.registration is None else self.registration
 
     def known(self, about: TransformOptions) -> TransformChoice | None:
-        """The transform that is given; InputError for options that do not go together."""
+        """The given transform; raises InputError for options that conflict."""
         if self.use_transform and self.initial_transform:
             raise InputError(
-                "--use-transform does without a registration, --initial-transform starts one; give one of them."
+                "--use-transform replaces a registration, --initial-transform starts one; give one of them."
             )
         if self.use_transform and self.registration is not None:
             raise InputError("--use-transform takes the place of a registration; leave out --registration.")
@@ -205,7 +205,7 @@ def fuse(
         fail_on_quality(how.fail_on, [found.quality for found in several.registrations])
         return
     if moving is None:
-        raise InputError("There is no moving volume: name it after the fixed one, or several, each with --moving.")
+        raise InputError("No moving volume is given; name it after the fixed one, or name several, each with --moving.")
     for path in (fixed, moving):
         check_input_path(path)
     if _are_pictures(fixed, moving):
@@ -240,7 +240,7 @@ def _fuse_volumes(
         asked = wanted, how.register_by
         return fuse_series_files(*inputs, settings, asked, reading, known, region, grid, masked)
     if how.register_by != MEAN:
-        raise InputError("--register-by is of a series; give --volume all too, or leave it out.")
+        raise InputError("--register-by is for a series; add --volume all, or leave it out.")
     from CSAFusionLib.cli.volume_job import fuse_volume_files
 
     return fuse_volume_files(*inputs, settings, wanted, reading, known, region, grid, masked).registration
@@ -254,9 +254,11 @@ def _refuse_options_of_two(
     known: TransformChoice | None,
     masked: MaskOptions,
 ) -> None:
-    """With several moving volumes an option about the only one would be silently ignored."""
+    """Refuse options for a single moving volume, which several moving volumes would silently ignore."""
     if moving is not None:
-        raise InputError(f"'{moving}' is named as the only moving volume beside --moving; name it with --moving too.")
+        raise InputError(
+            f"'{moving}' is a moving volume without --moving beside others with it; name it with --moving too."
+        )
     for name, value in vars(outputs).items():
         if value and name not in ("output", "overwrite", "dicom", "png"):
             raise InputError(f"--{name} is for one moving volume; leave it out, the folder holds all of them.")
@@ -267,10 +269,13 @@ def _refuse_options_of_two(
     }
     for option, value in given.items():
         if value is not None:
-            raise InputError(f"{option} is for one moving volume; write it behind the name of its own, after a colon.")
+            raise InputError(
+                f"{option} is for one moving volume; write the choice after a colon behind that volume's name."
+            )
     if masked.moving_mask is not None:
         raise InputError(
-            "--moving-mask is for one moving volume; write it behind the name of its own, as in CT.nii:mask=MASK.nii."
+            "--moving-mask is for one moving volume; write the mask behind that volume's name, as in "
+            "CT.nii:mask=MASK.nii."
         )
     if known is not None:
         raise InputError("A given transform is for one moving volume; fuse one after the other, or leave it out.")
@@ -281,7 +286,7 @@ def _are_pictures(fixed: Path, moving: Path) -> bool:
     if kinds[0] != kinds[1]:
         picture, volume = (fixed, moving) if kinds[0] else (moving, fixed)
         raise InputError(
-            f"'{picture}' holds 2-D pictures and '{volume}' does not; give two volumes, or two of pictures."
+            f"'{picture}' holds 2-D pictures and '{volume}' does not; give two volumes, or pictures for both."
         )
     return kinds[0]
 
@@ -302,7 +307,7 @@ def _refuse_volume_options(
     where: WhereOptions,
     masked: MaskOptions,
 ) -> None:
-    """Pictures have no geometry and no units: an option that needs either would be silently ignored."""
+    """Refuse options that need a geometry or units: pictures have neither and would silently ignore them."""
     given = {
         "--registration": registration not in (None, Method.NONE),
         "--use-transform": known is not None and not known.is_start,

@@ -1,4 +1,4 @@
-"""The command ``csafusion`` and its commands, each loaded when it is asked for."""
+"""The command ``csafusion`` and its commands, each loaded when it is called."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ COMMANDS = (
     "development.ablate",
     "development.demo",
 )
-"""In the order of the help. Each is the function of its name, in the file of its name in this folder."""
+"""The commands in the order of the help, each a function in the file of the same name in this folder."""
 
 
 class CommandsOnDemand(Mapping[str, Any]):
-    """The commands that are there, by name: Slicer installs none of the folder ``development``."""
+    """The available commands, by name: Slicer does not install the folder ``development``."""
 
     def __init__(self) -> None:
         is_complete = find_spec("CSAFusionLib.cli.development") is not None
@@ -62,12 +62,12 @@ def _loaded(name: str, file: str) -> Any:
     try:
         command = getattr(import_module(f"CSAFusionLib.cli.{file}"), name)
     except (ImportError, OSError, MemoryError) as error:
-        # The libraries alone may be more than a process is allowed.
+        # The libraries alone may exceed the memory limit of the process.
         if not is_out_of_memory(error):
             raise
         typer.echo(RAN_OUT, err=True)
         sys.exit(BAD_INPUT)
-    # The workers of a batch have a thread each.
+    # The workers of a batch have one thread each.
     common = CommonOptions if name == "batch" else CommonOptionsWithThreads
     alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     alone.command(name, cls=PanelCommand)(with_groups(explains_errors(with_common_options(command, common))))
@@ -75,7 +75,7 @@ def _loaded(name: str, file: str) -> Any:
 
 
 class GroupOnDemand(TyperGroup):
-    """The commands as a group, which loads only the one that is asked for."""
+    """The commands as a group, which loads only the one that is called."""
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given | {"commands": CommandsOnDemand()})
@@ -114,7 +114,7 @@ def main(
 
 
 def run() -> None:
-    """Run the command of this process, whose end frees everything at once."""
+    """Run the command of this process, and end without freeing its memory piece by piece."""
     try:
         app(prog_name="csafusion")
     except SystemExit as end:
@@ -123,14 +123,14 @@ def run() -> None:
             _end_at_once(end.code)
         raise
     finally:
-        # Python would look through all that PyTorch has loaded, twice, for what nobody holds any more.
+        # Python would otherwise search all objects of PyTorch for garbage, twice.
         gc.freeze()
 
 
 def _end_at_once(code: int) -> None:
-    """End the process when all who asked to be called then have been, and leave it to the system to free its memory.
+    """End the process after its exit handlers have run, and leave it to the system to free its memory.
 
-    Python would take apart the thousand modules of PyTorch first, which takes longer than to fuse a slice.
+    Python would otherwise first take apart the thousand modules of PyTorch, which takes longer than fusing a slice.
     """
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):

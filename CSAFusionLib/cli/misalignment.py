@@ -1,4 +1,4 @@
-"""What ``--misalignment FILE`` adds: the map, its uncertainty and a picture beside it, and a line of the summary."""
+"""The outputs of ``--misalignment FILE``: the map, its uncertainty, a picture, and a line of the summary."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _PLANES = (Plane.AXIAL, Plane.CORONAL, Plane.SAGITTAL)
 
 
 def map_files(path: Path | None) -> tuple[Path, ...]:
-    """The files of a map: the one that is named, its uncertainty and its picture beside it; none where none is asked.
+    """The files of a map: the named one, and its uncertainty and its picture beside it; empty for None.
 
-    Raises InputError when the name does not say how a volume is written.
+    Raises InputError when the name does not have the extension of a volume.
     """
     if path is None:
         return ()
@@ -42,24 +42,24 @@ def measured(
     path: Path | None,
     volumes: tuple[Volume, Volume],
     transform: sitk.Transform,
-    said: dict[str, Any],
+    described: dict[str, Any],
     progress: Progress,
 ) -> dict[Path, Writer]:
-    """Measure the map where one is asked for, and return what writes its files.
+    """Measure the map if it is requested, and return the functions that write its files.
 
-    volumes: fixed and moving. transform: from fixed to moving points, LPS mm. said: what the summary and the provenance
-    say of the registration, to which the map is added.
+    volumes: fixed and moving. transform: from fixed to moving points, LPS mm. described: the entry of the registration
+        in summary and provenance, to which the map is added.
     """
     if path is None:
         return {}
     found = MeasuredMisalignment(*volumes, transform, progress)
-    said["misalignment"] = found.describe()
+    described["misalignment"] = found.describe()
     return found.writers(map_files(path))
 
 
 @dataclass(frozen=True)
 class MeasuredMisalignment:
-    """The map of one registration, measured when it is first asked for."""
+    """The map of one registration, measured on first use."""
 
     fixed: Volume
     moving: Volume
@@ -72,11 +72,11 @@ class MeasuredMisalignment:
         return measure_misalignment(*images, self.transform, progress=self.progress)
 
     def describe(self) -> dict[str, Any]:
-        """What the summary and the provenance say of it."""
+        """Its entry in the summary and the provenance."""
         return summarise(self._found).describe()
 
     def writers(self, files: Sequence[Path]) -> dict[Path, Writer]:
-        """What writes the map, its uncertainty and its picture, to the paths of :func:`map_files`."""
+        """The functions that write the map, its uncertainty and its picture to the paths of :func:`map_files`."""
         on_chunk = partial(self.progress, "Writing", 0, 0)
         volumes = self._found.on_grid(self.fixed.image)
         fixed = prepare(self.fixed)

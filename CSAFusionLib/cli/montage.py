@@ -1,6 +1,6 @@
-"""Pictures of a fusion and of a registration: slices of what went in and came out, in rows under titles.
+"""Pictures of a fusion and of a registration: slices of inputs and results, in rows under titles.
 
-Under the columns of a fusion stand grey or colour bars with values and unit, or a two-colour square.
+Below the columns of a fusion are grey or colour bars with values and unit, or a two-colour square.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ GAP = 4
 _BAND = 24  # pixels of the titles' band
 _PAPER = (24, 24, 24)
 _BACKGROUND = 0.05
-_MARGIN = 4  # voxels left round what is shown
+_MARGIN = 4  # voxels of margin around the content
 _WHOLE = 0.9
-"""A slice that has this share of what the fullest one has is not cut."""
+"""A slice that covers at least this share of what the fullest slice covers counts as whole."""
 _FONT_MARGIN = 12
 
 
@@ -38,8 +38,8 @@ def sheet(rows: Sequence[tuple[Sequence[np.ndarray], tuple[float, float]]], titl
     """Draw rows of tiles under the titles of their columns, each tile in the middle of its cell.
 
     Args:
-        rows: of each row, one tile for each title, in [0, 1], grey (H, W) or RGB (H, W, 3), all of one height and
-          width; and the height and width of its pixels in mm.
+        rows: for each row, one tile per title, in [0, 1], grey (H, W) or RGB (H, W, 3), all of the same height and
+            width; and the height and width of its pixels in mm.
 
     Returns:
         uint8 (H, W, 3).
@@ -58,9 +58,9 @@ def sheet(rows: Sequence[tuple[Sequence[np.ndarray], tuple[float, float]]], titl
 
 
 def spread(slices: np.ndarray, count: int, covered: np.ndarray | None = None) -> list[int]:
-    """Indices that cut what the slices show into equal parts, each once.
+    """Indices of slices that divide the content into equal parts, without repetition.
 
-    covered: how much of each slice (S,) there is; slices that are cut are left out. None takes all for whole.
+    covered: how much of each slice (S,) is covered; slices that are cut off are left out. None treats all as whole.
     """
     content = slices.reshape(len(slices), -1).sum(axis=1, dtype=np.float64)
     if covered is not None:
@@ -72,7 +72,7 @@ def spread(slices: np.ndarray, count: int, covered: np.ndarray | None = None) ->
 
 
 def bounding_box(brightness: np.ndarray) -> tuple[slice, slice]:
-    """Rows and columns that hold everything brighter than a dark background, and a little round it."""
+    """Rows and columns that hold everything brighter than a dark background, with a small margin."""
     box = []
     for axis in (1, 0):
         filled = np.flatnonzero((brightness > _BACKGROUND).any(axis=axis))
@@ -86,7 +86,8 @@ def to_rgb(tile: np.ndarray) -> np.ndarray:
 
 
 def tile_size(shape: tuple[int, ...], pixel: tuple[float, float]) -> tuple[int, int]:
-    """Height and width at which a slice of this shape is drawn, its pixels being of this height and width in mm."""
+    """Height and width at which a slice of this shape is drawn; ``pixel`` is the height and width of its pixels in
+    mm."""
     sides = np.array(shape) * pixel
     scale = max(_TILE / sides.max(), min(_LEAST / sides.min(), _MOST / sides.max()))
     height, width = np.maximum(1, np.round(sides * scale)).astype(int).tolist()
@@ -115,7 +116,7 @@ if TYPE_CHECKING:
 TITLES = ("Fixed", "Moving, registered", "Overlay", "Fused")
 
 _SMALL = 0.6
-"""What is no longer nor wider than this share of what all slices show is shown larger: a head in a whole body."""
+"""Content of at most this share of the size of all slices' content is enlarged: a head in a whole body."""
 
 _TITLES_OF_STYLES = {
     Style.FUSED: "Fused",
@@ -123,7 +124,7 @@ _TITLES_OF_STYLES = {
     Style.SIDE_BY_SIDE: "Side by side",
     Style.TWO_COLOUR: "Two colours",
 }
-# An overlay is shown once, and what lies side by side is the first two columns.
+# An overlay is not shown twice, and side by side is no more than the first two columns.
 _COLUMNS = {
     Style.FUSED: (0, 1, 2, 3),
     Style.OVERLAY: (0, 1, 3),
@@ -138,7 +139,7 @@ def montage(rows: Sequence[Row], pixel: tuple[float, float] = (1, 1)) -> np.ndar
     """Draw rows of (fixed, moving, fused) slices under their titles, with the overlay added.
 
     Args:
-        rows: slices in [0, 1], grey (H, W) or RGB (H, W, 3), all of one height and width.
+        rows: slices in [0, 1], grey (H, W) or RGB (H, W, 3), all of the same height and width.
         pixel: height and width of a pixel in mm; the tiles keep the patient's proportions.
 
     Returns:
@@ -148,7 +149,7 @@ def montage(rows: Sequence[Row], pixel: tuple[float, float] = (1, 1)) -> np.ndar
 
 
 def rows_of(result: FusionResult, plane: Plane, count: int = 4) -> list[Row]:
-    """The slices of a fusion worth showing, spread over what the moving volume covers, without empty borders."""
+    """The most informative slices of a fusion, spread over what the moving volume covers, without empty borders."""
     fixed, moving = (_to_unit(to_slices(image, plane)) for image in (result.fixed_mapped, result.moving_mapped))
     is_on_grid = result.fused.GetSize() == result.fixed_mapped.GetSize()
     fused = _to_unit(to_slices(result.fused, plane)) if is_on_grid else fixed
@@ -183,7 +184,7 @@ def _style_of(provenance: Mapping[str, Any]) -> Style:
 
 
 def _keys(result: FusionResult, style: Style) -> list[Key | None]:
-    """What black, white and the colours of each column stand for."""
+    """The keys that say what black, white and the colours of each column stand for."""
     described = [result.provenance.get(role, {}) for role in ("fixed", "moving")]
     fixed, moving = map(key_of_input, described)
     if fixed is None and moving is None:
@@ -235,7 +236,7 @@ PLANES = (Plane.AXIAL, Plane.CORONAL, Plane.SAGITTAL)
 
 
 def alignment_picture(fixed: Volume, moving: Volume, transform: sitk.Transform) -> np.ndarray:
-    """Draw the middle slices of what both volumes show, uint8 (H, W, 3).
+    """Draw the middle slices of the region that both volumes show, uint8 (H, W, 3).
 
     transform: from fixed to moving points, LPS mm.
     """
@@ -263,7 +264,7 @@ def _enlarged(tile: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 _SQUARES = 8
 _EDGE_SIGMA_PIXELS = 1.5
 _EDGE_THRESHOLDS = (0.03, 0.09)
-"""Of the brightest pixel of a slice."""
+"""As a share of the brightest pixel of a slice."""
 _DARKEST = 0.1
 _EDGE_COLOUR = (1.0, 0.75, 0.0)
 
@@ -312,7 +313,7 @@ class Key:
 
 
 def key_of_input(described: Mapping[str, Any]) -> Key | None:
-    """The bar of an input as its provenance describes it; None for a picture, or an input in colours of its own."""
+    """The bar of an input as its provenance describes it; None for a picture, or an input with its own colours."""
     if "black" not in described:
         return None
     table = described.get("colour_table") or "grey"
@@ -330,7 +331,7 @@ def key_of_fused(line: str = "display value, no unit") -> Key:
 
 
 def square(compose: Callable[[np.ndarray, np.ndarray], np.ndarray], line: str) -> Key:
-    """The two-dimensional key of what is made of two values: the fixed one grows upwards, the moving one rightwards."""
+    """The two-dimensional key of two composed values: the fixed one increases upwards, the moving one rightwards."""
     moving, fixed = np.meshgrid(np.linspace(0, 1, _SQUARE), np.linspace(1, 0, _SQUARE))
     return Key(compose(fixed.astype(np.float32), moving.astype(np.float32)), (), line)
 
@@ -338,7 +339,7 @@ def square(compose: Callable[[np.ndarray, np.ndarray], np.ndarray], line: str) -
 def band(keys: Sequence[Key | None], cell: int, gap: int) -> np.ndarray:
     """Draw the keys side by side, each under its column, uint8 (KEYS_HEIGHT, W, 3); None leaves a column empty.
 
-    cell, gap: width of a column and of what lies between two, in pixels.
+    cell, gap: width of a column and of the gap between two columns, in pixels.
     """
     canvas = Image.new("RGB", (len(keys) * (cell + gap) - gap, KEYS_HEIGHT), _PAPER)
     for column, key in enumerate(keys):
@@ -372,7 +373,7 @@ def _write_lines(draw: ImageDraw.ImageDraw, text: str, at: tuple[int, int], widt
 
 
 def _fitting(text: str, width: int) -> str:
-    """The text without its last words, where it is wider than that."""
+    """The text, without its last words where it is wider than ``width``."""
     words = text.split(" ")
     while len(words) > 1 and _key_font().getlength(" ".join(words)) > width:
         words = words[:-1]

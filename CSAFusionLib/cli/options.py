@@ -1,6 +1,6 @@
 """Options that several commands share, in groups; their defaults are those of the settings.
 
-A command takes a group as one parameter: :mod:`CSAFusionLib.cli.panels` makes an option of each of its fields.
+A command takes a group as one parameter: :mod:`CSAFusionLib.cli.panels` turns each of its fields into an option.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ def read_inputs(
     """Read the fixed and the moving volume; the moving one may be sheared, since it is resampled anyway.
 
     Args:
-        orientation: which of its orientations places a NIfTI volume.
-        choice: None; one number, for the input that holds several volumes; or two with a comma between them, for the
-            fixed and the moving input.
+        orientation: which orientation of its header places a NIfTI volume.
+        choice: None; one number, for the input that holds several volumes; or two separated by a comma, for the fixed
+            and the moving input.
 
     Raises:
         InputError: a volume cannot be read, or the choice does not say which one is meant.
@@ -68,7 +68,7 @@ def read_inputs(
 
 
 def use_brainsfit(path: Path | None) -> None:
-    """Have this BRAINSFit run from now on; None changes nothing."""
+    """Use this BRAINSFit executable from now on; None changes nothing."""
     if path is not None:
         from CSAFusionLib.registration.engines.brainsfit import use_executable
 
@@ -85,10 +85,10 @@ def _only(read: Callable[[], Volume]) -> Volume | None:
 
 def _numbers(choice: str) -> list[int]:
     if names_a_series(choice):
-        raise InputError(f"--volume {choice} is for csafusion fuse; name one volume by its number here.")
+        raise InputError(f"--volume {choice} is for csafusion fuse; give the number of one volume here.")
     parts = choice.split(",")
     if len(parts) > 2 or not all(part.strip().isdecimal() for part in parts):
-        raise InputError(f"--volume must be a number, or two with a comma between them, not '{choice}'.")
+        raise InputError(f"--volume must be a number, or two separated by a comma, not '{choice}'.")
     return [int(part) for part in parts]
 
 
@@ -97,7 +97,7 @@ DEFAULTS = FusionSettings()
 Fixed = Annotated[
     Path, typer.Argument(metavar="FIXED", help="The reference: its grid is the result's grid.", show_default=False)
 ]
-Moving = Annotated[Path, typer.Argument(metavar="MOVING", help="What is brought onto it.", show_default=False)]
+Moving = Annotated[Path, typer.Argument(metavar="MOVING", help="The volume that is aligned to it.", show_default=False)]
 NetworkDevice = Annotated[
     str, typer.Option(help="Where the network runs: auto, cpu, cuda, cuda:N or mps.", rich_help_panel=NETWORK)
 ]
@@ -117,7 +117,7 @@ _WindowOption = Annotated[
     str | None,
     typer.Option(
         metavar="WINDOW",
-        help=f"Shown from black to white: LEVEL,WIDTH or {'|'.join(CT_WINDOWS)}. Found when left out.",
+        help=f"Values from black to white: LEVEL,WIDTH or {'|'.join(CT_WINDOWS)}. Found when left out.",
         rich_help_panel=INPUTS,
         autocompletion=offering(CT_WINDOWS),
     ),
@@ -133,7 +133,7 @@ class ReadingOptions:
         typer.Option(
             metavar="N|N,M|all",
             help="Which volume, from 1, of an input that holds several; N,M where both do. fuse also takes all, and "
-            "N,all or all,N: every volume of the series, by one registration.",
+            "N,all or all,N: every volume of the series, with one registration.",
             rich_help_panel=INPUTS,
         ),
     ] = None
@@ -141,8 +141,8 @@ class ReadingOptions:
         Orientation,
         typer.Option(
             case_sensitive=False,
-            help="What places NIfTI volumes: header chooses between qform and sform as 3D Slicer does; nibabel takes "
-            "the sform first, and a header without orientation as nibabel, FSL and SPM do.",
+            help="Which orientation places NIfTI volumes: header: qform or sform, as 3D Slicer chooses; nibabel: the "
+            "sform first, and a header without orientation as nibabel, FSL and SPM read it.",
             rich_help_panel=INPUTS,
         ),
     ] = Orientation.HEADER
@@ -164,7 +164,7 @@ class IntensityOptions:
         bool,
         typer.Option(
             "--bias-correction",
-            help="Take the slow change of brightness that coils make out of the MR volumes, by N4.",
+            help="Remove the slow change of brightness that coils cause from the MR volumes, by N4.",
             rich_help_panel=INPUTS,
         ),
     ] = DEFAULTS.bias_correction
@@ -172,15 +172,15 @@ class IntensityOptions:
 
 @dataclass(frozen=True)
 class RegistrationOptions:
-    """How the moving volume is aligned, but for the method, which each command names in its own way."""
+    """How the moving volume is aligned, except the method, which each command names in its own way."""
 
     transform_model: Annotated[
         TransformModel,
         typer.Option(
             "--model",
             case_sensitive=False,
-            help="Freedom of the registration. Deformable are bspline (elastix, landmarks, brains) and the others "
-            "(ants).",
+            help="Degrees of freedom of the registration. Deformable: bspline (elastix, landmarks, brains), the "
+            "others (ants).",
             rich_help_panel=REGISTRATION,
         ),
     ] = DEFAULTS.transform_model
@@ -236,7 +236,9 @@ class FusionOptions:
     ] = DEFAULTS.style
     opacity: Annotated[
         float,
-        typer.Option(help="Of the overlay: the PET's or SPECT's, else MOVING's, from 0 to 1.", rich_help_panel=FUSION),
+        typer.Option(
+            help="In the overlay, the opacity of the PET or SPECT, else of MOVING, from 0 to 1.", rich_help_panel=FUSION
+        ),
     ] = DEFAULTS.opacity
     balance: Annotated[
         float,
@@ -254,7 +256,7 @@ class FusionOptions:
 
 @dataclass(frozen=True)
 class NetworkOptions:
-    """Which weights the network gets, and where it runs."""
+    """Which weights the network uses, and where it runs."""
 
     weights: Annotated[
         str | None,
@@ -278,7 +280,7 @@ def settings_from(*groups: Any, **more: Any) -> FusionSettings:
 
 
 def parse_named(text: str, what: str) -> tuple[str, str]:
-    """The name and the value in ``NAME=VALUE``; InputError, which tells ``what`` was expected, where one is missing."""
+    """The name and the value in ``NAME=VALUE``; raises InputError, which names ``what``, where one is missing."""
     name, _, value = text.partition("=")
     if not name or not value:
         raise InputError(f"'{text}' is no {what}; give it as NAME=VALUE.")

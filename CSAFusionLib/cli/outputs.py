@@ -1,4 +1,4 @@
-"""Output files, checked before any work, and what a run tells the user on stdout when it is done."""
+"""Check output files before any work, and print to stdout what a run has done."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from CSAFusionLib.text import printable
 def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[Path], *, overwrite: bool = False) -> None:
     """Refuse an output that is an input, is named twice, or cannot be written; None stands for no output.
 
-    overwrite: whether an output may be there already.
+    overwrite: whether an output may already exist.
 
     Raises:
         InputError: naming the first such output.
@@ -25,7 +25,7 @@ def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[Path], *, ove
     taken = list(inputs)
     for path in filter(None, outputs):
         if any(is_same_file(path, other) for other in taken):
-            raise InputError(f"'{path}' is an input or is named for two outputs; give each output a name of its own.")
+            raise InputError(f"'{path}' is an input or is named for two outputs; give each output its own name.")
         taken.append(path)
         check_absent(place_of(path), path, overwrite=overwrite)
 
@@ -37,7 +37,7 @@ def check_absent(place: Path, path: Path, *, overwrite: bool) -> None:
         InputError: naming the output as the user did.
     """
     if not overwrite and place.exists():
-        raise InputError(f"'{path}' is there already; give another name, or --overwrite to replace it.")
+        raise InputError(f"'{path}' already exists; give another name, or --overwrite to replace it.")
 
 
 def check_extension(path: Path | None, extensions: Iterable[str]) -> None:
@@ -84,7 +84,7 @@ def filled_folder(folder: Path) -> Iterator[None]:
 
 
 def print_fusion_summary(provenance: Mapping[str, Any]) -> None:
-    """Say how a result was made: modalities, registration, device, weights, warnings, and what it is not for."""
+    """Print how a result was made: modalities, registration, device, weights, warnings, and what it is not for."""
     for which in ("fixed", "moving"):
         typer.echo(f"{which.capitalize():13}{_describe_input(provenance[which])}")
     if "series" in provenance:
@@ -127,7 +127,7 @@ def _describe_series(series: Mapping[str, Any]) -> str:
 
 
 def _describe_method(registration: Mapping[str, Any]) -> str:
-    """What gave the transform: a method, or files and what wrote them."""
+    """The origin of the transform: a method, or files and the programs that wrote them."""
     if files := registration.get("given"):
         return "none, a given transform: " + ", ".join(file["format"] for file in files)
     method = str(registration["method"]).lower()
@@ -145,7 +145,7 @@ def print_warnings(warnings: Iterable[str]) -> None:
 
 
 def list_metrics(metrics: Mapping[str, float]) -> str:
-    """The metrics of before and after a registration, in one line; one number where nothing changed."""
+    """The metrics before and after a registration, in one line; one number where nothing changed."""
     names = [name.removesuffix("_before") for name in metrics if name.endswith("_before")]
     names = [name for name in names if f"{name}_after" in metrics]
     pairs = {name: (f"{metrics[f'{name}_before']:.2f}", f"{metrics[f'{name}_after']:.2f}") for name in names}
@@ -168,7 +168,7 @@ def _describe_input(found: Mapping[str, Any]) -> str:
 
 
 def _origin(found: Mapping[str, Any]) -> str:
-    """Who says the modality: nothing where the user does."""
+    """The source of the modality; empty where the user gave it."""
     source = found.get("modality_from")
     if not found["modality_is_guessed"]:
         return f" (by its {source})" if source else ""

@@ -1,4 +1,4 @@
-"""How a command answers: its help with the options in groups, as plain text, and a wrong option in one sentence.
+"""The help of a command as plain text with options in groups, and one sentence for a wrong option.
 
 A group of options that several commands share is a dataclass whose fields are options.
 """
@@ -22,7 +22,7 @@ from CSAFusionLib.text import printable
 
 
 def with_groups(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command each field of its groups as an option of its own.
+    """Turn each field of a command's groups into an option.
 
     A group is a parameter whose type is a dataclass. Typer sees its fields instead; the command gets the dataclass.
     """
@@ -55,10 +55,10 @@ def _parameters(command: Callable[..., None], hints: dict[str, Any], groups: dic
 
 
 def spare_validators(parameters: Iterable[Any], command: Callable[..., Any]) -> None:
-    """Have Typer's parameters of a command take a value that is right as it is, or a word as the text or path it is.
+    """Let a command's parameters accept values of the right type, texts and paths without a validator.
 
-    Typer makes a validator of pydantic for every parameter, also for the many that are left out, which takes longer
-    than to fuse two slices. It still judges the rest: numbers, choices, lists, and files that cannot be read.
+    Typer makes a pydantic validator for every parameter, also for the many that are left out, which takes longer than
+    fusing two slices. It still validates the rest: numbers, choices, lists, and files that cannot be read.
     """
     hints = get_type_hints(command)
     for parameter in parameters:
@@ -123,12 +123,12 @@ class PanelCommand(TyperCommand):
 
 
 def _current(word: str) -> str:
-    """A word of the command line; an option by its current name."""
+    """A word of the command line, an option's former name replaced by its current one."""
     from CSAFusionLib.fusion.settings import FORMER_NAMES
 
     option, equals, value = word.partition("=")
     former = option.removeprefix("--").replace("-", "_")
-    # Not at import: a process that is too small for the libraries behind it is to be told so in one sentence.
+    # Not at import: a process without enough memory for the libraries behind it must end with one sentence.
 
     if option.startswith("--") and former in FORMER_NAMES:
         return f"--{FORMER_NAMES[former].replace('_', '-')}{equals}{value}"
@@ -136,7 +136,7 @@ def _current(word: str) -> str:
 
 
 def offering(names: Iterable[str]) -> Callable[[str], list[str]]:
-    """Return what completes a half-typed value in a shell, from these names."""
+    """Return a function that completes a partly typed value in a shell from these names."""
     known = list(names)
 
     def complete(incomplete: str) -> list[str]:

@@ -85,7 +85,9 @@ def _find_pairs(fixed: Path, moving: Path, outputs: PictureOutputs) -> list[_Pai
     names = [{file.name for file in folder.iterdir() if file.suffix.lower() == ".png"} for folder in (fixed, moving)]
     common = sorted(names[0] & names[1])
     if not common:
-        raise InputError(f"'{fixed}' and '{moving}' have no PNG of the same name; name the two of a pair alike.")
+        raise InputError(
+            f"'{fixed}' and '{moving}' have no PNG of the same name; give both pictures of a pair the same name."
+        )
     alone = len(names[0] ^ names[1])
     if alone:
         what = "1 picture has" if alone == 1 else f"{alone} pictures have"

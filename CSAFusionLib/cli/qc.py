@@ -1,4 +1,4 @@
-"""``csafusion qc``: one page to look through the cases of a batch, the doubtful ones first."""
+"""``csafusion qc``: make one page to review the cases of a batch, the doubtful ones first."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 Folder = Annotated[
     Path,
-    typer.Argument(metavar="OUT", help="The folder that batch wrote to, or one of saved results.", show_default=False),
+    typer.Argument(
+        metavar="OUT", help="The folder that batch wrote to, or a folder of saved results.", show_default=False
+    ),
 ]
 Output = Annotated[
     Path | None,
@@ -36,7 +38,7 @@ Output = Annotated[
 Misalignment = Annotated[
     bool,
     typer.Option(
-        "--misalignment", help="Also measure how far off each registration is, and where; some seconds a case."
+        "--misalignment", help="Also measure how far off each registration is, and where; takes some seconds per case."
     ),
 ]
 
@@ -58,15 +60,15 @@ def qc(
     view: View = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Make one page to look through the cases of a batch, the doubtful ones first.
+    """Make one page to review the cases of a batch, the doubtful ones first.
 
-    The page needs no network and nothing beside it. What is decided on it stays in the browser until it is exported.
+    The page needs no network and no other files. Decisions made on it stay in the browser until they are exported.
     """
     from CSAFusionLib.batch.resuming import at_work
     from CSAFusionLib.qc.cases import find_cases
 
     for who in at_work(folder):
-        typer.echo(f"Still at work: {who}; the page has the cases that have ended by now.", err=True)
+        typer.echo(f"Still at work: {who}; the page has the cases that have ended so far.", err=True)
     cases = find_cases(folder)
     if view is None:
         _write_page(cases, folder, folder / "qc.html" if output is None else output, misalignment)
@@ -81,7 +83,7 @@ def _write_page(cases: list[QcCase], folder: Path, page: Path, misalignment: boo
     from CSAFusionLib.qc.page import check_page_path, page_writer
 
     check_page_path(page)
-    # Only a page of ours is replaced.
+    # Only a page that this command made is replaced.
     check_outputs([page], [], overwrite=True)
     with ProgressBar() as progress:
         writer = page_writer(cases, folder, progress, misalignment=misalignment, views=page.parent)

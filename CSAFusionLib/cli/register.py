@@ -1,4 +1,4 @@
-"""``csafusion register``: the registration alone."""
+"""``csafusion register``: register two volumes without fusing them."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class RegisterOutputs:
     overwrite: Overwrite = False
 
     def check(self, inputs: tuple[Path, ...], model: TransformModel) -> None:
-        """Raise InputError for an output that could not be written in the end."""
+        """Raise InputError, before any work, for an output that cannot be written."""
         check_transform_path(self.transform, deformable=not model.is_linear)
         check_extension(self.output, VOLUME_EXTENSIONS)
         check_extension(self.png, (".png",))
@@ -66,7 +66,7 @@ class RegisterOutputs:
         check_outputs(outputs, inputs, overwrite=self.overwrite)
 
     def writers(self, volumes: tuple[Volume, Volume], found: Registration, progress: Progress) -> dict[Path, Writer]:
-        """What writes each output that was asked for."""
+        """The functions that write the requested outputs."""
         writers: dict[Path, Writer] = {self.transform: transform_writer(found.transform)}
         if self.output is not None:
             reference, image = volumes[0].image, volumes[1].image
@@ -85,7 +85,7 @@ def register(
     *,
     method: Annotated[
         Method,
-        typer.Option(case_sensitive=False, help="What does the registration.", rich_help_panel=REGISTRATION),
+        typer.Option(case_sensitive=False, help="The registration method.", rich_help_panel=REGISTRATION),
     ] = options.DEFAULTS.registration,
     fail_on: FailOn = None,
     registering: options.RegistrationOptions,

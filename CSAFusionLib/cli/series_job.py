@@ -1,4 +1,4 @@
-"""``csafusion fuse --volume all``: a series and one volume, registered once, and fused volume by volume.
+"""``csafusion fuse --volume all``: register a series and one volume once, and fuse them volume by volume.
 
 It writes files with a fourth dimension, or one file for each volume.
 """
@@ -55,10 +55,10 @@ PROVENANCE = "provenance.json"
 
 @dataclass(frozen=True)
 class SeriesOutputs:
-    """The outputs that were asked for, of a series.
+    """The requested outputs of a series.
 
-    A path that ends as a volume's does becomes one 4-D file; that of the fused volumes has a JSON file with their times
-    beside it, or names a folder instead, for one file a volume.
+    A path with the extension of a volume becomes one 4-D file. That of the fused volumes has a JSON file with their
+    times beside it, or is a folder instead, with one file per volume.
     """
 
     wanted: VolumeOutputs
@@ -74,7 +74,7 @@ class SeriesOutputs:
         return self.wanted.fused.with_name(name[: -len(ending)] + ".json")
 
     def check(self, inputs: tuple[Path, ...], model: TransformModel) -> None:
-        """Raise InputError for an output that could not be written in the end."""
+        """Raise InputError, before any work, for an output that cannot be written."""
         wanted = self.wanted
         if wanted.dicom:
             raise InputError("--dicom writes one volume; choose it by its number with --volume, or leave --dicom out.")
@@ -97,7 +97,7 @@ class SeriesOutputs:
             check_outputs((wanted.fused, *others), inputs, overwrite=wanted.overwrite)
 
     def check_series(self, count: int, times: SeriesTimes | None, inputs: tuple[Path, ...]) -> None:
-        """Raise InputError for a file that depends on the series and is there already."""
+        """Raise InputError for a file that depends on the series and already exists."""
         if self._in_folder:
             for name in _numbered(count):
                 check_absent(self.wanted.fused / name, self.wanted.fused / name, overwrite=self.wanted.overwrite)
@@ -105,11 +105,11 @@ class SeriesOutputs:
             check_outputs([self._times_file], inputs, overwrite=self.wanted.overwrite)
 
     def write(self, fusion: SeriesFusion, folder: Path, progress: Progress) -> tuple[FusionResult, list[Path]]:
-        """Fuse every volume and write what was asked for, all of it or nothing.
+        """Fuse every volume and write all requested outputs, or nothing.
 
-        folder: temporary, for the fused volumes until all are there.
+        folder: a temporary folder for the fused volumes until all are complete.
 
-        Returns the last result, whose provenance is that of all, and what to name of the files.
+        Returns the last result, whose provenance covers all volumes, and the files to report.
         """
         spools = {role: Spool(folder / role) for role in ("fused", "registered", "contribution")}
         tables: list[str] = []
@@ -185,7 +185,7 @@ def _numbered(count: int) -> list[str]:
 
 
 def _table(of_each: list[str]) -> str:
-    """The tables of all volumes as one, which begins with the number of the volume."""
+    """The tables of all volumes as one, whose first column is the number of the volume."""
     header = of_each[0].splitlines()[0]
     rows = [f"{number}\t{row}" for number, table in enumerate(of_each, start=1) for row in table.splitlines()[1:]]
     return "".join(f"{line}\n" for line in (f"volume\t{header}", *rows))
@@ -202,9 +202,10 @@ def fuse_series_files(
     grid: OutputGrid,
     masks: MaskOptions,
 ) -> Registration:
-    """Fuse a series and a volume from disk to disk, by one registration; the arguments are those of the fusion of two.
+    """Fuse a series and a volume from disk to disk with one registration; arguments as for the fusion of two volumes.
 
-    wanted: the outputs, and what of the series is registered: ``mean``, or the number of one of its volumes.
+    wanted: the outputs, and what represents the series in the registration: ``mean``, or the number of one of its
+        volumes.
 
     Returns the registration.
 

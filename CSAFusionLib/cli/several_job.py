@@ -52,7 +52,7 @@ _DICOM = "dicom"
 
 @dataclass(frozen=True)
 class NamedMoving:
-    """A moving volume as it is named on the command line: its path, its choices, and the mask on its grid."""
+    """A moving volume as named on the command line: its path, its choices, and the mask on its grid."""
 
     path: Path
     choices: dict[str, Any] = field(default_factory=dict)
@@ -63,9 +63,9 @@ def parse_moving(text: str) -> NamedMoving:
     """Return the path, and the choices behind its last colon: ``PET.nii:pet,hot-iron,mask=BRAIN.nii``.
 
     Each choice is the name of a modality, a colour table or a CT window, or ``mask=`` with a file. A path that exists
-    as it is has none.
+    as it stands has no choices.
 
-    Raises InputError for a name that is none of them, unless there is no such path without it either.
+    Raises InputError for an unknown name, unless the path does not exist without it either.
     """
     path, colon, names = text.rpartition(":")
     if not colon or Path(text).exists() or not Path(path).exists():
@@ -84,7 +84,9 @@ def parse_moving(text: str) -> NamedMoving:
             choices["window"] = CT_WINDOWS[name]
         else:
             known = ", ".join([*COLOUR_TABLES, *_MODALITIES, *CT_WINDOWS, "mask=FILE"])
-            raise InputError(f"'{name}' behind '{path}' is no modality, colour table or window; choose from {known}.")
+            raise InputError(
+                f"'{name}' behind '{path}' is not a modality, colour table or window; choose from {known}."
+            )
     return NamedMoving(Path(path), choices, mask)
 
 
@@ -92,8 +94,8 @@ def parse_moving(text: str) -> NamedMoving:
 class SeveralOutputs:
     """Where the results of several moving volumes go.
 
-    folder: for all of them. dicom: whether the fused volume is a DICOM series, in a folder of its own in that one.
-    png: a picture; None is none.
+    folder: for all of them. dicom: whether the fused volume is a DICOM series, in its own folder in that one.
+    png: a picture; None for no picture.
     """
 
     folder: Path
@@ -102,7 +104,7 @@ class SeveralOutputs:
     overwrite: bool = False
 
     def check(self, inputs: list[Path], count: int) -> None:
-        """Raise InputError for a folder that cannot be filled, or a file of the result that is there already."""
+        """Raise InputError for a folder that cannot be filled, or a result file that already exists."""
         check_output_folder(self.folder)
         if any(is_same_file(self.folder, path) for path in inputs):
             raise InputError(f"'{self.folder}' is an input; give the folder for the result another name.")
@@ -114,7 +116,8 @@ class SeveralOutputs:
         check_outputs([self.png], inputs, overwrite=self.overwrite)
 
     def write(self, result: SeveralFused, fixed: Volume, movings: Sequence[Volume], plane: Plane, bar: Progress) -> Any:
-        """Write all of it or nothing; returns what to name of it. What a DICOM series must say is in the provenance."""
+        """Write all outputs or nothing; returns the files to report. Warnings on a DICOM series go into the
+        provenance."""
         on_chunk = partial(bar, "Writing", 0, 0)
         series: dict[str, Writer] = {}
         if self.dicom:
@@ -159,8 +162,8 @@ def fuse_several_files(
 ) -> SeveralFused:
     """Fuse several volumes from disk to a folder: the fused one, each moving one registered, transforms, provenance.
 
-    movings: paths, with their choices as :func:`parse_moving` takes them. region, grid: as of the fusion of two. mask:
-    where every registration compares, on the fixed volume's grid.
+    movings: paths, with their choices as :func:`parse_moving` takes them. region, grid: as for the fusion of two
+        volumes. mask: where every registration compares the volumes, on the fixed volume's grid.
 
     Raises:
         CSAFusionError: an input, the folder or a setting cannot be used; nothing was written.
@@ -175,7 +178,7 @@ def fuse_several_files(
         one.check(settings.registration, None)
     outputs.check(inputs, len(movings))
     if outputs.dicom and settings.style is Style.SIDE_BY_SIDE:
-        raise InputError("--dicom needs the grid of FIXED, and side by side has one of its own; leave one out.")
+        raise InputError("--dicom needs the grid of FIXED, but side by side has its own; leave one out.")
     if reading.volume is not None:
         raise InputError("--volume does not say which of several inputs is meant; save the volume you want first.")
     with ProgressBar() as progress:
@@ -201,7 +204,7 @@ def fuse_several_files(
 
 
 def _names(count: int) -> list[str]:
-    """The names of the files; numbers stand for the moving volumes, whose names may tell of the patient."""
+    """The names of the files; numbers stand for the moving volumes, whose names may identify the patient."""
     of_each = [(f"registered-{number}.nii.gz", f"transform-{number}.h5") for number in range(1, count + 1)]
     return ["fused.nii.gz", *[name for names in of_each for name in names], "provenance.json"]
 
@@ -210,9 +213,9 @@ _ROWS = 4
 
 
 def picture_of_several(result: SeveralFused, plane: Plane) -> np.ndarray:
-    """Draw the fixed volume, each moving one as they were given, and the fused one, uint8 (H, W, 3).
+    """Draw the fixed volume, each moving one in the given order, and the fused one, uint8 (H, W, 3).
 
-    result: with what was mapped.
+    result: with its mapped volumes.
     """
     stacks = [_in_unit(to_slices(image, plane)) for image in (*result.mapped, result.fused)]
     brightness = [stack.max(axis=-1) if stack.ndim == 4 else stack for stack in stacks]

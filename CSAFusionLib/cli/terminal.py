@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 BAD_INPUT = 2
 CANCELLED = 130  # as a shell reports a command ended by Ctrl-C
 EXPECTED = (CSAFusionError, MemoryError, RuntimeError, OSError, ImportError)
-"""The exceptions among which are those that :func:`sentence_for` has a sentence for."""
+"""The types of the exceptions for which :func:`sentence_for` may have a sentence."""
 
 
 def explains_errors(command: Callable[..., None]) -> Callable[..., None]:
-    """Make a command say an expected error in one sentence on stderr: exit code 2, or 130 when it was cancelled.
+    """Make a command report an expected error in one sentence on stderr: exit code 2, or 130 when it was cancelled.
 
-    Expected is also that memory runs out, wherever it does, and that the system refuses a file or a folder.
+    Running out of memory, wherever it happens, and a file or folder that the system refuses are also expected.
 
-    Asked to end by the system, it puts everything away first.
+    On a termination signal, it cleans up first.
     """
 
     @functools.wraps(command)
@@ -48,7 +48,7 @@ def explains_errors(command: Callable[..., None]) -> Callable[..., None]:
         except (Cancelled, KeyboardInterrupt):
             _stop("Cancelled; nothing was written.", CANCELLED)
         except BrokenPipeError:
-            # Whoever listened wants to hear no more: that is no error, and click knows how to end.
+            # The reader of the output has closed it: that is no error, and click ends the command.
             raise
         except EXPECTED as error:
             message = sentence_for(error)
@@ -85,9 +85,9 @@ def _stop(message: str, code: int) -> None:
 class ProgressBar:
     """A :class:`CSAFusionLib.progress.Progress` for a terminal, used in a ``with`` block.
 
-    The first Ctrl-C is remembered and raised as Cancelled at the next report, because an exception thrown inside a
-    library's own callback would not come through it whole. A second Ctrl-C stops at once. So it is with the requests
-    of the system to end, which the block then leaves by SystemExit.
+    The first Ctrl-C is remembered and raised as Cancelled at the next report, because an exception raised inside a
+    library's own callback would not pass through it intact. A second Ctrl-C stops at once. The same holds for
+    termination signals, after which the block ends with SystemExit.
     """
 
     def __init__(self) -> None:
@@ -148,10 +148,10 @@ class ProgressBar:
 
 
 class _Lines:
-    """Stands in for a bar where there is no terminal: every ten seconds a line that says where the work is.
+    """Replaces the bar where there is no terminal: every ten seconds it prints a line with the progress.
 
-    Once a stage has counted for a second the first line comes, so that a log soon shows that the inputs were accepted
-    and how long the work is.
+    The first line comes once a stage has counted for a second, so that a log soon shows that the inputs were accepted
+    and how long the work takes.
     """
 
     def __init__(self) -> None:
@@ -162,19 +162,19 @@ class _Lines:
         self._counted = False
 
     def begun(self, stage: str) -> _Lines:
-        """A stage begins, perhaps once more."""
+        """Begin a stage, possibly again."""
         self._stage, self.n, self.total = stage, 0, None
         self._began = time.monotonic()
         self._tell()
         return self
 
     def update(self, steps: int) -> None:
-        """So many steps more are over."""
+        """Count further steps as done."""
         self.n += steps
         self._tell()
 
     def close(self) -> None:
-        """Say nothing more of the stage."""
+        """Stop reporting the stage."""
 
     def _tell(self) -> None:
         now = time.monotonic()
@@ -185,7 +185,7 @@ class _Lines:
         self._told = now
         self._counted |= counts
         count = f" {self.n}/{self.total}" if counts else "..."
-        print(f"{self._stage}{count}", file=sys.stderr, flush=True)  # noqa: T201 (it is what is shown)
+        print(f"{self._stage}{count}", file=sys.stderr, flush=True)  # noqa: T201 (this is the output)
 
 
 _SECONDS_BEFORE_FIRST_COUNT = 1.0

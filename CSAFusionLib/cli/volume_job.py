@@ -1,4 +1,4 @@
-"""``csafusion fuse`` of two volumes: its outputs are checked before any work, and written together or not at all."""
+"""``csafusion fuse`` for two volumes: check outputs before any work, and write them together or not at all."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class VolumeOutputs:
 
     dicom: ``fused`` is a folder for a DICOM series.
     contribution: the fixed volume's share; registered: the moving volume on the grid of the result.
-    metrics: a table of what each slice has kept of both volumes.
+    metrics: a table of what each slice keeps of both volumes.
     misalignment: a map of how far off the registration is, with its uncertainty and a picture beside it.
     """
 
@@ -85,7 +85,7 @@ class VolumeOutputs:
     overwrite: bool = False
 
     def check(self, inputs: tuple[Path, ...], model: TransformModel) -> None:
-        """Raise InputError for an output that could not be written in the end."""
+        """Raise InputError, before any work, for an output that cannot be written."""
         if self.dicom:
             _check_series_folder(self.fused)
         else:
@@ -102,14 +102,14 @@ class VolumeOutputs:
         check_outputs(others if self.dicom else (self.fused, *others), inputs, overwrite=self.overwrite)
 
     def check_style(self, style: Style) -> None:
-        """Raise InputError for an output that a style has not: only the network tells what comes from where."""
+        """Raise InputError for an output that a style does not have: only the network has contributions."""
         if style is not Style.FUSED and self.contribution is not None:
             raise InputError(
-                f"--contribution is of the network, which --style {style.value} does without; leave one out."
+                f"--contribution comes from the network, which --style {style.value} does not use; leave one out."
             )
         if style is Style.SIDE_BY_SIDE and (self.dicom or self.metrics is not None):
             option = "--dicom" if self.dicom else "--metrics"
-            raise InputError(f"{option} needs the grid of FIXED, and side by side has one of its own; leave one out.")
+            raise InputError(f"{option} needs the grid of FIXED, but side by side has its own; leave one out.")
 
     def check_volumes(self, fixed: Volume) -> None:
         """Raise InputError where the fixed volume cannot give what an output needs."""
@@ -117,18 +117,18 @@ class VolumeOutputs:
             check_can_be_dicom(fixed)
 
     def check_transform(self, transform: sitk.Transform) -> None:
-        """Raise InputError where the transform of the result will not be one that its file can hold."""
+        """Raise InputError where the file of the transform cannot hold the transform of the result."""
         if self.transform is not None and not transform.IsLinear():
             check_transform_path(self.transform, deformable=True)
 
     def write(
         self, result: FusionResult, volumes: tuple[Volume, Volume], settings: FusionSettings, progress: Progress
     ) -> list[Path]:
-        """Write all that was asked for; returns what to name of it. What a DICOM series must say is in the provenance.
+        """Write all requested outputs; returns the files to report. Warnings on a DICOM series go into the provenance.
 
         volumes: the fixed and the moving one.
 
-        Raises InputError where an output cannot be written; then there is none.
+        Raises InputError where an output cannot be written; then none is written.
         """
         series: dict[str, Writer] = {}
         if self.dicom:
@@ -144,7 +144,7 @@ class VolumeOutputs:
         return [self.fused, *named] if self.dicom else list(named)
 
     def writers(self, result: FusionResult, settings: FusionSettings, progress: Progress) -> dict[Path, Writer]:
-        """What writes each output but a DICOM series; it can be cancelled over a large volume."""
+        """The functions that write each output except a DICOM series; they can be cancelled over a large volume."""
         on_chunk = partial(progress, "Writing", 0, 0)
         writers: dict[Path, Writer] = {}
         if not self.dicom:
@@ -190,7 +190,7 @@ def fuse_volume_files(
 ) -> FusionResult:
     """Fuse two volumes from disk to disk.
 
-    known: a transform that takes the place of the registration, or where it starts.
+    known: a transform that replaces the registration, or from which it starts.
     region: a mask of where to fuse, on the fixed volume's grid.
     grid: that of the result.
     masks: where the registration compares the two.

@@ -238,7 +238,7 @@ def test_the_commands_and_python_register_inside_the_same_masks(folder: Path, we
     [
         (["--use-transform", "shift.tfm", "--initial-transform", "shift.tfm"], "give one of them"),
         (["--use-transform", "shift.tfm", "--registration", "sitk"], "leave out --registration"),
-        (["--inverse"], "--inverse tells of a given transform"),
+        (["--inverse"], "--inverse describes a given transform"),
         (["--use-transform", "none.tfm"], "does not exist"),
         (["--mask", "none.nii.gz"], "does not exist"),
         (["--mask", "lesions.nii.gz", "--registration", "none"], "ignores masks"),

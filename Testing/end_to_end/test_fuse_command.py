@@ -158,7 +158,7 @@ def test_what_is_there_is_kept_unless_it_is_to_be_replaced(
     )
     provenance.write_text("years of work")
     refused = csafusion(*words)
-    assert (refused.exit_code, "how.json' is there already" in refused.stderr) == (2, True)
+    assert (refused.exit_code, "how.json' already exists" in refused.stderr) == (2, True)
     assert (provenance.read_text(), fused.exists()) == ("years of work", False)
     assert csafusion(*words, "--overwrite").exit_code == 0
     assert json.loads(provenance.read_text())["settings"]["registration"] == "NONE"

@@ -165,7 +165,7 @@ def test_an_option_of_two_volumes_is_refused_for_several(
 def test_no_moving_volume_at_all_is_told(scans: Path, weights_file: Path) -> None:
     code, said = _fuse(scans, weights_file, "-o", str(scans / "out.nii.gz"))
     assert code == 2
-    assert "There is no moving volume" in said
+    assert "No moving volume is given" in said
 
 
 def test_files_that_are_there_are_kept_unless_asked(scans: Path, weights_file: Path) -> None:
@@ -174,7 +174,7 @@ def test_files_that_are_there_are_kept_unless_asked(scans: Path, weights_file: P
     words = ["--moving", str(scans / "ct.nii.gz:ct"), "-o", str(scans / "out")]
     code, said = _fuse(scans, weights_file, *words)
     assert code == 2
-    assert "is there already" in said
+    assert "already exists" in said
     assert [file.name for file in (scans / "out").iterdir()] == ["transform-1.h5"]
     assert _fuse(scans, weights_file, *words, "--overwrite")[0] == 0
     assert (scans / "out" / "transform-1.h5").read_bytes() != b"mine"
@@ -377,7 +377,7 @@ def test_a_folder_gets_one_file_a_volume(a_series: Path, weights_file: Path, tmp
     )
     (out / "provenance.json").unlink()
     code, said = _fuse_series(a_series, weights_file, "--volume", "1,all", "-o", out)
-    assert (code, "fused-001.nii.gz' is there already" in said) == (2, True)
+    assert (code, "fused-001.nii.gz' already exists" in said) == (2, True)
 
 
 def test_the_series_may_be_the_fixed_one_and_the_grid_another(
@@ -401,7 +401,7 @@ def test_the_series_may_be_the_fixed_one_and_the_grid_another(
         (["--volume", "all", "--register-by", "9"], ("t1", "pet"), "there is no volume 9"),
         (["--volume", "all", "--dicom"], ("t1", "pet"), "--dicom writes one volume"),
         (["--volume", "all", "--style", "side-by-side"], ("t1", "pet"), "has no style side by side"),
-        (["--volume", "2", "--register-by", "2"], ("t1", "pet"), "--register-by is of a series"),
+        (["--volume", "2", "--register-by", "2"], ("t1", "pet"), "--register-by is for a series"),
     ],
 )
 def test_what_cannot_be_meant_is_told_and_writes_nothing(

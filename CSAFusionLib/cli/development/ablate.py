@@ -1,4 +1,4 @@
-"""``csafusion ablate``: what each part of the network, or each term of the loss, is worth."""
+"""``csafusion ablate``: measure the contribution of each part of the network, or of each term of the loss."""
 
 from __future__ import annotations
 
@@ -25,22 +25,24 @@ if TYPE_CHECKING:
 def ablate(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of the training to compare with.")],
     data: data_options.Data,
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="FOLDER", help="For trainings and their table.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FOLDER", help="The folder for the trainings and their table.")
+    ],
     dataset: data_options.DataDescription = None,
     what: Annotated[
         str, typer.Option(metavar="networks|losses", help="Change the network, or one term of the loss at a time.")
     ] = "networks",
     factors: Annotated[
-        str, typer.Option(metavar="F,F,...", help="Losses: what each term's weights are multiplied by, in turn.")
+        str, typer.Option(metavar="F,F,...", help="Losses: the factors that multiply each term's weights, in turn.")
     ] = "0,0.5,2",
-    only: Annotated[str | None, typer.Option(help="Only these variants, with commas between them.")] = None,
+    only: Annotated[str | None, typer.Option(help="Only these variants, separated by commas.")] = None,
     device: NetworkDevice = "auto",
     registered: data_options.Registered = data_options.REGISTERED,
 ) -> None:
     """Train variants of a training with its own settings, and compare them on the val patients.
 
-    The table has the lesions too; of losses there is also a plot. What is already trained in the output folder is
-    kept, so the command can be stopped and run again.
+    The table also covers lesions; for losses there is also a plot. Finished trainings in the output folder are kept, so
+    the command can be stopped and run again.
     """
     check_packages()
     from CSAFusionLib.evaluation.compared_methods import by_weights
@@ -66,7 +68,7 @@ def ablate(
         compared += [by_weights(name, path, torch_device) for name, path in weights.items()]
         pairs = read_pairs(described, reference.kinds, "val", registered=registered, progress=progress)
         comparison = add_lesions(compare_methods(compared, "reference", pairs, progress), compared, progress)
-    about = [f"Every network is trained as {run} was, for {reference.epochs} epochs; what is named is changed."]
+    about = [f"Every network is trained as {run} was, for {reference.epochs} epochs, except for what its name says."]
     text = to_markdown(tables_of(comparison), about, "reference")
     written: dict[Path, Writer] = {output / f"{what}.md": content_writer(text)}
     if what == "losses":
@@ -93,7 +95,7 @@ def _parse_factors(text: str) -> list[float]:
     except ValueError:
         factors = [math.nan]
     if not all(0 <= factor < math.inf for factor in factors):
-        raise InputError(f"Factors are numbers of 0 or more with commas between them, like 0,0.5,2, not '{text}'.")
+        raise InputError(f"Factors are numbers of 0 or more, separated by commas, like 0,0.5,2, not '{text}'.")
     return factors
 
 

@@ -17,7 +17,7 @@ def average(
         Path, typer.Argument(metavar="SECOND", help="Weights trained on from FIRST.", show_default=False)
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="The averaged weights (.safetensors).")],
-    share: Annotated[float, typer.Option(help="How much of SECOND, from 0 to 1.")] = 0.5,
+    share: Annotated[float, typer.Option(help="The share of SECOND, from 0 to 1.")] = 0.5,
     overwrite: Overwrite = False,
 ) -> None:
     """Average the weights of two trainings of one network."""

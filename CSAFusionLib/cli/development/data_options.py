@@ -22,12 +22,12 @@ DataDescription = Annotated[
         show_default=False,
     ),
 ]
-Kinds = Annotated[str, typer.Option(help="Kinds of image pairs, with commas between them.")]
-Registered = Annotated[Path, typer.Option(help="Folder that keeps registered T1-T2 volumes for the next time.")]
+Kinds = Annotated[str, typer.Option(help="Kinds of image pairs, separated by commas.")]
+Registered = Annotated[Path, typer.Option(help="Folder that keeps registered T1-T2 volumes for later runs.")]
 
 
 def parse_kinds(text: str) -> tuple[PairKind, ...]:
-    """The kinds of pairs that ``text`` names, with commas between them; InputError for a name that is none."""
+    """The kinds of pairs that ``text`` names, separated by commas; raises InputError for an unknown name."""
     known = {kind.value: kind for kind in PairKind}
     unknown = [name for name in text.split(",") if name not in known]
     if unknown:
@@ -36,7 +36,7 @@ def parse_kinds(text: str) -> tuple[PairKind, ...]:
 
 
 def parse_split(text: str) -> Split:
-    """The part of the data set that ``text`` names; InputError for a name that is none."""
+    """The part of the data set that ``text`` names; raises InputError for an unknown name."""
     if text == "train":
         return "train"
     if text == "val":

@@ -1,4 +1,4 @@
-"""``csafusion demo``: the whole way once, on the MNI152 template and tissue maps that the package nilearn carries."""
+"""``csafusion demo``: register and fuse the MNI152 template and a PET simulated from its tissue maps."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ def _read(name: str) -> sitk.Image:
 
 _EXPLANATION = """\
 REAL: the MNI152 T1 template, the average of 152 scans, brain only (from the package nilearn).
-SIMULATED: the PET. Uptake as of FDG was given to the template's grey and white matter maps; the brain was then turned
-by 6, -4 and 9 degrees, shifted by 16 mm, and scanned at 6 mm resolution with counting noise, on a coarser grid.
-The movement is known, so the registration's error can be measured."""
+SIMULATED: the PET. Grey and white matter, from the template's maps, were given an uptake like that of FDG; the brain
+was then turned by 6, -4 and 9 degrees, shifted by 16 mm, and scanned at 6 mm resolution with counting noise, on a
+coarser grid. The movement is known, so the registration's error can be measured."""
 
 
 def demo(

@@ -1,4 +1,4 @@
-"""``csafusion evaluate``: fusion methods side by side, on the data set."""
+"""``csafusion evaluate``: compare fusion methods on the data set."""
 
 from __future__ import annotations
 
@@ -31,41 +31,46 @@ _PACKAGES = ("jinja2", "matplotlib", "pandas", "pywt", "scipy", "skimage", "stat
 Output = Annotated[
     Path | None, typer.Option("-o", "--output", metavar="FOLDER", help="Also save tables and a page with plots.")
 ]
-Few = Annotated[int | None, typer.Option(min=1, help="Only so many pairs of each kind, evenly spaced; a quick look.")]
+Few = Annotated[
+    int | None, typer.Option(min=1, help="Only this many pairs of each kind, evenly spaced, for a quick look.")
+]
 Weights = Annotated[
     list[str] | None,
     typer.Option(
         metavar="[NAME=]WEIGHTS[@BALANCE]",
-        help="A network, once for each: bundled weights by name, a file, or CSAFusion, which takes the bundled weights "
-        "that fit the kind; @-0.3 shifts the balance to A, @0.3 to B. All others are compared with the first.  "
+        help="A network; may be repeated: bundled weights by name, a file, or CSAFusion, which takes the bundled "
+        "weights that fit the kind; @-0.3 shifts the balance to A, @0.3 to B. All others are compared with the first.  "
         "[default: CSAFusion]",
         show_default=False,
     ),
 ]
-Methods = Annotated[str | None, typer.Option(help="Baselines, with commas between them; all when left out.")]
+Methods = Annotated[str | None, typer.Option(help="Baselines, separated by commas; all when left out.")]
 Results = Annotated[
     list[str] | None,
-    typer.Option(metavar="NAME=FOLDER", help="Another's fused pictures: KIND/PAIR.png, or PAIR.png for one kind."),
+    typer.Option(
+        metavar="NAME=FOLDER", help="Fused pictures of another method: KIND/PAIR.png, or PAIR.png for one kind."
+    ),
 ]
 Clinical = Annotated[
-    bool, typer.Option(help="Test lesion retention and the steadiness of volumes too; it takes longer.")
+    bool,
+    typer.Option(help="Also test lesion retention and the consistency of volumes from slice to slice; takes longer."),
 ]
 Limit = Annotated[
-    bool, typer.Option("--limit", help="Find what is attainable at all by optimising pixels; it takes a minute a pair.")
+    bool, typer.Option("--limit", help="Find the attainable limit by optimising pixels; takes a minute per pair.")
 ]
 
 ModelObserver = Annotated[
     bool,
     typer.Option(
         "--observer",
-        help="Ask a model observer which lesions it sees in sources and fused images; some ten minutes a kind. It is "
-        f"trained on {_TRAINS_OBSERVER} pairs of the other patients.",
+        help="Ask a model observer which lesions it sees in sources and fused images; takes some ten minutes per "
+        f"kind. It is trained on {_TRAINS_OBSERVER} pairs of the other patients.",
     ),
 ]
 
 Bound = Annotated[
     bool,
-    typer.Option("--bound", help="With --observer: how much it could see by a pointwise fusion optimised for it."),
+    typer.Option("--bound", help="With --observer: also how much it could see in a pointwise fusion optimised for it."),
 ]
 
 
@@ -142,7 +147,7 @@ def _write_report(output: Path, comparison: Comparison, about: list[str], progre
 
 
 def check_packages() -> None:
-    """Refuse to evaluate where a package that only an evaluation needs is not installed; InputError, naming it."""
+    """Raise InputError, which names them, if packages that only the evaluation needs are not installed."""
     missing = [package for package in _PACKAGES if find_spec(package) is None]
     if missing:
         raise InputError(f"The evaluation needs {', '.join(missing)}; install with pip install 'csafusion[evaluate]'.")
@@ -169,7 +174,7 @@ def _networks(texts: Sequence[str], device: str) -> list[ComparedMethod]:
 
 
 def _split_balance(text: str) -> tuple[str, float]:
-    """Return weights and balance of ``WEIGHTS@BALANCE``; a file's name may have an @ of its own."""
+    """Return weights and balance of ``WEIGHTS@BALANCE``; a file name may itself contain an @."""
     weights, _, number = text.rpartition("@")
     try:
         balance = float(number)

@@ -20,14 +20,17 @@ ARTICLE_WEIGHTS = "ssim=1,rmi=1:2.5,contrast=1"
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """How the network is trained; the fields of the same names of the training's configuration."""
+    """How the network is trained; each field sets the field of the same name in the training configuration."""
 
     retention_target: Annotated[
-        float, typer.Option(help="From where on a lesion stands out enough, next to its source: over 0 to 1.")
+        float,
+        typer.Option(
+            help="How far a lesion must stand out, relative to its source, to be retained enough: over 0 to 1."
+        ),
     ] = 0.7
-    epochs: Annotated[int, typer.Option(help="Epochs in all, those before a resume counted in.")] = 200
+    epochs: Annotated[int, typer.Option(help="Epochs in total, including those before a resume.")] = 200
     samples_per_epoch: Annotated[int, typer.Option(help="Patches drawn in an epoch.")] = 800
-    batch_size: Annotated[int, typer.Option(help="Patches of one patient in a step of one process.")] = 8
+    batch_size: Annotated[int, typer.Option(help="Patches of one patient per step of one process.")] = 8
     opposite_lesions: Annotated[
         float, typer.Option(help="Share of training lesions that are dark in one source and bright in the other.")
     ] = 0.25
@@ -38,11 +41,12 @@ class TrainingOptions:
         ),
     ] = "average"
     pointwise_steps: Annotated[int, typer.Option(help="Steps in which a pointwise part is trained alone.")] = 100
-    pointwise_rate: Annotated[float, typer.Option(help="Its learning rate after that, over the rest's.")] = 0.25
+    pointwise_rate: Annotated[float, typer.Option(help="Its learning rate after that, relative to the rest's.")] = 0.25
     patch_size: Annotated[int, typer.Option(help="Side of a patch in pixels.")] = 120
     learning_rate: Annotated[float, typer.Option(help="The initial learning rate.")] = 1e-3
     schedule: Annotated[
-        str, typer.Option(metavar="plateau|cosine", help="How the learning rate falls: halved now and then, or evenly.")
+        str,
+        typer.Option(metavar="plateau|cosine", help="How the learning rate falls: halved at plateaus, or smoothly."),
     ] = "plateau"
     patience: Annotated[int, typer.Option(help="Epochs without a better validation loss before it is halved.")] = 4
     averaging: Annotated[float, typer.Option(help="Decay of the moving average of the weights, 0 for none.")] = 0.98
@@ -69,9 +73,9 @@ def train(
     *,
     training: TrainingOptions,
     device: NetworkDevice = "auto",
-    start_from: Annotated[Path | None, typer.Option(help="Take the first weights from this file.")] = None,
+    start_from: Annotated[Path | None, typer.Option(help="Start from the weights in this file.")] = None,
     registered: data_options.Registered = data_options.REGISTERED,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's checkpoint.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue from the run's checkpoint.")] = False,
 ) -> None:
     """Train the network without labels; run it under torchrun to use several processes or GPUs."""
     from CSAFusionLib.losses.fusion_loss import parse_loss_weights
