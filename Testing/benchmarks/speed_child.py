@@ -18,18 +18,18 @@ from typing import Any
 import numpy as np
 
 
-def _from_either(name: str, *modules: str) -> Any:
-    """What has this name, from the first module that has it: an older version has it elsewhere."""
-    there = (import_module(module) for module in modules if find_spec(module))
-    return next(getattr(module, name) for module in there if hasattr(module, name))
+def _home_of(name: str, *modules: str) -> Any:
+    """The first of the package's modules that has this name: an older version has it elsewhere."""
+    there = (import_module(f"CSAFusionLib.{module}") for module in modules if find_spec(f"CSAFusionLib.{module}"))
+    return next(module for module in there if hasattr(module, name))
 
 
 def network(slices: str, side: str, weights: str) -> dict[str, float]:
     """Fuse so many slices of noise with bundled weights, each on its own."""
     from CSAFusionLib.fusion.device import Device
     from CSAFusionLib.fusion.slices import fuse_slices
-    from CSAFusionLib.weights.weights_file import load_network
 
+    load_network = _home_of("load_network", "weights.weights_file", "weights.catalogue").load_network
     a, b = np.random.default_rng(0).random((2, int(slices), int(side), int(side)), dtype=np.float32)
     fuse_slices(load_network(weights)[0], a, b, Device("cpu", "measured"))
     return {}
@@ -42,7 +42,7 @@ def volumes(fixed: str, moving: str, output: str, threads: str, stand_in: str, w
     """
     import torch
 
-    from CSAFusionLib.fusion import pipeline, weight_maps
+    from CSAFusionLib.fusion import pipeline
     from CSAFusionLib.fusion.settings import FusionSettings
     from CSAFusionLib.volumes.reading import read_volume
     from CSAFusionLib.volumes.writing import write_volume
@@ -53,13 +53,14 @@ def volumes(fixed: str, moving: str, output: str, threads: str, stand_in: str, w
         def local_gains(self, x: torch.Tensor) -> torch.Tensor:
             return torch.full_like(x, 0.5)
 
+        gains = local_gains
+
     torch.set_num_threads(int(threads))
     if stand_in == "stand-in":
         info = SimpleNamespace(name="none", sha256="")
-        weight_maps.load_network = lambda name: (Constant(), info)  # type: ignore[assignment]
-    parse_window = _from_either("parse_window", "CSAFusionLib.intensity.mapping", "CSAFusionLib.intensity.windows")
-    method = _from_either("Method", "CSAFusionLib.registration.registration", "CSAFusionLib.registration.methods")
-    shown = parse_window(window) if window else None
+        _home_of("load_network", "fusion.weight_maps", "fusion.pipeline").load_network = lambda name: (Constant(), info)
+    method = _home_of("Method", "registration.registration", "registration.methods").Method
+    shown = _home_of("parse_window", "intensity.mapping", "intensity.windows").parse_window(window) if window else None
     settings = FusionSettings(registration=method.NONE, device="cpu", moving_window=shown)
     start = time.perf_counter()
     result = pipeline.fuse_volumes(read_volume(fixed), read_volume(moving), settings)
