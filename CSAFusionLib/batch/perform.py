@@ -236,7 +236,7 @@ class Run:
 
 def fuse_case(case: Case) -> tuple[tuple[Volume, Volume], FusionResult]:
     """Read and fuse; returns the fixed and the moving volume, and the result."""
-    from CSAFusionLib.cli.alignment_options import MaskOptions, TransformOptions
+    from CSAFusionLib.cli.options import MaskOptions, TransformOptions
     from CSAFusionLib.fusion.output_grid import OutputGrid
     from CSAFusionLib.fusion.pipeline import Alignment, fuse_on_grid
     from CSAFusionLib.geometry.grid import region_of

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from CSAFusionLib.cli import options
-from CSAFusionLib.cli.alignment_options import TransformOptions
 from CSAFusionLib.cli.common_options import Overwrite
+from CSAFusionLib.cli.options import TransformOptions
 from CSAFusionLib.cli.outputs import check_extension, check_outputs, print_warnings, print_written
 from CSAFusionLib.cli.panels import INPUTS, OUTPUTS, REGISTRATION
 from CSAFusionLib.cli.terminal import ProgressBar

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from CSAFusionLib.cli import options
-from CSAFusionLib.cli.alignment_options import InitialTransform, MaskOptions, TransformChoice, TransformOptions
 from CSAFusionLib.cli.common_options import FailOn, Overwrite, fail_on_quality
+from CSAFusionLib.cli.options import InitialTransform, MaskOptions, TransformChoice, TransformOptions
 from CSAFusionLib.cli.panels import FUSION, INPUTS, OUTPUTS, REGISTRATION
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.output_grid import GridOf, OutputGrid

@@ -10,10 +10,10 @@ from typing import Annotated
 import typer
 
 from CSAFusionLib.cli import options
-from CSAFusionLib.cli.alignment_options import InitialTransform, MaskOptions, TransformOptions
 from CSAFusionLib.cli.common_options import FailOn, Overwrite, fail_on_quality
 from CSAFusionLib.cli.misalignment import map_files, measured
 from CSAFusionLib.cli.montage import alignment_picture
+from CSAFusionLib.cli.options import InitialTransform, MaskOptions, TransformOptions
 from CSAFusionLib.cli.outputs import check_extension, check_outputs, print_registration, print_warnings, print_written
 from CSAFusionLib.cli.panels import OUTPUTS, REGISTRATION
 from CSAFusionLib.cli.terminal import ProgressBar

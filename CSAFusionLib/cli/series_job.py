@@ -14,10 +14,9 @@ from pathlib import Path
 import SimpleITK as sitk
 import typer
 
-from CSAFusionLib.cli.alignment_options import MaskOptions, TransformChoice
 from CSAFusionLib.cli.misalignment import map_files, measured
 from CSAFusionLib.cli.montage import montage_of
-from CSAFusionLib.cli.options import ReadingOptions
+from CSAFusionLib.cli.options import MaskOptions, ReadingOptions, TransformChoice
 from CSAFusionLib.cli.outputs import (
     check_absent,
     check_extension,

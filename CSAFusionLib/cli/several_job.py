@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 import typer
 
-from CSAFusionLib.cli.alignment_options import MaskOptions
 from CSAFusionLib.cli.montage import GAP, band, bounding_box, key_of_fused, key_of_input, sheet, spread, to_rgb
-from CSAFusionLib.cli.options import ReadingOptions
+from CSAFusionLib.cli.options import MaskOptions, ReadingOptions
 from CSAFusionLib.cli.outputs import (
     check_absent,
     check_extension,
