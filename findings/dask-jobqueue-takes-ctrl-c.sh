@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Importing dask-jobqueue 0.9.0, for its SLURMCluster alone, replaces the process's SIGINT handler by one that calls
-# sys.exit(): Ctrl-C no longer raises KeyboardInterrupt, and an interrupted program ends with exit code 0, as if it had
-# done its work. `import distributed` alone leaves the handler as it was.
+# Importing dask-jobqueue 0.9.0, even only for its SLURMCluster, replaces the process's SIGINT handler with one that
+# calls sys.exit(): Ctrl-C no longer raises KeyboardInterrupt, and an interrupted program ends with exit code 0, as if
+# it had succeeded. `import distributed` alone leaves the handler unchanged.
 #
 # Seen:
 #   distributed: KeyboardInterrupt, exit code not 0

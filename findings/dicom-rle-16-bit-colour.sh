@@ -1,7 +1,7 @@
 #!/bin/bash
-# SimpleITK 2.5.7 (GDCM 3.2.5) reads an RLE-compressed DICOM image in 16-bit RGB with its bytes mixed up and says
-# nothing: the same image decompressed reads right. 8-bit colour and 16-bit grey in RLE read right. pydicom 3.0.2
-# decodes all of them.
+# SimpleITK 2.5.7 (GDCM 3.2.5) silently reads an RLE-compressed DICOM image in 16-bit RGB with its bytes in the wrong
+# order; it reads the same image correctly when decompressed. It also reads 8-bit colour and 16-bit grey in RLE
+# correctly. pydicom 3.0.2 decodes all of them.
 # Seen:
 #   SimpleITK 2.5.7, pydicom 3.0.2
 #   16-bit RGB, RLE: 60% of the values differ; pydicom [65535, 0, 0], SimpleITK [0, 65280, 255]

@@ -1,9 +1,9 @@
 #!/bin/bash
 # PySide6 6.9.3 holds a lambda or a partial that is connected to a signal where Python's garbage collector cannot see it.
-# A widget whose own signal is connected to one that refers to it is therefore never freed, not by gc.collect() either; a
-# bound method is held weakly, and its widget goes. What is left behind still gets every style that the
-# application is given later, as a test suite does that opens and drops one window after the other. shiboken6.delete()
-# frees it; deleteLater() does not until an event loop runs, whatever processEvents() is called.
+# A widget whose own signal is connected to a callable that refers to it is therefore never freed, even by gc.collect();
+# a bound method is held weakly, and its widget is freed. A widget that is not freed still receives every later style of
+# the application, which matters in a test suite that opens and drops many windows. shiboken6.delete() frees it;
+# deleteLater() frees it only once an event loop runs, however often processEvents() is called.
 #
 # Seen:
 #   PySide6 6.9.3: bound method: 0 of 3 alive; lambda: 3 of 3 alive; partial: 3 of 3 alive

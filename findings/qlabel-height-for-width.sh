@@ -1,7 +1,7 @@
 #!/bin/bash
-# QLabel.heightForWidth (Qt 6.9.3) never answers less than the label's minimum height, so a
-# wrapped label whose minimum height is kept at its own answer grows with a long text and never shrinks with a short one;
-# the minimum has to be set to 0 before the label is asked.
+# QLabel.heightForWidth (Qt 6.9.3) never returns less than the label's minimum height. A wrapped label whose minimum
+# height is set to that result therefore grows with a long text and never shrinks with a short one; set the minimum to 0
+# before calling it.
 #
 # Seen (pixels depend on the font):
 #   Qt 6.9.3: short text alone 14, long text 140, short text under the minimum of the long one 140, after a reset 14

@@ -1,7 +1,7 @@
 #!/bin/bash
-# safetensors 0.8.0 writes the entries of a file's metadata in an order that changes from call to call, also within one
-# process: the same tensors and metadata give different bytes, so the hash of a file does not tell whether two are equal.
-# Tensors keep one order, and one entry of metadata alone is always the same file.
+# safetensors 0.8.0 writes the entries of a file's metadata in an order that changes from call to call, even within one
+# process: the same tensors and metadata give different bytes, so equal contents can have different file hashes.
+# Tensors keep one order, and a file with a single metadata entry is always the same.
 #
 # Seen:
 #   safetensors 0.8.0: 16 files of the same tensors, of one entry of metadata 1 content, of six entries 16

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# SimpleITK 2.5.7: sitk.Image(image) is a copy that is really made when one of the two is changed, and SetMetaData makes
-# it. EraseMetaData does not: what is erased in the copy is gone from the original too. Call MakeUnique() first.
+# SimpleITK 2.5.7: sitk.Image(image) is copied only when one of the two images changes. SetMetaData triggers the copy;
+# EraseMetaData does not, so a key erased in the copy is erased in the original too. Call MakeUnique() first.
 #
 # Seen:
 #   SimpleITK 2.5.7

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# SimpleITK's SetMetricSamplingPercentage is a share of all voxels of the fixed image, also where SetMetricFixedMask is
-# given: ITK draws from the whole image and then leaves out what lies outside the mask. A mask of 1/8 of the image leaves
-# 1/8 of the samples that were asked for; to have as many inside, divide the share by the mask's share of the image.
+# SimpleITK's SetMetricSamplingPercentage is a share of all voxels of the fixed image, even with SetMetricFixedMask: ITK
+# draws from the whole image and then discards samples outside the mask. A mask of 1/8 of the image keeps 1/8 of the
+# requested samples; to get the full number inside, divide the share by the mask's share of the image.
 #
 # Seen with SimpleITK 2.5.7 (10 % of 64000 voxels, a mask of 1/8):
 #   no mask: 6287 valid samples of 6400; mask: 861

@@ -2,8 +2,8 @@
 # 3D Slicer (slicer-core 5.13) saves a deformation that a node holds "to parent" as InverseDisplacementFieldTransform,
 # with the displacements as they are, in files with ITK's endings (.h5, .tfm). ITK does not know that class: SimpleITK
 # refuses the file. Held "from parent", the same displacements are saved as DisplacementFieldTransform, which ITK reads.
-# So whether ITK opens a transform that Slicer saved depends on which way it was defined, which no user sees. A linear
-# transform is saved from parent either way, and ITK reads it.
+# So whether ITK opens a transform that Slicer saved depends on the direction in which it was defined, which users do
+# not see. A linear transform is saved from parent in either case, and ITK reads it.
 #
 # Seen:
 #   grid to parent, .h5: InverseDisplacementFieldTransform, SimpleITK refuses it

@@ -1,7 +1,7 @@
 #!/bin/bash
-# Typer 0.29.2 carries a Click of its own and does not install the package click. What is written for Click meets it in
-# silence: a click.UsageError raised in a command ends in a traceback and exit code 1 (Typer's BadParameter: a message and 2),
-# click.get_current_context() finds no context, and the command is no click.Command.
+# Typer 0.29.2 bundles its own Click and does not install the package click. Code written for Click fails without warning:
+# a click.UsageError raised in a command ends in a traceback and exit code 1 (Typer's BadParameter: a message and 2),
+# click.get_current_context() finds no context, and the command is not a click.Command.
 #
 # Seen:
 #   typer 0.29.2 installs click: False

@@ -1,1 +1,1 @@
-"""How good a fused image is: metrics of the images, tests of what clinicians need, and tables of both."""
+"""Evaluates fused images: metrics, tests of clinical needs, and tables of both."""

@@ -1,7 +1,7 @@
-"""The attainable limit: how good a fused image of two given sources can be at all.
+"""The attainable limit: the best values that any fused image of two given sources can reach.
 
-No method is asked: the pixels of the fused image themselves are optimised for what is measured. A table of methods can
-then say how far from the possible each of them is.
+It does not use a fusion method: it optimises the pixels of the fused image for the metrics themselves. A table of
+methods can then say how far each method is from this limit.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ OBJECTIVES: dict[str, tuple[float, float, float]] = {
     "VIF": (0.0, 0.0, 1.0),
     "balanced": (1.0, 0.5, 1.0),
 }
-"""What is optimised: the weights of SSIM sum, EPI sum and VIF."""
+"""The objectives to optimise: the weights of SSIM sum, EPI sum and VIF."""
 
 STEPS = 300
 _LEARNING_RATE = 0.02

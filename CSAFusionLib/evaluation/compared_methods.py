@@ -1,4 +1,4 @@
-"""The methods of a comparison: baselines, networks, saved results and the attainable limit, all alike.
+"""The methods of a comparison behind one interface: baselines, networks, saved results and the attainable limit.
 
 - Fusion by a trained network.
 - What another program fused, from a folder of pictures.
@@ -42,7 +42,7 @@ class NetworkMethod:
         balance: strength of the two sources, from -1 (A alone) over 0 (as the network balances them) to 1 (B alone).
 
     Raises:
-        InputError: a balance is asked of a network that predicts pixels.
+        InputError: a balance is given for a network that predicts pixels.
     """
 
     def __init__(self, network: CSAFusion, device: str = "cpu", balance: float = 0.0) -> None:
@@ -80,7 +80,7 @@ class NetworkMethod:
             neighbours=neighbours,
             with_contribution=True,
         )
-        # Of a network without gains nobody can say what is the anatomy's: all of it stands in.
+        # Without gains, the anatomy's part of the result is unknown: the whole result stands in for it.
         of_anatomy = 1.0 if fused.contribution is None else 1 - fused.contribution
         reach = np.ones_like(anatomy)
         parts = fused.slices, fused.slices * of_anatomy, reach
@@ -102,7 +102,7 @@ def read_results(folder: Path, pairs: Sequence[ImagePair]) -> Results:
 
     Args:
         folder: holds ``KIND/PAIR.png``; or ``PAIR.png`` when all pairs are of one kind.
-        pairs: what must be there.
+        pairs: the pairs whose pictures must exist.
 
     Raises:
         InputError: naming the first picture that is missing, unreadable, not of 8 bits, or not of its pair's size.
@@ -161,7 +161,7 @@ def by_weights(name: str, weights: str | Path, device: str = "cpu", balance: flo
         balance: strength of the two sources, from -1 (A alone) over 0 (as the network balances them) to 1 (B alone).
 
     Raises:
-        InputError: there are no such weights, or a balance is asked of a network that predicts pixels.
+        InputError: there are no such weights, or a balance is given for a network that predicts pixels.
     """
     shifted = f", balance {balance:+g}" if balance else ""
     if weights == BUNDLED or Path(weights).is_dir():

@@ -1,4 +1,4 @@
-"""All that a comparison measures, pair by pair, colour on volumes included, and the tables that follow from it."""
+"""Measures every method on every pair, and colour on volumes, and derives the tables of a comparison."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def summarise_lesions(lesions: pd.DataFrame) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Our method's name, the pairs, what each method made of them, and the measured values; None was not asked for."""
+    """Our method's name, the pairs, each method's results, and the measured values; None for those not requested."""
 
     ours: str
     pairs: Sequence[ImagePair]

@@ -1,4 +1,4 @@
-"""The methods that the network is compared with, by the names the tables use, and what a method is.
+"""The baselines that the network is compared with, by their names in the tables, and the type of a method.
 
 - Baselines that look at one pixel at a time: average, brighter average and maximum.
 - Fusion in the discrete wavelet transform (DWT): the larger coefficient of detail, the mean approximation.
@@ -283,7 +283,7 @@ def baselines_named(names: list[str]) -> dict[str, FusionMethod]:
     """Return the baselines of these names.
 
     Raises:
-        InputError: naming the first that there is none of.
+        InputError: naming the first unknown baseline.
     """
     names = [_FORMER_NAMES.get(name, name) for name in names]
     for name in names:

@@ -1,9 +1,9 @@
-"""A model observer: what it sees in every method's images, in the sources, and at best in any fused image.
+"""A model observer that rates lesions in every method's images, in the sources, and in the best possible fused image.
 
-It is the channelised Hotelling observer, the judge of task-based image quality in medical physics. It looks at a place
-where a lesion may be and says how sure it is that there is one. What counts is the area under its ROC curve (AUC): 0.5
-is guessing, 1 is never wrong. Barrett and Myers, Foundations of Image Science, 2004; channels: Gallas and Barrett, JOSA
-A 20, 2003.
+It is the channelised Hotelling observer, the standard for task-based image quality in medical physics. It looks at a
+place that may hold a lesion and rates how sure it is that one is there. Its result is the area under the ROC curve
+(AUC): 0.5 is guessing, 1 is never wrong. Barrett and Myers, Foundations of Image Science, 2004; channels: Gallas and
+Barrett, JOSA A 20, 2003.
 
 The bound is a pointwise fusion that is optimised for the observer. Weight maps that are optimised freely, slice by
 slice, are no bound to aim at: they know the slices, even out the anatomy that hides lesions, and reach an AUC of 1.00

@@ -1,4 +1,4 @@
-"""What follows from the measured pairs: means, ranks, shares of the attainable limit, scans of loss weights, and tests.
+"""Statistics of the measured pairs: means, ranks, shares of the attainable limit, scans of loss weights, and tests.
 
 Confidence intervals come from a bootstrap over patients. A difference between our method and another is tested over
 pairs, kind by kind.
@@ -17,7 +17,7 @@ from CSAFusionLib.evaluation.attainable_limit import OBJECTIVES
 from CSAFusionLib.metrics.measure import INDICATORS
 
 FEWEST_PATIENTS = 5
-"""With fewer, patients cannot be drawn from: the slices are, and the interval says nothing of other patients."""
+"""With fewer patients, slices are drawn instead, and the interval does not generalise to other patients."""
 _DRAWS = 200
 
 
@@ -231,7 +231,7 @@ def _rows(values: pd.DataFrame, ours: str) -> list[dict[str, object]]:
 
 
 def _shapiro(difference: np.ndarray) -> float:
-    # Of equal values the test says nothing; they stand in no normal test's way.
+    # The test is undefined for equal values; they do not rule out tests that assume normality.
     return float(stats.shapiro(difference).pvalue) if np.ptp(difference) > 0 else 1.0
 
 

@@ -1,1 +1,1 @@
-"""Volumes of no patient: a head made of formulas, and a PET simulated from tissue maps."""
+"""Synthetic volumes: a head computed from formulas, and a PET simulated from tissue maps."""

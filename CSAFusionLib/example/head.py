@@ -1,4 +1,4 @@
-"""A head made of formulas, nobody's: its tissues, a T1-weighted image, and an FDG-like PET simulated from them.
+"""A synthetic head computed from formulas: its tissues, a T1-weighted image, and a simulated FDG-like PET.
 
 The PET has the uptake, movement, resolution and noise of a scanner.
 """
@@ -17,7 +17,7 @@ _SIZE = (112, 138, 100)
 _SPACING_MM = 1.6
 _MIDDLE_UP_MM = 8.0  # of the grid above the origin, which is the middle of the brain
 
-# What a T1-weighted image shows of each tissue, and how strong noise and shading are.
+# The T1-weighted intensity of each tissue, and the strength of noise and shading.
 _T1 = {"fluid": 180.0, "grey": 520.0, "white": 760.0, "bone": 90.0, "scalp": 680.0}
 _NOISE = 14.0
 _SHADING = 0.06
@@ -34,7 +34,7 @@ _NUCLEI = (((14, 8, 2), (6, 17, 8)), ((26, 4, 0), (6, 14, 9)), ((10, -14, 4), (7
 _CEREBELLUM = ((0, -44, -30), (44, 26, 17))
 _STEM = ((0, -16, -36), (11, 11, 24))
 LESION_MM = (34.0, 24.0, 22.0)
-"""Where (right, front, up) a spot takes up tracer like grey matter, which the T1 does not show."""
+"""The position (right, front, up) of a spot with the tracer uptake of grey matter, which the T1 does not show."""
 _LESION_RADIUS_MM = 8.0
 
 

@@ -109,7 +109,7 @@ def training_loss_terms(
         plain: the sources, (B, 2, H, W) in [0, 1], at least 41x41, all of one patient.
         marked: the same with lesions in one source or in both.
         weights: terms without weight are left out; None takes all.
-        retention_target: from where on a lesion stands out enough, next to its source.
+        retention_target: the share of its source's contrast-to-noise ratio at which a lesion stands out enough.
     """
     sources = torch.cat([plain, marked])
     fused = network(sources)

@@ -89,7 +89,7 @@ _POWER = 4
 def highlights_loss(fused: Tensor, a: Tensor, b: Tensor) -> Tensor:
     """Return by how much the fused image falls short of the brighter source, squared, where that source is bright.
 
-    Not in the article. Bone is told by being white; an average with a source where it is black makes it grey, which
+    Not in the article. White identifies bone; an average with a source where it is black makes it grey, which
     costs SSIM and contrast little. The weight is the fourth power of the brightness, so grey tissue hardly counts.
 
     Args:

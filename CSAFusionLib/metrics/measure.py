@@ -8,7 +8,7 @@ from CSAFusionLib.metrics.edge_metrics import average_gradient, spatial_frequenc
 from CSAFusionLib.metrics.information_metrics import fmi, qncie, qncie_of_pearson
 
 INDICATORS = ("SSIM sum", "EPI sum", "QNCIE", "FMI", "VIF", "QABF")
-"""The metrics that methods are ranked and tested by; the larger the better, each of them."""
+"""The metrics by which methods are ranked and tested; for each of them, larger is better."""
 
 
 def measure(a: np.ndarray, b: np.ndarray, fused: np.ndarray) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""What can be chosen about the network; the three ablations of the article are configurations of the same code."""
+"""The configuration of the network; the three ablations of the article are configurations of the same code."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The one room that knows Slicer: volumes and transforms out of MRML nodes and back into them, and the runs on nodes.
+"""The only room that depends on Slicer: converts MRML nodes to volumes and transforms and back, and runs fusions.
 
-One frame runs through it: the *reference frame*, in which the fixed node's voxels lie before its parent transform acts.
-The fused node gets the fixed node's IJKToRAS as it is and the same parent transform, so it is seen exactly where the
-fixed volume is seen, and moves with it. The moving node's voxels are brought into that frame by what lies between the
-two nodes' parent transforms. No node of the user is changed. What a user sees of all this is in ``panel``.
+All of it uses the *reference frame*, in which the fixed node's voxels lie before its parent transform acts. The fused
+node gets the fixed node's IJKToRAS unchanged and the same parent transform, so it appears exactly where the fixed
+volume does, and moves with it. The transform between the two nodes' parents brings the moving node's voxels into that
+frame. No input node is changed. ``panel`` holds what the user sees.
 """

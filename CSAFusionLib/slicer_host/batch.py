@@ -1,4 +1,4 @@
-"""A batch out of Slicer: pairs of the scene, of folders and of its DICOM database, and the process that fuses them.
+"""Runs a batch from Slicer: pairs of the scene, folders or the DICOM database, and the process that fuses them.
 
 Scene volumes are saved one at a time, then a child process fuses the cases. Another one writes the page on which the
 cases are reviewed; the browser shows it.
@@ -38,7 +38,7 @@ _ROLES = ("fixed", "moving", "region", "mask", "moving_mask")
 
 @dataclass(frozen=True)
 class ScenePair:
-    """Two volume nodes to be fused as a case of a batch, for which they are saved as files.
+    """Two volume nodes that are saved as files and fused as one case of a batch.
 
     settings: of this case. roi, mask: where to fuse, as in :func:`CSAFusionLib.slicer_host.validation.region_on_grid`.
     masks: where the registration compares, as in :func:`CSAFusionLib.slicer_host.validation.registration_masks`.
@@ -110,7 +110,7 @@ class ScenePair:
         if region.GetSize() != grid.GetSize():
             text = _("'{name}' is under a nonlinear transform, with which a batch has no region; harden the transform.")
             raise InputError(text.format(name=self.fixed.GetName()))
-        # Of the node itself it lies where the node does without its parent transforms.
+        # The saved node lies where the node does without its parent transforms.
         region.CopyInformation(grid)
         return region
 
@@ -131,7 +131,7 @@ def pairs_of_nodes(nodes: Sequence[tuple[Any, Any]], out: Path) -> list[Pair]:
 
     Args:
         nodes: the fixed and the moving node of each pair.
-        out: the folder of the batch, made if need be; the volumes go into its folder ``scene``.
+        out: the folder of the batch, created if missing; the volumes go into its folder ``scene``.
 
     Raises InputError for a node that cannot be fused, two pairs of the same names, or a disk that refuses a file.
     """
@@ -141,7 +141,7 @@ def pairs_of_nodes(nodes: Sequence[tuple[Any, Any]], out: Path) -> list[Pair]:
 
 
 def pairs_of_folders(fixed: Path, moving: Path) -> tuple[list[Pair], list[str]]:
-    """The volumes of one name in two folders, and sentences on those that have no partner.
+    """The volumes with the same name in two folders, and sentences about those without a partner.
 
     Raises InputError as :func:`CSAFusionLib.batch.case_lists.cases_of_folders` does.
     """
@@ -151,10 +151,10 @@ def pairs_of_folders(fixed: Path, moving: Path) -> tuple[list[Pair], list[str]]:
 
 @dataclass(frozen=True)
 class SeriesChoice:
-    """Which series of a patient is taken: the longest of a modality.
+    """Which series of a patient to take: the longest of a modality.
 
-    modality: as DICOM has it: ``MR``, ``CT``, ``PT``, ``NM``.
-    named: what its description holds, whatever the capitals; empty for any.
+    modality: in DICOM's terms: ``MR``, ``CT``, ``PT``, ``NM``.
+    named: a part of its description, in upper or lower case; empty for any.
     """
 
     modality: str
@@ -183,12 +183,12 @@ class SeriesChoice:
 def pairs_of_dicom(
     fixed: str | SeriesChoice, moving: str | SeriesChoice, database: Any = None
 ) -> tuple[list[Pair], list[str]]:
-    """For each patient the longest series of either choice, and sentences on those who lack one.
+    """For each patient, the longest series of each choice, and sentences about patients who lack one.
 
-    A pair is named by the number that the database gives to its patient, which says nothing of who that is.
+    A pair is named by the patient's number in the database, which does not identify the patient.
 
     Args:
-        fixed, moving: what is taken; a text is a modality as DICOM has it: ``MR``, ``CT``, ``PT``, ``NM``.
+        fixed, moving: the series to take; a text is a modality in DICOM's terms: ``MR``, ``CT``, ``PT``, ``NM``.
         database: a ctkDICOMDatabase; Slicer's own when None.
 
     Raises InputError where there is no database, where no patient has both, or where both are one choice.
@@ -216,7 +216,7 @@ def pairs_of_dicom(
 
 
 def as_pairs(pairs: Sequence[Any], settings: FusionSettings) -> list[Pair | Case | ScenePair]:
-    """Pairs and cases as they are, and two volume nodes as a pair of the scene with these settings."""
+    """Return pairs and cases unchanged, and two volume nodes as a pair of the scene with these settings."""
     given: list[Pair | Case | ScenePair] = []
     for pair in pairs:
         is_ready = isinstance(pair, Pair | Case | ScenePair)
@@ -237,9 +237,9 @@ def _name(node: Any) -> str:
 
 
 def _save(node: Any, file: Path) -> sitk.Image:
-    """Save a node as a file, and beside it what the import from DICOM said of its modality; returns what was saved.
+    """Save a node as a file, with the modality from its DICOM import beside it; returns what was saved.
 
-    Voxels that are not finite stay so: who reads the file fills them, and tells of it in the case's record.
+    Non-finite voxels are saved unchanged: the reader of the file fills them and reports it in the case's record.
     """
     image, modality = image_from_node(node), dicom_modality(node)
     write_volume(image, file)
@@ -261,7 +261,7 @@ def process_of(
 
 
 def brainsfit_program() -> Path | None:
-    """The BRAINSFit that Slicer ships, as a program of its own; None leaves it to the PATH.
+    """The BRAINSFit that Slicer ships, as a separate program; None leaves it to the PATH.
 
     Raises InputError where there is neither.
     """
@@ -331,7 +331,7 @@ class BatchJob:
         return self._process.poll() if self._process is not None else []
 
     def stop(self) -> None:
-        """Ask it to end, without waiting; it runs until :meth:`poll` has seen its end."""
+        """Ask it to end, without waiting; it counts as running until :meth:`poll` sees its end."""
         self._steps = None
         if self._process is not None:
             self._process.stop()

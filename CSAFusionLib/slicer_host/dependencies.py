@@ -1,4 +1,4 @@
-"""Python packages the fusion needs beside what Slicer brings: asked for once, when first needed, never at start-up."""
+"""Installs the Python packages that Slicer lacks for a fusion: asks once, when first needed, not at start-up."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TORCH = f"torch{TORCH}"
 # antspyx pins numpy and scipy below what Slicer ships; replacing Slicer's own would break other modules.
 NEVER_REPLACED = ["numpy", "scipy", "simpleitk"]
 WITHOUT_ITS_PINS = ["antspyx"]
-# What is downloaded, roughly; of a package that is not named here, less than a megabyte.
+# Approximate download sizes; a package that is not listed takes less than a megabyte.
 _SIZES = {
     "antspyx": "20 MB",
     "itk-elastix": "300 MB",
@@ -45,7 +45,7 @@ def ask_to_install(missing: list[str], declined: str) -> None:
     """Ask the user once whether packages may be installed.
 
     Args:
-        declined: the sentence for a no, with the place ``{packages}``.
+        declined: the error's sentence if the user declines, with the placeholder ``{packages}``.
 
     Raises:
         InputError: the user declined, or it cannot be done here.
@@ -68,7 +68,7 @@ def install(missing: list[str], ended: Callable[[str], None]) -> None:
     others come by pip, beside Slicer where it can do that (5.12 and later).
 
     Args:
-        ended: called once, perhaps before this returns, with an empty text or with the sentence that says what failed.
+        ended: called once, perhaps before this returns, with an empty text or with the reason for a failure.
     """
     try:
         if _TORCH in missing:

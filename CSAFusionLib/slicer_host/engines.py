@@ -1,8 +1,8 @@
 """Registration by Slicer's own programs and by its extensions; every other method runs in the child process.
 
-Hidden copies go in, a transform node comes out. The copies lie in the reference frame, so the program sees the parent
-transforms, which it would otherwise ignore. Slicer puts the copy under the new transform afterwards, not the user's
-moving volume.
+A program gets hidden copies and produces a transform node. The copies lie in the reference frame, so that the program
+takes the parent transforms into account, which it would otherwise ignore. Slicer then puts the copy, not the user's
+moving volume, under the new transform.
 
 - Modules that Slicer runs as command lines: BRAINSFit, and the SlicerANTs extension.
 - The extension SlicerElastix, for a Slicer without the package itk-elastix. Its logic returns only when elastix has
@@ -44,7 +44,7 @@ from CSAFusionLib.volumes.volume import Volume
 class SlicerEngine(ABC):
     """One registration: start it, poll it until it gives a result or an error, or cancel it.
 
-    Every node it adds to the scene is hidden, and removed when the registration has ended, however it ended.
+    Every node it adds to the scene is hidden, and is removed when the registration ends, for whatever reason.
 
     Args:
         fixed, moving: volumes in one frame; of an RGB volume the luminance is registered.
@@ -53,9 +53,9 @@ class SlicerEngine(ABC):
 
     method: ClassVar[Method]
     program: ClassVar[str]
-    """What messages call it."""
+    """Its name in messages."""
     stage: ClassVar[str]
-    """What a progress report calls it; none of the programs tells how far it is."""
+    """Its name in progress reports; none of the programs reports its progress."""
 
     def __init__(self, fixed: Volume, moving: Volume, model: TransformModel) -> None:
         self._pair = (fixed, moving)
@@ -219,7 +219,7 @@ class CommandLineEngine(SlicerEngine):
     def _check_end(self) -> None:
         status = self._run.GetStatus()
         if status & self._run.ErrorsMask:
-            # Many write their errors to their output.
+            # Many modules write their errors to their standard output.
             said = self._run.GetErrorText() or self._run.GetOutputText()
             raise self._failed(said)
         if status != self._run.Completed:
@@ -283,7 +283,7 @@ _PARAMETER_FILES = {
     TransformModel.AFFINE: ("Parameters_Rigid.txt", "Parameters_Affine.txt"),
     TransformModel.BSPLINE: ("Parameters_Rigid.txt", "Parameters_BSpline.txt"),
 }
-# Not all versions of the files ask for it; without it a displacement field would stand for every transform.
+# Not all versions of the files set it; without it, every transform would be written as a displacement field.
 _AS_ITK_TRANSFORM = {"WriteITKCompositeTransform": "true", "ITKTransformOutputFileNameExtension": "h5"}
 
 
@@ -365,7 +365,7 @@ def _copy_of(file: Path, folder: Path) -> Path:
 
 
 def _storage_nodes() -> set[slicer.vtkMRMLTransformStorageNode]:
-    """The extension removes the nodes it loads transforms into, but not what these were loaded with."""
+    """The storage nodes: the extension removes the nodes it loads transforms into, but not their storage nodes."""
     return set(slicer.util.getNodesByClass("vtkMRMLTransformStorageNode"))
 
 

@@ -1,6 +1,6 @@
-"""A fusion of two nodes that runs beside Slicer: registration, child process, and the result put into the scene.
+"""Fuses two nodes while Slicer stays responsive: registers, runs the child process, shows the result.
 
-It has no timer of its own: whoever starts it calls :meth:`FusionJob.poll` now and then, from Slicer's main thread.
+It has no timer of its own: the caller polls :meth:`FusionJob.poll` regularly from Slicer's main thread.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Outputs:
     registered: the moving volume on the fixed grid, with its own intensities.
     contribution: the share of the fixed volume in every voxel.
     slice_table: the table of the metrics of every slice, with its plot.
-    make: names of the fields above to make a node for where none is given.
+    make: names of the fields above for which a node is created if none is given.
     """
 
     fused: slicer.vtkMRMLVolumeNode | None = None
@@ -70,7 +70,7 @@ class Outputs:
         return name in self.make or getattr(self, name) is not None
 
     def without_removed(self) -> Outputs:
-        """These outputs without the nodes that have left the scene; wanted ones are created again."""
+        """These outputs without nodes that were removed from the scene; requested ones are created again."""
         present = {name: node for name, node in self.nodes().items() if slicer.mrmlScene.IsNodePresent(node)}
         return Outputs(**present, make=self.make | (OPTIONAL & set(self.nodes())))
 
@@ -133,7 +133,7 @@ def read_pair(fixed: slicer.vtkMRMLVolumeNode, moving: slicer.vtkMRMLVolumeNode)
 class FusionJob:
     """One fusion of two nodes: start it, poll it until an event ends it, or cancel it.
 
-    The scene is as before until the job succeeds, and stays so when it does not.
+    The scene changes only if the job succeeds.
 
     Args:
         fixed, moving: volume nodes; neither is changed.
@@ -195,7 +195,7 @@ class FusionJob:
     def poll(self) -> list[Event]:
         """What has happened since the last call, without waiting; nothing after the event that ends the job.
 
-        A job whose input is removed or changed meanwhile ends at once, with an error that says so.
+        A job ends at once, with an error that says so, if one of its inputs is removed or changed.
         """
         self._stop_if_changed()
         try:
@@ -231,7 +231,7 @@ class FusionJob:
         events = self._worker.cancel() if self._cancelled else self._worker.poll()
         if events and not isinstance(events[-1], ProgressEvent):
             self._worker = None
-        # The result was read just now; the scene gets it at the next call, so that Slicer is alive in between.
+        # The result has just been read; the next call puts it into the scene, so that Slicer can respond in between.
         self._result = next((event.result for event in events if isinstance(event, ResultEvent)), None)
         return [event for event in events if not isinstance(event, ResultEvent)]
 

@@ -1,4 +1,4 @@
-"""Nodes of our own: hidden nodes, the study and provenance of a result, and the nodes that are removed with it."""
+"""Nodes that CSAFusion adds: hidden nodes, the study and provenance of a result, and nodes removed with a result."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import slicer.util
 def add_hidden_node(class_name: str, name: str, *, saved: bool = False) -> slicer.vtkMRMLNode:
     """Add a node that no selector lists.
 
-    It is hidden before it is added: a selector judges a node when it is added, and goes on listing one hidden later.
+    It is hidden before it is added: a selector decides when a node is added, and still lists a node hidden later.
 
     Args:
         saved: whether it is saved with the scene.
@@ -27,10 +27,10 @@ def add_hidden_node(class_name: str, name: str, *, saved: bool = False) -> slice
 
 
 def place_beside(node: slicer.vtkMRMLNode, sibling: slicer.vtkMRMLNode) -> None:
-    """File a node under the same study as another one, so that it is found there and can be exported with it.
+    """File a node under the same study as another one, so that users find it there and can export it with the study.
 
-    Nothing is done where the scene has no subject hierarchy or the sibling is not in it: Slicer files each node by
-    itself, a scene without the application does not.
+    Does nothing if the scene has no subject hierarchy or the sibling is not in it: Slicer files each node itself, a
+    scene outside the application does not.
     """
     hierarchy = node.GetScene().GetFirstNodeByClass("vtkMRMLSubjectHierarchyNode")
     if hierarchy is None:
@@ -63,7 +63,7 @@ def write_provenance(node: slicer.vtkMRMLNode, provenance: dict[str, Any]) -> No
 
 
 def provenance_of(node: slicer.vtkMRMLNode) -> dict[str, Any]:
-    """What :func:`write_provenance` has kept; empty for a node that is no result."""
+    """The provenance that :func:`write_provenance` stored; empty for a node that is not a result."""
     found: dict[str, Any] = {}
     for name in _names(node):
         group, _, item = name.removeprefix(PREFIX).partition(".")
@@ -85,7 +85,7 @@ def _names(node: slicer.vtkMRMLNode) -> list[str]:
 
 
 def _reads_as_text(part: Any) -> bool:
-    """Whether a text cannot be mistaken for another JSON value; it is then kept as it is."""
+    """Whether a text cannot be mistaken for another JSON value, and so is stored unquoted."""
     return isinstance(part, str) and _parsed(part) == part and not part.startswith('"')
 
 
@@ -97,11 +97,11 @@ def _parsed(text: str) -> Any:
 
 
 RENDERED = "CSAFusion.rendered"
-"""Under which a fused volume in colour refers to the volume that is rendered in its place."""
+"""Role of the reference from a fused colour volume to the volume that is rendered in its place."""
 SLICE_TABLE = "CSAFusion.figures"
-"""Under which a fused volume refers to the table of its slices; the name is that of scenes saved before."""
+"""Role of the reference from a fused volume to the table of its slices; saved scenes use this name."""
 CHART = "CSAFusion.chart"
-"""Under which a table of slices refers to its plot."""
+"""Role of the reference from a table of slices to its plot."""
 
 
 def belongings_of(node: slicer.vtkMRMLNode) -> list[slicer.vtkMRMLNode]:

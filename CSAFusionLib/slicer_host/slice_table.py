@@ -1,4 +1,4 @@
-"""The metrics of every slice as a table and a plot of the scene, and the way from a row of them to its slice."""
+"""Shows the metrics of every slice as a table and a plot in the scene, and finds the slice of a row."""
 
 from __future__ import annotations
 
@@ -66,13 +66,13 @@ def chart_of(table: slicer.vtkMRMLTableNode) -> slicer.vtkMRMLPlotChartNode | No
 
 
 def slice_position(table: slicer.vtkMRMLTableNode, row: int) -> tuple[float, float, float]:
-    """The middle of the slice that a row of the table is about, RAS mm in the world."""
+    """The centre of a row's slice, RAS mm in the world."""
     r, a, s = (float(_column(table, name)[row]) for name in _POSITION)
     return r, a, s
 
 
 def row_of_slice(table: slicer.vtkMRMLTableNode, number: int) -> int | None:
-    """The row of the slice with a number, as the table shows it."""
+    """The row of the slice with the number that the table shows."""
     rows = np.flatnonzero(_column(table, SLICE) == number)
     return int(rows[0]) if rows.size else None
 

@@ -1,4 +1,4 @@
-"""Which nodes and settings go together, and the ROIs and masks of the scene as images on the grids of volumes."""
+"""Checks which nodes and settings are compatible, and puts ROIs and masks of the scene on the grids of volumes."""
 
 from __future__ import annotations
 
@@ -71,10 +71,10 @@ def _is_moved_by(node: slicer.vtkMRMLTransformableNode, transform: slicer.vtkMRM
 
 
 def check_style(style: Style) -> None:
-    """Check that a result of this style has a place in the scene.
+    """Check that the scene can show a result of this style.
 
     Raises:
-        InputError: it has none.
+        InputError: it cannot.
     """
     if style is Style.SIDE_BY_SIDE:
         raise InputError(
@@ -83,13 +83,13 @@ def check_style(style: Style) -> None:
 
 
 def check_masks(method: Method, masks: Masks, *, in_batch: bool = False) -> None:
-    """Check that the registration would look at its masks.
+    """Check that the registration method uses masks.
 
     Args:
-        in_batch: whether a process of a batch runs it, and no module of Slicer.
+        in_batch: whether a batch process runs it instead of a Slicer module.
 
     Raises:
-        InputError: it would not.
+        InputError: it does not.
     """
     is_blind = not method.takes_masks or (engine_of(method) is not None and not in_batch)
     if is_blind and any(mask is not None for mask in masks):
@@ -152,12 +152,12 @@ def registration_masks(
     masks: tuple[slicer.vtkMRMLNode | None, slicer.vtkMRMLNode | None],
     frame: slicer.vtkMRMLTransformNode | None,
 ) -> RegistrationMasks:
-    """Where a registration compares two volumes, each mask on the grid of its volume.
+    """Return the masks in which a registration compares two volumes, each on the grid of its volume.
 
     Args:
         nodes: the fixed and the moving volume.
-        images: the two as they are seen from a frame.
-        masks: of either; a label volume or a segmentation, as in :func:`region_on_grid`; None compares everywhere.
+        images: both volumes, expressed in the frame.
+        masks: one for each volume, a label volume or a segmentation as in :func:`region_on_grid`; None for everywhere.
         frame: transform node under which the images lie; None is the world.
 
     Raises:
@@ -180,7 +180,7 @@ def registration_masks(
 
 
 def _in_mask(frame: slicer.vtkMRMLTransformNode | None, grid: sitk.Image, mask: slicer.vtkMRMLNode) -> np.ndarray:
-    """A (K, J, I) array of the voxels of a grid, which is seen from a frame, that lie in a mask."""
+    """A (K, J, I) array of the voxels of a grid, expressed in a frame, that lie in a mask."""
     with _as_labels(mask) as labels:
         image = volume_from_node(labels, frame).image
     return (

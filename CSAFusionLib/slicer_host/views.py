@@ -1,4 +1,4 @@
-"""How results are shown: four linked slice views, the layout with the table of slices, and the way back from it."""
+"""Shows results in four linked slice views or with the table of slices, and restores the former layout."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class SliceViews:
             where: of which views; all by default.
         """
         nodes = [node for node in composites() if node.GetID() in self._before and where(node)]
-        # Links reach every view: first no view is linked, last all are as they were.
+        # Links propagate changes to every view, so all views are unlinked first and their links restored last.
         for node in nodes:
             _set(node, dict.fromkeys(_LINKS, False))
         for node in nodes:
@@ -80,7 +80,7 @@ def add_checkerboard(
 ) -> slicer.vtkMRMLScalarVolumeNode:
     """Put a checkerboard of two volumes on one grid into a new node, which is hidden and not saved with the scene.
 
-    Each volume is seen through its own window and level; of colours the mean is taken.
+    Each volume is shown with its own window and level; colours are averaged to grey.
     """
     node = add_hidden_node("vtkMRMLScalarVolumeNode", "CSAFusion checkerboard")
     shown = np.where(_squares(fixed), _as_displayed(fixed), _as_displayed(registered))
@@ -188,7 +188,7 @@ class Comparison:
             node.SetForegroundOpacity(opacity)
 
     def let_go(self) -> None:
-        """Unlink the views before a volume they show is removed: linked views would all switch to another one."""
+        """Unlink the views before a volume they show is removed: linked views would all switch to another volume."""
         if self.is_shown:
             unlink(own_composites())
 
@@ -209,7 +209,7 @@ class Comparison:
         qt.QTimer.singleShot(0, self._clear_away)
 
     def _clear_away(self, tries: int = 20) -> None:
-        """Remove the views, then what they leave behind: while they exist they would restore it.
+        """Remove the views, then the nodes they leave behind, which existing views would restore.
 
         Views are deleted with the event loop, some time after their nodes.
         """
@@ -365,7 +365,7 @@ class SliceTableView:
         """Selected points of the plot: arrays of rows of the table, one for each series with any."""
         selected = [selections.GetItemAsObject(index) for index in range(selections.GetNumberOfItems())]
         rows = [int(row) for one in selected for row in vtk_to_numpy(one)]
-        # The plot would go on telling of them with each later click, and before it has taken that in.
+        # Otherwise the plot would report the same points again with each later click.
         for one in selected:
             one.Reset()
         if rows:

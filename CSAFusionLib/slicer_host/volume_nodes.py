@@ -1,4 +1,4 @@
-"""Volume nodes as volumes of the backend, results as volume nodes that lie on the fixed one, and their rendering."""
+"""Converts volume nodes to backend volumes and results to volume nodes on the fixed grid, and renders them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def volume_from_node(node: slicer.vtkMRMLVolumeNode, frame: slicer.vtkMRMLTransf
     A linear transform between the two goes into the geometry, so that no voxel is interpolated; through a nonlinear one
     the image is resampled with the node's own spacing, and holds its lowest value where the node has no voxels.
 
-    Voxels that are not finite have its lowest value, and a note counts them.
+    Non-finite voxels become the lowest value, and a note counts them.
 
     Args:
         node: scalar or RGB volume.
@@ -61,7 +61,7 @@ def volume_from_node(node: slicer.vtkMRMLVolumeNode, frame: slicer.vtkMRMLTransf
 
 
 def image_from_node(node: slicer.vtkMRMLVolumeNode, frame: slicer.vtkMRMLTransformNode | None = None) -> sitk.Image:
-    """The image of :func:`volume_from_node`, its voxels as they are; the same errors."""
+    """The image of :func:`volume_from_node` with unchanged voxels; the same errors."""
     check_image(node)
     to_frame = transform_between(node.GetParentTransformNode(), frame)
     linear = vtk.vtkTransform()
@@ -130,7 +130,7 @@ def _resampled(node: slicer.vtkMRMLVolumeNode, to_frame: vtk.vtkGeneralTransform
 def _extent_after(
     node: slicer.vtkMRMLVolumeNode, to_frame: vtk.vtkGeneralTransform, ijk_to_ras: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """First and last index of the node's grid that a transform may put voxels at, from a lattice of its points."""
+    """First and last index of the node's grid to which a transform may move voxels, from a lattice of its points."""
     axes = [np.linspace(-0.5, length - 0.5, 25) for length in node.GetImageData().GetDimensions()]
     before, after = vtk.vtkPoints(), vtk.vtkPoints()
     for points in (before, after):
@@ -170,7 +170,7 @@ def dicom_modality(node: slicer.vtkMRMLVolumeNode) -> str | None:
 
 
 FIXED_ROLE = "CSAFusion.fixed"
-"""Under which a fused node refers to the volume whose grid it has."""
+"""Role of the reference from a fused node to the volume whose grid it has."""
 _BLUE_TO_RED = "vtkMRMLColorTableNodeFileDivergingBlueRed.txt"
 
 
@@ -186,7 +186,7 @@ def write_fused(
     Args:
         image: on the fixed node's grid; float in [0, 1] for a scalar node, uint8 RGB for a vector node.
         provenance: plain JSON values, kept as attributes of the node.
-        moving_name: for the name of a new node.
+        moving_name: used in the name of a new node.
         output: node to overwrite; a new one is made where it is None or cannot hold the image (grey against colour).
 
     Returns:
@@ -235,7 +235,7 @@ def _write(
         slicer.util.updateVolumeFromArray(output, sitk.GetArrayViewFromImage(image))
         if output.IsA("vtkMRMLVectorVolumeNode"):
             output.SetVoxelVectorType(output.VoxelVectorTypeColorRGB)
-        # Spacing, origin and directions one by one: a matrix would be taken apart again, and rounded.
+        # Spacing, origin and directions are set one by one: a matrix would be decomposed again, with rounding.
         output.CopyOrientation(fixed)
         output.SetAndObserveTransformNodeID(fixed.GetTransformNodeID())
     output.CreateDefaultDisplayNodes()
@@ -249,8 +249,8 @@ def _show_range(node: slicer.vtkMRMLVolumeNode, black: float, white: float) -> N
     display.SetWindowLevel(white - black, (white + black) / 2)
 
 
-# Opacity against the luminance of a volume in colour: air and the faint edge of the skin are clear, what is bright in
-# either source (bone, uptake) stands out of soft tissue.
+# Opacity against the luminance of a volume in colour: air and the faint edge of the skin are clear, and structures that
+# are bright in either source (bone, uptake) stand out from soft tissue.
 _COLOUR_OPACITY = ((0.0, 0.0), (0.15, 0.0), (0.35, 0.06), (0.6, 0.25), (1.0, 0.85))
 _LUMINANCE = (0.299, 0.587, 0.114)
 # Of a grey volume the same is read off its own values, as shares of those that are not air.

@@ -1,4 +1,4 @@
-"""The words of the panel for what the backend names: methods, transforms, stages and devices."""
+"""The panel's words for the backend's methods, transforms, stages and devices."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ STAGES = {
     "Fusing slices": _("Fusing slices"),
     "Writing colour and geometry": _("Writing colour and geometry"),
 }
-"""The stages of a run, by the names that its progress reports give."""
+"""The stages of a run, by their names in progress reports."""
 
 
 _NOT_THERE = ("not present", "no such device")
@@ -107,14 +107,14 @@ GRADES = {
     "bad": _("\N{HEAVY MULTIPLICATION X} bad"),
     "": _("not assessed"),
 }
-"""How a case of a batch that is done was graded."""
+"""The grade of a finished case of a batch."""
 
 FAILED = _("\N{HEAVY BALLOT X} failed")
 """A case of a batch that has failed."""
 
 
 def case_in_words(status: str, grade: str) -> str:
-    """How a case of a batch has ended; what a later version may call it is shown as it is."""
+    """How a case of a batch ended; an unknown word, from a later version, is shown unchanged."""
     return FAILED if status == "failed" else GRADES.get(grade, grade)
 
 
@@ -124,7 +124,7 @@ def words_of(choice: Method | TransformModel) -> tuple[str, str]:
 
 
 def title_of(choice: Method | TransformModel) -> str:
-    """What the panel calls a method or a transform."""
+    """The panel's name for a method or a transform."""
     return words_of(choice)[0]
 
 

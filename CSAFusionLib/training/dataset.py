@@ -1,4 +1,4 @@
-"""What a data set holds, which patients it trains on and which it keeps apart, as a JSON file describes it.
+"""Reads the JSON file that describes a data set: its images, and which patients are for training or validation.
 
 The file lies beside the data, as ``dataset.json``, or anywhere else::
 
@@ -18,9 +18,9 @@ The file lies beside the data, as ``dataset.json``, or anywhere else::
       }
     }
 
-Either part can be left out. A volume pair is of the split ``train``, ``val`` or ``test``; the last is neither trained
-on nor chosen by. ``register`` (default false) tells that B has to be registered to A first, ``grid`` (default "a")
-which of the two gives the voxels.
+Either part can be left out. A volume pair belongs to the split ``train``, ``val`` or ``test``; the last serves neither
+training nor model selection. ``register`` (default false) says that B must be registered to A first, ``grid``
+(default "a") which of the two gives the voxels.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class SlicesOfKind:
 
 @dataclass(frozen=True)
 class VolumePair:
-    """Two volumes of one patient; B has to be registered to A, or both are in one space already."""
+    """Two volumes of one patient; B must be registered to A, or both are already in one space."""
 
     name: str
     kind: PairKind
@@ -86,7 +86,7 @@ def read_dataset(folder: Path, description: Path | None = None) -> DataSet:
             data, ``Resources/Data/dataset.json``.
 
     Raises:
-        InputError: there is no description, or it is not as the module tells, naming the entry.
+        InputError: the description is missing or invalid; the message names the entry.
     """
     path = description or next((p for p in (folder / DESCRIPTION, _OF_THE_REPOSITORY) if p.is_file()), None)
     if path is None:
@@ -110,7 +110,7 @@ def _slices(entry: Mapping[str, object], folder: Path) -> dict[PairKind, SlicesO
     root = folder / str(entry["folder"])
     split_file = root / str(entry["split"])
     if not split_file.is_file():
-        # Whoever wants volumes only needs no slices; who asks for them is told then.
+        # A caller that uses only volumes needs no slices; missing ones are reported when they are read.
         return {}
     splits = json.loads(split_file.read_text(encoding="utf-8"))
     digits = checks.whole_number(entry.get("digits_of_slice", 0), "digits_of_slice", "0 to 9", low=0, high=9)

@@ -1,7 +1,7 @@
 """Aligned pairs of 2-D images: pictures, or slices of two volumes that ANTs aligns where the data set asks for it.
 
-The article goes on to affine and SyN. Here both images of a pair come from one head in one visit, which moves rigidly;
-bending it further would fit noise, at some ten times the cost.
+The article continues with affine and SyN. Here both images of a pair come from one head in one visit, which moves
+rigidly; a deformation would fit noise, at some ten times the cost.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def read_pairs(
         progress: told of each volume that is registered.
 
     Raises:
-        InputError: the data set has no pair of a kind, or something of it is missing.
+        InputError: the data set has no pair of a kind, or one of its files is missing.
     """
     pairs: list[ImagePair] = []
     for kind in kinds:

@@ -1,7 +1,7 @@
-"""Random patches: what one training sample is, and what is changed in it at random.
+"""Cuts random patches, the training samples, and augments them.
 
-Display is changed, so that the network meets more than a few heads from one atlas; lesions are put into one source, or
-into both with the same or with opposite signs.
+Augmentation varies the display, so that the network sees more than a few heads from one atlas, and adds lesions to one
+source, or to both with the same or with opposite signs.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from CSAFusionLib.training.pairs import ImagePair, PairKind
 
 @dataclass(frozen=True)
 class Display:
-    """How a source is shown: a factor of its window and a gamma, alike for all patches of one step.
+    """The display of a source: a factor of its window and a gamma, equal for all patches of one step.
 
-    One volume is shown in one window, so the patches of a step must be too: else the same pair of values would stand
-    for other tissue in the next patch.
+    One volume is shown in one window, and so are the patches of a step: otherwise the same pair of values would mean
+    another tissue in the next patch.
     """
 
     factor: float
@@ -36,7 +36,7 @@ class Display:
         return cls(random.uniform(0.8, 1.2), float(np.exp(random.uniform(-0.3, 0.3))))
 
     def __call__(self, source: np.ndarray) -> np.ndarray:
-        """Show a source in [0, 1] so; black stays black."""
+        """Apply the display to a source in [0, 1]; black stays black."""
         return np.clip(source * self.factor, 0, 1) ** self.gamma
 
 
@@ -61,13 +61,13 @@ _SEMI_AXES = (2.5, 8.0)
 _SOFT_EDGES = (1.0, 4.0)
 _CONTRASTS = (0.1, 0.4)
 _LEAST_ROOM = 0.06
-"""Where the tissue can get neither brighter nor darker by this much, no lesion is put."""
+"""No lesion is placed where the tissue can get neither brighter nor darker by this much."""
 _BACKGROUND = 0.04
 _LEAST_TISSUE = 0.9
 
 
 OPPOSITE = 0.25
-"""Share of lesions that are dark in one source and bright in the other, unless a training asks for more."""
+"""Default share of lesions that are dark in one source and bright in the other."""
 
 # Which sources show a lesion, and with what sign relative to each other.
 _KINDS = ((1, 0), (0, 1), (1, 1))

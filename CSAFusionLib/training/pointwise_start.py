@@ -1,4 +1,4 @@
-"""What the pointwise part of a network starts from, and its training before the rest joins in."""
+"""Initialises the pointwise part of a network, and trains it before the rest of the network joins in."""
 
 from __future__ import annotations
 

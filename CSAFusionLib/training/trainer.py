@@ -224,7 +224,7 @@ class Trainer:
         self.fresh = False
 
     def start_from(self, weights: Path) -> None:
-        """Take the first weights from a weights file instead of at random; raise InputError if it does not fit."""
+        """Initialise the weights from a weights file; raise InputError if it does not fit."""
         network, configuration = read_weights(weights)
         if configuration != self.configuration.network:
             raise InputError(f"{weights.name} holds another network than the one to train; train the same one.")

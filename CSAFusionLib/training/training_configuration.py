@@ -1,4 +1,4 @@
-"""Everything that decides a training's result."""
+"""The settings that determine the result of a training."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class TrainingConfiguration:
     network: NetworkConfiguration = FULL
     loss_weights: LossWeights = field(default_factory=LossWeights)
     retention_target: float = RETENTION_TARGET
-    """From where on a training lesion stands out enough, next to its source: over 0 to 1."""
+    """The share of its source's contrast-to-noise ratio at which a training lesion stands out enough: over 0 to 1."""
     epochs: int = 200
     samples_per_epoch: int = 800
     """Patches drawn in an epoch, over all processes together."""

@@ -1,4 +1,4 @@
-"""Draws the pictures of the documentation that are not photographs of the panel.
+"""Draws the pictures of the documentation other than screenshots of the panel.
 
     python Docs/pictures/draw.py                          architecture.svg and network.svg, beside this file
     python Docs/pictures/draw.py demo-output/fused.png    also Resources/Screenshots/fusion.png, two of the demo's rows
@@ -28,7 +28,7 @@ Point = tuple[float, float]
 
 
 class Box(NamedTuple):
-    """A box by its centre, with a title, what stands below it, and its colour."""
+    """A box by its centre, with a title, the text below it, and its colour."""
 
     x: float
     y: float
@@ -74,7 +74,7 @@ SKIPS = (
 
 
 def main() -> None:
-    """Draw what the command line asks for."""
+    """Draw the diagrams, and the first picture of the README if a montage is given."""
     mpl.rcParams.update({"svg.hashsalt": "csafusion", "font.family": "DejaVu Sans", "svg.fonttype": "path"})
     _save(architecture(), HERE / "architecture.svg")
     _save(network(), HERE / "network.svg")
@@ -83,7 +83,7 @@ def main() -> None:
 
 
 def architecture() -> Figure:
-    """The rooms of CSAFusionLib and the way of the data through them."""
+    """The rooms of CSAFusionLib and the data flow through them."""
     figure, axes = _canvas(12.4, 7.5)
     for box in (*ROAD, *DOORS, *MAKERS):
         _draw(axes, box)
@@ -96,7 +96,7 @@ def architecture() -> Figure:
     _arrow(axes, MAKERS[2], MAKERS[1])
     _arrow(axes, MAKERS[1], ROAD[5])
     _line(axes, [(6.35, 1.6), (5.85, 1.6)])
-    for y, text in ((7.35, "ways in"), (2.25, "what makes and measures the weights")):
+    for y, text in ((7.35, "entry points"), (2.25, "training and measuring the weights")):
         axes.text(0.35, y, text, color=INK, fontsize=9, style="italic")
     return figure
 
@@ -138,7 +138,7 @@ def network() -> Figure:
 
 
 def two_rows(montage: Image.Image) -> Image.Image:
-    """The titles, the two middle rows of the four of a montage, and the keys below."""
+    """The titles, the two middle rows of a montage of four, and the keys below."""
     title, keys, width, height = 24, 64, montage.width, montage.height
     row = (height - title - keys) // 4
     picture = Image.new("RGB", (width, title + 2 * row + keys))

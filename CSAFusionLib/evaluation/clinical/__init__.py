@@ -1,1 +1,1 @@
-"""Tests of what a clinician needs of a fused image and no usual metric tells."""
+"""Tests of clinical needs that the usual metrics of fused images do not measure."""

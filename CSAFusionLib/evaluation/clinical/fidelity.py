@@ -3,7 +3,7 @@
 - Where in a slice the head is.
 - Contrast-to-noise ratio of a region against its surroundings.
 - Artefacts (hallucination): structure of the fused image that neither source explains.
-- Colour of a fused PET or SPECT: does it still tell how much is taken up, and only where something is?
+- Colour of a fused PET or SPECT: does it still show the uptake, and only where there is uptake?
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def read_back(rgb: np.ndarray, table: str) -> np.ndarray:
 
 
 def colour_fidelity(rgb: np.ndarray, uptake: np.ndarray, table: str) -> dict[str, float]:
-    """Return how well a fused colour volume tells uptake.
+    """Return how well a fused colour volume shows uptake.
 
     Args:
         rgb: (S, H, W, 3), 0 to 1.

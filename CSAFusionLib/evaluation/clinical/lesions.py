@@ -22,7 +22,7 @@ from CSAFusionLib.evaluation.fusion_methods import FusionMethod
 DIAMETERS = (6, 10, 16)
 _CONTRAST = 0.3
 _LEAST_CONTRAST = 0.1
-"""Where the tissue leaves less room than this for getting brighter or darker, no lesion is put."""
+"""No lesion is placed where the tissue can get neither brighter nor darker by this much."""
 _SOFT_EDGE = 2
 _RING = (2, 6)
 """The ring lies so many pixels outside a lesion's nominal edge; its inner border is clear of the soft edge."""
@@ -118,7 +118,7 @@ LESION_KINDS: dict[str, tuple[int, int]] = {
     "same sign": (1, 1),
     "opposite signs": (-1, 1),
 }
-"""The sign of the contrast in A and in B: brighter, darker, or not there."""
+"""The sign of the contrast in A and in B: brighter, darker, or absent."""
 
 Place = tuple[int, int, int]
 """Row, column and diameter, in pixels."""

@@ -1,1 +1,1 @@
-"""What a comparison found, for readers: the same tables as Markdown and, with plots and images, as one HTML page."""
+"""The report of a comparison: the same tables as Markdown and, with plots and images, as one HTML page."""

@@ -1,1 +1,1 @@
-"""The panel: one file for each of its sections, what can be chosen in it, and what the choices ask of the backend."""
+"""The panel: one file for each section, the choices of its menus, and their translation into backend settings."""

@@ -1,4 +1,4 @@
-"""What the section Batch asks for: the pairs of its source, with the settings of the panel."""
+"""Reads the section Batch: the pairs of its source, with the settings of the panel."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from CSAFusionLib.slicer_host.panel.choices import BatchSource
 from CSAFusionLib.slicer_host.panel.request import gives_grid, masks_of, settings_from
 
 _ROLES = ("CSAFusion.batchA", "CSAFusion.batchB")
-"""Under which a parameter node refers to the volumes of its pairs, which are so saved with the scene."""
+"""Role of the references from a parameter node to the volumes of its pairs, which saves the pairs with the scene."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """The cases of a source, and sentences on what is left out."""
+    """The cases of a source, and sentences about what is left out."""
 
     cases: list[Case | ScenePair]
     notes: list[str]
@@ -33,7 +33,7 @@ class Found:
 
 @dataclass(frozen=True)
 class BatchRequest:
-    """The arguments of a batch: its cases, where they go, and settings that name what has to be installed."""
+    """The arguments of a batch: its cases, their folder, and settings that determine the packages to install."""
 
     cases: list[Case | ScenePair]
     folder: Path
@@ -46,7 +46,7 @@ def batch_request(parameters: Any, device: str) -> BatchRequest:
     """Read a parameter node and look for the pairs of its source.
 
     Raises:
-        InputError: what is chosen does not go together, something is missing, or there is no pair; one sentence.
+        InputError: the choices are incompatible, one is missing, or there is no pair; one sentence.
     """
     folder = output_folder(parameters)
     cases = find_cases(parameters, device).cases
@@ -101,7 +101,7 @@ def chosen_path(path: Path, missing: str) -> Path:
 
 
 def pairs_in_scene(parameters: Any) -> list[tuple[Any, Any]]:
-    """Volumes A and B of each pair that was added, of those that are still there."""
+    """Volumes A and B of each added pair whose volumes still exist."""
     node = parameters.parameterNode
     numbers = range(node.GetNumberOfNodeReferences(_ROLES[0]))
     pairs = [tuple(node.GetNthNodeReference(role, number) for role in _ROLES) for number in numbers]

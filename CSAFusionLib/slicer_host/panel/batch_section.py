@@ -56,12 +56,12 @@ class CaseTable:
 
     @property
     def ended(self) -> list[Row]:
-        """How those cases ended that have."""
+        """How the finished cases ended."""
         return [row for row in self._rows.values() if row is not None]
 
     @property
     def selected(self) -> int | None:
-        """The place of the selected case; None where none is."""
+        """The index of the selected case; None if no case is selected."""
         place = self._table.currentRow()
         return place if 0 <= place < len(self._rows) else None
 
@@ -77,7 +77,7 @@ class CaseTable:
         self._on_selection()
 
     def show_end(self, row: Row) -> None:
-        """Show how a case has ended; one that is not shown is left out."""
+        """Show how a case ended; a case that is not in the table is ignored."""
         if row.name in self._rows:
             self._rows[row.name] = row
             self._write(self.names.index(row.name), row.name, row)
@@ -92,7 +92,7 @@ class CaseTable:
             self._table.setItem(place, column, item)
 
     def _fit(self) -> None:
-        """Give names and states their room; what is left is the sentences'."""
+        """Fit the columns of names and states to their texts; the sentences get the rest of the width."""
         for column in (_NAME, _STATE):
             self._table.resizeColumnToContents(column)
         most = int(_MOST_OF_NAME * self._table.width)
@@ -126,7 +126,7 @@ _OF_SOURCE = {
         "batchMovingSeriesWidget",
     ),
 }
-"""The widgets that ask for the pairs of a source."""
+"""The widgets in which the user chooses the pairs of a source."""
 
 
 class BatchSection:
@@ -159,7 +159,7 @@ class BatchSection:
         self._say("")
 
     def describe(self) -> None:
-        """Tooltips for the menus, after they were filled; and pairs are looked for again."""
+        """Set the tooltips of the filled menus, and look for pairs again."""
         describe_items(self._ui.batchSourceComboBox, (choice.value for choice in BatchSource))
         for side in ("Fixed", "Moving"):
             menu = getattr(self._ui, f"batch{side}SeriesComboBox")
@@ -195,7 +195,7 @@ class BatchSection:
         self._show_page_button()
 
     def release(self) -> None:
-        """Forget the scene; what runs goes on."""
+        """Forget the scene; a running batch continues."""
         self._parameters = None
 
     def end(self) -> None:
@@ -250,7 +250,7 @@ class BatchSection:
         self._show_bar(0, 0)
 
     def show_end(self, error: CSAFusionError | None) -> None:
-        """The batch is over: as a whole, or for the reason given."""
+        """The batch has ended: complete, or for the reason given."""
         self._ui.batchProgressBar.visible = False
         ended, total = self._table.ended, len(self._table.names)
         if isinstance(error, Cancelled):
@@ -287,7 +287,7 @@ class BatchSection:
             self._show_page_button()
 
     def _page_folder(self) -> Path | None:
-        """Where the cases lie that can be looked through: those of the last batch, or of the chosen folder."""
+        """The folder of the cases to review: that of the last batch, or the chosen folder."""
         chosen = None
         if self._parameters is not None:
             try:
@@ -301,7 +301,7 @@ class BatchSection:
         self._ui.batchPageButton.enabled = not self._page.is_being_made and self._page_folder() is not None
 
     def _key(self) -> tuple[Any, ...] | None:
-        """What the pairs depend on."""
+        """Everything that the pairs depend on."""
         parameters = self._parameters
         if parameters is None:
             return None
@@ -312,7 +312,7 @@ class BatchSection:
         return parameters.batchSource, pairs, paths, series, names, parameters.reference, self._settings_problem()
 
     def _look(self) -> None:
-        """Look for pairs where something has changed on which they depend."""
+        """Look for pairs again if something that they depend on has changed."""
         key = self._key()
         if key == self._looked:
             return
@@ -321,7 +321,7 @@ class BatchSection:
             found = find_cases(self._parameters, self._device)
         except CSAFusionError as error:
             self._problem, self._found = str(error), ""
-            # How a batch has ended is shown until other pairs are chosen, also when its scene has been closed.
+            # The outcome of a batch stays visible until other pairs are chosen, even after its scene is closed.
             if not self._table.ended:
                 self._table.show([])
             return
@@ -340,7 +340,7 @@ class BatchSection:
         return self._problem
 
     def _settings_problem(self) -> str:
-        """Why the settings of the panel cannot be those of the batch; empty where they can."""
+        """Why the batch cannot use the settings of the panel; empty if it can."""
         in_scene = self._parameters.batchSource is BatchSource.SCENE
         volumes = next(iter(pairs_in_scene(self._parameters)), None) if in_scene else (None, None)
         if volumes is None:
@@ -384,7 +384,7 @@ def _pairs_in_words(count: int) -> str:
 
 
 def _counted(rows: Sequence[Row]) -> str:
-    """How many cases have ended how."""
+    """The number of cases for each outcome."""
     counts = Counter("failed" if row.status == "failed" else row.verdict for row in rows)
     parts = [
         _("{count} good").format(count=counts["good"]),

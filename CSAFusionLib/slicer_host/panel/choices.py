@@ -1,6 +1,6 @@
-"""What can be chosen in the panel's menus; the names are saved with the scene, the values are (title, tooltip).
+"""The choices in the panel's menus; their names are saved with the scene, their values are (title, tooltip).
 
-Loaded when Slicer starts, so it imports nothing that takes time.
+Slicer loads this file at start-up, so it imports nothing that takes time.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class MenuChoice(Enum):
 
 
 class ModalityChoice(MenuChoice):
-    """What kind of image a volume is, or that it is guessed; the names are those of the backend's modalities."""
+    """The modality of a volume, or that it is guessed; the names are those of the backend's modalities."""
 
     AUTOMATIC = (_("Automatic"), _("Guessed from the DICOM header or from the values of the voxels."))
     CT = (_("CT"), _("Computed tomography, in Hounsfield units."))
@@ -64,7 +64,7 @@ class Reference(MenuChoice):
 
 
 class ColourChoice(MenuChoice):
-    """How a scalar PET or SPECT is fused; the other names are those of the backend's colour tables."""
+    """The colours in which a scalar PET or SPECT is fused; the other names are those of the backend's colour tables."""
 
     GREY = (_("Grey"), _("In grey, as every other volume."))
     HOT_IRON = (_("Hot iron"), _("From black over red and orange to white."))
@@ -77,7 +77,7 @@ class ColourChoice(MenuChoice):
 
 
 class StyleChoice(MenuChoice):
-    """What becomes of two aligned volumes; the names are those of the backend's styles that have the fixed grid."""
+    """How two aligned volumes are combined; the names are those of the backend's styles that have the fixed grid."""
 
     FUSED = (_("Fused by the network"), _("One volume that keeps the detail of both."))
     OVERLAY = (_("Plain overlay"), _("One volume in colour over the other, as an RGB volume; no network."))
@@ -88,7 +88,7 @@ class StyleChoice(MenuChoice):
 
 
 class WeightsChoice(MenuChoice):
-    """Which weights the network gets; the other names are those of the bundled weights."""
+    """The weights of the network; the other names are those of the bundled weights."""
 
     AUTOMATIC = (_("Automatic"), _("The weights that fit the two modalities."))
     CT_MR = (_("CT and MR"), _("Trained on pairs of CT and MR."))

@@ -1,4 +1,4 @@
-"""The sections of the panel, as one."""
+"""Joins the sections of the panel into one object."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ CLOSED_SETTING = "CSAFusion/FirstStepsClosed"
 
 
 class Tour:
-    """Shows the first steps on a computer where nobody has closed them yet.
+    """Shows the first steps until the user closes them once on this computer.
 
     Args:
         load_example: called to add the example volumes to the scene.
@@ -79,10 +79,10 @@ class Panel:
 
     Args:
         ui: the widgets of ``CSAFusion.ui`` by their names.
-        busy: the sentence that says what is going on, so that no run can start; empty for nothing.
-        is_running: whether a run is going on.
-        is_batch_running: whether a batch is.
-        install: called with a method to have its package installed.
+        busy: returns the sentence that says why no run can start now; empty if one can.
+        is_running: whether a run is in progress.
+        is_batch_running: whether a batch is in progress.
+        install: called with a method to install its package.
     """
 
     def __init__(
@@ -164,7 +164,7 @@ class Panel:
         return request_from(self._parameters, self.fusion.device)
 
     def show_event(self, event: Event) -> None:
-        """Show what a running fusion tells; a result is kept in the parameter node it was started from."""
+        """Show an event of a running fusion; a result is stored in the parameter node it was started from."""
         if isinstance(event, ProgressEvent):
             self.run.show_progress(event)
             return
@@ -183,7 +183,7 @@ class Panel:
         if self._parameters is not None:
             self.batch.node_goes(node, self._parameters)
             text = forget_node(node, self._parameters)
-            # What becomes of a run is told by the run.
+            # The run itself reports how it ends.
             if text and not self._is_running():
                 self.run.show_end(text)
 
@@ -199,7 +199,7 @@ class Panel:
         self._heads["batch"].summarise(self.batch.summary)
 
     def show_batch_end(self, error: CSAFusionError | None) -> None:
-        """Show that a batch has ended: as a whole, or for the reason given."""
+        """Show that a batch has ended: complete, or for the reason given."""
         self.batch.show_end(error)
         self.update()
 

@@ -1,4 +1,4 @@
-"""An estimate of how a volume is fused: the modality guessed, the limits found, and both shown in the views."""
+"""Estimates how a volume is fused (modality and intensity limits), and previews it in the slice views."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from CSAFusionLib.slicer_host.volume_nodes import sample_of_node
 from CSAFusionLib.volumes.checking import check_volume
 from CSAFusionLib.volumes.volume import Volume
 
-# To see how sharp a volume is takes slices in full, to tell a PET by its depths all of the body, and limits all of the
-# volume; none of it may stop Slicer for long enough to be felt.
+# Sharpness needs whole slices, recognising a PET by its depths needs the whole body, and limits need the whole volume;
+# none of these may block Slicer for a noticeable time.
 _SLICES = (256, 256, 3)
 _BODY = (128, 128, 64)
 _THROUGHOUT = (40, 40, 40)
-# What Slicer's DICOM import calls the unit of an MR (UCUM).
+# The unit that Slicer's DICOM import gives an MR (UCUM).
 _NO_UNIT = "1"
 # No PET is as sharp as this.
 _SHARP_MM = 3.5
@@ -35,7 +35,7 @@ _SHARP_MM = 3.5
 
 @dataclass(frozen=True)
 class Input:
-    """A volume node, and what is set of it; a modality or a window that is None is found."""
+    """A volume node with its settings; a modality or a window of None is estimated."""
 
     node: slicer.vtkMRMLVolumeNode
     modality: Modality | None = None
@@ -45,7 +45,7 @@ class Input:
 class IntensityEstimate:
     """Estimates of volume nodes, remembered until their voxels change.
 
-    A part of the voxels is looked at, of which the size is bounded: a larger one only where a PET is possible.
+    Estimates use a sample of voxels of bounded size, which is larger only if the volume may be a PET.
     """
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ class IntensityEstimate:
         return self._remembered((one.node,), (one.modality, one.window), find)
 
     def mappings(self, fixed: Input, moving: Input) -> tuple[IntensityMapping | None, IntensityMapping | None]:
-        """The same of two volumes that are fused: that of an MR depends on whether the other one is an MR too."""
+        """The same for the two volumes of a pair: the mapping of an MR depends on whether the other is an MR too."""
 
         def find(*nodes: slicer.vtkMRMLVolumeNode) -> tuple[IntensityMapping, IntensityMapping]:
             some = [_checked(sample_of_node(node, _THROUGHOUT)) for node in nodes]
@@ -83,7 +83,7 @@ class IntensityEstimate:
         return found or (self.mapping(fixed), self.mapping(moving))
 
     def unit(self, node: slicer.vtkMRMLVolumeNode, modality: Modality | None) -> str:
-        """The unit of a volume's values, with a space before it, or nothing where it is not known."""
+        """The unit of a volume's values with a leading space; empty if unknown."""
         if modality is Modality.CT:
             return " HU" if self._remembered((node,), "HU", _holds_hounsfield) else ""
         units = node.GetVoxelValueUnits() if node.IsA("vtkMRMLScalarVolumeNode") else None
@@ -129,7 +129,7 @@ class IntensityPreview:
         """Show all volumes of the scene as before, also those of a scene that was saved during a preview."""
         for display in slicer.util.getNodesByClass("vtkMRMLScalarVolumeDisplayNode"):
             _restore(display)
-        # Also greys that the user has exchanged for other colours.
+        # Includes displays whose greys the user replaced by other colours.
         own = slicer.util.getNodesByClass("vtkMRMLColorTableNode")
         remove_nodes(colours for colours in own if colours.GetAttribute(_BEFORE) is not None)
 
@@ -141,13 +141,13 @@ class IntensityPreview:
 
 
 def _show_greys(display: slicer.vtkMRMLScalarVolumeDisplayNode, mapping: IntensityMapping) -> None:
-    """Give a display the greys of two slopes, or those it had before where the mapping is one line."""
+    """Give a display the greys of two slopes, or its former greys if the mapping has one slope."""
     own = _greys_of(display)
     if mapping.knee is None:
         _give_colours_back(display)
         return
     if own is None:
-        # Kept with a scene: a display whose colours are missing shows nothing.
+        # Saved with the scene: a display whose colours are missing shows nothing.
         own = add_hidden_node("vtkMRMLColorTableNode", "CSAFusion preview", saved=True)
         own.SetAttribute(_BEFORE, display.GetID())
         display.SetAndObserveColorNodeID(own.GetID())
@@ -181,7 +181,7 @@ def _restore(display: slicer.vtkMRMLScalarVolumeDisplayNode) -> None:
 
 
 class PairInViews:
-    """Shows two volumes in the slice views where one is hidden, and restores the views afterwards."""
+    """Shows two volumes in the slice views that hide one of them, and restores the views afterwards."""
 
     def __init__(self) -> None:
         self._before: SliceViews | None = None
@@ -211,7 +211,7 @@ def _is_seen(volume: slicer.vtkMRMLVolumeNode, view: slicer.vtkMRMLSliceComposit
 
 
 class DisplayWatch:
-    """Tells when a user changes how some volumes are displayed.
+    """Calls back when a user changes how some volumes are displayed.
 
     Args:
         tell: called after each change.
@@ -246,7 +246,7 @@ def _found(nodes: tuple[slicer.vtkMRMLVolumeNode, ...], find: Callable[..., Any]
     try:
         return find(*nodes)
     except CSAFusionError:
-        # Apply tells what is wrong with it.
+        # Apply reports what is wrong with it.
         return None
 
 

@@ -1,4 +1,4 @@
-"""What the panel's choices ask of the backend, and the presets that set all of them for a usual pair of volumes."""
+"""Translates the panel's choices into a backend request, and defines presets for usual pairs of volumes."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from CSAFusionLib.slicer_host.panel.choices import (
 from CSAFusionLib.slicer_host.validation import Masks, check_masks, check_nodes, check_registration
 
 SMOOTHING_MM = FusionSettings().through_slice_smoothing
-"""The through-slice smoothing that is usual."""
+"""The default through-slice smoothing."""
 
 
 @dataclass(frozen=True)
 class Preset:
-    """What volume A and volume B are, and through which colour table the functional one is shown."""
+    """The modalities of volumes A and B, and the colour table of the functional one."""
 
     title: str
     tooltip: str
@@ -68,7 +68,7 @@ PRESETS = (
 
 
 def preset_of(parameters: Any) -> Preset | None:
-    """The preset that a parameter node is set to, or None."""
+    """The preset that matches a parameter node, or None."""
     automatic = (parameters.intensitiesA, parameters.intensitiesB) == (Intensities.AUTOMATIC,) * 2
     usual = parameters.weights is WeightsChoice.AUTOMATIC and parameters.plane is PlaneChoice.AUTO
     if not automatic or not usual or parameters.balance or parameters.throughSliceSmoothing != SMOOTHING_MM:
@@ -98,7 +98,7 @@ _CHOSEN = {
     "registrationMaskB": _("'{name}' was deleted; no mask of B limits the registration now."),
     "transform": _("'{name}' was deleted; no node keeps the transform now."),
 }
-"""What to say of a node that was chosen and is gone."""
+"""The message after a chosen node was deleted."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def request_from(parameters: Any, device: str) -> Request:
         device: as in the settings; it belongs to the computer, not to the scene.
 
     Raises:
-        InputError: what is chosen does not go together, or something is missing; one sentence.
+        InputError: the choices are incompatible, or one is missing; one sentence.
     """
     _check_volumes(parameters.volumeA, parameters.volumeB)
     sides = ("A", "B") if a_is_reference(parameters) else ("B", "A")
@@ -141,7 +141,7 @@ def masks_of(parameters: Any, sides: tuple[str, str], *, in_batch: bool = False)
         in_batch: as :func:`CSAFusionLib.slicer_host.validation.check_masks` takes it.
 
     Raises:
-        InputError: the method would not look at them.
+        InputError: the method does not use masks.
     """
     fixed, moving = (getattr(parameters, f"registrationMask{side}") for side in sides)
     check_masks(parameters.method, (fixed, moving), in_batch=in_batch)
@@ -154,7 +154,7 @@ def a_is_reference(parameters: Any) -> bool:
 
 
 def gives_grid(reference: Reference, a: slicer.vtkMRMLVolumeNode, b: slicer.vtkMRMLVolumeNode) -> bool:
-    """Whether, of two volumes, it is the one taken as A that gives the grid."""
+    """Whether volume A, of these two, gives the grid."""
     return voxel_volume(a) <= voxel_volume(b) if reference is Reference.FINER else reference is Reference.A
 
 
@@ -164,18 +164,18 @@ def voxel_volume(node: slicer.vtkMRMLVolumeNode) -> float:
 
 
 def modality_of(choice: ModalityChoice) -> Modality | None:
-    """The modality a choice stands for; None is to be guessed."""
+    """The modality of a choice; None means that it is guessed."""
     return None if choice is ModalityChoice.AUTOMATIC else Modality[choice.name]
 
 
 def window_of(parameters: Any, side: str, volume: slicer.vtkMRMLVolumeNode | None) -> Window | None:
-    """The window chosen for volume A or B; None is to be found.
+    """The window chosen for volume A or B; None means that it is estimated.
 
     Args:
-        volume: the node that is taken for it; None for a file.
+        volume: the node; None for a file.
 
     Raises:
-        InputError: the width is not above 0, or a file is to be fused as it is displayed.
+        InputError: the width is not above 0, or *As displayed* is chosen for a file.
     """
     choice = getattr(parameters, f"intensities{side}")
     if choice is Intensities.AUTOMATIC:
@@ -228,7 +228,7 @@ def settings_from(
     device: str,
     volumes: tuple[slicer.vtkMRMLVolumeNode | None, slicer.vtkMRMLVolumeNode | None],
 ) -> FusionSettings:
-    """The settings that are chosen.
+    """The chosen settings.
 
     Args:
         sides: which of "A" and "B" is the fixed volume, and which the moving one.
@@ -236,7 +236,7 @@ def settings_from(
         volumes: the fixed and the moving node; None for files.
 
     Raises:
-        InputError: what is chosen does not go together, or something is missing; one sentence.
+        InputError: the choices are incompatible, or one is missing; one sentence.
     """
     check_registration(parameters.method, parameters.transformModel)
     fixed, moving = sides

@@ -109,7 +109,7 @@ class RunSection:
         self._show_bar(event.done, event.total)
 
     def show_end(self, text: str) -> None:
-        """The run is over, for the reason given."""
+        """Show that the run has ended, for the reason given."""
         self._say(text)
         self._ui.progressBar.visible = False
 
@@ -153,7 +153,7 @@ class ResultSection:
         self._ui.checkButton.enabled = can_compare and are_on_one_grid(self._fixed(), parameters.registeredVolume)
         self._ui.sliceTableButton.enabled = bool(provenance) and parameters.sliceTable is not None
         if self._is_stale():
-            # Not now: it may be the removal of a node that is told.
+            # Deferred: this call may come from the removal of a node.
             qt.QTimer.singleShot(0, self._show_again)
 
     def node_goes(self, node: slicer.vtkMRMLNode) -> None:
@@ -215,7 +215,7 @@ class ResultSection:
         if not self._is_stale():
             return
         if self._parameters is not None:
-            # What is enabled may hang on the node that was removed.
+            # Which buttons are enabled may depend on the removed node.
             self.update(self._parameters)
         pressed = [button for button in self._view_buttons() if button.checked]
         self._release_views()
@@ -248,7 +248,7 @@ class ResultSection:
             self._shown = []
 
     def _can_show(self, button: Any) -> bool:
-        """Whether the button has something to show, which then replaces all else; otherwise release the button."""
+        """Return whether the button has something to show, which then replaces other views; otherwise release it."""
         for other in self._view_buttons():
             if other is not button:
                 other.checked = False
@@ -307,7 +307,7 @@ _HEADS = {
     Grade.DOUBTFUL: _("\N{WARNING SIGN} Doubtful alignment: look before you trust it"),
     Grade.BAD: _("\N{HEAVY MULTIPLICATION X} Bad alignment: do not use this result"),
 }
-# Dark on light, so that they can be read in Slicer's light and dark styles, also when one is changed for the other.
+# Dark on light, so that they stay readable in Slicer's light and dark styles, and when the style changes.
 _FRAMES = {
     Grade.GOOD: "border: 1px solid #2e8b57; padding: 4px; background-color: #e3f4e8; color: #0f3d22;",
     Grade.DOUBTFUL: "border: 2px dashed #c98a00; padding: 4px; background-color: #fff3cd; color: #4d3800;",
@@ -333,7 +333,7 @@ def frame_of(grade: Grade | None) -> str:
 
 
 def quality_text(provenance: Mapping[str, Any]) -> str:
-    """Rich text: the grade, its reason, and what the automatic method made of it; empty where nothing was assessed."""
+    """Rich text: the grade, its reason, and what the automatic method did; empty if nothing was assessed."""
     grade = grade_of(provenance)
     if grade is None:
         return ""
@@ -356,7 +356,7 @@ def automatic_choice(provenance: Mapping[str, Any]) -> str:
 
 
 def agreement_of(provenance: Mapping[str, Any]) -> str:
-    """Rich text: what registered in which time, and how well the volumes agree before and after."""
+    """Rich text: the method, its time, and how well the volumes agree before and after."""
     registration = provenance.get("registration")
     if not registration:
         return ""
@@ -406,7 +406,7 @@ class ResultStrip:
 
 
 def warnings_of(provenance: Mapping[str, Any]) -> list[str]:
-    """The warnings of a result, less what its quality says already."""
+    """The warnings of a result, without those that its quality already states."""
     quality = provenance.get("registration", {}).get("verdict")
     told = quality["reason"] if quality else None
     return [text for text in provenance.get("warnings", []) if told is None or told not in text]

@@ -30,7 +30,7 @@ def describe_items(menu: Any, described: Iterable[tuple[str, str]]) -> None:
 
 
 def enable_item(menu: Any, index: int, enabled: bool, tooltip: str) -> None:
-    """Grey an item out, or let it be chosen, and say why."""
+    """Enable or grey out an item, and say why in its tooltip."""
     menu.model().item(index).setEnabled(enabled)
     menu.setItemData(index, tooltip, qt.Qt.ToolTipRole)
 
@@ -45,7 +45,7 @@ def say(label: Any, text: str) -> None:
 def fit(label: Any) -> None:
     """Give a label that wraps the height its text needs at its width.
 
-    Fixed, since form layouts remember the height of another width, and the window around the panel asks for none.
+    The height is fixed because form layouts keep the height of a former width, and the panel's window requests none.
     """
     label.minimumHeight = 0  # Below its minimum a label asks for no height.
     label.setFixedHeight(max(0, label.heightForWidth(label.width)))
@@ -67,7 +67,7 @@ def wrapping_labels(ui: Any) -> list[Any]:
 
 
 class Scrolling:
-    """Brings parts of the panel into view, once their layouts have come to rest."""
+    """Brings parts of the panel into view once their layouts have settled."""
 
     def __init__(self) -> None:
         self._widgets: tuple[Any, ...] = ()
@@ -111,7 +111,7 @@ def shortened(text: str, most: int) -> str:
 
 
 def of_inputs(parameters: Any) -> str:
-    """Whose grid the result gets, the colour, N4, where it is fused, and the ranges that were chosen."""
+    """The grid of the result, the colour, N4, the fused region, and the chosen ranges."""
     parts = [_grid(parameters)]
     if parameters.colourTable is not ColourChoice.GREY:
         parts.append(parameters.colourTable.title)
@@ -126,7 +126,7 @@ def of_inputs(parameters: Any) -> str:
 
 
 def of_registration(parameters: Any) -> str:
-    """The kind of transform, in which masks it is looked for, and where it is kept."""
+    """The kind of transform, the registration masks, and the node that stores the transform."""
     if not parameters.method.models:
         return _("as the headers say")
     parts = [title_of(parameters.transformModel)]
@@ -139,10 +139,10 @@ def of_registration(parameters: Any) -> str:
 
 
 def of_fusion(parameters: Any, device: str) -> str:
-    """The settings that differ from the defaults, or that none does.
+    """The settings that differ from the defaults, or a note that none does.
 
     Args:
-        device: the title of a device that was chosen; empty for the automatic one.
+        device: the title of the chosen device; empty if automatic.
     """
     parts = [parameters.style.title] if parameters.style is not StyleChoice.FUSED else []
     if parameters.style is StyleChoice.OVERLAY:
@@ -157,7 +157,7 @@ def of_fusion(parameters: Any, device: str) -> str:
 
 
 def _of_network(parameters: Any) -> list[str]:
-    """What the network is told that differs from the defaults."""
+    """The network settings that differ from the defaults."""
     parts = []
     if parameters.weights is not WeightsChoice.AUTOMATIC:
         parts.append(_("weights {weights}").format(weights=parameters.weights.title))
@@ -185,7 +185,7 @@ def _grid(parameters: Any) -> str:
     return _("the finer grid") if finer else _("grid of {side}").format(side=parameters.reference.name)
 
 
-# A head is as wide as its text, and the panel never narrower than a head.
+# A head is as wide as its text, and the panel is never narrower than a head.
 _MOST_CHARACTERS = 40
 
 
@@ -212,5 +212,5 @@ class SectionHead:
         if self._button.collapsed and self._summary:
             text = _("{title}: {summary}").format(title=self._title, summary=self._summary)
         self._button.text = shortened(text, _MOST_CHARACTERS)
-        # An open section would show it over everything in it that has no tooltip of its own.
+        # In an open section, it would appear over every widget that has no tooltip of its own.
         self._button.toolTip = text if self._button.collapsed else ""

@@ -62,7 +62,7 @@ class InputsSection:
         ui.previewCheckBox.connect("toggled(bool)", self._on_preview)
 
     def describe(self) -> None:
-        """Tooltips for the menus, after they were filled."""
+        """Set the tooltips of the filled menus."""
         for side in ("A", "B"):
             describe_items(self._menu("modality", side), (choice.value for choice in ModalityChoice))
             describe_items(self._menu("intensities", side), (choice.value for choice in Intensities))
@@ -79,7 +79,7 @@ class InputsSection:
         self._show_preview()
 
     def end_saved_preview(self) -> None:
-        """Show volumes as before a preview during which their scene was saved."""
+        """Restore the display of volumes whose scene was saved during a preview."""
         if not self._ui.previewCheckBox.checked:
             self._preview.end()
 
@@ -145,7 +145,7 @@ class InputsSection:
         return getattr(self._parameters, f"intensities{side}") is Intensities.DISPLAYED
 
     def _say_limits(self) -> None:
-        """Say of both volumes what is black and white, and show them so in the preview."""
+        """State for both volumes which values are black and white, and preview them that way."""
         inputs: dict[str, Input] = {}
         texts = {"A": "", "B": ""}
         for side in texts:
@@ -175,7 +175,7 @@ class InputsSection:
         return dict(zip((fixed, moving), found, strict=True))
 
     def _in_words(self, side: str, one: Input, mapping: IntensityMapping) -> str:
-        """The modality a volume is taken for, and the values that are black and white."""
+        """The assumed modality of a volume, and the values that are black and white."""
         modality = one.modality or self._estimate.guess(one.node) or Modality.MR
         unit = self._estimate.unit(one.node, modality)
         low, high = (f"{number(value)}{unit}" for value in (mapping.low, mapping.high))
@@ -201,7 +201,7 @@ class RegistrationSection:
     """Shows which methods can be used.
 
     Args:
-        install: called with a method to have its package installed.
+        install: called with a method to install its package.
     """
 
     def __init__(self, ui: Any, install: Callable[[Method], None]) -> None:
@@ -212,7 +212,7 @@ class RegistrationSection:
         ui.installElastixButton.connect("clicked(bool)", self._on_install_elastix)
 
     def describe(self) -> None:
-        """Texts and tooltips for the menus, after they were filled, and what cannot be used greyed out."""
+        """Set the texts and tooltips of the filled menus, and grey out unavailable methods."""
         describe_items(self._ui.methodComboBox, map(words_of, Method))
         describe_items(self._ui.transformModelComboBox, map(words_of, TransformModel))
         self._grey_out_missing()
@@ -252,7 +252,7 @@ class RegistrationSection:
 
 
 def _how(method: Method) -> str:
-    """The tooltip of a method, with what is particular about running it in this Slicer."""
+    """The tooltip of a method, with particulars of running it in this Slicer."""
     tooltip = words_of(method)[1]
     if engine_of(method) is SlicerElastix:
         tooltip += " " + _("By the extension SlicerElastix: Slicer answers only now and then while it runs.")
@@ -270,7 +270,7 @@ _OF_THE_NETWORK = (
     "deviceComboBox",
     "contributionCheckBox",
 )
-"""What has no effect on a style that no network makes."""
+"""The widgets without effect on a style that does not use the network."""
 
 
 class FusionSection:
@@ -293,7 +293,7 @@ class FusionSection:
         return "" if self.device == "auto" else self._ui.deviceComboBox.currentText
 
     def describe(self) -> None:
-        """Tooltips for the menus, after they were filled."""
+        """Set the tooltips of the filled menus."""
         describe_items(self._ui.styleComboBox, (choice.value for choice in StyleChoice))
         describe_items(self._ui.weightsComboBox, (choice.value for choice in WeightsChoice))
         describe_items(self._ui.planeComboBox, (choice.value for choice in PlaneChoice))
