@@ -8,9 +8,9 @@ from CSAFusionLib import lazy_simpleitk as sitk
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.volumes.volume import Volume
 
-# Clinical voxels are 0.1 to 10 mm; micro-CT reaches 0.001 mm, and a slab of few slices may have them far apart.
+# Clinical voxels are 0.1 to 10 mm; micro-CT reaches 0.001 mm, and the slices of a thin slab may be far apart.
 _USUAL_MM = (0.05, 50.0)
-# A nanometre; and no table is so long.
+# A nanometre; and longer than any scanner table.
 _LEAST_MM = 1e-6
 _LARGEST_FIELD_MM = 10_000.0
 
@@ -46,7 +46,7 @@ def impossible_scale(image: sitk.Image) -> str | None:
     if min(image.GetSpacing()) < _LEAST_MM or field.max() > _LARGEST_FIELD_MM:
         sides = " x ".join(f"{side:g}" for side in field)
         return (
-            f"would be {sides} mm in size, which nothing that is scanned is; correct the spacing in its header, which "
+            f"would be {sides} mm in size, which no scanned object is; correct the spacing in its header, which "
             "is in mm."
         )
     return None
@@ -62,8 +62,8 @@ def question_of_scale(image: sitk.Image) -> str | None:
         return None
     sides = " x ".join(f"{side:g}" for side in spacing)
     return (
-        f"has voxels of {sides} mm: is its header in another unit, such as metres, than millimetres? Registration and "
-        "its check are made for the size of a head and say little of any other."
+        f"has voxels of {sides} mm: is its header in a unit other than millimetres, such as metres? Registration and "
+        "its quality assessment are made for the size of a head and mean little for any other."
     )
 
 
@@ -88,7 +88,7 @@ def _check_components(volume: Volume) -> None:
         )
     if components == 3 and volume.image.GetPixelID() not in (sitk.sitkVectorUInt8, sitk.sitkVectorUInt16):
         raise InputError(
-            f"'{volume.name}' has three numbers in each voxel that are no colours, as a displacement field has; give a "
+            f"'{volume.name}' has three numbers in each voxel that are not colours, such as displacements; give a "
             f"scalar volume, or colours as 8- or 16-bit unsigned RGB."
         )
     if "complex" in volume.image.GetPixelIDTypeAsString():

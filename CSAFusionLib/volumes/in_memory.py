@@ -30,7 +30,7 @@ def is_nibabel(source: object) -> bool:
 
 
 def to_volume(source: object, name: str, *, keep_shear: bool = False) -> Volume:
-    """Return an image of another library as a volume, in the same state as one that is read from a file.
+    """Return an image of another library as a volume, in the same state as one read from a file.
 
     The source is not changed; corrections are made to a copy.
 
@@ -69,7 +69,7 @@ def _refusal(source: object, name: str) -> str:
         return (
             f"'{name}' is a bare array, which does not say where its voxels lie; give (array, affine) or {WHAT_SERVES}."
         )
-    return f"'{name}' is of the type {type(source).__name__}, which is no volume; give {WHAT_SERVES}."
+    return f"'{name}' is of the type {type(source).__name__}, which is not a volume; give {WHAT_SERVES}."
 
 
 def _own_copy(source: sitk.Image) -> sitk.Image:
@@ -80,7 +80,7 @@ def _own_copy(source: sitk.Image) -> sitk.Image:
     if "vector" in image.GetPixelIDTypeAsString() and image.GetNumberOfComponentsPerPixel() == 1:
         image = sitk.VectorIndexSelectionCast(image, 0)
     if image.GetMetaDataKeys():
-        # Until then the two share their metadata, and what is erased in one is gone from the other.
+        # Until then the two share their metadata: erasing an entry in one erases it in the other.
         image.MakeUnique()
     for key in image.GetMetaDataKeys():
         image.EraseMetaData(key)
@@ -92,7 +92,7 @@ def _modality(image: sitk.Image) -> str | None:
 
 
 def _of_nibabel(source: Any, name: str) -> tuple[sitk.Image, tuple[str, ...]]:
-    """The image where nibabel's affine puts it, with the number type that its file is read with."""
+    """The image placed by nibabel's affine, with the number type that reading its file gives."""
     stored = getattr(source.dataobj, "dtype", None)
     array = np.asanyarray(source.dataobj)
     if array.dtype == np.float64 and stored is not None and not _needs_double(np.dtype(stored)):
@@ -107,10 +107,8 @@ def _of_nibabel(source: Any, name: str) -> tuple[sitk.Image, tuple[str, ...]]:
     unit = header.get_xyzt_units()[0] if hasattr(header, "get_xyzt_units") else "mm"
     affine = _matrix(source.affine, name)
     affine[:3] *= _MM.get(unit, 1.0)
-    note = (
-        "holds no orientation (both codes are 0); it is placed by nibabel's affine, as nibabel, FSL and SPM place it."
-    )
-    # The headers of some formats are no mappings.
+    note = "holds no orientation (both codes are 0); nibabel's affine places it, as in nibabel, FSL and SPM."
+    # The headers of some formats are not mappings.
     names = set(header.keys()) if hasattr(header, "keys") else set()
     is_unplaced = names >= {"sform_code", "qform_code"} and not (header["sform_code"] or header["qform_code"])
     return _on_affine(array, affine, name), (note,) if is_unplaced else ()
@@ -145,7 +143,9 @@ def _matrix(affine: object, name: str) -> np.ndarray:
             f"'{name}' has a geometry that is neither a (4, 4) affine nor an ITK geometry; give {WHAT_SERVES}."
         )
     if not is_geometry(matrix):
-        raise InputError(f"'{name}' has an affine that makes no geometry; give one that is finite and can be inverted.")
+        raise InputError(
+            f"'{name}' has an affine that is not a valid geometry; give one that is finite and can be inverted."
+        )
     return matrix
 
 
@@ -188,11 +188,11 @@ def _numbers(values: object, count: int, what: str, name: str) -> np.ndarray:
 
 
 def _voxels(array: object, name: str) -> np.ndarray:
-    """Voxels along three axes, and colours along a fourth, of a number type that ITK has."""
+    """Voxels along three axes, and colours along a fourth, in a number type that ITK supports."""
     try:
         voxels = np.asarray(array)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise InputError(f"'{name}' is no array of numbers; give {WHAT_SERVES}.") from error
+        raise InputError(f"'{name}' is not an array of numbers; give {WHAT_SERVES}.") from error
     if voxels.dtype.kind == "c":
         raise InputError(f"'{name}' holds complex numbers; give its magnitude.")
     if voxels.dtype.kind not in "biuf":

@@ -1,4 +1,4 @@
-"""The path of an input: whether it can be opened, the files a header names, and which of several volumes is meant."""
+"""Check the path of an input, find the files that a header names, and choose one of several volumes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def check_input_path(path: Path) -> bool:
     if not stat.S_ISREG(mode):
         raise InputError(f"'{path}' is a pipe or a device; give a file or a folder.")
     if not os.access(path, os.R_OK):
-        raise InputError(f"'{path}' may not be read by you; change its permissions or copy it.")
+        raise InputError(f"You may not read '{path}'; change its permissions or copy it.")
     return False
 
 
@@ -39,14 +39,14 @@ def reason(error: Exception) -> str:
 
 
 _MOST_FILES = 100_000
-# One whole number, as printf writes it; nothing else of printf is needed, and none of it is handed a damaged header.
+# One whole number, as printf writes it; printf itself must not get the pattern of a damaged header.
 _NUMBER = re.compile(r"%0?(\d{0,2})[diu]")
 
 
 def numbered_files(folder: Path, pattern: str, limits: Sequence[str]) -> tuple[Path, ...]:
-    """Return the files that a pattern such as ``slice%03d.raw`` names for the numbers from first to last, by a step.
+    """Return the files that a pattern such as ``slice%03d.raw`` names for the numbers from first to last, in steps.
 
-    limits: first, last and step as text. Returns nothing where the pattern or the numbers make no list.
+    limits: first, last and step as text. Returns nothing if the pattern or the numbers are invalid.
     """
     place = _NUMBER.search(pattern)
     if place is None or not all(re.fullmatch(r"-?\d{1,9}", limit) for limit in limits):
@@ -71,7 +71,7 @@ def listed_files(header: Path, *, after: bytes, folder: Path) -> tuple[Path, ...
 
 
 ALL, MEAN = "all", "mean"
-"""Stand for every volume of a source that holds several, and for their mean."""
+"""Every volume of a source that holds several, and their mean."""
 
 _LISTED = 8
 
@@ -86,7 +86,7 @@ class SeveralVolumesError(InputError):
 
 
 def chosen(name: str, volumes: Sequence[tuple[str, int]], number: int | None) -> int:
-    """Return the index of the volume that is meant, from 0.
+    """Return the index of the chosen volume, from 0.
 
     Args:
         name: what the message calls the source.

@@ -1,7 +1,7 @@
 """Read the header of MetaImage files, with their voxels in the same file (.mha) or beside it (.mhd).
 
-ITK's reader is not used for them: it looks at no checksum, fills what is missing, and a damaged header can bring it
-down. The format: https://itk.org/Wiki/ITK/MetaIO/Documentation.
+ITK's reader is not used for them: it checks no checksum, fills in missing data, and a damaged header can crash it. The
+format: https://itk.org/Wiki/ITK/MetaIO/Documentation.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from CSAFusionLib.volumes.input_path import listed_files, numbered_files
 from CSAFusionLib.volumes.stored_volume import NO_ORIENTATION, NO_SPACING, Encoding, StoredVolume, VoxelData
 
 _LONGEST_HEADER = 1 << 20
-# MetaIO takes both signs; the field that names the file of the voxels is the last one.
+# MetaIO accepts both signs; the field that names the file of the voxels is the last one.
 _FIELD = re.compile(rb"\s*([^\s=:][^=:]*?)\s*[=:]\s*(.*?)\s*\Z", re.DOTALL)
 _LAST = "ElementDataFile"
 
@@ -131,7 +131,7 @@ def _sizes(header: _Header) -> list[int]:
 def _number_type(header: _Header) -> np.dtype[Any]:
     name = header.first("ElementType")
     if name not in _TYPES:
-        raise header.refusal(f"gives a type of voxel that is no number ('{name}')")
+        raise header.refusal(f"gives a type of voxel that is not a number ('{name}')")
     is_big = header.is_true("BinaryDataByteOrderMSB", "ElementByteOrderMSB")
     return np.dtype(_TYPES[name]).newbyteorder(">" if is_big else "<")
 
@@ -150,7 +150,7 @@ def _affine(header: _Header, dimension: int) -> tuple[np.ndarray, tuple[str, ...
     notes: tuple[str, ...] = ()
     directions = np.eye(3)
     if given["directions"].size:
-        # A row for each axis.
+        # One row per axis.
         directions = given["directions"].reshape(dimension, dimension)[:3, :3].T
         longest = np.abs(np.linalg.norm(directions, axis=0) - 1).max()
         if longest > _SCALED:
@@ -187,7 +187,7 @@ def _data(header: _Header) -> VoxelData:
 
 
 def _files(header: _Header) -> tuple[Path, ...]:
-    """The files that hold the voxels: this one, one beside it, all that are numbered so, or a list."""
+    """The files that hold the voxels: this one, one beside it, numbered ones, or a list."""
     name, folder = header.fields[_LAST], header.path.parent
     words = name.split()
     if name.upper() == "LOCAL":

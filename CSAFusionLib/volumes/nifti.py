@@ -1,7 +1,7 @@
 """Read the header of NIfTI-1, NIfTI-2 and Analyze 7.5 files, single or as a pair of .hdr and .img.
 
 A header places its volume by its qform, by its sform, or by neither, and may contradict itself. ITK's reader is not
-used: it fills what is missing with zeros, turns NaN into 0, refuses the slightest shear, and says nothing where qform
+used: it fills missing voxels with zeros, turns NaN into 0, refuses the slightest shear, and says nothing where qform
 and sform differ. Layouts: nifti1.h and nifti2.h of the NIfTI Data Format Working Group.
 """
 
@@ -21,13 +21,13 @@ from CSAFusionLib.volumes.stored_volume import Encoding, StoredVolume, VoxelData
 
 _RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
-# ITK takes an sform for a straight one, with the spacing of pixdim, within these.
+# ITK accepts an sform as straight, with the spacing of pixdim, within these tolerances.
 _ORTHONORMAL = 1e-4
 _SAME_SPACING_MM = 1e-3
 
 _AS_NIBABEL = "by the sform, else the qform, else with rows that run to anterior, as nibabel, FSL and SPM do"
 
-# Two places of a corner that are nearer than this are one.
+# Two places of a corner that are nearer than this are the same.
 _APART_MM = 0.1
 
 
@@ -46,7 +46,7 @@ class Orientation(Enum):
 
 @dataclass(frozen=True)
 class Placement:
-    """The (4, 4) matrix from voxel indices to LPS mm, and what the user must know of it."""
+    """The (4, 4) matrix from voxel indices to LPS mm, and what the user must know about it."""
 
     lps: np.ndarray
     notes: tuple[str, ...]
@@ -83,11 +83,11 @@ def place(
         ras = asked[orientation]
         if ras is None:
             raise InputError(f"'{path}' has no {orientation.value} (its code is 0); choose another --orientation-from.")
-        return _placed(ras, f"is placed by the {orientation.value}, as asked.")
+        return _placed(ras, f"is placed by the {orientation.value}, as requested.")
     if orientation is Orientation.NIBABEL:
         found = next((ras for ras in (by_sform, by_qform) if ras is not None), None)
         ras = _of_neither(size, spacing, analyze_origin) if found is None else found
-        return _placed(ras, f"is placed {_AS_NIBABEL}, as asked.")
+        return _placed(ras, f"is placed {_AS_NIBABEL}, as requested.")
     if by_qform is None and by_sform is None:
         return _unknown(spacing, is_analyze=analyze_origin is not None)
     return _chosen(size, spacing, by_qform, by_sform, sform_is_scanner)
@@ -142,11 +142,11 @@ def _is_straight(by_sform: np.ndarray, spacing: np.ndarray) -> bool:
 
 
 def _unknown(spacing: np.ndarray, *, is_analyze: bool) -> Placement:
-    """ITK takes the axes of a header without orientation for LPS, with the first voxel at 0."""
+    """ITK treats the axes of a header without orientation as LPS, with the first voxel at 0."""
     why = "is an Analyze file, which holds no orientation" if is_analyze else "holds no orientation (both codes are 0)"
     note = (
-        f"{why}; its rows are taken to run to posterior, as 3D Slicer does, where nibabel, FSL and SPM take them to "
-        f"run to anterior, which is the mirror image (--orientation-from nibabel)."
+        f"{why}; its rows are assumed to run to posterior, as in 3D Slicer; nibabel, FSL and SPM assume that they run "
+        f"to anterior, which is the mirror image (--orientation-from nibabel)."
     )
     return Placement(np.diag([*spacing, 1.0]), (note,))
 
@@ -212,7 +212,7 @@ _NIFTI_1 = {
     "quatern": (256, "3f4"),
     "qoffset": (268, "3f4"),
     "srow": (280, "(3,4)f4"),
-    # Of Analyze, where SPM keeps its origin: five numbers at a byte where NIfTI keeps the codes.
+    # In Analyze, SPM's origin: five numbers at the byte where NIfTI has its codes.
     "origin": (253, "3i2"),
 }
 _NIFTI_2 = {
@@ -236,7 +236,7 @@ _NIFTI_2 = {
 _STARTS = (b"\x5c\x01\x00\x00", b"\x00\x00\x01\x5c", b"\x1c\x02\x00\x00", b"\x00\x00\x02\x1c")
 _MAGIC_2 = b"\r\n\x1a\n"
 
-# Code of a number type: how NumPy calls it, and the components of a voxel.
+# Code of a number type: its name in NumPy, and the components of a voxel.
 _TYPES = {
     2: ("u1", 1),
     4: ("i2", 1),
@@ -343,7 +343,7 @@ def _partner(path: Path, extension: str) -> Path | None:
 def _parse(file: Path, path: Path) -> _Header:
     head = head_of(file, HEAD)
     if not is_nifti(head):
-        raise InputError(f"'{path}' is no NIfTI file, or its header is damaged; export the volume again.")
+        raise InputError(f"'{path}' is not a NIfTI file, or its header is damaged; export the volume again.")
     byte_order: Literal["<", ">"] = "<" if head[0] else ">"
     is_second = int.from_bytes(head[:4], "little" if head[0] else "big") == HEAD
     magic = head[4:12] if is_second else head[344:348]
@@ -421,7 +421,7 @@ def _seconds(header: _Header, value: float) -> float:
 
 
 def _spacing(pixdim: np.ndarray, size: tuple[int, int, int]) -> np.ndarray:
-    """Voxel sides, NaN where the header does not give them; that of a single slice may be missing, and is then 1."""
+    """Voxel sides, NaN where the header does not give them; a missing side of a single slice is 1."""
     known = np.where(np.isfinite(pixdim) & (pixdim != 0), np.abs(pixdim), np.nan)
     return np.where(np.isnan(known) & (np.array(size) == 1), 1.0, known)
 
@@ -445,7 +445,7 @@ def _data(header: _Header) -> VoxelData:
     offset = float(header.fields["vox_offset"])
     path = header.path
     if not math.isfinite(offset) or (header.kind != "analyze" and offset < 0) or abs(offset) > 2**40:
-        raise InputError(f"'{path}' has a header with an impossible place of its voxels; it is damaged.")
+        raise InputError(f"'{path}' has a header with an impossible offset of its voxels; it is damaged.")
     if header.kind == "single":
         file, least = path, 352 if "origin" in header.fields.dtype.names else 544
         offset = max(offset, least)

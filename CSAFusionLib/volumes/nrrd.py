@@ -1,6 +1,6 @@
 """Read the header of NRRD files, with their voxels in the same file or beside it.
 
-ITK's reader is not used for them: a damaged header can bring it down, and it takes no notice of units. The format:
+ITK's reader is not used for them: a damaged header can crash it, and it ignores units. The format:
 https://teem.sourceforge.net/nrrd/format.html.
 """
 
@@ -45,7 +45,7 @@ _ENCODINGS = {
     "bz2": Encoding.BZIP2,
     "bzip2": Encoding.BZIP2,
 }
-# What takes a vector of the named space to LPS.
+# The signs that take a vector of the named space to LPS.
 _TO_LPS = {
     "right-anterior-superior": (-1, -1, 1),
     "left-anterior-superior": (1, -1, 1),
@@ -79,8 +79,7 @@ class _Header:
 
 @dataclass(frozen=True)
 class _Axes:
-    """The axes of the array that lie in space, the one, if any, along which the numbers of one voxel lie, and how many
-    such volumes follow each other along the slowest axis."""
+    """The spatial axes, the axis of the numbers of one voxel, if any, and the volumes along the slowest axis."""
 
     space: tuple[int, int, int]
     components: int | None
@@ -127,7 +126,7 @@ def _parse(path: Path) -> _Header:
     fields: dict[str, str] = {}
     for line in text[:length].decode("utf-8", "replace").splitlines()[1:]:
         name, colon, value = line.partition(":")
-        # "key:=value" is the user's own; a line with neither is a comment or damage.
+        # "key:=value" is user data; a line with neither is a comment or damage.
         if colon and not line.startswith("#") and not value.startswith("="):
             fields[name.strip().lower()] = value.strip()
     return _Header(path, {name.replace("datafile", "data file"): value for name, value in fields.items()}, length)
@@ -148,7 +147,7 @@ def _number_type(header: _Header) -> np.dtype[Any]:
     order = header.fields.get("endian", "").lower()
     is_bytes = _encoding(header) is not Encoding.TEXT
     if is_bytes and number_type.itemsize > 1 and order not in ("little", "big"):
-        raise header.refusal("does not say in which order its bytes are ('endian')")
+        raise header.refusal("does not give its byte order ('endian')")
     return number_type.newbyteorder(">" if order == "big" and is_bytes else "<")
 
 
@@ -160,11 +159,11 @@ def _encoding(header: _Header) -> Encoding:
 
 
 def _axes(header: _Header, sizes: list[int]) -> _Axes:
-    """Tell the axes apart by their directions, else by their kinds; one of length 1 too many is dropped."""
+    """Distinguish the axes by their directions, else by their kinds; a surplus axis of length 1 is dropped."""
     kinds = [kind.lower() for kind in header.words("kinds")] or ["domain"] * len(sizes)
     directions = _vectors(header, "space directions")
     if len(kinds) != len(sizes) or (directions and len(directions) != len(sizes)):
-        raise header.refusal("has not as many kinds or directions as sizes")
+        raise header.refusal("does not have as many kinds or directions as sizes")
     if directions:
         inside = [axis for axis, vector in enumerate(directions) if vector is not None]
     else:
@@ -183,7 +182,7 @@ def _axes(header: _Header, sizes: list[int]) -> _Axes:
         raise InputError(f"'{header.path}' is a 2-D image; give a 3-D volume.")
     several = [axis for axis in others if sizes[axis] > 1]
     if len(several) > 1:
-        raise header.refusal("has several axes that are none of space")
+        raise header.refusal("has several axes that are not spatial")
     if several:
         _check_kind(header, kinds[several[0]], sizes[several[0]])
     return _Axes((inside[0], inside[1], inside[2]), several[0] if several else None, series)
@@ -193,8 +192,8 @@ def _check_kind(header: _Header, kind: str, count: int) -> None:
     if kind in _COLOURS or not any(kind.endswith(known) for known in _ONE_NUMBER_EACH):
         return
     raise InputError(
-        f"'{header.path}' holds {count} numbers in each voxel, which its header calls a '{kind}'; give a scalar volume "
-        f"or one in RGB."
+        f"'{header.path}' holds {count} numbers in each voxel, which its header calls a '{kind}'; give a scalar "
+        "volume or an RGB one."
     )
 
 
@@ -243,13 +242,13 @@ def _affine(header: _Header, axes: _Axes) -> tuple[np.ndarray, tuple[str, ...]]:
 
 
 def _along_axes(header: _Header, axes: _Axes) -> tuple[np.ndarray, np.ndarray]:
-    """Spacing, NaN where it is not given, and place of the first voxel, as ITK has it, without directions."""
+    """Spacing, NaN where it is not given, and position of the first voxel, as in ITK, without directions."""
     count = len(header.words("sizes"))
     given = {name: _floats(header, header.words(name)) for name in ("spacings", "axis mins", "axismins")}
     mins = given["axis mins"] if given["axis mins"].size else given["axismins"]
     for values in (given["spacings"], mins):
         if values.size not in (0, count):
-            raise header.refusal("has not as many spacings or minima as sizes")
+            raise header.refusal("does not have as many spacings or minima as sizes")
     spacing = given["spacings"][list(axes.space)] if given["spacings"].size else np.full(3, np.nan)
     first = mins[list(axes.space)] + spacing / 2 if mins.size else np.zeros(3)
     return spacing, np.where(np.isnan(first), 0.0, first)
@@ -299,7 +298,7 @@ def _after_lines(header: _Header, file: Path, start: int, lines: int) -> int:
 
 
 def _files(header: _Header, name: str, sizes: list[int]) -> tuple[Path, ...]:
-    """The files that hold the voxels: one, all that are numbered so, or a list at the end of the header."""
+    """The files that hold the voxels: one, numbered ones, or a list at the end of the header."""
     folder, words = header.path.parent, name.split()
     if words[0].upper() == "LIST":
         files = listed_files(header.path, after=b"LIST", folder=folder)

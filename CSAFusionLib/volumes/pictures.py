@@ -29,14 +29,14 @@ def lay_on_black(image: sitk.Image) -> tuple[sitk.Image, tuple[str, ...]]:
         colours = (voxels[..., :3] * (voxels[..., 3:] / np.float32(white))).round().astype(voxels.dtype)
     laid = sitk.GetImageFromArray(colours, isVector=True)
     laid.CopyInformation(image)
-    return laid, ("has four numbers in each voxel, which were taken for RGB and opacity, and laid on black.",)
+    return laid, ("has four numbers in each voxel, which were read as RGB and opacity and blended onto black.",)
 
 
 def read_picture(path: str | Path) -> np.ndarray:
     """Read a 2-D picture as it is stored: grey (H, W) or RGB (H, W, 3), uint8 or uint16.
 
-    A palette is expanded to RGB. Transparent pixels are blended onto black.
-    Raises InputError when the file is missing, cannot be read, or is no 2-D picture of 8 or 16 bits.
+    A palette is expanded to RGB. Transparent pixels are blended onto black. Raises InputError when the file is missing,
+    cannot be read, or is not a 2-D picture of 8 or 16 bits.
     """
     path = Path(path)
     check_input_path(path)
@@ -51,9 +51,9 @@ _MOST_PIXELS = 2**26
 
 
 def _usual_png(path: Path) -> np.ndarray | None:
-    """The pixels of a grey or RGB PNG of 8 bits without transparency; None for any other file, and a damaged one.
+    """The pixels of a grey or RGB PNG of 8 bits without transparency; None for any other file and for a damaged one.
 
-    Pillow gives the same pixels as ITK, which takes a tenth of a second to load.
+    Pillow returns the same pixels as ITK, which takes a tenth of a second to load.
     """
     with path.open("rb") as file:
         head = file.read(_PNG_HEAD.size)
@@ -99,7 +99,7 @@ def write_picture(array: np.ndarray, path: str | Path) -> None:
 
 
 def picture_writer(array: np.ndarray) -> Writer:
-    """Return what writes a picture as :func:`write_picture` takes it as a PNG, and reads it back."""
+    """Return the function that writes a picture, as :func:`write_picture` takes it, and reads it back."""
     content = io.BytesIO()
     Image.fromarray(array).save(content, "PNG")
     return content_writer(content.getvalue())

@@ -1,6 +1,6 @@
-"""Read a volume from a file of any format or from a DICOM folder; the header is checked before the voxels are trusted.
+"""Read a volume from a file of any format or from a DICOM folder, and check its header before its voxels.
 
-The content of a file tells its format, not its name; a format that is not read is refused by name.
+The content of a file determines its format, not its name; an unsupported format is refused by its name.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from CSAFusionLib.volumes.volume import Volume, said_beside
 
 
 class Format(Enum):
-    """A format that is read, beside DICOM."""
+    """A supported format, beside DICOM."""
 
     NIFTI = auto()
     NRRD = auto()
@@ -38,7 +38,7 @@ class Format(Enum):
 _READ = "give a NIfTI, NRRD or MHA file, or a DICOM series"
 _HEAD = 2048
 
-# What a file begins with (at a byte) that is not read, though ITK would open some of it, and the name of its format.
+# The first bytes (from an offset) of unsupported files, some of which ITK would open, and the name of the format.
 _FOREIGN_STARTS = {
     (0, b"CDF\x01"): "a MINC file",
     (0, b"CDF\x02"): "a MINC file",
@@ -68,7 +68,7 @@ _FOREIGN_STARTS = {
     (208, b"MAP "): "an MRC file",
     (257, b"ustar"): "a tar archive",
 }
-# Formats whose files begin with nothing of their own, by the ending of their name.
+# Formats whose files have no distinctive first bytes, by the extension of their name.
 _FOREIGN_NAMES = {
     ".gipl": "a GIPL file",
     ".gipl.gz": "a GIPL file",
@@ -126,7 +126,7 @@ def format_of(path: Path) -> Format:
     name = path.name.lower()
     for foreign in (_foreign_by_content(head), _foreign_by_name(name)):
         if foreign:
-            raise InputError(f"'{path}' is {foreign}, which is not read; {_BARE.get(foreign, _READ)}.")
+            raise InputError(f"'{path}' is {foreign}, which is not supported; {_BARE.get(foreign, _READ)}.")
     if found is not None:
         raise InputError(f"'{path}' is gzipped as a whole, which this format cannot be; unpack it first.")
     for endings, named in _NAMES.items():
@@ -177,7 +177,7 @@ def fill_non_finite(image: sitk.Image) -> tuple[sitk.Image, tuple[str, ...]]:
     return filled, (note,)
 
 
-# Header rounding moves corners by less than the first, and is set right without a word up to the second.
+# Header rounding moves corners by less than the first; shear up to the second is corrected with no or a short note.
 _ROUNDING_MM = 1e-5
 _UNSAID_MM = 1e-2
 
@@ -199,14 +199,15 @@ def read_volume(
         path: a NIfTI, Analyze, NRRD or MetaImage file, a folder that holds one DICOM series, a multi-frame DICOM file,
             or one file of a DICOM series, for which the whole series is read. A fourth dimension of length 1 is
             dropped.
-        volume: which one, from 1, where a DICOM file or series, or a 4-D file, holds several; None for the only one.
-        orientation: which of its orientations places a NIfTI volume.
+        volume: the number of the volume, from 1, where a DICOM file or series, or a 4-D file, holds several; None for a
+            single one.
+        orientation: which orientation of its header places a NIfTI volume.
         keep_shear: accept sheared axes and keep them, for a volume that is resampled anyway.
 
     Raises:
         SeveralVolumesError: there are several volumes and none was chosen.
-        InputError: the path does not exist, cannot be read, or is not one 3-D volume; the file is damaged or not
-            whole; its axes are sheared.
+        InputError: the path does not exist, cannot be read, or is not one 3-D volume; the file is damaged or
+            incomplete; its axes are sheared.
     """
     path = Path(path)
     is_folder = check_input_path(path)
@@ -224,7 +225,7 @@ def read_volume(
 
 
 def set_right(path: Path, read: Volume, *, keep_shear: bool) -> Volume:
-    """Return a volume as it was read with its axes at right angles and every voxel finite, as :func:`read_volume` says.
+    """Return a volume with its axes at right angles and every voxel finite, as :func:`read_volume` describes.
 
     Raises InputError for sheared axes when they are not to be kept.
     """
@@ -246,7 +247,7 @@ def _read_file(path: Path, volume: int | None, orientation: Orientation) -> Volu
 
 
 def volume_of(path: Path, stored: StoredVolume) -> Volume:
-    """Read the voxels of one volume of a file, and what lies beside the file says of it."""
+    """Read the voxels of one volume of a file, and its acquisition from sidecar and name."""
     image, notes = to_image(stored)
     image, laid = lay_on_black(image)
     modality, acquisition = said_beside(path)
@@ -264,7 +265,7 @@ def straightened(name: str, image: sitk.Image, *, keep_shear: bool) -> tuple[sit
         return image, ()
     if moved <= TOLERATED_MM:
         note = (
-            f"has axes not quite at right angles; they were set right, which moves its corners by up to {moved:.2f} mm."
+            f"has axes not quite at right angles; they were corrected, which moves its corners by up to {moved:.2f} mm."
         )
         return nearest_straight(image), (note,) if moved > _UNSAID_MM else ()
     if not keep_shear:

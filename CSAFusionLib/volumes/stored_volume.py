@@ -1,4 +1,4 @@
-"""A volume as the header of its file describes it: its voxels are read whole, with their checksum, or not at all."""
+"""A volume as the header of its file describes it, whose voxels are read completely, with checksum, or not at all."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from CSAFusionLib.geometry.grid import is_geometry, set_ijk_to_lps
 from CSAFusionLib.volumes.input_path import check_input_path, chosen
 
 _CHUNK = 1 << 18
-# No deflated stream is longer than this many times its size on disk (zlib's technical details); bzip2 knows no bound.
+# No deflated stream is longer than this many times its size on disk (zlib's technical details); bzip2 has no bound.
 _MOST_INFLATED = 1032
-# What a stream may hold beyond the voxels before it is given up.
+# How much a stream may hold beyond the voxels before reading stops.
 _MOST_SURPLUS = 1 << 26
 # A file that holds less than this share of what its header claims was not cut off: the header is wrong.
 _CUT_OFF_SHARE = 1e-3
 _GZIP = b"\x1f\x8b"
-# A number in text takes a digit and a space at least.
+# A number in text takes at least a digit and a space.
 _BYTES_OF_TEXT = 2
 
 
@@ -50,7 +50,7 @@ class VoxelData:
     encoding: how.
     offset: bytes of each file before the voxels, or before the compressed stream; None where they are its last bytes.
     skip: bytes of the decompressed stream before the voxels.
-    behind: bytes of it after the voxels that belong to other volumes, and must be there too.
+    behind: bytes of it after the voxels, which belong to other volumes and must exist too.
     """
 
     files: tuple[Path, ...]
@@ -61,7 +61,7 @@ class VoxelData:
 
 
 def read_voxels(data: VoxelData, number_type: np.dtype[Any], count: int) -> tuple[np.ndarray, int]:
-    """Read ``count`` numbers of a type; returns them, (count,), and how many bytes more the files hold.
+    """Read ``count`` numbers of a type; returns them, (count,), and how many further bytes the files hold.
 
     Raises InputError, which names the file, when one is missing, cut off, damaged, or far too small for what the header
     claims; never allocates more memory than the files can fill.
@@ -151,7 +151,7 @@ class _Deflate:
     def pieces(self, chunk: bytes) -> Iterator[bytes]:
         piece = self._decoder.decompress(chunk, _CHUNK)
         yield piece
-        # A full piece may have more behind it, even where all of the chunk was taken in.
+        # More may follow a full piece, even if the whole chunk was consumed.
         while len(piece) == _CHUNK and not self._decoder.eof:
             piece = self._decoder.decompress(self._decoder.unconsumed_tail, _CHUNK)
             yield piece
@@ -184,7 +184,7 @@ def _collect(
     count: int,
     decoder: Callable[[], _Deflate | _Bzip2],
 ) -> tuple[np.ndarray, int]:
-    """The voxels of a compressed stream, which is read to its very end, where its checksum is."""
+    """The voxels of a compressed stream, which is read to the checksum at its end."""
     needed, kept = count * number_type.itemsize, bytearray()
     length = _pass_on(file, data, needed, decoder, kept.extend)
     return np.frombuffer(kept, number_type, count), length - data.skip - needed
@@ -197,7 +197,7 @@ def _pass_on(
     decoder: Callable[[], _Deflate | _Bzip2],
     take: Callable[[bytes], object],
 ) -> int:
-    """Pass so many bytes of voxels, in pieces, to ``take``; returns the length of the whole stream."""
+    """Pass ``needed`` bytes of voxels, in pieces, to ``take``; returns the length of the whole stream."""
     end, length = data.skip + needed, 0
     pieces = _decompressed(file, data.offset or 0, decoder)
     try:
@@ -218,7 +218,7 @@ def _pass_on(
 
 
 def unpacked(data: VoxelData, needed: int, target: Path) -> VoxelData:
-    """Decompress so many bytes of voxels to a file, and say where they are then.
+    """Decompress ``needed`` bytes of voxels to a file, and return where they are.
 
     data: in one compressed file. Raises InputError as :func:`read_voxels` does.
     """
@@ -229,7 +229,7 @@ def unpacked(data: VoxelData, needed: int, target: Path) -> VoxelData:
 
 
 def _decompressed(file: Path, offset: int, new: Callable[[], _Deflate | _Bzip2]) -> Iterator[bytes]:
-    """The pieces of the streams one after the other from an offset on; EOFError where the last one does not end."""
+    """The pieces of consecutive streams from an offset on; raises EOFError if the last one does not end."""
     decoder = new()
     with file.open("rb") as stream:
         stream.seek(offset)
@@ -285,17 +285,17 @@ _READERS = {
 }
 
 
-NO_ORIENTATION = "holds no orientation; its axes are taken to run to left, posterior and superior, as 3D Slicer does."
-NO_SPACING = "does not give its voxel size along every axis; 1 mm was taken where it is missing."
+NO_ORIENTATION = "holds no orientation; its axes are assumed to run to left, posterior and superior, as in 3D Slicer."
+NO_SPACING = "does not give its voxel size along every axis; 1 mm was assumed where it is missing."
 
-# Bytes behind the voxels that are still padding; more of them, or a slice, is what a wrong header leaves over.
+# Up to this many bytes after the voxels are padding; more, or a whole slice, mean a wrong header.
 _PADDING = 1024
 _AT_A_TIME = 1 << 20
 
 
 @dataclass(frozen=True)
 class StoredVolume:
-    """What the header of a file says; all but the voxels has been checked.
+    """The contents of a file's header; everything but the voxels has been checked.
 
     path: the file that was given.
     size: voxels along i, j, k, each 1 or more.
@@ -327,7 +327,7 @@ class StoredVolume:
 def one_of(stored: StoredVolume, number: int | None) -> StoredVolume:
     """Return one volume of a series (4-D), counted from 1, or the only volume of a file.
 
-    Raises SeveralVolumesError where there are several and none is chosen, InputError for a number there is none of.
+    Raises SeveralVolumesError where there are several and none is chosen, InputError for a number that does not exist.
     """
     index = chosen(str(stored.path), [("", stored.size[2])] * stored.series, number)
     data = stored.data
@@ -358,7 +358,7 @@ def to_image(stored: StoredVolume) -> tuple[sitk.Image, tuple[str, ...]]:
     slice_bytes = stored.number_type.itemsize * stored.components * stored.size[0] * stored.size[1]
     notes = stored.notes
     if surplus >= min(_PADDING, slice_bytes):
-        notes += (f"holds {surplus} bytes more than its header says, which were left out: compare its size.",)
+        notes += (f"holds {surplus} bytes more than its header says, which were ignored: compare its size.",)
     image = sitk.GetImageFromArray(_arranged(_scaled(flat, stored), stored), isVector=stored.components > 1)
     set_ijk_to_lps(image, stored.affine)
     return image, notes
@@ -380,7 +380,8 @@ def _scaled(flat: np.ndarray, stored: StoredVolume) -> np.ndarray:
     wide = native.itemsize > 4 or (native.kind in "iu" and native.itemsize == 4)
     values = np.empty(flat.shape, np.float64 if wide else np.float32)
     with np.errstate(over="ignore", invalid="ignore"):
-        # Computed in double, as ITK does it, and bit by bit, so that no array of doubles lies beside the result.
+        # Computed in double precision, as in ITK, and piece by piece, so that no array of doubles exists beside the
+        # result.
         for start in range(0, flat.size, _AT_A_TIME):
             part = slice(start, start + _AT_A_TIME)
             values[part] = flat[part].astype(np.float64) * slope + intercept

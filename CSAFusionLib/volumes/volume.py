@@ -25,14 +25,15 @@ _LARGEST = 1e300
 
 @dataclass(frozen=True)
 class Acquisition:
-    """How a volume was made, as far as it is known; empty where nothing says it.
+    """How a volume was acquired, as far as it is known; empty where it is unknown.
 
-    source: what says the modality, as a sentence names it: "DICOM header", "sidecar", "BIDS name" or "file name".
+    source: where the modality comes from, as a sentence names it: "DICOM header", "sidecar", "BIDS name" or "file
+        name".
     contrast: of an MR, "T1", "T2", "FLAIR", "contrast-enhanced T1", "DWI", "PD", "T2*", "BOLD", "ASL" or "angiography".
     unit: of the volume's own values, as it is written: "Bq/ml", "HU", "counts".
     suv: factor from an own value to the standardised uptake value by body weight (g/ml); 0 if unknown.
-    suv_note: why a PET has no SUV, worded to follow "has no SUV, because "; it is kept with results, so it holds
-        nothing of the patient.
+    suv_note: why a PET has no SUV, worded to follow "has no SUV, because "; it is kept with results, so it holds no
+        patient data.
     """
 
     source: str = ""
@@ -47,7 +48,7 @@ class Acquisition:
 
     @classmethod
     def from_dict(cls, values: object) -> Acquisition:
-        """What :meth:`to_dict` gave; InputError for anything else."""
+        """Inverse of :meth:`to_dict`; raises InputError for anything else."""
         given: Mapping[str, Any] = checks.mapping(values, "acquisition of a volume")
         texts = {
             field.name: checks.text(given[field.name], field.name.replace("_", " "))
@@ -58,7 +59,7 @@ class Acquisition:
 
 
 _WORD = r"(?<![a-z0-9]){}(?![a-z])"
-# The first that fits counts: a FLAIR is called "T2 FLAIR" too, and a DWI "EPI T2 DWI". A T1 FLAIR is a T1.
+# The first match counts: a FLAIR may be called "T2 FLAIR", and a DWI "EPI T2 DWI". A T1 FLAIR is a T1.
 _NAMES = (
     ("DWI", r"(e?dwi|diff\w*|adc|dti|trace\w*|ep2d_diff\w*|dwibs)"),
     ("BOLD", r"(bold|fmri|rest(ing)?( ?state)?)"),
@@ -85,7 +86,7 @@ _FLUID_NULLED = (1500, 3200)
 def contrast_of_names(names: Iterable[str], *, agent: bool = False) -> str:
     """Return the contrast that a name gives, "" where none does.
 
-    names: of a series, protocol, sequence or file, in any case; the first that says something counts.
+    names: of a series, protocol, sequence or file, in any case; the first that gives a contrast counts.
     agent: whether a contrast agent was given, which makes a T1 a contrast-enhanced one.
     """
     for name in names:
@@ -132,7 +133,7 @@ _UNITS = {"bqml": "Bq/ml", "bq/ml": "Bq/ml", "kbq/ml": "kBq/ml", "gml": "g/ml", 
 
 
 def said_beside(path: Path) -> tuple[str | None, Acquisition]:
-    """Return the DICOM modality ("MR", "CT", "PT", "NM"; None if unknown) and the rest of what sidecar and name say.
+    """Return the DICOM modality ("MR", "CT", "PT", "NM"; None if unknown) and the acquisition from sidecar and name.
 
     The sidecar takes precedence over the name, and a BIDS suffix over a plain one. An unreadable sidecar is ignored.
     """
@@ -163,7 +164,7 @@ def _contrast(stem: str, sidecar: dict[str, Any]) -> str:
 
 
 def sidecar_of(volume: Path) -> dict[str, Any]:
-    """Return what the JSON file of a volume's name holds; nothing where it is missing or cannot be read."""
+    """Return the contents of the JSON file named like a volume; empty where it is missing or cannot be read."""
     path = volume.with_name(f"{_EXTENSIONS.sub('', volume.name)}.json")
     try:
         if path.stat().st_size > _LARGEST_SIDECAR:
@@ -176,17 +177,17 @@ def sidecar_of(volume: Path) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Volume:
-    """A 3-D image and what is known about it beside its voxels.
+    """A 3-D image and what is known about it besides its voxels.
 
     image: 3-D, one component (scalar) or three (RGB), geometry in LPS mm.
     name: what messages call it (a file, folder or node name).
     modality_hint: DICOM Modality tag ("CT", "MR", "PT", "NM") where the source had one.
-    notes: what a user must know of how it was read, which every result carries among its warnings. Each is worded to
-        follow "The fixed volume", ends in a full stop, and names no file: provenance holds nothing of the patient.
-    frames: the DICOM frames of its slices, in their order; none for another source.
+    notes: what a user must know about how it was read; every result includes them in its warnings. Each is worded to
+        follow "The fixed volume", ends in a full stop, and names no file: provenance contains no patient data.
+    frames: the DICOM frames of its slices, in order; empty for another source.
     slope, intercept: the volume's own value is ``slope * voxel + intercept``; other than 1 and 0 only for a volume that
       :func:`CSAFusionLib.intensity.voxel_values.within_float32` has rescaled.
-    acquisition: what its header, sidecar or name says of how it was made.
+    acquisition: how it was acquired, according to its header, sidecar or name.
     """
 
     image: sitk.Image
@@ -209,9 +210,9 @@ class Volume:
         return self.slope != 1 or self.intercept != 0
 
     def own_value(self, voxel: float) -> float:
-        """The volume's own value of a voxel's."""
+        """Convert a voxel's value to the volume's own value."""
         return self.slope * voxel + self.intercept
 
     def voxel_value(self, own: float) -> float:
-        """The voxel's value of one of the volume's own."""
+        """Convert one of the volume's own values to a voxel's value."""
         return (own - self.intercept) / self.slope

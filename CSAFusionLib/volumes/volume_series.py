@@ -1,4 +1,4 @@
-"""Several volumes on one grid, such as a dynamic PET or a functional MR: read one at a time, written one at a time.
+"""Several volumes on one grid, such as a dynamic PET or a functional MR, read and written one at a time.
 
 The times come from the sidecar beside a file, its header, or the DICOM headers. A series is written as one file with a
 fourth dimension.
@@ -39,7 +39,7 @@ from CSAFusionLib.volumes.volume import Volume, sidecar_of
 from CSAFusionLib.volumes.writing import CHUNK, CORNERS_APART_MM, Layout, encode_pieces, layout_like, volume_writer
 
 _DAY = 24 * 60 * 60.0
-# Steps that differ by no more than this share are one step that was rounded.
+# Steps that differ by no more than this share are the same step, rounded.
 _EVEN = 1e-3
 
 
@@ -47,7 +47,7 @@ _EVEN = 1e-3
 class SeriesTimes:
     """Times in seconds, one for each volume.
 
-    starts: when each began. durations: how long each lasted; empty where nothing says it.
+    starts: when each began. durations: how long each lasted; empty where that is unknown.
     """
 
     starts: tuple[float, ...]
@@ -60,20 +60,20 @@ class SeriesTimes:
 
     @property
     def step(self) -> float | None:
-        """The time from one volume to the next; None where it is not always the same."""
+        """The time from one volume to the next; None where it varies."""
         steps = np.diff(self.starts)
         if len(steps) == 0 or steps.min() <= 0 or np.ptp(steps) > _EVEN * steps.mean():
             return None
         return float(steps.mean())
 
     def describe(self) -> dict[str, list[float]]:
-        """The times by the names of BIDS."""
+        """The times by their BIDS names."""
         told = {"FrameTimesStart": [*self.starts]}
         return told | ({"FrameDuration": [*self.durations]} if self.durations else {})
 
 
 def times_of_sidecar(path: Path, count: int) -> SeriesTimes | None:
-    """Return what the JSON file beside a volume says in the words of BIDS and dcm2niix; None where that is nothing."""
+    """Return the times in the JSON file beside a volume, in BIDS or dcm2niix terms; None if there are none."""
     values = sidecar_of(path)
     starts = _numbers(values.get("FrameTimesStart", values.get("VolumeTiming")), count)
     durations = _numbers(values.get("FrameDuration", values.get("AcquisitionDuration")), count)
@@ -85,14 +85,14 @@ def times_of_sidecar(path: Path, count: int) -> SeriesTimes | None:
 
 
 def times_of_header(stored: StoredVolume) -> SeriesTimes | None:
-    """Return what the header of a file says, which is one step for all; None where it says none."""
+    """Return the times from a file's header, which gives one step for all; None where it gives none."""
     if not stored.seconds_apart > 0:
         return None
     return SeriesTimes(tuple(stored.first_second + stored.seconds_apart * number for number in range(stored.series)))
 
 
 def times_of_frames(firsts: Sequence[Frame]) -> SeriesTimes | None:
-    """Return what the first frames of DICOM volumes say; None where nothing tells their times apart."""
+    """Return the times from the first frames of DICOM volumes; None where nothing distinguishes their times."""
     durations = tuple(frame.seconds for frame in firsts)
     known = durations if all(durations) else ()
     for keyword, seconds in (
@@ -115,7 +115,7 @@ def times_of_frames(firsts: Sequence[Frame]) -> SeriesTimes | None:
 
 
 def _numbers(values: Any, count: int) -> tuple[float, ...] | None:
-    """A list of so many finite numbers; None for anything else."""
+    """A list of ``count`` finite numbers; None for anything else."""
     if not isinstance(values, list) or len(values) != count:
         return None
     if not all(isinstance(one, int | float) and math.isfinite(one) for one in values):
@@ -124,7 +124,7 @@ def _numbers(values: Any, count: int) -> tuple[float, ...] | None:
 
 
 def _from_the_first(times: np.ndarray, *, is_clock: bool) -> tuple[float, ...]:
-    """Times of a clock count from the earliest, which may be before midnight; others are as they are."""
+    """Clock times are counted from the earliest, which may be before midnight; other times stay unchanged."""
     if not is_clock:
         return tuple(times.tolist())
     times = np.where(times - times.min() > _DAY / 2, times - _DAY, times)
@@ -136,7 +136,7 @@ def _milliseconds(label: float | str) -> float:
 
 
 def _clock(label: float | str) -> float:
-    """Seconds since midnight of DICOM's HHMMSS.FFFFFF, behind a date or alone; NaN for anything else."""
+    """Seconds since midnight from DICOM's HHMMSS.FFFFFF, after a date or alone; NaN for anything else."""
     text = f"{label:013.6f}" if isinstance(label, float) else label
     time = text.split("+")[0].split("-")[0]
     time = time[8:] if len(time.split(".")[0]) == 14 else time
@@ -155,7 +155,7 @@ class VolumeSeries:
 
     name: what messages call the source.
     count: how many there are.
-    times: when each was measured; None where nothing says it.
+    times: when each was measured; None where that is unknown.
     """
 
     name: str
@@ -164,14 +164,14 @@ class VolumeSeries:
     read_one: Callable[[int], Volume]
 
     def read(self, number: int) -> Volume:
-        """Read one volume; InputError where there is none of that number or it is damaged."""
+        """Read one volume; raises InputError where the number does not exist or the volume is damaged."""
         if not 1 <= number <= self.count:
             raise InputError(
                 f"'{self.name}' holds {self.count} volumes, so there is no volume {number}; choose from 1 to "
                 f"{self.count}."
             )
         volume = self.read_one(number)
-        # Which one it is says nothing where all of them are used.
+        # The number of a volume is irrelevant where all of them are used.
         return replace(volume, notes=tuple(note for note in volume.notes if not note.startswith("is number ")))
 
     def volumes(self) -> Iterator[Volume]:
@@ -191,7 +191,7 @@ class VolumeSeries:
             yield volume
 
     def mean(self, progress: Progress = silent) -> Volume:
-        """The mean of all volumes, float32, each weighted by how long it was measured where that is known.
+        """The mean of all volumes, float32, each weighted by its duration where that is known.
 
         Colours keep their number type.
         """
@@ -212,7 +212,7 @@ class VolumeSeries:
         return replace(first, image=image, notes=tuple(notes))
 
     def reference(self, by: str, progress: Progress = silent) -> Volume:
-        """The volume that stands for all: ``mean``, or one by its number as a text.
+        """The volume that represents all: ``mean``, or one by its number as a text.
 
         Raises InputError for a text that is neither.
         """
@@ -230,11 +230,11 @@ def open_series(
 ) -> Iterator[VolumeSeries]:
     """Open a source that holds one or several volumes, for a ``with`` block.
 
-    A compressed file is unpacked to a temporary file, so that each of its volumes can be read by itself; nothing else
-    is held.
+    A compressed file is unpacked to a temporary file, so that each of its volumes can be read separately; nothing else
+    is kept.
 
     Args:
-        path, orientation, keep_shear: as of :func:`CSAFusionLib.volumes.reading.read_volume`.
+        path, orientation, keep_shear: as for :func:`CSAFusionLib.volumes.reading.read_volume`.
 
     Raises InputError as ``read_volume`` does, and where there is no room for the temporary file.
     """
@@ -269,7 +269,7 @@ def _dicom(path: Path, *, keep_shear: bool) -> VolumeSeries:
 
 @contextmanager
 def _seekable(stored: StoredVolume) -> Iterator[StoredVolume]:
-    """The same volume, its voxels in a file that can be read from any place on."""
+    """The same volume, with its voxels in a file that can be read from any position."""
     if stored.series == 1 or stored.data.encoding not in _COMPRESSED or len(stored.data.files) > 1:
         yield stored
         return
@@ -279,22 +279,22 @@ def _seekable(stored: StoredVolume) -> Iterator[StoredVolume]:
         if needed > free:
             raise InputError(
                 f"Unpacked, '{stored.path}' takes {in_gib(needed)}, and the temporary folder has {in_gib(free)} left; "
-                "make room there, or name another by TMPDIR."
+                "make room there, or set TMPDIR to another folder."
             )
         yield replace(stored, data=unpacked(stored.data, needed, folder / "voxels"))
 
 
 _RGB24, _BITS = (70, 128), (72, 24)
-"""Where a NIfTI header has the number type and the bits of a voxel, and what they are for colours."""
+"""The offset of a NIfTI header's number type and bits per voxel, and their values for colours."""
 _UNITS, _MILLIMETRES = 123, 2
-"""Where it has the units, and those of a file that says nothing of time."""
+"""The offset of its units, and their value in a file without times."""
 
 
 class Spool:
-    """Volumes of one grid and number type on their way to a file, kept in a temporary one.
+    """Volumes of one grid and number type, kept in a temporary file until they are written.
 
     Args:
-        file: where they are kept; not there yet.
+        file: the temporary file, which does not exist yet.
     """
 
     def __init__(self, file: Path) -> None:
@@ -330,7 +330,7 @@ class Spool:
         return image
 
     def volume_writer(self, index: int, on_chunk: Callable[[], None]) -> Writer:
-        """What writes one volume by itself."""
+        """Return the function that writes one volume alone."""
 
         def write(path: Path) -> None:
             volume_writer(self.image(index), on_chunk)(path)
@@ -338,9 +338,9 @@ class Spool:
         return write
 
     def writer(self, times: SeriesTimes | None, on_chunk: Callable[[], None]) -> Writer:
-        """What writes all of them as one file, which is then read back.
+        """Return the function that writes all of them as one file and reads it back.
 
-        times: their step goes into the header, where it is always the same.
+        times: their step goes into the header if it is constant.
         """
 
         def write(path: Path) -> None:
@@ -366,7 +366,7 @@ class Spool:
         assert self._like is not None
         size = (*self._like.GetSize(), self.count)
         is_nifti = path.name.endswith((".nii", ".nii.gz"))
-        # ITK would write colours as five dimensions, one colour behind the other, which hardly any program shows.
+        # ITK would write colours as a fifth dimension, which hardly any program shows.
         components = 1 if is_nifti else self._like.GetNumberOfComponentsPerPixel()
         pixel = sitk.sitkUInt8 if is_nifti and self._is_colour else self._like.GetPixelID()
         layout = layout_like(_voxel(self._like, pixel, components, times), size, path)
@@ -379,7 +379,7 @@ class Spool:
         return replace(layout, header=bytes(header), by_component=False)
 
     def _check(self, path: Path, layout: Layout, on_chunk: Callable[[], None]) -> None:
-        """Raise Unwritable unless the file holds the volumes, where they lie."""
+        """Raise Unwritable unless the file holds the volumes at their places."""
         expected = zlib.crc32(layout.header) if layout.in_stream else 0
         for piece in self._pieces():
             expected = zlib.crc32(piece, expected)
@@ -414,7 +414,7 @@ class Spool:
 
 
 def _voxel(like: sitk.Image, pixel: int, components: int, times: SeriesTimes | None) -> sitk.Image:
-    """A 4-D image of one voxel that lies where a volume lies, its fourth side the time from one to the next."""
+    """A 4-D image of one voxel with the place of a volume; its fourth side is the time between volumes."""
     step = (times.step if times is not None else None) or 1.0
     voxel = sitk.Image([1] * 4, pixel, components)
     voxel.SetSpacing((*like.GetSpacing(), step))

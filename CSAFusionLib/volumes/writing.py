@@ -1,4 +1,4 @@
-"""Write volumes and read them back: a file on disk is always complete, and lies where the volume lies.
+"""Write volumes and read them back, so that a file is always complete and has the volume's geometry.
 
 ITK writes a volume in one go, which takes a minute for a large one and cannot be interrupted, and its NIfTI writer does
 not report a full disk. So ITK writes the header of one voxel at the volume's place, in which only the size is then
@@ -28,7 +28,7 @@ from CSAFusionLib.geometry.grid import corners_apart
 from CSAFusionLib.logs import itk_warnings_off
 
 GZIP, ZLIB = 31, 15
-"""What ``zlib`` calls its two kinds of streams."""
+"""The codes of ``zlib`` for its two kinds of streams."""
 
 _HEADS = {GZIP: b"\x1f\x8b\x08\0\0\0\0\0\0\xff", ZLIB: b"\x78\x5e"}
 _RAW = -15
@@ -38,9 +38,9 @@ Piece = bytes | memoryview
 
 
 def deflated(pieces: Iterable[Piece], kind: int, *, level: int, strategy: int) -> Iterator[bytes]:
-    """Return a stream, part by part, of as many threads as ITK takes.
+    """Compress with as many threads as ITK uses; yields the stream part by part.
 
-    Each piece begins anew, so pieces are to be long: of 1 MiB the stream is a per mille longer for it.
+    Each piece is compressed independently, so pieces should be long: at 1 MiB the stream is 0.1 % longer for it.
 
     Args:
         pieces: what is compressed, in order.
@@ -50,7 +50,7 @@ def deflated(pieces: Iterable[Piece], kind: int, *, level: int, strategy: int) -
 
     def deflate(piece: Piece) -> bytes:
         stream = zlib.compressobj(level, zlib.DEFLATED, _RAW, strategy=strategy)
-        # To the end of a byte, where the next piece is put.
+        # Flush to the end of a byte, where the next piece starts.
         return stream.compress(piece) + stream.flush(zlib.Z_SYNC_FLUSH)
 
     checksum = _Checksum(kind)
@@ -71,7 +71,7 @@ def deflated(pieces: Iterable[Piece], kind: int, *, level: int, strategy: int) -
 
 
 class _Checksum:
-    """What a stream ends with."""
+    """The checksum at the end of a stream."""
 
     def __init__(self, kind: int) -> None:
         self._is_gzip = kind == GZIP
@@ -123,7 +123,7 @@ def layout_of(image: sitk.Image, file: Path, *, compressed: bool = True) -> Layo
 
 
 def layout_like(voxel: sitk.Image, size: tuple[int, ...], file: Path, *, compressed: bool = True) -> Layout:
-    """Return the same for a volume, or a series of volumes (4-D), of which the first voxel is given, and the size."""
+    """Return the same for a volume, or a series of volumes (4-D), given its first voxel and its size."""
     if file.suffix == ".nrrd":
         header = _written(voxel, file, compressed).split(b"\n\n", 1)[0] + b"\n\n"
         return Layout(_with_nrrd_size(header, size), GZIP if compressed else None)
@@ -150,14 +150,14 @@ def encode_pieces(
     *,
     are_floats: bool,
 ) -> None:
-    """The same from the voxels as bytes, in the order of the file, in pieces."""
+    """Write a file, as :func:`encode` does, from pieces of voxels as bytes in the order of the file."""
     with file.open("wb") as target:
         if layout.compression is None:
             for piece in chain((layout.header,), pieces):
                 on_chunk()
                 target.write(piece)
             return
-        # Floats hardly ever repeat but in a background of one value: a search for more costs three times as much.
+        # Floats rarely repeat except in a constant background: a search for other repeats takes three times as long.
         strategy = zlib.Z_RLE if are_floats else zlib.Z_DEFAULT_STRATEGY
         if not layout.in_stream:
             target.write(layout.header)
@@ -192,7 +192,7 @@ def _first_voxel(image: sitk.Image) -> sitk.Image:
     voxel.SetSpacing(image.GetSpacing())
     voxel.SetDirection(image.GetDirection())
     for key in image.GetMetaDataKeys():
-        # A line break would end the field, in NRRD and MetaImage, and what follows would be taken for header.
+        # A line break would end the field, in NRRD and MetaImage, and the rest would be read as header.
         if (key + image.GetMetaData(key)).isprintable():
             voxel.SetMetaData(key, image.GetMetaData(key))
     return voxel
@@ -210,7 +210,7 @@ def _with_nifti_size(content: bytes, size: tuple[int, ...]) -> bytes:
     if max(size) > _LONGEST_NIFTI:
         raise Unwritable(f"NIfTI holds at most {_LONGEST_NIFTI} voxels along an axis; save it as .nrrd or .mha")
     if len(content) < _NIFTI_HEADER:
-        # Of a disk that is full already, ITK does not tell.
+        # ITK does not report that a disk is already full.
         raise Unwritable("the disk does not keep it whole")
     header = bytearray(content[:_NIFTI_HEADER])
     struct.pack_into(f"<{len(size)}h", header, 42, *size)
@@ -223,7 +223,7 @@ def _with_nrrd_size(header: bytes, size: tuple[int, ...]) -> bytes:
 
 
 def _with_meta_size(header: bytes, size: tuple[int, ...]) -> bytes:
-    """Leaves room for the number of compressed bytes, which precedes them."""
+    """Leave room for the number of compressed bytes, which precedes them."""
     numbers = " ".join(map(str, size)).encode()
     head, _, tail = header.rpartition(b"\nDimSize = ")
     header = head + b"\nDimSize = " + numbers + b"\n" + tail.partition(b"\n")[2]
@@ -237,13 +237,13 @@ def _tell_compressed_size(target: IO[bytes], header: bytes, size: int) -> None:
 
 
 CORNERS_APART_MM = 1e-3
-"""How far a format may put a corner of a volume from where it lies."""
+"""How far a format may move a corner of a volume."""
 
 _SINGLE_PRECISION = 4 * float(np.finfo(np.float32).eps)
 
 
 def check_written(image: sitk.Image, layout: Layout, file: Path, on_chunk: Callable[[], None]) -> None:
-    """Raise Unwritable when a file does not hold an image: voxels by their checksum, geometry by the corners.
+    """Raise Unwritable when a file does not hold an image: compare voxels by checksum and geometry by corners.
 
     on_chunk: called for every piece that is read; it may raise to stop.
     """
@@ -263,7 +263,7 @@ def check_written(image: sitk.Image, layout: Layout, file: Path, on_chunk: Calla
 
 
 def _decompressed(file: Path, layout: Layout) -> Iterator[bytes]:
-    """What a file holds behind its header, or with it, in pieces. Raises zlib.error when the stream has no end."""
+    """The contents of a file after its header, or with it, in pieces. Raises zlib.error when the stream has no end."""
     stream = None if layout.compression is None else zlib.decompressobj(wbits=layout.compression)
     with file.open("rb") as source:
         source.seek(0 if layout.in_stream else len(layout.header))
@@ -282,7 +282,7 @@ def _check_header(image: sitk.Image, file: Path) -> None:
     if found != (image.GetPixelID(), image.GetNumberOfComponentsPerPixel(), image.GetSize()):
         raise Unwritable("this format cannot hold its type of voxels; save it as .nrrd or .mha")
     apart = corners_apart(image, reader)
-    # NIfTI keeps positions in single precision, which very far from the scanner's centre is not finer than this.
+    # NIfTI keeps positions in single precision, which is no finer than this very far from the scanner's centre.
     if apart > max(CORNERS_APART_MM, _SINGLE_PRECISION * np.abs(image.GetOrigin()).max()):
         raise Unwritable(f"this format would put it up to {apart:.2g} mm from where it lies; save it as .nrrd or .mha")
 
@@ -294,14 +294,14 @@ def write_volume(image: sitk.Image, path: str | Path) -> None:
     """Write a volume, compressed if the format allows it, read it back, and only then put it in place.
 
     Raises InputError as :func:`check_output_path` does, when the disk refuses the file, or when the format cannot hold
-    the volume or where it lies.
+    the volume or its place.
     """
     path = check_output_path(path)
     atomic_write({path: volume_writer(image)})
 
 
 def volume_writer(image: sitk.Image, on_chunk: Callable[[], None] = lambda: None, *, compressed: bool = True) -> Writer:
-    """Return what writes a volume to a path that ends in one of ``VOLUME_EXTENSIONS``, and reads it back.
+    """Return the function that writes a volume to a path that ends in one of ``VOLUME_EXTENSIONS``, and reads it back.
 
     on_chunk: called for every piece, of about a megabyte; it may raise to stop.
     """

@@ -178,7 +178,7 @@ def test_both_are_placed_by_one_orientation_and_only_the_moving_one_may_be_shear
     straight = nifti(tmp_path / "a.nii", some_voxels(), codes=(0, 0))
     sheared = nifti(tmp_path / "b.nii", some_voxels(), rows=SHEARED)
     fixed, moving = read_inputs(straight, sheared, choice, orientation=Orientation.NIBABEL)
-    assert "as asked" in fixed.notes[0] and "as asked" in moving.notes[0] and "sheared" in moving.notes[1]
+    assert "as requested" in fixed.notes[0] and "as requested" in moving.notes[0] and "sheared" in moving.notes[1]
     with pytest.raises(InputError, match="sheared axes"):
         read_inputs(sheared, straight, choice)
 

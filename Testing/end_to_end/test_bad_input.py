@@ -82,7 +82,7 @@ def test_a_volume_that_holds_no_number_at_all(is_refused: Callable, heads: Heads
 def test_a_displacement_field(is_refused: Callable, heads: Heads, tmp_path: Path) -> None:
     field = sitk.GetImageFromArray(noise(6, 20, 20, 3), isVector=True)
     sitk.WriteImage(field, str(tmp_path / "warp.nrrd"))
-    is_refused("fuse", heads[0], tmp_path / "warp.nrrd", "-o", tmp_path / "f.nii", said="no colours")
+    is_refused("fuse", heads[0], tmp_path / "warp.nrrd", "-o", tmp_path / "f.nii", said="not colours")
 
 
 def test_a_sheared_fixed_volume_before_any_work(is_refused: Callable, heads: Heads, tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def test_what_was_found_on_reading_stands_in_the_summary_and_the_provenance(
     result = csafusion(*words, "--orientation-from", "sform", "--provenance", tmp_path / "how.json")
     assert result.exit_code == 0, result.stderr
     warnings = json.loads((tmp_path / "how.json").read_text())["warnings"]
-    assert "The fixed volume is placed by the sform, as asked." in warnings
+    assert "The fixed volume is placed by the sform, as requested." in warnings
     assert any(said.startswith("The moving volume has 7 voxels that are not finite") for said in warnings)
     assert all(f"Warning      {said}" in result.stdout for said in warnings)
     assert np.isfinite(sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "fused.mha")))).all()

@@ -146,7 +146,7 @@ def test_names_behind_the_last_colon_are_choices(scans: Path) -> None:
         (["--use-transform", "t1.nii.gz"], "given transform is for one"),
         (["--volume", "2"], "--volume does not say which"),
         (["--moving-mask", "t1.nii.gz"], "--moving-mask is for one moving volume"),
-        (["--dicom"], "is no DICOM volume"),
+        (["--dicom"], "is not a DICOM volume"),
         (["--mask", "ct.nii.gz", "--registration", "none"], "ignores masks"),
     ],
 )

@@ -92,13 +92,13 @@ def test_unusual_voxels_raise_a_question_and_are_worked_on(spacing: tuple) -> No
     volume = Volume(_image(*spacing), "v")
     check_volume(volume)
     (note,) = notes_of(volume, Volume(_image(1, 1, 1), "w"))
-    assert note.startswith(f"The fixed volume has voxels of {spacing[0]:g} x") and "metres, than millimetres?" in note
+    assert note.startswith(f"The fixed volume has voxels of {spacing[0]:g} x") and "other than millimetres?" in note
 
 
 @pytest.mark.parametrize("spacing", [(1e-9, 1e-9, 1e-9), (1e-12, 5, 5), (1e5, 1e5, 1e5)])
 def test_what_nothing_can_be_is_refused(spacing: tuple) -> None:
     assert impossible_scale(_image(*spacing))
-    with pytest.raises(InputError, match="'v' would be .* mm in size, which nothing that is scanned is"):
+    with pytest.raises(InputError, match="'v' would be .* mm in size, which no scanned object is"):
         check_volume(Volume(_image(*spacing), "v"))
 
 

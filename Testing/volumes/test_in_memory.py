@@ -133,8 +133,8 @@ def test_sheared_axes_are_kept_only_where_they_may_be(an_array) -> None:
     [
         ((np.ones((3, 3, 3)), np.eye(3)), "neither a"),
         ((np.ones((3, 3, 3)), "affine"), "neither a"),
-        ((np.ones((3, 3, 3)), np.zeros((4, 4))), "makes no geometry"),
-        ((np.ones((3, 3, 3)), np.full((4, 4), np.nan)), "makes no geometry"),
+        ((np.ones((3, 3, 3)), np.zeros((4, 4))), "is not a valid geometry"),
+        ((np.ones((3, 3, 3)), np.full((4, 4), np.nan)), "is not a valid geometry"),
         ((np.ones((3, 3, 3)), {}), "no spacing"),
         ((np.ones((3, 3, 3)), {"spacing": (1, 1, 1), "affine": 1}), "'affine'"),
         ((np.ones((3, 3, 3)), {"spacing": (1, 1)}), "not 3 numbers"),

@@ -132,8 +132,8 @@ def test_what_simpleitk_writes_is_read_as_it_was(tmp_path: Path) -> None:
         ({"code": 7777}, "unknown number type (7777)"),
         ({"bits": 32}, "contradicts itself (32 bits"),
         ({"intent": 1006}, "displacements"),
-        ({"offset": float("nan")}, "impossible place"),
-        ({"offset": -8}, "impossible place"),
+        ({"offset": float("nan")}, "impossible offset"),
+        ({"offset": -8}, "impossible offset"),
         ({"pixdim": (1, 0, 0.9, 3), "codes": (1, 0)}, "make no geometry"),
         ({"pixdim": (1, float("nan"), 0.9, 3), "codes": (0, 0)}, "make no geometry"),
         ({"quaternion": (0, 0, float("nan"), 0, 0, 0), "codes": (1, 0)}, "make no geometry"),
@@ -248,7 +248,7 @@ def test_a_header_without_orientation_is_placed_as_itk_does_with_a_warning_and_a
     assert "holds no orientation (both codes are 0)" in stored.notes[0] and "nibabel" in stored.notes[0]
     asked = read_nifti(path, Orientation.NIBABEL)
     np.testing.assert_allclose(FLIP @ asked.affine, nibabel.load(path).affine, atol=1e-5)
-    assert "as asked" in asked.notes[0]
+    assert "as requested" in asked.notes[0]
 
 
 @pytest.mark.parametrize("origin", [(0, 0, 0), (4, 3, 2)])

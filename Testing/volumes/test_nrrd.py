@@ -158,7 +158,7 @@ def test_a_list_of_numbers_is_no_colour(tmp_path: Path) -> None:
         ({"type": "block"}, "number type that cannot be used ('block')"),
         ({"type": ""}, "number type that cannot be used"),
         ({"encoding": "zrl"}, "encoding that cannot be used ('zrl')"),
-        ({"endian": ""}, "in which order its bytes are"),
+        ({"endian": ""}, "does not give its byte order"),
         ({"sizes": "10 8 -6"}, "impossible sizes"),
         ({"sizes": "10 8"}, "impossible sizes"),
         ({"sizes": "10 8 six"}, "no whole numbers in its field 'sizes'"),

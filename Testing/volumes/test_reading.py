@@ -105,7 +105,7 @@ def test_a_missing_an_empty_and_a_foreign_file_are_refused(tmp_path: Path) -> No
     (tmp_path / "empty.nrrd").touch()
     assert "empty file" in _refusal_of(tmp_path / "empty.nrrd")
     (tmp_path / "text.nii.gz").write_text("not a volume")
-    assert "is no NIfTI file" in _refusal_of(tmp_path / "text.nii.gz")
+    assert "is not a NIfTI file" in _refusal_of(tmp_path / "text.nii.gz")
     (tmp_path / "text.txt").write_text("not a volume")
     assert "cannot be read" in _refusal_of(tmp_path / "text.txt")
 
@@ -155,7 +155,7 @@ def test_axes_that_are_nearly_at_right_angles_are_set_right_alike_in_every_forma
         volume = read_volume(path)
         directions = np.reshape(volume.image.GetDirection(), (3, 3))
         np.testing.assert_allclose(directions @ directions.T, np.eye(3), atol=1e-12)
-        assert "they were set right, which moves its corners by up to 0.03 mm" in volume.notes[0]
+        assert "they were corrected, which moves its corners by up to 0.03 mm" in volume.notes[0]
 
 
 def test_voxels_that_are_no_numbers_are_filled_alike_in_every_format(tmp_path: Path) -> None:

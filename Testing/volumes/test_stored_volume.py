@@ -252,7 +252,7 @@ def test_what_itk_would_open_but_nobody_promised_is_refused_by_name(tmp_path: Pa
         ("a.mnc", b"\x89HDF\r\n\x1a\nrest", "HDF5 or MINC file"),
         ("a.nii", b"CDF\x01rest", "MINC"),
         ("a.mgz", gzip.compress(b"\0\0\0\1"), "FreeSurfer MGH file"),
-        ("a.raw", b"bare", "is a file of bare voxels, which is not read; give the header"),
+        ("a.raw", b"bare", "is a file of bare voxels, which is not supported; give the header"),
         ("a.npy", b"\x93NUMPY", "NumPy array"),
         ("a.zip", b"PK\x03\x04", "ZIP archive"),
         ("a.xyz", b"who knows", "cannot be read as a volume; give a NIfTI, NRRD or MHA file"),

@@ -2,5 +2,5 @@
 
 ``headers`` finds what a folder holds, ``layouts`` and ``frames`` read where each frame lies and what its values mean,
 ``stacking`` tells the volumes of a series apart and checks that each is a straight and even stack, ``pixels`` decodes
-stored values, and ``series_reading`` leads through all of it; ``derived_series`` writes a fused volume back as DICOM.
+stored values, and ``series_reading`` runs all these steps; ``derived_series`` writes a fused volume back as DICOM.
 """

@@ -1,8 +1,9 @@
 """A fused volume as a DICOM series of the fixed volume's patient and study, which an archive takes back.
 
-Both grey and colour become secondary captures, one a slice: no archive refuses that class, no modality's own attributes
-need be made up for pixels that no scanner measured, and with position, orientation and frame of reference every reader
-puts them where they belong. Parametric maps, which would hold the numbers as they are, few viewers open. Grey is stored
+Both grey and colour become secondary captures, one per slice: no archive refuses that class, no attributes of a
+    modality need to be invented for pixels that no scanner measured, and with position, orientation and frame of
+    reference every reader places them correctly. Few viewers open parametric maps, which could hold the original
+    numbers. Grey is stored
 in 16 bits, 0 to 65535 for 0 to 1, without a rescale: viewers round windows to whole numbers.
 """
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from CSAFusionLib.volumes.dicom.frames import Frame
 
 MOST_GREY = 65535
-"""What 1 is stored as."""
+"""The stored value of 1."""
 
 _AFTER_THE_SOURCES = 1000
 # Value, scheme and meaning of the code.
@@ -62,12 +63,12 @@ class _Series:
 def check_can_be_dicom(fixed: Volume) -> None:
     """Check, before any long work, that a fused volume can become a series of the fixed volume's study.
 
-    Raises InputError where the fixed volume is not DICOM, or the package that writes is not installed.
+    Raises InputError where the fixed volume is not DICOM, or the package that writes DICOM is not installed.
     """
     if not fixed.frames:
         raise InputError(
-            f"'{fixed.name}' is no DICOM volume, so a DICOM result has no patient and study to belong to; give FIXED "
-            f"as DICOM, or name an output file without --dicom."
+            f"'{fixed.name}' is not a DICOM volume, so a DICOM result has no patient and study to belong to; give "
+            f"FIXED as DICOM, or name an output file without --dicom."
         )
     if find_spec("highdicom") is None:
         raise InputError("Writing DICOM needs the package highdicom; install it with: pip install highdicom")
@@ -104,7 +105,7 @@ def derived_series(
 def write_series(
     fused: sitk.Image, fixed: Volume, moving: Volume | None, folder: Path, *, modalities: Sequence[str] = ()
 ) -> list[str]:
-    """Write a series, as :func:`derived_series` makes it, to a folder that is made if need be; all files or none.
+    """Write a series, as :func:`derived_series` makes it, to a folder, created if it does not exist; all files or none.
 
     Returns warnings that change how the series is read.
 
@@ -127,9 +128,9 @@ def write_series(
 
 
 def check_is_empty(folder: Path) -> None:
-    """Raise InputError for a folder that holds anything: a series is read with all that lies beside it."""
+    """Raise InputError for a folder that is not empty: a series is read with all files beside it."""
     if folder.is_dir() and any(folder.iterdir()):
-        raise InputError(f"'{folder}' is not empty, and a series is read with all that lies beside it; name a new one.")
+        raise InputError(f"'{folder}' is not empty, and a series is read with all files beside it; name a new folder.")
 
 
 def _series_of(first: Frame, modalities: Sequence[str]) -> _Series:
@@ -193,7 +194,7 @@ def _writer(shared: _Series, fused: sitk.Image, number: int, values: np.ndarray,
         from pydicom import dcmread
         from pydicom.config import disable_value_validation
 
-        # What the source holds of the patient is copied as it is, also where it breaks a rule.
+        # The patient data of the source are copied unchanged, even where they break a rule.
         with disable_value_validation():
             dataset = _image(shared, fused, number, values)
             dataset.SourceImageSequence = [*sources]
@@ -228,7 +229,7 @@ def _image(shared: _Series, fused: sitk.Image, number: int, values: np.ndarray) 
         pixel_spacing=(down, across),
         patient_orientation=_patient_orientation(fused),
         transfer_syntax_uid=ExplicitVRLittleEndian,
-        # Every name of the source can be written so.
+        # This character set can hold every name of the source.
         specific_character_set="ISO_IR 192",
         content_date=shared.when.date(),
         content_time=shared.when.time(),
@@ -254,7 +255,7 @@ def _place(image: Any, shared: _Series, fused: sitk.Image, number: int, thicknes
 
 
 def _describe(image: Any, shared: _Series) -> None:
-    """What the image is of, and what it is not for."""
+    """Describe the image, and state that it is not for diagnosis."""
     image.copy_patient_and_study_information(shared.source)
     for name in (*_OF_THE_SERIES, *_LOSSY):
         if name in shared.source:
@@ -272,7 +273,7 @@ def _describe(image: Any, shared: _Series) -> None:
 
 
 def _patient_orientation(fused: sitk.Image) -> tuple[str, str]:
-    """To where rows and columns run, as the letter of the nearest direction."""
+    """The directions of rows and columns, as the letters of the nearest patient directions."""
     direction = np.reshape(fused.GetDirection(), (3, 3))
     letters = []
     for way in (direction[:, 0], direction[:, 1]):

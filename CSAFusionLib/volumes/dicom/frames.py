@@ -1,4 +1,4 @@
-"""A frame of a DICOM file: where it lies, what its values mean, and what tells it from others at its place.
+"""A frame of a DICOM file: its place, the meaning of its values, and what distinguishes it from others at its place.
 
 - Labels: time, echo, diffusion weighting, cardiac phase and the like.
 - Scale: the rescale of a frame, or its real world value mapping.
@@ -130,7 +130,7 @@ def _dimension_name(item: Dataset) -> str:
 
 
 def _label(dataset: Dataset, keyword: str) -> Label:
-    """Return the value of an attribute: a number where it is one, else text; '' where it is missing."""
+    """Return the value of an attribute: a number if it is one, else text; '' if it is missing."""
     try:
         numbers = numbers_of(dataset, keyword)
     except HeaderError:
@@ -140,7 +140,7 @@ def _label(dataset: Dataset, keyword: str) -> Label:
     return numbers[0] if len(numbers) == 1 else printable(", ".join(f"{number:g}" for number in numbers))
 
 
-# Rescale types that name no unit.
+# Rescale types that do not name a unit.
 _UNITLESS = ("", "US")
 
 
@@ -177,7 +177,7 @@ class Scale:
 def rescale_of(dataset: Dataset | None) -> Scale | None:
     """Return the rescale that a header, or an item of one, gives; None where it gives none.
 
-    Raises HeaderError for a slope or intercept that is no single number, and for a slope of 0.
+    Raises HeaderError for a slope or intercept that is not a single number, and for a slope of 0.
     """
     if dataset is None:
         return None
@@ -267,7 +267,7 @@ class Frame:
     scales: its rescale and its real world value mapping.
     labels: what may tell frames at one place apart, most telling first.
     stack: the stack it belongs to, "" where it belongs to none.
-    number: what orders frames that nothing else orders.
+    number: the order of frames that nothing else orders.
     seconds: how long it was measured; 0 where the header does not say it.
     """
 

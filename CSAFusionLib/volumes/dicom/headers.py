@@ -25,7 +25,7 @@ _LONGEST_TEXT = 64
 
 
 class HeaderError(ValueError):
-    """What is wrong with a file, worded to follow its name, without the full stop."""
+    """A fault of a file, worded to follow its name, without the full stop."""
 
 
 def printable(text: object) -> str:
@@ -52,7 +52,7 @@ def numbers_of(dataset: Dataset, keyword: str, count: int | None = None) -> tupl
         count: how many numbers there have to be; None takes any count.
 
     Raises:
-        HeaderError: a value is no finite number, or there are more or fewer than ``count``.
+        HeaderError: a value is not a finite number, or there are more or fewer than ``count``.
     """
     texts = _values_as_text(dataset, keyword)
     if not any(texts):
@@ -115,7 +115,7 @@ def _is_text(vr: str | None, keyword: str) -> bool:
 
 def _number(text: str) -> float:
     try:
-        # Python alone takes 1_000 for a number.
+        # Only Python reads 1_000 as a number.
         return math.nan if "_" in text else float(text.replace(",", ".") if text.count(",") == 1 else text)
     except ValueError:
         return math.nan
@@ -186,9 +186,9 @@ _BARE_BEGINNINGS = tuple(
     for group, elements in (((2, 0), ((0, 0), (1, 0), (2, 0))), ((8, 0), ((0, 0), (1, 0), (5, 0), (8, 0), (22, 0))))
     for element in elements
 )
-# Values longer than this, as private headers of a scanner are, are read only when they are asked for.
+# Longer values, such as a scanner's private headers, are read only on access.
 _LONG_VALUE = 4096
-# What pydicom 3 raises, as its own fuzzing and ours show, for a file whose bytes make no DICOM.
+# The exceptions of pydicom 3, according to its fuzzing and ours, for a file that is not valid DICOM.
 _UNREADABLE = (
     ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, NotImplementedError, OSError,
     RecursionError, TypeError, ValueError, struct.error, zlib.error,
@@ -294,7 +294,7 @@ def called(path: Path) -> Iterator[None]:
 
 @contextmanager
 def readable(path: Path) -> Iterator[None]:
-    """Turn whatever a malformed file raises inside the block into an InputError of one sentence."""
+    """Turn any exception that a malformed file causes inside the block into an InputError of one sentence."""
     from pydicom.config import disable_value_validation
     from pydicom.errors import BytesLengthException
 

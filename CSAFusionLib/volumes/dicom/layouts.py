@@ -1,6 +1,6 @@
-"""The frames of a DICOM file, by the way in which its kind of object describes them.
+"""Read the frames of a DICOM file, in the layout of its kind of object.
 
-A nuclear medicine file (SPECT) has vectors that tell what each frame is; enhanced files have functional groups.
+A nuclear medicine file (SPECT) has vectors that identify each frame; enhanced files have functional groups.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def nuclear_frames(dataset: Dataset, file: Path, image_type: list[str]) -> list[
     """Return the slices of a reconstructed file.
 
     Slices lie along the normal of the first plane, as far apart as Spacing Between Slices says, whose sign gives the
-    direction, or else as they are thick.
+    direction, or else as far apart as they are thick.
 
     Args:
         image_type: the values of Image Type, in capitals.
@@ -74,9 +74,9 @@ def nuclear_frames(dataset: Dataset, file: Path, image_type: list[str]) -> list[
     slices = _vector(dataset, "SliceVector", count)
     if not any(value.startswith("RECON") for value in image_type[2:]) and (slices is None or count == 1):
         what = "raw projections" if any("TOMO" in value for value in image_type) else "planar views"
-        # One frame with a place of its own is a slice of a series of files.
+        # One frame with its own place is a slice of a series of files.
         if count > 1 or _plane(dataset) is None or "TOMO" in image_type:
-            raise HeaderError(f"holds {what} of a nuclear medicine scan, which are no slices; give a reconstruction")
+            raise HeaderError(f"holds {what} of a nuclear medicine scan, which are not slices; give a reconstruction")
     step = slice_distance_of(dataset)
     if step is None and count > 1:
         raise HeaderError("does not say how far apart its slices lie; export the original")
@@ -103,7 +103,7 @@ def _vector(dataset: Dataset, keyword: str, count: int) -> np.ndarray | None:
     if numbers is None:
         return None
     if len(numbers) != count:
-        raise HeaderError(f"holds {count} frames and tells of {len(numbers)} what they are")
+        raise HeaderError(f"holds {count} frames and identifies {len(numbers)} of them")
     return np.array(numbers)
 
 
@@ -136,7 +136,7 @@ def has_groups(dataset: Dataset) -> bool:
 
 
 def grouped_frames(dataset: Dataset, file: Path) -> list[Frame]:
-    """Return the frames in the order in which they are stored, with their own groups before the shared ones."""
+    """Return the frames in stored order; their own groups take precedence over the shared ones."""
     groups = items_of(dataset, "PerFrameFunctionalGroupsSequence")
     shared = item_of(dataset, "SharedFunctionalGroupsSequence")
     count = frame_count(dataset)

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 _PIXEL_DATA = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _BITS_ALLOCATED = (1, 8, 16, 32, 64)
 _RLE = "1.2.840.10008.1.2.5"
-# A frame compressed by more than this is not believed: its header claims a size that its data do not have.
+# A frame compressed by more than this is refused: its header claims a size that its data do not have.
 _MOST_COMPRESSED = 2000
-# An object of no particular kind, so that ITK gives stored values as they are.
+# An object of a neutral kind, so that ITK returns stored values unchanged.
 _PLAIN_OBJECT = "1.2.840.10008.5.1.4.1.1.7.3"
 _COPIED = (
     "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "Rows", "Columns", "BitsAllocated",
@@ -65,7 +65,7 @@ def _native(dataset: Dataset) -> np.ndarray:
     there = len(data or b"")
     if there < expected:
         raise HeaderError(f"holds {there} bytes of voxels, where its header says {expected}; copy or export it again")
-    # Some writers fill up with zeros; more than a row or a column of them, or anything else, means a wrong header.
+    # Some writers pad with zeros; more than a row or a column of them, or other bytes, mean a wrong header.
     surplus = bytes(data[expected:])
     if len(surplus) > 1 and (any(surplus) or len(surplus) * min(rows, columns) * frame_count(dataset) > expected):
         raise HeaderError(f"holds {there} bytes of voxels, where its header says {expected}; export it again")
@@ -106,7 +106,7 @@ def _decompressed(dataset: Dataset) -> np.ndarray:
 def _decompressed_by_itk(dataset: Dataset, frames: list[bytes]) -> np.ndarray | None:
     """The frames decoded by ITK, which knows most syntaxes; None where it cannot.
 
-    It is given a file with nothing but the compressed frames and their format, and so neither rescales nor inverts.
+    It gets a file with only the compressed frames and their format, and so neither rescales nor inverts.
     """
     with tempfile.TemporaryDirectory(prefix="csafusion-") as folder:
         file = Path(folder) / "frames.dcm"
@@ -149,7 +149,7 @@ def _decompressed_by_pydicom(dataset: Dataset) -> np.ndarray:
         return dataset.pixel_array
     except (RuntimeError, NotImplementedError, AttributeError, ValueError) as error:
         raise HeaderError(
-            f"is damaged, or compressed in a way that is not known here ({syntax.name}); export it uncompressed"
+            f"is damaged, or compressed in an unsupported way ({syntax.name}); export it uncompressed"
         ) from error
 
 

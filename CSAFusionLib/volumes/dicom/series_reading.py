@@ -52,7 +52,7 @@ _PHILIPS = (0x7053, "Philips PET Private Group")
 _PHILIPS_SUV, _PHILIPS_ACTIVITY = 0x00, 0x09
 _GE = (0x0009, "GEMS_PETD_01")
 _GE_SCAN_START = 0x0D
-# DICOM's defined terms; whatever else stands there is no unit, and not for a report.
+# DICOM's defined terms; any other text is not a unit, and must not get into a report.
 _UNITS = {
     "BQML": "Bq/ml", "GML": "g/ml", "CNTS": "counts", "PROPCNTS": "proportional counts", "CM2ML": "cm2/ml",
     "CPS": "counts/s", "PROPCPS": "proportional counts/s", "PCNT": "%", "CM2": "cm2", "1CM": "1/cm",
@@ -60,7 +60,7 @@ _UNITS = {
     "MLMINML": "ml/min/ml", "MLML": "ml/ml", "STDDEV": "standard deviations",
 }  # fmt: skip
 _SUV_KINDS = ("BSA", "LBM", "LBMJAMES128", "LBMJANMA", "IBW")
-# Doses of people and of small animals; smaller numbers are MBq or mCi that were written where Bq belong.
+# Doses of people and of small animals; smaller numbers are MBq or mCi written in place of Bq.
 _LEAST_DOSE = 1e5
 _LONGEST_WAIT_S = 7 * 86400
 _HEAVIEST_KG = 500
@@ -70,7 +70,7 @@ def uptake_of(dataset: Dataset) -> Acquisition:
     """Return unit and SUV factor of a PET slice, from the header whose acquisition is the earliest of its series.
 
     If a required element is missing or contradicts another, the factor is 0, and the note says why. The note is kept
-    with results, so it holds no value of the header's.
+    with results, so it contains no value of the header.
     """
     units = text_of(dataset, "Units").upper()
     unit = _UNITS.get(units, "")
@@ -85,7 +85,7 @@ def _factor(dataset: Dataset, units: str) -> float:
     if units == "GML":
         kind = text_of(dataset, "SUVType").upper()
         if kind not in ("", "BW"):
-            known = f"SUV by {kind}" if kind in _SUV_KINDS else "SUV of a kind that DICOM does not know"
+            known = f"SUV by {kind}" if kind in _SUV_KINDS else "SUV of an unknown kind"
             raise HeaderError(f"its values are {known}, not by body weight")
         return 1.0
     if units == "CNTS":
@@ -94,10 +94,10 @@ def _factor(dataset: Dataset, units: str) -> float:
             return stored
         activity = _private_number(dataset, _PHILIPS, _PHILIPS_ACTIVITY)
         if not activity:
-            raise HeaderError("it holds counts and no factor of its maker's that leads to activity")
+            raise HeaderError("it holds counts without its vendor's factor to activity")
         return activity * _by_weight(dataset)
     if units != "BQML":
-        known = f"its unit is {_UNITS[units]}" if units in _UNITS else "its unit leads to no activity"
+        known = f"its unit is {_UNITS[units]}" if units in _UNITS else "its unit cannot be converted to activity"
         raise HeaderError(known if units else "its header gives no unit")
     return _by_weight(dataset)
 
@@ -128,7 +128,7 @@ def _decayed_dose(dataset: Dataset) -> float:
     if reference == "ADMIN":
         return dose
     if reference != "START":
-        raise HeaderError("it does not say to which time its decay is corrected")
+        raise HeaderError("it does not give the time to which decay is corrected")
     half_life = number_of(tracer, "RadionuclideHalfLife")
     if not half_life or half_life <= 0:
         raise HeaderError("the header gives no half-life")
@@ -204,7 +204,7 @@ _KNOWN = ("CT", "MR", "PT", "NM")
 
 
 def acquisition_of(files: Sequence[Path], modality: str) -> Acquisition:
-    """Return what the headers of one series say; its files, and the Modality of the first."""
+    """Return the acquisition from the headers of one series, given its files and the Modality of the first."""
     source = "DICOM header" if modality in _KNOWN else ""
     if modality == "MR":
         return Acquisition(source=source, contrast=contrast_of_header(read_header(files[0])))
@@ -215,7 +215,7 @@ def acquisition_of(files: Sequence[Path], modality: str) -> Acquisition:
 
 
 def contrast_of_header(dataset: Dataset) -> str:
-    """Return the contrast of an MR from its header, "" where nothing tells it."""
+    """Return the contrast of an MR from its header, "" where it is not given."""
     agent = bool(text_of(dataset, "ContrastBolusAgent")) or item_of(dataset, "ContrastBolusAgentSequence") is not None
     names = [text_of(dataset, keyword) for keyword in ("SeriesDescription", "ProtocolName", "SequenceName")]
     if "DIFFUSION" in text_of(dataset, "ImageType").upper() or "ADC" in text_of(dataset, "ImageType").upper():
@@ -273,7 +273,7 @@ def read_dicom_file(path: Path, volume: int | None = None, *, keep_tilt: bool = 
 class DicomSeries:
     """The files of one series; sentences name the source.
 
-    volumes: what it holds, told apart when they are first asked for, once for all of them.
+    volumes: what it holds, separated on first use.
     """
 
     source: Path
@@ -294,7 +294,7 @@ class DicomSeries:
         return acquisition_of([file.path for file in self.files], self.files[0].modality)
 
     def read(self, volume: int | None = None, *, keep_tilt: bool = False) -> Volume:
-        """Read one volume; arguments and errors as of :func:`read_dicom_file`."""
+        """Read one volume; arguments and errors as for :func:`read_dicom_file`."""
         with called(self.source):
             listed = [(one.description, len(one.frames)) for one in self.volumes]
             found = chosen(printable_path(self.source), listed, volume)
@@ -302,7 +302,7 @@ class DicomSeries:
             image = image_of(stack)
             acquisition = self._acquisition
             if any(scale.unit == REAL_WORLD for scale in chosen_scales([frame.scales for frame in stack.frames])):
-                # The header's unit, and so the factor to SUV, are of the stored values.
+                # The header's unit, and so the factor to SUV, apply to the stored values.
                 mapped = "a real world value mapping scales it" if acquisition.suv else acquisition.suv_note
                 acquisition = replace(acquisition, unit="", suv=0.0, suv_note=mapped)
         notes: tuple[str, ...] = ()
@@ -321,7 +321,7 @@ class DicomSeries:
 
 
 def dicom_series(path: Path) -> DicomSeries:
-    """Find the one series that a folder, a file or a DICOMDIR stands for.
+    """Find the one series that a folder, a file or a DICOMDIR contains.
 
     Raises InputError as :func:`read_dicom_folder` and :func:`read_dicom_file` do.
     """
@@ -388,7 +388,7 @@ def _without_copies(source: Path, files: list[DicomFile]) -> list[DicomFile]:
         first = kept.setdefault(file.instance or str(file.path), file)
         if first is not file and not filecmp.cmp(first.path, file.path, shallow=False) and _differ(first, file):
             raise InputError(
-                f"'{printable_path(source)}' holds two different files of one and the same image, "
+                f"'{printable_path(source)}' holds two different files of the same image, "
                 f"'{printable_path(Path(first.path.name))}' and '{printable_path(Path(file.path.name))}'; "
                 f"remove one of them."
             )

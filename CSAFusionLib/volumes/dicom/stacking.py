@@ -1,4 +1,4 @@
-"""From frames to volumes: the volumes of a series are told apart, and each must be a straight and even stack."""
+"""From frames to volumes: separate the volumes of a series, and check that each is a straight and even stack."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ T = TypeVar("T")
 
 # Two orientations are the same when no direction cosine differs by more.
 PARALLEL = 1e-3
-# Slices nearer than this share of the usual distance, or than so many mm, are at one place.
+# Slices nearer than this share of the usual distance, or than this many mm, are at the same place.
 _ONE_PLACE = 0.01
 _ONE_PLACE_MM = 1e-3
-# So many attributes together tell volumes apart, out of so many that could.
+# At most this many attributes together distinguish volumes, out of this many candidates.
 _MOST_TOGETHER = 3
 _MOST_ATTRIBUTES = 16
 
 
 @dataclass(frozen=True)
 class SubVolume:
-    """The frames of one volume, and what tells it from the others beside it ('' where it is alone).
+    """The frames of one volume, and what distinguishes it from the others ('' where it is alone).
 
-    is_untold: whether no attribute tells it from the others, but only the order of the frames.
+    is_untold: whether no attribute but only the order of the frames distinguishes it from the others.
     """
 
     frames: tuple[Frame, ...]
@@ -41,7 +41,7 @@ class SubVolume:
 def split_into_volumes(frames: Sequence[Frame]) -> list[SubVolume]:
     """Split frames into volumes: by size, orientation and stack, then by what distinguishes frames at one place.
 
-    Raises HeaderError for frames without a position, and for single ones of another size or orientation.
+    Raises HeaderError for frames without a position, and for single frames of another size or orientation.
     """
     if any(frame.position is None or frame.orientation is None for frame in frames):
         raise HeaderError("has slices without a position in the patient; export the original series")
@@ -130,7 +130,7 @@ def _place_numbers(frames: Sequence[Frame]) -> np.ndarray:
 
 
 def _telling(frames: Sequence[Frame], places: np.ndarray, most: int) -> tuple[str, ...] | None:
-    """The fewest attributes that split frames into the fewest volumes without two frames at one place, or None."""
+    """The fewest attributes that split frames into the fewest volumes with one frame at each place, or None."""
     names = list(dict.fromkeys(name for frame in frames for name in frame.labels))
     varying = [name for name in names if _varies_at_a_place(frames, places, name)][:_MOST_ATTRIBUTES]
     best: tuple[int, tuple[str, ...]] | None = None
@@ -205,13 +205,13 @@ def _moved(plane: np.ndarray, distance: float, axis: int) -> np.ndarray:
     return np.take(plane, before, axis) * (1 - share) + np.take(plane, np.minimum(before + 1, last), axis) * share
 
 
-# Scanners round positions; more than this share of the slice distance off its even place is a real gap.
+# Scanners round positions; a deviation of more than this share of the slice distance is a real gap.
 _UNEVEN = 0.1
 # The share by which pixel spacings of one volume may differ.
 _SPACINGS = 1e-3
-# Slices that lean by less, in degrees, have drifted; by more, the gantry was tilted.
+# Slices that lean by less than this, in degrees, have drifted; by more, the gantry was tilted.
 _TILTED = 1.0
-# Slices that lie farther aside than so many mm are shifted to where the straight grid has them.
+# Slices that lie farther aside than this many mm are shifted onto the straight grid.
 _ASIDE_MM = 0.1
 
 
@@ -220,8 +220,8 @@ class Stack:
     """The frames of a volume in the order of their grid, whose geometry is in LPS mm.
 
     direction: columns are the unit directions of a row, of a column, and of the normal.
-    aside: how far along a row and a column each slice lies from the grid's own place, (N, 2) voxels; 0 where that is
-        rounding.
+    aside: how far along a row and a column each slice lies from its place on the grid, (N, 2) voxels; 0 for rounding
+        errors.
     """
 
     frames: tuple[Frame, ...]
@@ -242,8 +242,8 @@ def stack_frames(frames: Sequence[Frame], *, keep_tilt: bool = False) -> Stack:
     Args:
         keep_tilt: give frames that were acquired with a tilted gantry a grid with a sheared third direction.
 
-    Raises HeaderError for slices that are missing, unevenly far apart, tilted or beside each other, and for pixel
-    spacings that are missing or differ.
+    Raises HeaderError for slices that are missing, unevenly spaced, tilted or beside each other, and for pixel spacings
+    that are missing or differ.
     """
     between_rows, between_columns = _pixel_spacing(frames)
     along = places_along_normal(frames)
@@ -261,8 +261,8 @@ def stack_frames(frames: Sequence[Frame], *, keep_tilt: bool = False) -> Stack:
         return Stack(ordered, positions[0], (*in_plane, distance), direction, aside)
     if not keep_tilt:
         raise HeaderError(
-            f"was acquired with a tilted gantry ({angle:.0f} degrees), so its slices make no straight volume; load it "
-            f"in 3D Slicer, which straightens it, and save it as a file, or give it as the moving volume"
+            f"was acquired with a tilted gantry ({angle:.0f} degrees), so its slices do not form a straight volume; "
+            f"load it in 3D Slicer, which straightens it, and save it as a file, or give it as the moving volume"
         )
     step = direction @ (*lean, 1.0)
     length = float(np.linalg.norm(step))
@@ -325,5 +325,7 @@ def _lean(way: np.ndarray, pixel: float) -> np.ndarray:
     lean = way[-1, :2] / way[-1, 2]
     scatter = float(np.linalg.norm(way[:, :2] - np.outer(way[:, 2], lean), axis=1).max())
     if scatter > pixel:
-        raise HeaderError(f"has slices that lie up to {scatter:.3g} mm beside each other, so that they make no volume")
+        raise HeaderError(
+            f"has slices that lie up to {scatter:.3g} mm beside each other, so that they do not form a volume"
+        )
     return lean

@@ -262,7 +262,7 @@ def test_gates_windows_and_detectors_are_volumes_of_their_own(tmp_path, vectors,
         ({"ImageType": ["ORIGINAL", "PRIMARY", "DYNAMIC", "EMISSION"], "SliceVector": None}, "planar views"),
         ({"DetectorInformationSequence": None}, "does not say where its slices lie"),
         ({"SliceThickness": None}, "does not say how far apart"),
-        ({"SliceVector": [1, 2, 3]}, "holds 4 frames and tells of 3"),
+        ({"SliceVector": [1, 2, 3]}, "holds 4 frames and identifies 3"),
     ],
 )
 def test_what_is_no_stack_of_slices_is_refused(tmp_path, changed, said: str) -> None:
@@ -351,8 +351,8 @@ def test_suv_stays_suv() -> None:
         ({"DecayCorrection": "NONE"}, "to which time"),
         ({"Units": "CNTS"}, "holds counts"),
         ({"Units": "PROPCPS"}, "its unit is proportional counts/s"),
-        ({"Units": "OF 71 KG"}, "its unit leads to no activity"),
-        ({"Units": "GML", "SUVType": "OF 71 KG"}, "a kind that DICOM does not know"),
+        ({"Units": "OF 71 KG"}, "its unit cannot be converted to activity"),
+        ({"Units": "GML", "SUVType": "OF 71 KG"}, "SUV of an unknown kind"),
         ({"SeriesTime": "150000"}, "when the scan began"),
     ],
 )

@@ -286,7 +286,7 @@ def test_copies_with_new_identifiers_are_read_once(tmp_path: Path) -> None:
 def test_two_different_files_of_one_image_are_told(tmp_path: Path) -> None:
     write_classic(tmp_path)
     write_classic(tmp_path / "again", stored() + 1)
-    said = "two different files of one and the same image, 'a000.dcm' and 'a000.dcm'"
+    said = "two different files of the same image, 'a000.dcm' and 'a000.dcm'"
     assert said in _refusal_of(tmp_path)
 
 
