@@ -1,6 +1,6 @@
 """CSAFusion in 3D Slicer: the module, its parameters, its panel, its logic and its test.
 
-What is computed, what is done to nodes and what the panel shows is in the package CSAFusionLib; here it meets Slicer.
+The package CSAFusionLib contains the computation, the handling of nodes and the panel; this file connects it to Slicer.
 """
 
 import logging
@@ -57,7 +57,7 @@ _ANY_INTENSITY = WithinRange(-1e6, 1e6)
 
 
 class CSAFusion(ScriptedLoadableModule):
-    """What Slicer shows of the module before it is opened."""
+    """The description that Slicer shows before the module is opened."""
 
     def __init__(self, parent):
         super().__init__(parent)
@@ -137,7 +137,7 @@ class CSAFusionParameterNode:
 
 
 class CSAFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
-    """The life of the panel in Slicer; what it shows is in ``CSAFusionLib.slicer_host.panel``."""
+    """The life cycle of the panel in Slicer; its contents are in ``CSAFusionLib.slicer_host.panel``."""
 
     def __init__(self, parent=None):
         ScriptedLoadableModuleWidget.__init__(self, parent)
@@ -197,7 +197,7 @@ class CSAFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._deviceTimer.start()
 
     def exit(self):
-        """Called each time another module is opened; what runs goes on."""
+        """Called each time another module is opened; running work continues."""
         self.setParameterNode(None)
 
     def onReload(self):
@@ -209,7 +209,7 @@ class CSAFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         super().onReload()
 
     def onSceneStartClose(self, caller, event):
-        """Called just before the scene is closed; a batch, which reads files, goes on."""
+        """Called just before the scene is closed; a batch, which reads files, continues."""
         self.logic.cancel()
         self.setParameterNode(None)
 
@@ -262,9 +262,9 @@ class CSAFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._panel.show(self._parameterNode)
 
     def onApplyButton(self, checked=False):
-        """Start the fusion, after what is missing for it was installed."""
+        """Start the fusion, after installing the packages it lacks."""
         chosen = self._parameterNode
-        # The cursor is that of the installation, which goes on after this has returned.
+        # The installation, which continues after this returns, sets the cursor.
         with self._tellingErrors(_("The fusion could not be started."), waitCursor=False):
             method = self._panel.request().settings.registration
             if not self.logic.install(method, lambda error: self.onInstalledForApply(error, chosen), forFusion=True):
@@ -296,7 +296,7 @@ class CSAFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     @contextmanager
     def _tellingErrors(self, message, waitCursor, tell=None):
-        """Show an expected error in the panel, by ``tell`` where it is given, and any other one in a message box."""
+        """Show an expected error in the panel, through ``tell`` if it is given, and any other in a message box."""
         from CSAFusionLib.errors import CSAFusionError
 
         with slicer.util.tryWithErrorDisplay(message, waitCursor=waitCursor):
@@ -306,11 +306,11 @@ class CSAFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
                 (tell or self._panel.run.show_end)(str(error))
 
     def onCancelButton(self, checked=False):
-        """Stop the fusion; the panel is ready again with the event that says that it has ended."""
+        """Stop the fusion; the panel is ready again when the event of its end arrives."""
         self.logic.cancel()
 
     def onBatchStartButton(self, checked=False):
-        """Start the batch, after what is missing for it was installed."""
+        """Start the batch, after installing the packages it lacks."""
         chosen = self._parameterNode
         with self._tellingErrors(_("The batch could not be started."), waitCursor=False, tell=self._panel.batch.tell):
             method = self._panel.batch.request().settings.registration
@@ -322,7 +322,7 @@ class CSAFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
                 self._panel.batch.show_wait(_("Installing Python packages"))
 
     def onInstalledForBatch(self, error, chosen):
-        """Called when the installation that Start had begun has ended: go on if its parameters are still shown."""
+        """Called when the installation that Start began has ended: continue if its parameters are still shown."""
         self._panel.after_installation("")
         if error or self._parameterNode is None or self._parameterNode is not chosen:
             self._panel.batch.tell(error or _("The packages are installed; press Start."))
@@ -350,18 +350,18 @@ class CSAFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic.cancelBatch()
 
     def onBatchPageButton(self, checked=False):
-        """Write the page to look through the cases, and show it, after what is missing for it was installed."""
+        """Write and show the page to review the cases, after installing the packages it lacks."""
         with self._tellingErrors(_("The page could not be written."), waitCursor=False, tell=self._panel.batch.tell):
             if not self.logic.install(None, self.onInstalledForPage, forBatch=True):
                 self._panel.batch.make_page()
 
     def onInstalledForPage(self, error):
-        """Called when the installation that the page had begun has ended."""
+        """Called when the installation that the page began has ended."""
         self._panel.after_installation("")
         self._panel.batch.tell(error or _("The packages are installed; press the button again."))
 
     def onInstall(self, method):
-        """Have the package of a registration method installed, after asking."""
+        """Install the package of a registration method, after asking."""
         with self._tellingErrors(_("The package could not be installed."), waitCursor=False):
             from CSAFusionLib.slicer_host.wording import title_of
 
@@ -376,7 +376,7 @@ class CSAFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._panel.update()
 
     def onEvent(self, event, parameterNode):
-        """Show what the running fusion tells; a result is kept in the parameters it was started from."""
+        """Show an event of the running fusion; a result is kept in the parameters it was started from."""
         from CSAFusionLib.slicer_host.fusion_job import FusedEvent
         from CSAFusionLib.slicer_host.panel.request import keep_outputs
 
@@ -514,7 +514,7 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
                     raise Cancelled
                 self._report(progress, event)
         finally:
-            # Whatever a callback may have raised, nothing of this run goes on.
+            # Whatever a callback may have raised, no part of this run continues.
             if self._job is job:
                 self.cancel()
                 self._waitWhile(lambda: self._job is job)
@@ -543,22 +543,21 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
         self._tellBusyChanged()
 
     def batch(self, pairs, folder, settings=None, *, jobs=None, retryFailed=False, onRow=None):
-        """Fuse many pairs, each into a folder of its own, with the engine of ``csafusion batch``; Slicer stays alive.
+        """Fuse many pairs, each into its own folder, with the engine of ``csafusion batch``; Slicer stays responsive.
 
-        What is done already in the folder, with the same inputs and settings, is skipped: call it again to go on. ::
+        Cases already done in the folder with the same inputs and settings are skipped: call it again to continue. ::
 
             from CSAFusionLib.slicer_host.batch import pairs_of_dicom
             pairs, leftOut = pairs_of_dicom("MR", "PT")
             records = slicer.util.getModuleLogic("CSAFusion").batch(pairs, "/data/fused")
 
-        :param pairs: what the functions of ``CSAFusionLib.slicer_host.batch`` give, or pairs of volume nodes.
-        :param folder: where the cases go.
-        :param settings: ``CSAFusionLib.fusion.settings.FusionSettings``; None takes its defaults.
-        :param jobs: how many cases at a time; None takes as many as cores and memory have room for.
-        :param retryFailed: whether cases that failed before are tried again.
-        :param onRow: called with each ``CSAFusionLib.batch.child.Row`` as its case ends; it may raise ``Cancelled``.
-        :return: the ``CSAFusionLib.batch.layout.Record`` of every case in the folder.
-        :raises CSAFusionLib.errors.CSAFusionError: one sentence; what is done stays.
+        :param pairs: results of the functions of ``CSAFusionLib.slicer_host.batch``, or pairs of volume nodes. :param
+        folder: where the cases go. :param settings: ``CSAFusionLib.fusion.settings.FusionSettings``; None takes its
+        defaults. :param jobs: how many cases at a time; None takes as many as cores and memory allow. :param
+        retryFailed: whether cases that failed before are tried again. :param onRow: called with each
+        ``CSAFusionLib.batch.child.Row`` as its case ends; it may raise ``Cancelled``. :return: the
+        ``CSAFusionLib.batch.layout.Record`` of every case in the folder. :raises CSAFusionLib.errors.CSAFusionError:
+        one sentence; finished cases are kept.
         """
         from CSAFusionLib.batch.layout import read_records
 
@@ -577,7 +576,7 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
             if ends[0] is not None:
                 raise ends[0]
         finally:
-            # Whatever a callback may have raised, nothing of this batch goes on.
+            # Whatever a callback may have raised, no part of this batch continues.
             if not ends:
                 self.endBatch()
         return read_records(Path(folder))
@@ -612,7 +611,7 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
         return self._batch is not None
 
     def cancelBatch(self):
-        """Ask the running batch to end, without waiting; what is done stays."""
+        """Ask the running batch to end, without waiting; finished cases are kept."""
         if self._batch is not None:
             self._batchStopped = True
             self._batch.stop()
@@ -637,7 +636,7 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
             self._poll()
 
     def busy(self):
-        """The sentence that says what is going on, so that nothing else can begin; empty for nothing."""
+        """The sentence on the work that is running, during which no other can start; empty when idle."""
         if self.isRunning:
             return _("A fusion is running; wait for it or cancel it.")
         if self._batch is not None:
@@ -645,7 +644,7 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
         return _("Python packages are being installed; wait until that has ended.") if self.isInstalling else ""
 
     def ensureDependencies(self, method=None, *, forBatch=False):
-        """Have the Python packages installed that a fusion needs, after asking once; returns when they are there.
+        """Install the Python packages that a fusion needs, after asking once; returns once they are installed.
 
         :param method: registration whose packages are needed too.
         :param forBatch: whether those of a batch are, too.
@@ -660,14 +659,13 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
                 raise InputError(ends[0])
 
     def install(self, method, onEnd, *, forFusion=False, forBatch=False):
-        """Have missing Python packages installed beside Slicer, after asking once.
+        """Install missing Python packages while Slicer keeps running, after asking once.
 
-        :param method: registration whose packages are wanted; None for none.
-        :param onEnd: called once at the end with an empty text, or with the sentence that says what failed.
-        :param forBatch: whether what a batch needs is wanted too.
-        :param forFusion: whether all else is wanted too that a fusion with this method needs.
-        :return: whether anything was missing; if not, onEnd is not called.
-        :raises CSAFusionLib.errors.InputError: the user declined, or it cannot be done now.
+        :param method: registration whose packages are wanted; None for none. :param onEnd: called once at the end with
+        an empty text, or with the sentence that says what failed. :param forBatch: whether to install the packages of a
+        batch too. :param forFusion: whether to install all other packages of a fusion with this method too. :return:
+        whether anything was missing; if not, onEnd is not called. :raises CSAFusionLib.errors.InputError: the user
+        declined, or it cannot be done now.
         """
         from CSAFusionLib.errors import InputError
         from CSAFusionLib.slicer_host import dependencies
@@ -675,7 +673,7 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
 
         names = ["requirements.txt"] if forFusion else []
         names += ["requirements-batch.txt"] if forBatch else []
-        # A batch runs in processes of its own, in which no extension of Slicer can be used.
+        # A batch runs in its own processes, in which no Slicer extension can be used.
         if method in PACKAGES and (forBatch or not (forFusion and engine_of(method))):
             names.append(f"requirements-{method.name.lower()}.txt")
         files = [Path(__file__).resolve().parent / "Resources" / name for name in names]
@@ -705,7 +703,7 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
             self.onBusyChanged()
 
     def _waitWhile(self, goesOn, between=lambda: None):
-        """Keep Slicer alive while something goes on."""
+        """Keep Slicer responsive while ``goesOn`` is true."""
         while goesOn():
             between()
             slicer.app.processEvents()
@@ -717,7 +715,7 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
         try:
             progress(event.stage, event.done, event.total)
         except Cancelled:
-            # The event that says so follows.
+            # The event of the cancellation follows.
             self.cancel()
 
     def _poll(self):
@@ -768,7 +766,7 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
             return
         batch, self._batch = self._batch, None
         self._batchTimer.stop()
-        # Whatever the error, nothing of this batch goes on.
+        # Whatever the error, no part of this batch continues.
         batch.cancel()
         self._onBatchEnd(Cancelled() if self._batchStopped else error)
         self._tellBusyChanged()

@@ -1,1 +1,1 @@
-"""Files on disk: paths of outputs, temporary folders, and atomic writes."""
+"""Files on disk: output paths, temporary folders, and atomic writes."""

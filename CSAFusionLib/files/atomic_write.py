@@ -1,6 +1,6 @@
-"""Output files: their paths are checked before any work, and they are put in place together or not at all.
+"""Check output paths before any work, and put output files in place together or not at all.
 
-Each is written beside its place and read back before it is put there.
+Each file is written beside its place and read back before it is moved there.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _REASONS_OF_FOLDERS = {
 
 
 def place_of(path: Path) -> Path:
-    """Return where an output is to be put: the path itself, or where it leads to as a link.
+    """Return the place of an output: the path itself, or the target of a link.
 
     Raises InputError for a folder, a pipe or a device, a file that is write-protected, a link that leads back to
     itself, a name that is too long, and a folder that is missing or cannot be written to.
@@ -63,7 +63,7 @@ def is_taken(folder: Path) -> bool:
 
 
 def is_same_file(one: Path, other: Path) -> bool:
-    """Whether two paths lead to one file, also where only one spelling of the name differs, or neither is there yet."""
+    """Whether two paths lead to the same file, even if their spelling differs or neither exists yet."""
     try:
         return os.path.samefile(one, other)
     except (OSError, ValueError):
@@ -78,7 +78,7 @@ def shown(path: Path) -> str:
 
 
 def _status(path: Path) -> os.stat_result | None:
-    """What a path leads to, or None where nothing is there."""
+    """The status of what a path leads to; None where nothing exists."""
     try:
         return os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -94,7 +94,8 @@ def _check_folder_of(folder: Path, name: str) -> None:
     if status is None or not stat.S_ISDIR(status.st_mode):
         raise InputError(f"{name} does not exist; make it first or choose another.")
     try:
-        # Rights alone do not tell: a disk can be read-only, and some folders take no files even from the administrator.
+        # Permissions alone do not suffice: a disk can be read-only, and some folders refuse files even from
+        # administrators.
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
@@ -102,9 +103,9 @@ def _check_folder_of(folder: Path, name: str) -> None:
 
 
 Writer = Callable[[Path], object]
-"""Writes an output to the path it is given, which has the output's name, and reads back what it has written.
+"""Writes an output to the given path, which has the output's name, and reads it back.
 
-It raises OSError, RuntimeError or Unwritable where the file is not what it should be.
+It raises OSError, RuntimeError or Unwritable where the file is not as it should be.
 """
 
 _REASONS = {
@@ -116,16 +117,16 @@ _REASONS = {
     errno.EPERM: "another program holds it, or it may not be changed",
 }
 _FULL = 2**20
-"""Less room than this, in bytes, is none: a library that could not write has met a full disk."""
+"""With less room than this, in bytes, a disk counts as full when a library could not write."""
 
 
 class Unwritable(RuntimeError):
-    """Why a file is not what it should be, as the end of a sentence that begins with its name."""
+    """The reason why a file is not as it should be, as the end of a sentence that begins with its name."""
 
 
 @dataclass(frozen=True)
 class _Draft:
-    """An output that is not in place yet; names and places as the user gave them, and as they are."""
+    """An output that is not in place yet, with its path as the user gave it and its resolved place."""
 
     path: Path
     place: Path
@@ -133,7 +134,7 @@ class _Draft:
 
     @property
     def old(self) -> Path:
-        """Where the previous file is kept until all outputs are in place."""
+        """The place of the previous file until all outputs are in place."""
         return self.file.with_name("before")
 
 
@@ -143,11 +144,11 @@ def atomic_write(writers: Mapping[Path, Writer], progress: Progress = silent) ->
     A link is followed. A file that is replaced keeps its mode.
 
     Args:
-        writers: for each output, what writes it.
+        writers: the function that writes each output.
         progress: may cancel between two files, and before they are put in place.
 
     Raises:
-        InputError: an output cannot be written, and why; it is named as the user named it.
+        InputError: an output cannot be written; the message gives the reason and the user's path.
     """
     with ExitStack() as folders:
         beside: dict[Path, Path] = {}
@@ -169,7 +170,7 @@ def atomic_write(writers: Mapping[Path, Writer], progress: Progress = silent) ->
 
 
 def content_writer(content: str | bytes) -> Writer:
-    """Return what writes this content; text in UTF-8, with its line ends as they are."""
+    """Return the function that writes this content; text in UTF-8, with its line ends unchanged."""
     data = content.encode("utf-8") if isinstance(content, str) else content
 
     def write(path: Path) -> None:
@@ -181,7 +182,7 @@ def content_writer(content: str | bytes) -> Writer:
 
 
 def _draft(path: Path, place: Path, folder: Path) -> _Draft:
-    """A draft in a new folder of its own, with the output's name; ITK knows only endings in small letters."""
+    """A draft in its own new folder, with the output's name; ITK recognises only lower-case extensions."""
     folder.mkdir()
     ending = len(".nii.gz" if path.name.lower().endswith(".nii.gz") else path.suffix)
     start = len(path.name) - ending
@@ -189,7 +190,7 @@ def _draft(path: Path, place: Path, folder: Path) -> _Draft:
 
 
 def _settle(draft: _Draft) -> None:
-    """Flush a file to the disk, which is when some disks first report an error; and set its mode."""
+    """Flush a file to the disk, when some disks first report an error, and set its mode."""
     if not draft.file.is_file():
         raise Unwritable("nothing was written")
     with draft.file.open("rb+") as file:
@@ -203,7 +204,7 @@ def _settle(draft: _Draft) -> None:
 
 
 def _put_in_place(drafts: Sequence[_Draft]) -> None:
-    """Move all drafts into place; should one refuse, all are as they were before."""
+    """Move all drafts into place; if one move fails, restore everything."""
     moved: list[_Draft] = []
     try:
         for draft in drafts:
@@ -221,12 +222,12 @@ def _keep(draft: _Draft) -> None:
     try:
         os.link(draft.place, draft.old)
     except OSError:
-        # Not every disk knows a second name for a file; then there is none for a moment.
+        # Not every disk supports hard links; the file is then missing for a moment.
         os.replace(draft.place, draft.old)
 
 
 def _put_back(draft: _Draft) -> None:
-    # What cannot be put back must not keep the others from it.
+    # A file that cannot be restored must not prevent the others.
     with suppress(OSError):
         if draft.file.exists() and draft.place.exists():
             return
@@ -238,7 +239,7 @@ def _put_back(draft: _Draft) -> None:
 
 @contextmanager
 def _blames(path: Path) -> Iterator[None]:
-    """Report a failure with the name of the output it concerns."""
+    """Report a failure with the name of the output."""
     try:
         yield
     except (OSError, RuntimeError) as error:

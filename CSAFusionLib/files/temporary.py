@@ -1,7 +1,7 @@
 """Temporary folders that are removed even when their owner is killed: by the next process that makes one.
 
-Each holds a file that its owner keeps locked. The system drops the lock with the process, however that ends, so that a
-folder whose lock can be taken has no owner any more. Only folders of this computer and this user are looked at.
+Each holds a file that its owner keeps locked. The system releases the lock when the process ends, however it ends, so a
+folder whose lock is free has no owner any more. Only folders of this computer and this user are examined.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from CSAFusionLib.progress import undisturbed
 PREFIX = "csafusion-"
 
 _LOCK = f"owner-{re.sub(r'[^A-Za-z0-9.-]', '_', platform.node())}.lock"
-"""A lock is not seen on every computer that shares a disk, so that only those of this one tell anything."""
+"""The name of this computer: locks are not visible on every computer that shares a disk."""
 
 _swept: set[tuple[Path, str]] = set()
 
@@ -29,18 +29,18 @@ _swept: set[tuple[Path, str]] = set()
 class OwnedFolder:
     """A new temporary folder, removed at the end of its ``with`` block, by :meth:`remove`, or with this process.
 
-    What processes that were killed have left beside it is removed first.
+    Folders that killed processes left beside it are removed first.
 
     Args:
-        parent: where to make it; the system's temporary folder when None.
-        prefix: of its name.
+        parent: the folder to create it in; the system's temporary folder when None.
+        prefix: the prefix of its name.
 
-    Raises OSError where it cannot be made.
+    Raises OSError where it cannot be created.
     """
 
     def __init__(self, parent: Path | None = None, *, prefix: str = PREFIX) -> None:
         parent = Path(parent or tempfile.gettempdir())
-        if (parent, prefix) not in _swept:  # once in each process, for nobody dies that often
+        if (parent, prefix) not in _swept:  # once in each process, which is often enough
             _swept.add((parent, prefix))
             sweep(parent, prefix)
         with undisturbed():
@@ -49,11 +49,11 @@ class OwnedFolder:
 
     @property
     def path(self) -> Path:
-        """Where it is."""
+        """The path of the folder."""
         return Path(self._folder.name)
 
     def remove(self) -> None:
-        """Remove it with all it holds; does nothing the second time."""
+        """Remove the folder with its contents; does nothing the second time."""
         with undisturbed():
             if self._lock is not None:
                 os.close(self._lock)
@@ -70,7 +70,7 @@ class OwnedFolder:
 
 
 def sweep(parent: Path, prefix: str = PREFIX) -> None:
-    """Remove the folders in ``parent``, with names that begin with ``prefix``, whose owners are dead."""
+    """Remove the folders in ``parent``, with names that begin with ``prefix``, whose owners have ended."""
     with suppress(OSError), os.scandir(parent) as entries:
         ours = [Path(entry) for entry in entries if entry.name.startswith(prefix) and _is_our_folder(entry)]
         for folder in filter(_is_abandoned, ours):
@@ -80,8 +80,8 @@ def sweep(parent: Path, prefix: str = PREFIX) -> None:
 def _clear(folder: Path) -> None:
     """Remove a folder, its lock last.
 
-    What a process below its owner, which ends a moment later, still puts into it would keep the folder; with its lock
-    the next one to come can remove it.
+    A child of the owner that ends a moment later may still write into it, which keeps the folder; with the lock file,
+    the next process can remove it.
     """
     for entry in list(folder.iterdir()):
         if entry.name == _LOCK:
@@ -107,7 +107,7 @@ if sys.platform == "win32":
         return os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR)
 
     def _is_abandoned(folder: Path) -> bool:
-        """Windows removes no file that a process holds open."""
+        """Windows cannot remove a file that a process holds open."""
         try:
             (folder / _LOCK).unlink()
         except OSError:
@@ -118,10 +118,10 @@ else:
     import fcntl
 
     def _hold(folder: Path) -> int:
-        """Lock a file before naming it, so that nobody mistakes a folder not yet locked for an abandoned one."""
+        """Lock a file before naming it, so that no process mistakes a folder not yet locked for an abandoned one."""
         unnamed = folder / "owner.new"
         descriptor = os.open(unnamed, os.O_CREAT | os.O_RDWR, 0o600)
-        # Where the disk knows no locks, the folder stays without one, and nobody sweeps it.
+        # Where the disk does not support locks, the folder has none, and no process sweeps it.
         with suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             unnamed.rename(folder / _LOCK)

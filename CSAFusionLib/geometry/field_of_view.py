@@ -25,9 +25,9 @@ def resample_to_grid(
 
     transform: takes points of the reference to points of the moving image, LPS mm.
     default: value outside the moving field of view.
-    inside: what :func:`field_of_view` gives of the three, where it is known.
-    Returns float32, or vector float32 for RGB, on the reference grid. In the half voxel between the last centre and
-    the border of the field of view the nearest value is taken, so nothing is darkened there.
+    inside: the result of :func:`field_of_view` for the three, if it is known. Returns float32, or vector float32 for
+    RGB, on the reference grid. In the half voxel between the last centre and the border of the field of view the
+    nearest value is taken, so nothing is darkened there.
     """
     if leaves_voxels_alone(moving, reference, transform):
         return sitk.Cast(moving, _float_type(moving))
@@ -49,7 +49,7 @@ def leaves_voxels_alone(moving: sitk.Image, reference: sitk.Image, transform: si
 
 
 def brought(fixed: Volume, moving: Volume, transform: sitk.Transform) -> tuple[sitk.Image, sitk.Image]:
-    """Return the moving image on the fixed grid, and its field of view there as :func:`field_of_view` gives it.
+    """Return the moving image on the fixed grid, and its field of view there from :func:`field_of_view`.
 
     An image that lies on the grid already is returned unchanged: a copy would only take memory.
 
@@ -95,7 +95,7 @@ def coverage(
 
 
 def coverage_slices(inside: sitk.Image, plane: Plane, feather_mm: float = 5.0) -> np.ndarray:
-    """Return the same as slices (S, H, W), read-only, from what :func:`field_of_view` gives."""
+    """Return the same as slices (S, H, W), read-only, from the result of :func:`field_of_view`."""
     masks = slices_view(inside, plane)
     if masks.all():
         return np.broadcast_to(np.float32(1), masks.shape)
@@ -117,7 +117,7 @@ def check_overlap(fixed: Volume, moving: Volume, transform: sitk.Transform) -> f
 
 
 def overlap(fixed: Volume, moving: Volume, inside: sitk.Image) -> float:
-    """Return the same share, from what :func:`field_of_view` gives of the two."""
+    """Return the same share, from the result of :func:`field_of_view` for the two."""
     mask = sitk.GetArrayViewFromImage(inside)
     fraction = np.count_nonzero(mask) / mask.size
     if fraction == 0:

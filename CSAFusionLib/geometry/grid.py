@@ -12,10 +12,10 @@ from CSAFusionLib import lazy_simpleitk as sitk
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.volumes.volume import Volume
 
-# Same grid: no corner further than this share of a voxel from its twin, far above header rounding, far below sight.
+# Same grid: corners differ by less than this share of a voxel, far above header rounding and far below visibility.
 _TOLERANCE_VOXELS = 1e-2
 
-# Parts of a direction below the first are none; below the second, three directions of length 1 span no volume.
+# Direction components below the first count as 0; below the second, three unit directions span no volume.
 _NOTHING = 1e-100
 _FLAT = 1e-3
 
@@ -47,28 +47,28 @@ def points_of(image: sitk.Image, indices: np.ndarray) -> np.ndarray:
 
 
 def set_ijk_to_lps(image: sitk.Image, matrix: np.ndarray) -> None:
-    """Put a 3-D image where a (4, 4) matrix says that takes voxel indices (i, j, k, 1) to LPS mm; it may be sheared.
+    """Set the geometry of a 3-D image from a (4, 4) matrix of voxel indices (i, j, k, 1) to LPS mm, sheared or not.
 
-    The matrix is finite, and no axis of it has the length 0.
+    The matrix must be finite, and none of its axes may have length 0.
     """
     spacing = np.linalg.norm(matrix[:3, :3], axis=0)
     image.SetSpacing(spacing.tolist())
     image.SetOrigin(matrix[:3, 3].tolist())
     directions = matrix[:3, :3] / spacing
-    # ITK complains on the terminal about numbers so small that their squares are zero.
+    # ITK prints warnings about numbers so small that their squares are zero.
     directions[np.abs(directions) < _NOTHING] = 0.0
     image.SetDirection(directions.ravel().tolist())
 
 
 def is_geometry(matrix: np.ndarray) -> bool:
-    """Tell whether a (4, 4) matrix from voxel indices to mm is finite and puts no two voxels in one place."""
+    """Tell whether a (4, 4) matrix from voxel indices to mm is finite and maps no two voxels to the same place."""
     axes = matrix[:3, :3]
     spacing = np.linalg.norm(axes, axis=0)
     return bool(np.isfinite(matrix).all() and spacing.min() > 0 and abs(np.linalg.det(axes / spacing)) >= _FLAT)
 
 
 def same_grid(a: sitk.Image, b: sitk.Image) -> bool:
-    """Tell whether two 3-D images have their voxels in the same places, header rounding apart."""
+    """Tell whether two 3-D images have their voxels in the same places, except for header rounding."""
     return corners_apart(a, b) <= _TOLERANCE_VOXELS * min(a.GetSpacing())
 
 
@@ -89,7 +89,7 @@ def corner_indices(size: Sequence[int]) -> np.ndarray:
 
 
 TOLERATED_MM = 0.1
-"""A grid counts as straight if its corners move by no more than this when its axes are put at right angles."""
+"""A grid counts as straight if making its axes perpendicular moves its corners by no more than this."""
 
 
 def off_straight(image: sitk.Image) -> float:
@@ -173,7 +173,7 @@ _MINIMUM_LENGTH = 8
 
 
 def lowest_value(image: sitk.Image) -> float:
-    """Return the value for where an image does not reach: its lowest, air in every modality; 0 for colour."""
+    """Return the value outside an image: its lowest, which is air in every modality; 0 for colour."""
     if image.GetNumberOfComponentsPerPixel() > 1:
         return 0.0
     return float(sitk.GetArrayViewFromImage(image).min())

@@ -14,7 +14,7 @@ from CSAFusionLib import lazy_simpleitk as sitk
 
 
 class Plane(Enum):
-    """The plane of the slices; AUTO is the acquired one of clearly anisotropic voxels, else axial."""
+    """The plane of the slices; AUTO is the acquired plane for clearly anisotropic voxels, else axial."""
 
     AUTO = "auto"
     AXIAL = "axial"
@@ -25,8 +25,8 @@ class Plane(Enum):
 
 # A voxel side must be this much longer than the others to be the slice thickness; less is header rounding.
 _THICKER = 1.01
-# From this ratio on a slice across the acquired ones is mostly interpolation: nobody reads such slices, and no network
-# was trained on any.
+# From this ratio on, a slice across the acquired ones is mostly interpolation: nobody reads such slices, and no network
+# was trained on them.
 _CLEARLY_THICKER = 2.0
 
 # Seen from the canonical volume array [to superior, to posterior, to left]: the axes that become (slice, row, column),
@@ -126,7 +126,7 @@ def column_axis(image: sitk.Image, plane: Plane) -> tuple[int, bool]:
 
 
 def _plane_of_thick_slices(image: sitk.Image, thicker: float) -> Plane:
-    """The plane across the longest side of a voxel, axial where that is not so many times as long as the next one."""
+    """The plane across the longest voxel side; axial if that is not ``thicker`` times as long as the next one."""
     planes = (Plane.SAGITTAL, Plane.CORONAL, Plane.AXIAL)
     spacing = np.array(image.GetSpacing())[_canonical_axes(image)[0]]
     thickest = int(np.argmax(spacing))

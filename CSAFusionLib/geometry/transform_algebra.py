@@ -1,4 +1,4 @@
-"""The algebra of transforms: matrices, points, inverses and compositions, whichever way a transform is parametrised.
+"""The algebra of transforms: matrices, points, inverses and compositions, whatever the parametrisation.
 
 Every transform takes points of the fixed volume to points of the moving one, LPS mm (ITK's direction).
 """

@@ -1,1 +1,1 @@
-"""One page on which a reader looks through many registrations, the doubtful ones first."""
+"""One page on which a reader reviews many registrations, the doubtful ones first."""

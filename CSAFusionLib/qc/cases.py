@@ -1,4 +1,4 @@
-"""The cases of a review page, those to look at first on top, and small pictures of their volumes in three planes."""
+"""The cases of a review page, the least trusted first, and small pictures of their volumes in three planes."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ _GAP = 4
 _BACKGROUND = 0.05
 _QUALITY = 62
 _ENDS = (0.005, 0.995)
-"""Of the intensities, from black to white, where nobody tells how bright one is shown."""
+"""Percentiles of the intensities, from black to white, where no scale is known."""
 
 
 @dataclass(frozen=True)
 class Volumes:
-    """What the pictures are made of; all on the fixed volume's grid.
+    """The volumes that the pictures show, all on the fixed volume's grid.
 
-    fixed: None where it is not to be had. registered: the moving volume, under the transform (from fixed to moving
+    fixed: None where it is not available. registered: the moving volume, under the transform (from fixed to moving
     points, LPS mm).
     fixed_scale, registered_scale: how bright an intensity is shown; None for volumes that are in [0, 1] or in colour.
     missing: why there is no fixed volume.
-    off: how far off the registration is, mm, negative where nothing is known; None where nobody has measured it.
-    off_said: that in a sentence.
+    off: the misalignment, mm, negative where it is unknown; None where it was not measured.
+    off_said: the misalignment in one sentence.
     """
 
     fixed: sitk.Image | None
@@ -71,8 +71,8 @@ def pictures_of(volumes: Volumes, *, misalignment: bool = False) -> dict[str, st
     """Return data addresses of pictures by name: fixed, registered, fused, and headers where the transform is linear.
 
     All have the same size. ``headers`` is the moving volume where its header has it, as far as the result shows it.
-    Where the misalignment is known, ``misalignment`` is a picture of it, and ``misalignmentSaid`` what it says.
-    misalignment: whether to measure it where it is not.
+    Where the misalignment is known, ``misalignment`` is a picture of it, and ``misalignmentSaid`` its sentence.
+    misalignment: whether to measure it where it is unknown.
     """
     shown = {"registered": brightness(volumes.registered, volumes.registered_scale), "fused": volumes.fused}
     if volumes.fixed is not None:
@@ -97,7 +97,7 @@ def pictures_of(volumes: Volumes, *, misalignment: bool = False) -> dict[str, st
 def _misalignment(
     fixed: sitk.Image, registered: sitk.Image, off: sitk.Image | None, said: str
 ) -> tuple[sitk.Image, str]:
-    """How far off the registered volume is, mm on the fixed grid, and that in one sentence; measured if need be."""
+    """The misalignment, mm on the fixed grid, and its sentence; measured if it is unknown."""
     if off is None:
         images = prepare(Volume(fixed, "fixed")), prepare(Volume(registered, "registered"))
         measured = measure_misalignment(*images, sitk.Transform(3, sitk.sitkIdentity))
@@ -128,7 +128,7 @@ def _grey(slices: np.ndarray) -> np.ndarray:
 
 
 def _places(fixed: sitk.Image, registered: sitk.Image) -> list[tuple[Plane, int, tuple[slice, slice]]]:
-    """For each plane the slice in the middle of what both show, and the rows and columns that hold something."""
+    """For each plane, the middle slice of the region that both show, and the rows and columns with content."""
     places = []
     for plane in _PLANES:
         a, b = (_grey(slices_view(image, plane)) for image in (fixed, registered))
@@ -146,7 +146,7 @@ def _range(lit: np.ndarray) -> slice:
 
 
 def _pixels_per_mm(image: sitk.Image, places: list[tuple[Plane, int, tuple[slice, slice]]]) -> float:
-    """One scale for the three planes, at which they fit beside each other."""
+    """The scale at which the three planes fit beside each other."""
     sides = np.array([_sides(image, place) for place in places])
     room = _WIDTH - _GAP * (len(places) - 1)
     return float(min(room / sides[:, 1].sum(), _HEIGHT / sides[:, 0].max()))
@@ -191,7 +191,7 @@ def _address(picture: Image.Image) -> str:
 
 FAILED, UNCHECKED = "failed", "unchecked"
 _TRUST = ("bad", "doubtful", UNCHECKED, FAILED, "good")
-"""From what needs a look most to what needs one least."""
+"""From the least trusted to the most trusted."""
 
 _RESULT = "result.json"
 
@@ -203,7 +203,7 @@ _FIGURES = (
     ("Correlation", "correlation_after", "{:.2f}"),
     ("Overlap", "overlap_after", "{:.0%}"),
 )
-"""Title, name and form of the figures that a row shows."""
+"""Title, name and format of the metrics that a row shows."""
 
 
 @dataclass(frozen=True)
@@ -235,7 +235,7 @@ def find_cases(folder: Path) -> list[QcCase]:
     folder: what ``csafusion batch`` wrote to, or one that holds folders of saved results
     (:meth:`CSAFusionLib.fusion.result.FusionResult.save`).
 
-    Raises InputError when it is none of the two, or a record in it is damaged.
+    Raises InputError when it is neither, or a record in it is damaged.
     """
     if not folder.is_dir():
         raise InputError(f"'{folder}' is not a folder; give the one that csafusion batch wrote to.")
@@ -263,7 +263,7 @@ def _of_result(folder: Path) -> QcCase:
 
 
 def _case(name: str, values: Mapping[str, Any], load: Load) -> QcCase:
-    """A case from its provenance; what another version wrote otherwise is left out."""
+    """A case from its provenance; entries in the format of another version are left out."""
     registration = _mapping(values.get("registration"))
     verdict, metric = (_mapping(registration.get(key)) for key in ("verdict", "metric"))
     level = str(verdict.get("level", UNCHECKED))
@@ -314,7 +314,7 @@ def _load_record(record: Record) -> Volumes:
 
 
 def _read_off(record: Record) -> sitk.Image | None:
-    """The map of misalignment that a case has; None where it has none any more."""
+    """The misalignment map of a case; None where it no longer exists."""
     if "misalignment" not in record.values["outputs"]:
         return None
     try:
@@ -332,7 +332,7 @@ def _load_result(folder: Path, provenance: Mapping[str, Any]) -> Volumes:
 
 
 def _scale(role: Any) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
-    """The intensities of a role and the brightness each was shown with, as the provenance tells them."""
+    """The intensities of a role and the brightness of each, according to the provenance."""
     told = _mapping(role)
     knee = _mapping(told.get("knee"))
     if not (_is_number(told.get("black")) and _is_number(told.get("white"))):

@@ -32,7 +32,7 @@ _STAGE = "Making pictures"
 
 
 def check_page_path(path: Path) -> None:
-    """Raise InputError for a path that is no name of a page, or where a file lies that is not one of ours."""
+    """Raise InputError for a path without a page's extension, or one with a file that this command did not write."""
     if path.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"'{path}' does not name a page; end it in .html.")
     try:
@@ -41,7 +41,7 @@ def check_page_path(path: Path) -> None:
     except OSError:
         return
     if not is_ours:
-        raise InputError(f"'{path}' is there already and is no page of csafusion qc; give another name with -o.")
+        raise InputError(f"'{path}' already exists and is not a page of csafusion qc; give another name with -o.")
 
 
 def page_writer(
@@ -52,10 +52,10 @@ def page_writer(
     misalignment: bool = False,
     views: Path | None = None,
 ) -> Writer:
-    """Return what writes the page of these cases, in their order.
+    """Return the function that writes the page of these cases, in their order.
 
-    folder: where they are; it names the page, and what a reader decides is kept for it. A case whose volumes cannot be
-    read says so in its row. The pictures of no more than one case are held at a time.
+    folder: where they are; it names the page, and the reader's decisions are stored under it. A case whose volumes
+    cannot be read says so in its row. Only one case's pictures are in memory at a time.
     misalignment: whether to measure, and show, how far off each registration is and where.
     views: the folder the page goes to; a case whose view lies in it has a link to it in its row.
     """
@@ -70,7 +70,7 @@ def page_writer(
 def _parts(
     cases: Sequence[QcCase], folder: Path, progress: Progress, misalignment: bool, views: Path | None
 ) -> Iterator[str]:
-    """The page, piece by piece: all that is text first, so that a browser shows it before it has read the pictures."""
+    """The page, piece by piece: all text first, so that a browser shows it before it has read the pictures."""
     rows = [_row(case, views) for case in cases]
     data = {"title": printable(folder.name), "notice": NOTICE, "id": _digest(str(folder)), "cases": rows}
     pieces = {
@@ -98,7 +98,7 @@ def _row(case: QcCase, views: Path | None) -> dict[str, Any]:
         "notes": [printable(note) for note in case.notes],
         "hasPictures": case.load is not None,
     }
-    # A decision on a result that has changed since is none on the new one.
+    # A decision does not apply to a result that has changed since.
     view = view_name(case.name)
     is_there = views is not None and (views / view).is_file()
     return row | {"digest": _digest(json.dumps(row)), "view": view if is_there else ""}
@@ -109,7 +109,7 @@ def _digest(text: str) -> str:
 
 
 def _pictures(case: QcCase, misalignment: bool) -> dict[str, str]:
-    """The pictures, or under ``error`` the sentence that says why there are none."""
+    """The pictures, or under ``error`` the reason why there are none."""
     if case.load is None:
         return {}
     try:
@@ -135,7 +135,7 @@ def view_name(case: str) -> str:
 def case_to_view(cases: Sequence[QcCase], name: str, folder: Path) -> QcCase:
     """Return the case of this name.
 
-    Raises InputError where there is none, naming some that there are, or where it has no volumes.
+    Raises InputError where there is none, naming some of the existing cases, or where it has no volumes.
     """
     for case in cases:
         if case.name == name:
@@ -148,7 +148,7 @@ def case_to_view(cases: Sequence[QcCase], name: str, folder: Path) -> QcCase:
 
 
 def view_writer(case: QcCase) -> Writer:
-    """Return what writes the view of a case.
+    """Return the function that writes the view of a case.
 
     Raises InputError, as reading its volumes does, before anything is written.
     """
@@ -205,9 +205,9 @@ def _data(case: QcCase, load: Load) -> dict[str, Any]:
 
 
 MOST_VOXELS = 256**3
-"""Of one volume in a page; a browser holds several times as many bytes."""
+"""Most voxels of one volume in a page; a browser needs several times as many bytes."""
 LONGEST_SIDE = 1024
-"""In voxels; graphics cards take at least 2048, software that stands in for one takes less."""
+"""Longest side in voxels; graphics cards support at least 2048, software renderers fewer."""
 
 _UINT8, _RGB24 = 2, 128
 _HEADER_BYTES = 352
@@ -217,9 +217,9 @@ _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 
 
 def factors_to_fit(image: sitk.Image, most_voxels: int = MOST_VOXELS) -> tuple[int, int, int]:
-    """Return how many voxels along i, j and k become one, so that the volume fits; (1, 1, 1) where it does already.
+    """Return how many voxels along i, j and k are merged, so that the volume fits; (1, 1, 1) where it already does.
 
-    The shortest voxel side grows first, so that voxels become no longer than they have to.
+    The shortest voxel side grows first, so that voxels become no longer than necessary.
     """
     factors = np.ones(3, dtype=int)
     size = np.array(image.GetSize())
@@ -237,7 +237,7 @@ def nifti_of(image: sitk.Image, factors: tuple[int, int, int] = (1, 1, 1)) -> by
     """Return a volume as gzipped NIfTI-1 of uint8, or of RGB24 where it is in colour.
 
     image: float in [0, 1], shown as 0 to 255, or RGB of uint8.
-    factors: how many voxels along i, j and k become one, their mean.
+    factors: how many voxels along i, j and k are averaged into one.
     """
     if image.GetNumberOfComponentsPerPixel() == 1:
         voxels = np.nan_to_num(sitk.GetArrayViewFromImage(image))
@@ -247,13 +247,13 @@ def nifti_of(image: sitk.Image, factors: tuple[int, int, int] = (1, 1, 1)) -> by
     if max(factors) > 1:
         image = sitk.BinShrink(image, factors)
     voxels = sitk.GetArrayViewFromImage(image)
-    # Not SimpleITK's own NIfTI: it stores colour as a vector, which niivue shows grey.
+    # Not SimpleITK's NIfTI writer: it stores colour as a vector, which niivue shows in grey.
     content = _header(image) + np.ascontiguousarray(voxels, dtype=np.uint8).tobytes()
     return gzip.compress(content, compresslevel=6, mtime=0)
 
 
 def _header(image: sitk.Image) -> bytes:
-    """The header of NIfTI-1. The place stands in the sform alone, which also has sheared grids."""
+    """The NIfTI-1 header. The geometry is in the sform alone, which can hold sheared grids."""
     channels = image.GetNumberOfComponentsPerPixel()
     spacing = image.GetSpacing()
     axes = _LPS_TO_RAS @ np.reshape(image.GetDirection(), (3, 3)) * np.array(spacing)
@@ -273,5 +273,5 @@ def _header(image: sitk.Image) -> bytes:
 
 
 def in_script(value: Any) -> str:
-    """JSON that ends no script element, whatever texts it holds."""
+    """JSON that cannot close the script element that holds it."""
     return json.dumps(value, allow_nan=False).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

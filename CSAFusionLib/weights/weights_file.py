@@ -1,4 +1,4 @@
-"""Weights files, and the ones that are bundled: what they were trained on, and which of them fit two modalities.
+"""Read, write and average weights files, and choose the bundled weights that fit two modalities.
 
 A file is safetensors with its network configuration and a checksum of its tensors. Two sets of weights of one
 configuration can be averaged into one.
@@ -59,7 +59,7 @@ def save_weights(network: CSAFusion, path: Path, *, about: dict[str, str] | None
 
 
 def _in_one_order(content: bytes) -> bytes:
-    """The same safetensors file with its metadata sorted: the library shuffles them, so no two files were equal."""
+    """The same safetensors file with sorted metadata: the library shuffles it, so no two files would be equal."""
     start = 8 + int.from_bytes(content[:8], "little")
     header = json.loads(content[8:start])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
@@ -72,8 +72,8 @@ def read_weights(path: Path) -> tuple[CSAFusion, NetworkConfiguration]:
     """Read a weights file and return the network in evaluation mode on the CPU, and its configuration.
 
     Raises:
-        InputError: the file is missing, is no CSAFusion weights file, its content does not match its checksum or does
-            not fit its configuration, or it holds values that are not finite.
+        InputError: the file is missing, is not a CSAFusion weights file, its content does not match its checksum or
+            does not fit its configuration, or it holds values that are not finite.
     """
     import torch
 
@@ -89,7 +89,7 @@ def read_weights(path: Path) -> tuple[CSAFusion, NetworkConfiguration]:
         raise InputError(f"The weights file {path.name} does not fit this version's network; train it again.")
     _check_finite(tensors, path)
     network.load_state_dict(tensors)
-    # Channels last keeps the window attention of the decoder free of copies: about a quarter faster on a CPU.
+    # Channels last spares the decoder's window attention copies: about a quarter faster on a CPU.
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network.eval(), configuration
 
@@ -102,7 +102,7 @@ def tensors_sha256(tensors: dict[str, Tensor]) -> str:
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        # As bytes first: numpy does not know all types that a tensor can have.
+        # As bytes first: numpy does not support all types of a tensor.
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
@@ -121,7 +121,7 @@ def _read_file(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         with safe_open(path, framework="pt") as file:
             return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no dict)
     except (SafetensorError, OSError, ValueError, KeyError, AttributeError) as error:
-        # The last three: tensors of a type that this PyTorch does not know.
+        # The last three: tensors of a type that this PyTorch does not support.
         raise InputError(f"The weights file {path.name} cannot be read as safetensors: {error}.") from error
 
 
@@ -157,9 +157,9 @@ def _configuration_of(metadata: dict[str, str], path: Path) -> NetworkConfigurat
 
 
 def _is_of_size(tensors: dict[str, Tensor], configuration: NetworkConfiguration) -> bool:
-    """Whether a file holds as many channels and as large a window as its configuration says, which may be far more.
+    """Whether a file holds the channels and the window of its configuration, which may claim far more.
 
-    Looked at before a network is built. To build it without memory, on PyTorch's device "meta", would load PyTorch's
+    Checked before a network is built. Building it without memory, on PyTorch's device "meta", would load PyTorch's
     compiler, which takes longer than a fusion of pictures.
     """
     channels, offsets = configuration.channels, (2 * configuration.window - 1) ** 2
@@ -172,7 +172,7 @@ def _is_of_size(tensors: dict[str, Tensor], configuration: NetworkConfiguration)
 
 
 def _fits(tensors: dict[str, Tensor], network: CSAFusion) -> bool:
-    """Whether tensors are those of a network by name, type and shape."""
+    """Whether tensors match a network by name, type and shape."""
     kinds = [
         {name: (tensor.dtype, tensor.shape) for name, tensor in either.items()}
         for either in (network.state_dict(), tensors)
@@ -192,9 +192,9 @@ def _check_finite(tensors: dict[str, Tensor], path: Path) -> None:
 def average_weights(first: CSAFusion, second: CSAFusion, share: float) -> CSAFusion:
     """Return a network whose weights lie between two others': (1 - share) of the first and share of the second.
 
-    Sound only where one was trained on from the other, so that both lie in one basin (Wortsman et al., Model soups,
-    ICML 2022). Each keeps in part what it is better at: the way to choose between two loss weightings without training
-    again.
+    Valid only if the training of one continued from the other, so that both lie in one basin (Wortsman et al., Model
+    soups, ICML 2022). The mean keeps part of the strengths of each, and so chooses between two loss weightings without
+    a new training.
 
     Args:
         share: of the second, in [0, 1].
@@ -232,7 +232,7 @@ _CHECKSUMS = _FOLDER / "SHA256SUMS"
 
 
 FOR_PET_CT = "spect-mr"
-"""The weights of a pair that none were trained on."""
+"""The weights for a pair of modalities without weights of its own."""
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""Heavy work in a process of its own, so that the application stays usable whatever happens."""
+"""Run heavy work in a child process, so that the application stays usable whatever happens."""

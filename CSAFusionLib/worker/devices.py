@@ -1,4 +1,4 @@
-"""Finds compute devices in a child process, so that the host need not load PyTorch."""
+"""Find compute devices in a child process, so that the host need not load PyTorch."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from CSAFusionLib.processes import ModuleProcess
 
 @dataclass(frozen=True)
 class Devices:
-    """What was found.
+    """The devices found.
 
-    titles: devices beside the CPU by their names for the settings, with what they are.
-    automatic, reason: what ``auto`` would choose now, and why.
+    titles: the devices besides the CPU, by their names in the settings, with a description.
+    automatic, reason: the device that ``auto`` would choose now, and why.
     """
 
     titles: dict[str, str]
@@ -35,7 +35,7 @@ class DeviceQuestion:
         self._process: ModuleProcess | None = None
 
     def start(self) -> None:
-        """Ask. Raises OSError where no process can be started."""
+        """Start the child. Raises OSError where no process can be started."""
         self._process = ModuleProcess(
             "CSAFusionLib.worker.devices",
             python=self._python,
@@ -46,11 +46,11 @@ class DeviceQuestion:
 
     @property
     def is_open(self) -> bool:
-        """Whether the answer is still awaited."""
+        """Whether the answer is still pending."""
         return self._process is not None
 
     def poll(self) -> Devices | None:
-        """The answer, once, when the child has given one; does not wait."""
+        """Return the answer, once, when the child has given one; does not wait."""
         if self._process is None or self._process.poll() is None:
             return None
         answered = self._process.returncode == 0

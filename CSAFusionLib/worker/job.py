@@ -1,4 +1,4 @@
-"""A fusion job, its progress and its result, as the host and its child process exchange them.
+"""A fusion job, its progress and its result, in the form that the host and its child process exchange.
 
 Job and result are files of one folder. The child reports each step as a line on standard output, read as an event.
 """
@@ -29,9 +29,9 @@ _MASKS = ("fixed", "moving")
 
 @dataclass(frozen=True)
 class Job:
-    """The arguments of :func:`CSAFusionLib.fusion.pipeline.fuse_volumes`, able to travel.
+    """The arguments of :func:`CSAFusionLib.fusion.pipeline.fuse_volumes`, which can be saved to files.
 
-    masks: where the registration compares the two, if none is known already; they come from memory.
+    masks: where the registration compares the volumes, if it is not known already; they come from memory.
     """
 
     fixed: Volume
@@ -64,7 +64,7 @@ def save_job(job: Job, folder: Path) -> None:
 def load_job(folder: Path) -> Job:
     """Read the job that :func:`save_job` wrote.
 
-    Raises InputError when something of it is missing, damaged or of a wrong type.
+    Raises InputError when a part of it is missing, damaged or of a wrong type.
     """
     description = _read_json(folder / "job.json")
     given = entry(description, "registration")
@@ -192,7 +192,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class ProgressEvent:
-    """``done`` of ``total`` steps of ``stage`` are over; ``total`` 0 means it cannot be known."""
+    """``done`` of ``total`` steps of ``stage`` are done; ``total`` is 0 where it is unknown."""
 
     stage: str
     done: int

@@ -1,4 +1,4 @@
-"""Starts the child process of a job, listens to it without waiting, and ends it when asked."""
+"""Start the child process of a job, read its events without waiting, and end it on request."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from CSAFusionLib.worker.job import (
 
 FUSION = "CSAFusionLib.fusion.pipeline:fuse_volumes"
 SECONDS_TO_END = 1.0
-"""What a cancelled child may take before it is killed."""
+"""The time that a cancelled child has before it is killed."""
 
 
 class WorkerProcess:
@@ -75,13 +75,13 @@ class WorkerProcess:
             )
 
     def poll(self) -> list[Event]:
-        """What has happened since the last call, without waiting; nothing after the event that ends the job."""
+        """Return the events since the last call, without waiting; none after the event that ends the job."""
         child = self._child
         if child is None:
             return []
-        # The listener runs only while Python is not held here, which an application between two polls may do all along.
+        # The listener runs only while this thread releases Python, which an application may not do between two polls.
         time.sleep(0.001)
-        # Looked at before the lines are taken: a child that is through has put down every line there will be.
+        # Checked before the lines are taken: a child that has ended has written all of its lines.
         ended = child.has_ended()
         events = [child.event_of(line) for line in child.taken_lines()]
         if ended and not (events and isinstance(events[-1], ResultEvent | ErrorEvent)):
@@ -117,7 +117,7 @@ class _Child:
             return False
         self._listener.join(0.02)
         if self._listener.is_alive():
-            # What it started may still hold its standard output: a launcher that was killed leaves its program behind.
+            # Its own children may still hold its standard output: a killed launcher leaves its program behind.
             self._process.end()
             self._listener.join(SECONDS_TO_END)
         return True
@@ -152,7 +152,7 @@ def _log_of(folder: Path) -> Path:
 def _listen(stdout: IO[str], lines: SimpleQueue[str]) -> None:
     with stdout as stream:
         for line in stream:
-            # A launcher before the interpreter may say something of its own; the events are the lines of JSON.
+            # A launcher of the interpreter may print its own lines; the events are the lines of JSON.
             if line.startswith("{"):
                 lines.put(line)
 
@@ -162,7 +162,7 @@ _CRASHES = {-4, -6, -7, -8, -11, 132, 134, 135, 136, 139, 0xC0000005, 0xC0000409
 
 
 def _why(code: int, log: str) -> str:
-    """One sentence for an exit code (negative: a signal; above 128: a signal as a launcher passes it on)."""
+    """One sentence for an exit code (negative: a signal; above 128: a signal that a launcher passes on)."""
     if code in _OUT_OF_MEMORY:
         return (
             "The system stopped the fusion process, most likely because memory ran out; close other programs or choose "

@@ -1,7 +1,8 @@
 """The child process, ``python -m CSAFusionLib.worker.run_job FOLDER TASK``, which ``worker.launch`` starts.
 
-It reads the job in FOLDER, calls TASK (``module:function``, called as ``fuse_volumes`` is), writes the result into
-FOLDER, and prints one line of JSON for each event. A failure nobody foresaw ends it with a traceback on standard error.
+It reads the job in FOLDER, calls TASK (``module:function``, with the arguments of ``fuse_volumes``), writes the result
+into FOLDER, and prints one line of JSON for each event. An unexpected failure ends it with a traceback on standard
+error.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from CSAFusionLib.worker.job import Job, error_line, load_job, progress_line, re
 
 
 def main(folder: Path, task: str) -> None:
-    """Do the job of a folder."""
+    """Run the job of a folder."""
     lines = _claim_standard_output()
 
     def tell(line: str) -> None:
@@ -49,7 +50,7 @@ def main(folder: Path, task: str) -> None:
 
 
 def _registration_of(job: Job, progress: Progress) -> Registration | None:
-    """The registration that is known, or that its masks ask for; None leaves it to the fusion."""
+    """The known registration, or the one that its masks require; None leaves it to the fusion."""
     if job.registration is not None or not job.masks:
         return job.registration
     from CSAFusionLib.fusion.pipeline import registration_by
@@ -67,7 +68,7 @@ def _hand_back(result: FusionResult, folder: Path) -> None:
 
 
 def _claim_standard_output() -> TextIO:
-    """Standard output for the events alone; whatever a library prints there goes to standard error instead."""
+    """Reserve standard output for the events; what a library prints there goes to standard error instead."""
     private = os.dup(1)
     os.dup2(2, 1)
     return os.fdopen(private, "w", encoding="utf-8")

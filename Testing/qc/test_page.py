@@ -73,7 +73,7 @@ def test_a_page_is_made_again_but_a_strangers_file_stays(a_batch: Path, tmp_path
     _make(a_batch)
     other = tmp_path / "report.html"
     other.write_text("<p>mine</p>")
-    with pytest.raises(InputError, match="is no page of csafusion qc"):
+    with pytest.raises(InputError, match="is not a page of csafusion qc"):
         check_page_path(other)
     with pytest.raises(InputError, match=r"end it in \.html"):
         check_page_path(tmp_path / "qc.pdf")

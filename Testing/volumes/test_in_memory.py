@@ -145,7 +145,7 @@ def test_sheared_axes_are_kept_only_where_they_may_be(an_array) -> None:
         ((np.ones((3, 0, 3)), np.eye(4)), "is empty"),
         ((np.ones((3, 3, 3), complex), np.eye(4)), "complex"),
         ((np.full((3, 3, 3), "x"), np.eye(4)), "array of numbers"),
-        (([[[1], [2, 3]]], np.eye(4)), "no array of numbers"),
+        (([[[1], [2, 3]]], np.eye(4)), "not an array of numbers"),
         (nibabel.Nifti1Image(np.ones((3, 3, 3, 4), np.float32), np.eye(4)), "a series of 4 volumes"),
         (np.ones((3, 3, 3)), "a bare array"),
         (object(), "of the type object"),

@@ -126,10 +126,10 @@ def test_a_fourth_dimension_of_length_one_is_dropped(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"ElementType": "MET_STRING"}, "no number ('MET_STRING')"),
-        ({"ElementType": "MET_OTHER"}, "no number ('MET_OTHER')"),
-        ({"ElementType": "MET_SHORT_ARRAY"}, "no number"),
-        ({"ElementType": ""}, "no number"),
+        ({"ElementType": "MET_STRING"}, "not a number ('MET_STRING')"),
+        ({"ElementType": "MET_OTHER"}, "not a number ('MET_OTHER')"),
+        ({"ElementType": "MET_SHORT_ARRAY"}, "not a number"),
+        ({"ElementType": ""}, "not a number"),
         ({"DimSize": "10 8 -6"}, "impossible dimensions"),
         ({"DimSize": "10 8"}, "impossible dimensions"),
         ({"DimSize": "10 8 x"}, "no whole numbers in its field 'DimSize'"),

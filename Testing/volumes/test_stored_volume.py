@@ -248,7 +248,7 @@ def test_what_itk_would_open_but_nobody_promised_is_refused_by_name(tmp_path: Pa
 @pytest.mark.parametrize(
     ("name", "start", "said"),
     [
-        ("a.mnc", b"CDF\x01rest", "is a MINC file, which is not read"),
+        ("a.mnc", b"CDF\x01rest", "is a MINC file, which is not supported"),
         ("a.mnc", b"\x89HDF\r\n\x1a\nrest", "HDF5 or MINC file"),
         ("a.nii", b"CDF\x01rest", "MINC"),
         ("a.mgz", gzip.compress(b"\0\0\0\1"), "FreeSurfer MGH file"),

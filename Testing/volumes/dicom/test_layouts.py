@@ -348,7 +348,7 @@ def test_suv_stays_suv() -> None:
         ({"RadionuclideHalfLife": None}, "no half-life"),
         ({"RadiopharmaceuticalStartTime": None}, "when the dose was given"),
         ({"CorrectedImage": ["DECY"]}, "not corrected for attenuation"),
-        ({"DecayCorrection": "NONE"}, "to which time"),
+        ({"DecayCorrection": "NONE"}, "the time to which decay"),
         ({"Units": "CNTS"}, "holds counts"),
         ({"Units": "PROPCPS"}, "its unit is proportional counts/s"),
         ({"Units": "OF 71 KG"}, "its unit cannot be converted to activity"),
