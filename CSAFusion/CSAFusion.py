@@ -724,7 +724,7 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
         if not self._job:
             return
         # Told only when polling itself fails, which nobody foresaw; the exception then goes on to Slicer's console.
-        events = [ErrorEvent(_("CSAFusion met an error it does not know; the Python console shows it."))]
+        events = [ErrorEvent(_("An unexpected error occurred; see the Python console for details."))]
         try:
             events = self._job.poll()
         finally:
@@ -749,7 +749,7 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
         if self._batch is None:
             return
         # Told only when polling itself fails, which nobody foresaw; the exception then goes on to Slicer's console.
-        rows, error = [], InputError(_("CSAFusion met an error it does not know; the Python console shows it."))
+        rows, error = [], InputError(_("An unexpected error occurred; see the Python console for details."))
         try:
             rows, error = self._batch.poll(), None
         except CSAFusionError as problem:
@@ -827,7 +827,7 @@ class CSAFusionTest(ScriptedLoadableModuleTest):
     def test_pairs_of_the_scene_become_cases_of_a_batch(self):
         import tempfile
 
-        from CSAFusionLib.slicer_host.panel.batch_pairs import find_cases, keep_pairs
+        from CSAFusionLib.slicer_host.panel.request import find_cases, keep_pairs
 
         parameterNode = CSAFusionLogic().getParameterNode()
         keep_pairs([(self._addVolume("A"), self._addVolume("B"))], parameterNode)

@@ -387,7 +387,7 @@ class QualityPage:
                     "CSAFusionLib.cli", "qc", str(self._folder), files=files, stdout=subprocess.DEVNULL, stderr=log
                 )
         except OSError as error:
-            text = _("The quality page could not be begun ({reason}); check the free disk space.")
+            text = _("The quality page could not be started ({reason}); check the free disk space.")
             raise InputError(text.format(reason=error.strerror or error)) from error
 
     def poll(self) -> Path | None:

@@ -34,8 +34,7 @@ from CSAFusionLib.registration.engines.brainsfit import brainsfit_parameters, tr
 from CSAFusionLib.registration.preparation import pad_slab, prepare
 from CSAFusionLib.registration.registration import Method, Registration, TransformModel
 from CSAFusionLib.slicer_host.dependencies import is_installed
-from CSAFusionLib.slicer_host.nodes import add_hidden_node, remove_nodes
-from CSAFusionLib.slicer_host.transform_nodes import read_transform, vtk_from_matrix
+from CSAFusionLib.slicer_host.nodes import add_hidden_node, read_transform, remove_nodes, vtk_from_matrix
 from CSAFusionLib.slicer_host.wording import title_of
 from CSAFusionLib.volumes.checking import check_volume
 from CSAFusionLib.volumes.volume import Volume

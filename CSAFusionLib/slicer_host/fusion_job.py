@@ -16,9 +16,8 @@ from CSAFusionLib.fusion.result import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.geometry.planes import slice_centres
 from CSAFusionLib.slicer_host.engines import SlicerEngine, engine_of
-from CSAFusionLib.slicer_host.nodes import SLICE_TABLE
+from CSAFusionLib.slicer_host.nodes import SLICE_TABLE, ijk_to_ras_of, write_transform
 from CSAFusionLib.slicer_host.slice_table import write_slice_table
-from CSAFusionLib.slicer_host.transform_nodes import ijk_to_ras_of, write_transform
 from CSAFusionLib.slicer_host.validation import (
     Masks,
     check_masks,

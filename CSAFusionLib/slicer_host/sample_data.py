@@ -9,7 +9,7 @@ import slicer
 import slicer.util
 
 from CSAFusionLib.geometry.grid import ijk_to_ras
-from CSAFusionLib.slicer_host.transform_nodes import vtk_from_matrix
+from CSAFusionLib.slicer_host.nodes import vtk_from_matrix
 
 # Slicer's own sample CT-MR Brain, of which the tutorial takes the CT and the T1: given to the Slicer project by the
 # person visible in it, to be used without any restrictions.

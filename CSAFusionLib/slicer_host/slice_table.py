@@ -9,8 +9,7 @@ import vtk
 from slicer.i18n import tr as _
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
-from CSAFusionLib.slicer_host.nodes import CHART, place_beside
-from CSAFusionLib.slicer_host.transform_nodes import RAS_TO_LPS, transform_between
+from CSAFusionLib.slicer_host.nodes import CHART, RAS_TO_LPS, place_beside, transform_between
 
 SLICE = "Slice"
 _POSITION = ("R", "A", "S")

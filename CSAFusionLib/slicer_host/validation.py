@@ -15,8 +15,13 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.settings import Style
 from CSAFusionLib.registration.registration import Method, RegistrationMasks, TransformModel
 from CSAFusionLib.slicer_host.engines import engine_of
-from CSAFusionLib.slicer_host.nodes import add_hidden_node, remove_nodes
-from CSAFusionLib.slicer_host.transform_nodes import ijk_to_ras_of, matrix_from_vtk, transform_between
+from CSAFusionLib.slicer_host.nodes import (
+    add_hidden_node,
+    ijk_to_ras_of,
+    matrix_from_vtk,
+    remove_nodes,
+    transform_between,
+)
 from CSAFusionLib.slicer_host.volume_nodes import check_image, volume_from_node
 from CSAFusionLib.slicer_host.wording import title_of
 
@@ -93,7 +98,7 @@ def check_masks(method: Method, masks: Masks, *, in_batch: bool = False) -> None
     """
     is_blind = not method.takes_masks or (engine_of(method) is not None and not in_batch)
     if is_blind and any(mask is not None for mask in masks):
-        text = _("{method} does not look at registration masks in this Slicer; choose another method, or no mask.")
+        text = _("{method} ignores registration masks in this Slicer; choose another method, or no mask.")
         raise InputError(text.format(method=title_of(method)))
 
 

@@ -14,13 +14,16 @@ from slicer.i18n import tr as _
 from vtk.util.numpy_support import vtk_to_numpy
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.slicer_host.nodes import RENDERED, add_hidden_node, place_beside, write_provenance
-from CSAFusionLib.slicer_host.transform_nodes import (
+from CSAFusionLib.slicer_host.nodes import (
     RAS_TO_LPS,
+    RENDERED,
+    add_hidden_node,
     ijk_to_ras_of,
     matrix_from_vtk,
+    place_beside,
     transform_between,
     vtk_from_matrix,
+    write_provenance,
 )
 from CSAFusionLib.volumes.reading import fill_non_finite
 from CSAFusionLib.volumes.volume import Volume

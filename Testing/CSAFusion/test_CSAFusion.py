@@ -192,7 +192,7 @@ def test_an_error_nobody_foresaw_ends_the_run_and_reaches_the_console(panel, chi
     monkeypatch.setattr(job, "poll", lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         pump(lambda: False)
-    assert "error it does not know" in panel.ui.statusLabel.text
+    assert "An unexpected error occurred" in panel.ui.statusLabel.text
     assert_ready(panel)
     job._worker.cancel()
 

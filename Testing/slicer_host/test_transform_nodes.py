@@ -12,7 +12,7 @@ from vtk.util.numpy_support import numpy_to_vtk
 from CSAFusionLib.errors import RegistrationError
 from CSAFusionLib.registration.foreign_transforms import Frame, Frames
 from CSAFusionLib.registration.given_transform import read_given
-from CSAFusionLib.slicer_host.transform_nodes import (
+from CSAFusionLib.slicer_host.nodes import (
     ijk_to_ras_of,
     matrix_from_vtk,
     read_transform,

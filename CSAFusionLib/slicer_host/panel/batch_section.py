@@ -15,16 +15,17 @@ from CSAFusionLib.batch.child import Row
 from CSAFusionLib.batch.layout import SUMMARY
 from CSAFusionLib.errors import Cancelled, CSAFusionError, InputError
 from CSAFusionLib.slicer_host.batch import QualityPage, show_page
-from CSAFusionLib.slicer_host.panel.batch_pairs import (
+from CSAFusionLib.slicer_host.panel.choices import BatchSource, SeriesModality
+from CSAFusionLib.slicer_host.panel.request import (
     BatchRequest,
     batch_request,
     find_cases,
     keep_pairs,
+    masks_of,
     output_folder,
     pairs_in_scene,
+    settings_from,
 )
-from CSAFusionLib.slicer_host.panel.choices import BatchSource, SeriesModality
-from CSAFusionLib.slicer_host.panel.request import masks_of, settings_from
 from CSAFusionLib.slicer_host.panel.run_and_result import TimeLeft, in_words
 from CSAFusionLib.slicer_host.panel.sections import Scrolling, describe_items, say
 from CSAFusionLib.slicer_host.wording import WAITING, case_in_words
@@ -357,7 +358,7 @@ class BatchSection:
         pair = (self._parameters.volumeA, self._parameters.volumeB)
         pairs = pairs_in_scene(self._parameters)
         if pair in pairs:
-            self._say(_("This pair is there already."))
+            self._say(_("This pair is already in the list."))
             return
         self._say("")
         keep_pairs([*pairs, pair], self._parameters)

@@ -168,7 +168,7 @@ def test_the_pairs_of_a_deleted_volume_are_left_out(panel, volumes, scene):
     third = a_blob_node("third")
     panel.ui.batchAddButton.click()
     panel.ui.batchAddButton.click()
-    assert panel.ui.batchStatusLabel.text == "This pair is there already."
+    assert panel.ui.batchStatusLabel.text == "This pair is already in the list."
     panel._parameterNode.volumeB = third
     panel.ui.batchAddButton.click()
     assert [name for name, _ in shown(panel)] == ["F_M", "F_third"]

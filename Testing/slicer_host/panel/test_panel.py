@@ -278,7 +278,7 @@ def test_a_registration_mask_goes_with_its_volume(parameters, panel, scene, refe
     assert masks == ((mask, None) if reference is Reference.A else (None, mask))
     assert panel.ui.registrationCollapsibleButton.toolTip == "Registration: Rigid, in the mask of A"
     parameters.method = Method.NONE
-    assert "does not look at registration masks" in panel.ui.missingLabel.text
+    assert "ignores registration masks" in panel.ui.missingLabel.text
     scene.RemoveNode(mask)
     settle()
     assert parameters.registrationMaskA is None and "no mask of A" in panel.ui.statusLabel.text
