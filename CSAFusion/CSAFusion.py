@@ -723,7 +723,7 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
 
         if not self._job:
             return
-        # Told only when polling itself fails, which nobody foresaw; the exception then goes on to Slicer's console.
+        # Shown only if polling itself fails; the exception then goes on to Slicer's console.
         events = [ErrorEvent(_("An unexpected error occurred; see the Python console for details."))]
         try:
             events = self._job.poll()
@@ -748,7 +748,7 @@ class CSAFusionLogic(ScriptedLoadableModuleLogic):
 
         if self._batch is None:
             return
-        # Told only when polling itself fails, which nobody foresaw; the exception then goes on to Slicer's console.
+        # Shown only if polling itself fails; the exception then goes on to Slicer's console.
         rows, error = [], InputError(_("An unexpected error occurred; see the Python console for details."))
         try:
             rows, error = self._batch.poll(), None
