@@ -232,6 +232,9 @@ _PHRASES = (
     "start new thread",
     "resource temporarily unavailable",
 )
+# oneDNN names what it failed to make, not why. Every run makes these, so memory is what is missing; for what oneDNN
+# cannot do at all it fails to create a primitive descriptor.
+_OF_ONEDNN = ("could not create a primitive", "could not execute a primitive", "could not create a memory object")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -239,6 +242,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return True
     said = str(error).lower()
+    if isinstance(error, RuntimeError) and said.strip() in _OF_ONEDNN:
+        return True
     return isinstance(error, (RuntimeError, OSError, ImportError)) and any(phrase in said for phrase in _PHRASES)
 
 

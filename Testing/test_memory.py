@@ -132,13 +132,22 @@ def test_whichever_library_asks_for_too_much_it_is_known(allocate) -> None:
         ImportError("libtorch_cpu.so: failed to map segment from shared object"),
         RuntimeError("can't start new thread"),
         RuntimeError("CUDA out of memory. Tried to allocate 20.00 MiB"),
+        RuntimeError("could not create a primitive"),
     ],
 )
 def test_the_system_s_words_are_known(error: Exception) -> None:
     assert is_out_of_memory(error)
 
 
-@pytest.mark.parametrize("error", [ValueError("out of memory"), RuntimeError("damaged"), OSError(errno.ENOSPC, "full")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("out of memory"),
+        RuntimeError("damaged"),
+        RuntimeError("could not create a primitive descriptor for a convolution primitive"),
+        OSError(errno.ENOSPC, "full"),
+    ],
+)
 def test_other_failures_are_none(error: Exception) -> None:
     assert not is_out_of_memory(error)
 
