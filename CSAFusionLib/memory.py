@@ -244,6 +244,9 @@ def is_out_of_memory(error: BaseException) -> bool:
     said = str(error).lower()
     if isinstance(error, RuntimeError) and said.strip() in _OF_ONEDNN:
         return True
+    if isinstance(error, SystemError):
+        # Python's own import loses its MemoryError where there is no memory left for it.
+        return "without exception set" in said or "without setting an exception" in said
     return isinstance(error, (RuntimeError, OSError, ImportError)) and any(phrase in said for phrase in _PHRASES)
 
 

@@ -133,6 +133,7 @@ def test_whichever_library_asks_for_too_much_it_is_known(allocate) -> None:
         RuntimeError("can't start new thread"),
         RuntimeError("CUDA out of memory. Tried to allocate 20.00 MiB"),
         RuntimeError("could not create a primitive"),
+        SystemError("error return without exception set"),
     ],
 )
 def test_the_system_s_words_are_known(error: Exception) -> None:
@@ -144,6 +145,7 @@ def test_the_system_s_words_are_known(error: Exception) -> None:
     [
         ValueError("out of memory"),
         RuntimeError("damaged"),
+        SystemError("unknown opcode"),
         RuntimeError("could not create a primitive descriptor for a convolution primitive"),
         OSError(errno.ENOSPC, "full"),
     ],

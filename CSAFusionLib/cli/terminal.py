@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 BAD_INPUT = 2
 CANCELLED = 130  # as a shell reports a command ended by Ctrl-C
-EXPECTED = (CSAFusionError, MemoryError, RuntimeError, OSError, ImportError)
+EXPECTED = (CSAFusionError, MemoryError, RuntimeError, SystemError, OSError, ImportError)
 """The types of the exceptions for which :func:`sentence_for` may have a sentence."""
 
 
