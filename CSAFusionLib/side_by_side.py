@@ -27,7 +27,6 @@ def side_by_side(first: Callable[[], S], second: Callable[[], T]) -> tuple[S, T]
         beside = pool.submit(first)
         try:
             own = second()
-        except Exception:
-            beside.result()
-            raise
-        return beside.result(), own
+        finally:
+            of_first = beside.result()
+        return of_first, own
