@@ -124,12 +124,11 @@ class PanelCommand(TyperCommand):
 
 def _current(word: str) -> str:
     """A word of the command line, an option's former name replaced by its current one."""
+    # Not at import: a process without enough memory for the libraries behind it must end with one sentence.
     from CSAFusionLib.fusion.settings import FORMER_NAMES
 
     option, equals, value = word.partition("=")
     former = option.removeprefix("--").replace("-", "_")
-    # Not at import: a process without enough memory for the libraries behind it must end with one sentence.
-
     if option.startswith("--") and former in FORMER_NAMES:
         return f"--{FORMER_NAMES[former].replace('_', '-')}{equals}{value}"
     return word
