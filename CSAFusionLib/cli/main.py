@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Annotated, Any
@@ -19,7 +20,7 @@ from typer.main import get_command
 from CSAFusionLib import __version__
 from CSAFusionLib.cli.common_options import CommonOptions, CommonOptionsWithThreads, with_common_options
 from CSAFusionLib.cli.panels import PanelCommand, spare_validators, with_groups
-from CSAFusionLib.cli.terminal import BAD_INPUT, explains_errors
+from CSAFusionLib.cli.terminal import BAD_INPUT, explains_errors, sentence_for
 from CSAFusionLib.memory import RAN_OUT, is_out_of_memory
 
 COMMANDS = (
@@ -122,6 +123,13 @@ def run() -> None:
         if isinstance(end.code, int) and all(thread.daemon for thread in others):
             _end_at_once(end.code)
         raise
+    except OSError as error:
+        if error.errno is None:
+            raise
+        # The help or the version cannot be printed; where stderr is on the same full disk, nothing can.
+        with suppress(OSError):
+            typer.echo(sentence_for(error), err=True)
+        _end_at_once(BAD_INPUT)
     finally:
         # Python would otherwise search all objects of PyTorch for garbage, twice.
         gc.freeze()
@@ -134,6 +142,10 @@ def _end_at_once(code: int) -> None:
     """
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            stream.flush()
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError:
+            # What a full disk has refused once is still in the stream, and is refused again.
+            code = code or BAD_INPUT
     os._exit(code)

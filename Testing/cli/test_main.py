@@ -71,6 +71,17 @@ sys.exit(" ".join(name for name in sys.modules if re.match({NOT_FOR_PICTURES!r},
     assert (done.returncode, done.stderr.strip(), (tmp_path / "c.png").exists()) == (0, "", True)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's device that is always full")
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["fuse", "--help"], ["batch", "--help"]])
+def test_a_full_disk_refuses_the_help_in_one_sentence(words: list[str]) -> None:
+    command = [sys.executable, "-m", "CSAFusionLib", *words]
+    with open("/dev/full", "w") as full:
+        told = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        untold = subprocess.run(command, stdout=full, stderr=full, check=False)
+    assert (told.returncode, untold.returncode) == (2, 2)
+    assert "No space left" in told.stderr and len(told.stderr.splitlines()) == 1
+
+
 # A thread works on when all else is done, and is waited for.
 A_PROCESS = """
 import atexit, os, sys, threading
