@@ -141,11 +141,11 @@ def _end_at_once(code: int) -> None:
     Python would otherwise first take apart the thousand modules of PyTorch, which takes longer than fusing a slice.
     """
     atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        try:
+    try:
+        for stream in (sys.stdout, sys.stderr):
             if stream is not None:
                 stream.flush()
-        except OSError:
-            # What a full disk has refused once is still in the stream, and is refused again.
-            code = code or BAD_INPUT
+    except OSError:
+        # What a full disk has refused once is still in the stream, and is refused again.
+        code = code or BAD_INPUT
     os._exit(code)
