@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -138,9 +139,12 @@ NETWORK_PIXEL = 306.0
 LIBRARIES = 455 * 2**20
 REGISTERING_LIBRARIES = 210 * 2**20
 
-# Address space that is reserved and never used: by each thread, and by PyTorch while it is loaded.
+# Address space that is reserved, most of it never used: by each thread of a job; by NumPy, SimpleITK and what is loaded
+# with them, beside SimpleITK's library, and by each thread that NumPy's linear algebra then starts; by PyTorch as it is
+# loaded, beside its libraries, and by each thread of its first kernel.
 _RESERVED_BY_THREAD = 64 * 2**20
-_RESERVED_BY_TORCH = 640 * 2**20
+_RESERVED_BESIDE_SIMPLEITK, _RESERVED_BY_NUMPY_THREAD = 160 * 2**20, 40 * 2**20
+_RESERVED_BESIDE_TORCH, _RESERVED_BY_TORCH_THREAD = 128 * 2**20, 32 * 2**20
 # The accuracy of the estimate: less than this share of it is certainly too little.
 _SURE = 0.85
 
@@ -178,14 +182,62 @@ def registration_need(fixed: sitk.Image, moving: sitk.Image) -> Need:
     return Need(total, resident_now(), "The registration")
 
 
-def check_room_for_torch() -> None:
-    """Refuse to load PyTorch where the address-space limit is too small for it: loading would end the process.
+def check_room_for_numpy_and_simpleitk() -> None:
+    """Refuse to load NumPy and SimpleITK where the address-space limit is too small for them.
+
+    Loading could end the process, or hang: NumPy's linear algebra tries forever to get its memory.
 
     Raises NotEnoughMemory.
     """
-    room = available().address_space
-    if room is not None and "torch" not in sys.modules and room < _RESERVED_BY_TORCH:
-        raise _lacking("PyTorch", _RESERVED_BY_TORCH, room)
+    beside = _RESERVED_BESIDE_SIMPLEITK + _RESERVED_BY_NUMPY_THREAD * _threads()
+    _check_room_to_load("SimpleITK", "*.so", beside)
+
+
+def check_room_for_torch() -> None:
+    """Refuse to load PyTorch where the address-space limit is too small for it: loading could end the process or hang.
+
+    Raises NotEnoughMemory.
+    """
+    beside = _RESERVED_BESIDE_TORCH + _RESERVED_BY_TORCH_THREAD * _threads()
+    _check_room_to_load("torch", "lib/*.so*", beside)
+
+
+def _check_room_to_load(module: str, libraries: str, beside: int) -> None:
+    """Check the room for a module.
+
+    libraries: a pattern of its libraries' paths below its folder. beside: what it takes beside them.
+    """
+    room = _address_space() if sys.platform == "linux" else None
+    if room is None or module in sys.modules:
+        return
+    wanted = _bytes_of_libraries(module, libraries) + beside
+    if room < wanted:
+        raise _too_low_a_limit({"torch": "PyTorch"}.get(module, module), wanted, room)
+
+
+def _bytes_of_libraries(module: str, pattern: str) -> int:
+    """The size of the libraries of an installed module; 0 where it is not installed.
+
+    A build of PyTorch for NVIDIA's cards keeps most of them in another package, and loads some only where a card is
+    used: such a build may need a quarter less.
+    """
+    found = find_spec(module)
+    if found is None or found.origin is None:
+        return 0
+    package = Path(found.origin).parent
+    libraries = {file.resolve() for file in package.glob(pattern)}
+    if any(file.name.startswith("libtorch_cuda.so") for file in libraries):
+        libraries |= {file.resolve() for file in package.parent.glob("nvidia/*/lib/*.so*")}
+    return sum(file.stat().st_size for file in libraries)
+
+
+def _threads() -> int:
+    """The number of threads that the libraries start by themselves."""
+    first = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    if first.isdecimal() and int(first):
+        return int(first)
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def check_memory(need: Need, there_is: Available | None = None) -> None:
@@ -195,16 +247,20 @@ def check_memory(need: Need, there_is: Available | None = None) -> None:
     """
     there_is = there_is or available()
     more = max(0, need.total - need.held)
-    reserved = _RESERVED_BY_THREAD * (1 + (os.cpu_count() or 1))
-    for room, wanted in ((there_is.resident, more), (there_is.address_space, more + reserved)):
-        if room is not None and room < _SURE * wanted:
-            raise _lacking(need.what, wanted, room)
+    if there_is.resident is not None and there_is.resident < _SURE * more:
+        raise NotEnoughMemory(
+            f"{need.what} needs about {in_gib(more)} of memory beyond what is in use, and {in_gib(there_is.resident)} "
+            "are free; close other programs, or give volumes with larger voxels."
+        )
+    reserved = more + _RESERVED_BY_THREAD * (1 + _threads())
+    if there_is.address_space is not None and there_is.address_space < _SURE * reserved:
+        raise _too_low_a_limit(need.what, reserved, there_is.address_space)
 
 
-def _lacking(what: str, wanted: float, room: float) -> NotEnoughMemory:
+def _too_low_a_limit(what: str, wanted: int, room: int) -> NotEnoughMemory:
     return NotEnoughMemory(
-        f"{what} needs about {in_gib(wanted)} of memory beyond what is in use, and {in_gib(room)} are free; close "
-        "other programs, or give volumes with larger voxels."
+        f"{what} needs about {in_gib(wanted)} of address space beyond what is in use, and the limit of this process "
+        f"leaves {in_gib(room)}; raise the limit (ulimit -v)."
     )
 
 

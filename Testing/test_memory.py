@@ -5,6 +5,9 @@ from __future__ import annotations
 import errno
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +21,8 @@ from CSAFusionLib.memory import (
     Need,
     available,
     check_memory,
+    check_room_for_numpy_and_simpleitk,
+    check_room_for_torch,
     fusion_need,
     in_gib,
     is_out_of_memory,
@@ -69,7 +74,7 @@ def test_what_does_not_fit_is_refused_with_both_figures() -> None:
 
 
 def test_a_limit_of_the_address_space_counts_too() -> None:
-    with pytest.raises(NotEnoughMemory, match="are free"):
+    with pytest.raises(NotEnoughMemory, match=r"limit of this process leaves 3\.0 GiB; raise the limit"):
         check_memory(Need(5 * GIB, GIB), Available(None, 3 * GIB))
 
 
@@ -79,13 +84,71 @@ def test_what_fits_or_is_not_known_is_not_refused(room: Available) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit and /proc are Linux's")
-def test_torch_is_not_loaded_where_that_would_end_the_process() -> None:
+@pytest.mark.parametrize(
+    ("check", "name"), [("check_room_for_torch", "PyTorch"), ("check_room_for_numpy_and_simpleitk", "SimpleITK")]
+)
+def test_a_library_is_not_loaded_where_that_would_end_the_process(check: str, name: str) -> None:
     code = (
-        "import resource; resource.setrlimit(resource.RLIMIT_AS, (2**29, 2**29));"
-        "from CSAFusionLib.memory import check_room_for_torch; check_room_for_torch()"
+        "import resource; resource.setrlimit(resource.RLIMIT_AS, (2**28, 2**28));"
+        f"from CSAFusionLib.memory import {check}; {check}()"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert "NotEnoughMemory: PyTorch needs about 640 MiB" in done.stderr
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert f"NotEnoughMemory: {name} needs about" in done.stderr and "ulimit -v" in done.stderr
+
+
+@pytest.fixture
+def wanted(monkeypatch):
+    """Returns the room that a check wants for a module, by the sentence with which it refuses 0 bytes."""
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(module, "_address_space", lambda: 0)
+    monkeypatch.setattr(module, "in_gib", str)
+
+    def asked(check: Callable[[], None]) -> int:
+        with monkeypatch.context() as without, pytest.raises(NotEnoughMemory) as refused:
+            for name in ("torch", "SimpleITK"):
+                without.delitem(sys.modules, name)
+            check()
+        return int(str(refused.value).split()[3])
+
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("check", "libraries"),
+    [(check_room_for_torch, (torch, "lib/*")), (check_room_for_numpy_and_simpleitk, (sitk, "_*"))],
+)
+def test_the_libraries_that_are_installed_count(wanted, check, libraries) -> None:
+    package, pattern = libraries
+    largest = max(file.stat().st_size for file in Path(package.__file__).parent.glob(pattern))
+    assert 1.1 * largest < wanted(check) < 10 * largest
+
+
+def _sparse(file: Path, size: int) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("wb") as stream:
+        stream.truncate(size)
+
+
+def test_a_build_for_cards_counts_the_libraries_it_keeps_elsewhere(tmp_path, monkeypatch, wanted) -> None:
+    torch_file = tmp_path / "torch" / "__init__.py"
+    _sparse(torch_file, 0)
+    monkeypatch.setattr(module, "find_spec", lambda _: SimpleNamespace(origin=str(torch_file)))
+    _sparse(tmp_path / "torch" / "lib" / "libtorch_cpu.so", GIB // 2)
+    _sparse(tmp_path / "nvidia" / "cublas" / "lib" / "libcublasLt.so.12", GIB // 2)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    on_cpu = wanted(check_room_for_torch)
+    assert GIB / 2 < on_cpu < GIB
+    _sparse(tmp_path / "torch" / "lib" / "libtorch_cuda.so", GIB)
+    assert wanted(check_room_for_torch) - on_cpu == 1.5 * GIB
+
+
+@pytest.mark.parametrize("check", [check_room_for_torch, check_room_for_numpy_and_simpleitk])
+def test_more_threads_need_more_address_space(check, monkeypatch, wanted) -> None:
+    asked = []
+    for threads in ("1", "8,2"):
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+        asked.append(wanted(check))
+    assert asked[1] - asked[0] >= 7 * 8 * 2**20
 
 
 def test_more_voxels_colour_and_wider_values_need_more() -> None:

@@ -20,8 +20,9 @@ from typer.main import get_command
 from CSAFusionLib import __version__
 from CSAFusionLib.cli.common_options import CommonOptions, CommonOptionsWithThreads, with_common_options
 from CSAFusionLib.cli.panels import PanelCommand, spare_validators, with_groups
-from CSAFusionLib.cli.terminal import BAD_INPUT, explains_errors, sentence_for
-from CSAFusionLib.memory import RAN_OUT, is_out_of_memory
+from CSAFusionLib.cli.terminal import BAD_INPUT, EXPECTED, explains_errors, sentence_for
+from CSAFusionLib.errors import NotEnoughMemory
+from CSAFusionLib.memory import check_room_for_numpy_and_simpleitk, stems_from_lack_of_memory
 
 COMMANDS = (
     "fuse",
@@ -60,14 +61,8 @@ class CommandsOnDemand(Mapping[str, Any]):
 
 
 def _loaded(name: str, file: str) -> Any:
-    try:
-        command = getattr(import_module(f"CSAFusionLib.cli.{file}"), name)
-    except (ImportError, OSError, MemoryError) as error:
-        # The libraries alone may exceed the memory limit of the process.
-        if not is_out_of_memory(error):
-            raise
-        typer.echo(RAN_OUT, err=True)
-        sys.exit(BAD_INPUT)
+    check_room_for_numpy_and_simpleitk()
+    command = getattr(import_module(f"CSAFusionLib.cli.{file}"), name)
     # The workers of a batch have one thread each.
     common = CommonOptions if name == "batch" else CommonOptionsWithThreads
     alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -123,16 +118,21 @@ def run() -> None:
         if isinstance(end.code, int) and all(thread.daemon for thread in others):
             _end_at_once(end.code)
         raise
-    except OSError as error:
-        if error.errno is None:
+    except EXPECTED as error:
+        # A command explains its own errors. Here, there is no memory to load it, or no disk space for the help.
+        if not (stems_from_lack_of_memory(error) or isinstance(error, NotEnoughMemory) or _is_of_system(error)):
             raise
-        # The help or the version cannot be printed; where stderr is on the same full disk, nothing can.
+        # Where stderr is on the same full disk, nothing can be said.
         with suppress(OSError):
             typer.echo(sentence_for(error), err=True)
         _end_at_once(BAD_INPUT)
     finally:
         # Python would otherwise search all objects of PyTorch for garbage, twice.
         gc.freeze()
+
+
+def _is_of_system(error: BaseException) -> bool:
+    return isinstance(error, OSError) and error.errno is not None
 
 
 def _end_at_once(code: int) -> None:

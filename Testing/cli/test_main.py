@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from CSAFusionLib.cli.main import COMMANDS, CommandsOnDemand, app
+from CSAFusionLib.memory import RAN_OUT
 from CSAFusionLib.volumes.pictures import write_picture
 
 NAMES = [name.rpartition(".")[2] for name in COMMANDS]
@@ -80,6 +81,32 @@ def test_a_full_disk_refuses_the_help_in_one_sentence(words: list[str]) -> None:
         untold = subprocess.run(command, stdout=full, stderr=full, check=False)
     assert (told.returncode, untold.returncode) == (2, 2)
     assert "No space left" in told.stderr and len(told.stderr.splitlines()) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
+@pytest.mark.parametrize("mib", [100, 170, 448])
+def test_a_limit_too_low_for_the_libraries_is_told_in_one_sentence(mib: int) -> None:
+    # Within these, NumPy's linear algebra would try forever to get its memory.
+    code = (
+        f"import resource; resource.setrlimit(resource.RLIMIT_AS, ({mib << 20}, {mib << 20}));"
+        'from CSAFusionLib.cli.main import run; import sys; sys.argv[1:] = ["--help"]; run()'
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=30)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+
+
+def test_a_library_that_does_not_fit_while_the_words_are_read_is_told(tmp_path: Path) -> None:
+    code = """
+import sys
+from CSAFusionLib.cli import main, panels
+def fail(*_):
+    raise ImportError("core.so: failed to map segment from shared object")
+panels.spare_validators = fail
+sys.argv[1:] = ["fuse", "a", "b"]
+main.run()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.strip()) == (2, RAN_OUT)
 
 
 # A thread works on when all else is done, and is waited for.
