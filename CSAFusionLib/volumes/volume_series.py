@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import shutil
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -36,7 +35,15 @@ from CSAFusionLib.volumes.nifti import Orientation
 from CSAFusionLib.volumes.reading import set_right, stored_volume, volume_of
 from CSAFusionLib.volumes.stored_volume import Encoding, StoredVolume, one_of, unpacked
 from CSAFusionLib.volumes.volume import Volume, sidecar_of
-from CSAFusionLib.volumes.writing import CHUNK, CORNERS_APART_MM, Layout, encode_pieces, layout_like, volume_writer
+from CSAFusionLib.volumes.writing import (
+    CHUNK,
+    CORNERS_APART_MM,
+    Layout,
+    check_kept,
+    encode_pieces,
+    layout_like,
+    volume_writer,
+)
 
 _DAY = 24 * 60 * 60.0
 # Steps that differ by no more than this share are the same step, rounded.
@@ -346,8 +353,9 @@ class Spool:
         def write(path: Path) -> None:
             layout = self._layout(path, times)
             are_floats = self._number_type.kind == "f"
-            encode_pieces(self._pieces(), layout, path, on_chunk, are_floats=are_floats)
-            self._check(path, layout, on_chunk)
+            checksum = encode_pieces(self._pieces(), layout, path, on_chunk, are_floats=are_floats)
+            check_kept(path, layout, checksum, on_chunk)
+            self._check_header(path)
 
         return write
 
@@ -377,25 +385,6 @@ class Spool:
         if is_nifti and (times is None or times.step is None):
             header[_UNITS] = _MILLIMETRES
         return replace(layout, header=bytes(header), by_component=False)
-
-    def _check(self, path: Path, layout: Layout, on_chunk: Callable[[], None]) -> None:
-        """Raise Unwritable unless the file holds the volumes at their places."""
-        expected = zlib.crc32(layout.header) if layout.in_stream else 0
-        for piece in self._pieces():
-            expected = zlib.crc32(piece, expected)
-        found = 0
-        stream = None if layout.compression is None else zlib.decompressobj(wbits=layout.compression)
-        with path.open("rb") as source:
-            source.seek(0 if layout.in_stream else len(layout.header))
-            while piece := source.read(CHUNK):
-                on_chunk()
-                try:
-                    found = zlib.crc32(piece if stream is None else stream.decompress(piece), found)
-                except zlib.error as error:
-                    raise Unwritable("the disk does not keep it whole") from error
-        if found != expected or (stream is not None and not stream.eof):
-            raise Unwritable("the disk does not keep it whole")
-        self._check_header(path)
 
     def _check_header(self, path: Path) -> None:
         assert self._like is not None

@@ -134,12 +134,12 @@ def layout_like(voxel: sitk.Image, size: tuple[int, ...], file: Path, *, compres
     return Layout(header, GZIP if file.suffix == ".gz" else None, in_stream=True, by_component=True)
 
 
-def encode(image: sitk.Image, layout: Layout, file: Path, on_chunk: Callable[[], None]) -> None:
+def encode(image: sitk.Image, layout: Layout, file: Path, on_chunk: Callable[[], None]) -> int:
     """Write a file; ``on_chunk`` is called for every piece, and may raise to stop.
 
-    Raises OSError when the disk refuses it.
+    Returns the checksum that :func:`check_kept` takes. Raises OSError when the disk refuses the file.
     """
-    encode_pieces(voxels_of(image, layout), layout, file, on_chunk, are_floats=image.GetPixelID() in _FLOATS)
+    return encode_pieces(voxels_of(image, layout), layout, file, on_chunk, are_floats=image.GetPixelID() in _FLOATS)
 
 
 def encode_pieces(
@@ -149,24 +149,24 @@ def encode_pieces(
     on_chunk: Callable[[], None],
     *,
     are_floats: bool,
-) -> None:
+) -> int:
     """Write a file, as :func:`encode` does, from pieces of voxels as bytes in the order of the file."""
-    with file.open("wb") as target:
-        if layout.compression is None:
-            for piece in chain((layout.header,), pieces):
-                on_chunk()
-                target.write(piece)
-            return
+    parts: Iterable[Piece] = chain((layout.header,) if layout.in_stream else (), _watched(pieces, on_chunk))
+    if layout.compression is not None:
         # Floats rarely repeat except in a constant background: a search for other repeats takes three times as long.
         strategy = zlib.Z_RLE if are_floats else zlib.Z_DEFAULT_STRATEGY
+        parts = deflated(parts, layout.compression, level=_LEVEL, strategy=strategy)
+    checksum = 0
+    with file.open("wb") as target:
         if not layout.in_stream:
             target.write(layout.header)
         start = target.tell()
-        all_of_it = chain((layout.header,) if layout.in_stream else (), _watched(pieces, on_chunk))
-        for part in deflated(all_of_it, layout.compression, level=_LEVEL, strategy=strategy):
+        for part in parts:
             target.write(part)
-        if file.suffix == ".mha":
+            checksum = zlib.crc32(part, checksum)
+        if file.suffix == ".mha" and layout.compression is not None:
             _tell_compressed_size(target, layout.header, target.tell() - start)
+    return checksum
 
 
 def _watched(pieces: Iterable[Piece], on_chunk: Callable[[], None]) -> Iterator[Piece]:
@@ -242,35 +242,19 @@ CORNERS_APART_MM = 1e-3
 _SINGLE_PRECISION = 4 * float(np.finfo(np.float32).eps)
 
 
-def check_written(image: sitk.Image, layout: Layout, file: Path, on_chunk: Callable[[], None]) -> None:
-    """Raise Unwritable when a file does not hold an image: compare voxels by checksum and geometry by corners.
+def check_kept(file: Path, layout: Layout, checksum: int, on_chunk: Callable[[], None]) -> None:
+    """Raise Unwritable when the disk does not hold what was written after the header, or with it, by its checksum.
 
     on_chunk: called for every piece that is read; it may raise to stop.
     """
-    expected = zlib.crc32(layout.header) if layout.in_stream else 0
-    for piece in voxels_of(image, layout):
-        expected = zlib.crc32(piece, expected)
     found = 0
-    try:
-        for data in _decompressed(file, layout):
-            on_chunk()
-            found = zlib.crc32(data, found)
-    except zlib.error as error:
-        raise Unwritable("the disk does not keep it whole") from error
-    if found != expected:
-        raise Unwritable("the disk does not keep it whole")
-    _check_header(image, file)
-
-
-def _decompressed(file: Path, layout: Layout) -> Iterator[bytes]:
-    """The contents of a file after its header, or with it, in pieces. Raises zlib.error when the stream has no end."""
-    stream = None if layout.compression is None else zlib.decompressobj(wbits=layout.compression)
     with file.open("rb") as source:
         source.seek(0 if layout.in_stream else len(layout.header))
         while piece := source.read(CHUNK):
-            yield piece if stream is None else stream.decompress(piece)
-    if stream is not None and (not stream.eof or stream.unused_data):
-        raise zlib.error("the stream does not end with the file")
+            on_chunk()
+            found = zlib.crc32(piece, found)
+    if found != checksum:
+        raise Unwritable("the disk does not keep it whole")
 
 
 def _check_header(image: sitk.Image, file: Path) -> None:
@@ -308,8 +292,9 @@ def volume_writer(image: sitk.Image, on_chunk: Callable[[], None] = lambda: None
 
     def write(path: Path) -> None:
         layout = layout_of(image, path, compressed=compressed)
-        encode(image, layout, path, on_chunk)
-        check_written(image, layout, path, on_chunk)
+        checksum = encode(image, layout, path, on_chunk)
+        check_kept(path, layout, checksum, on_chunk)
+        _check_header(image, path)
 
     return write
 

@@ -100,8 +100,8 @@ def test_a_disk_that_fills_up_is_told_and_the_old_file_stays(
 def test_a_disk_that_keeps_something_else_is_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, extension: str, damage: str
 ) -> None:
-    def damaging(image: sitk.Image, layout: Layout, file: Path, on_chunk: Callable[[], None]) -> None:
-        encode(image, layout, file, on_chunk)
+    def damaging(image: sitk.Image, layout: Layout, file: Path, on_chunk: Callable[[], None]) -> int:
+        checksum = encode(image, layout, file, on_chunk)
         content = bytearray(file.read_bytes())
         if damage == "cut":
             del content[-1]
@@ -112,6 +112,7 @@ def test_a_disk_that_keeps_something_else_is_noticed(
         else:
             content[-9000:] = bytes(9000)
         file.write_bytes(content)
+        return checksum
 
     monkeypatch.setattr(writing, "encode", damaging)
     with pytest.raises(InputError, match="the disk does not keep it whole"):
