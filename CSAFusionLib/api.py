@@ -27,6 +27,7 @@ from CSAFusionLib.volumes.checking import check_grid, check_volume
 from CSAFusionLib.volumes.in_memory import to_volume
 from CSAFusionLib.volumes.input_path import MEAN
 from CSAFusionLib.volumes.nifti import Orientation
+from CSAFusionLib.volumes.reading import read_pair
 from CSAFusionLib.volumes.reading import read_volume as read_file
 from CSAFusionLib.volumes.volume import Volume
 
@@ -409,6 +410,8 @@ def _moving(given: VolumeLike | Mapping[str, Any], fixed: Volume, mask: VolumeLi
 
 def _pair(fixed: VolumeLike, moving: VolumeLike) -> tuple[Volume, Volume]:
     """Both volumes; the moving one may be sheared, since it is resampled anyway."""
+    if isinstance(fixed, str | os.PathLike) and isinstance(moving, str | os.PathLike):
+        return read_pair(os.fsdecode(fixed), os.fsdecode(moving))
     return _volume(fixed, "fixed"), _volume(moving, "moving", keep_shear=True)
 
 

@@ -45,17 +45,17 @@ def read_inputs(
     Raises:
         InputError: a volume cannot be read, or the choice does not say which one is meant.
     """
-    from CSAFusionLib.volumes.reading import read_volume
+    from CSAFusionLib.volumes.reading import read_pair, read_volume
 
+    if choice is None:
+        return read_pair(fixed, moving, orientation=orientation)
+    numbers = _numbers(choice)
+    if len(numbers) == 2:
+        return read_pair(fixed, moving, (numbers[0], numbers[1]), orientation=orientation)
     readers = (
         partial(read_volume, fixed, orientation=orientation),
         partial(read_volume, moving, orientation=orientation, keep_shear=True),
     )
-    if choice is None:
-        return readers[0](), readers[1]()
-    numbers = _numbers(choice)
-    if len(numbers) == 2:
-        return readers[0](volume=numbers[0]), readers[1](volume=numbers[1])
     known = [_only(read) for read in readers]
     several = [volume is None for volume in known]
     if all(several):

@@ -5,8 +5,10 @@ The content of a file determines its format, not its name; an unsupported format
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from enum import Enum, auto
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ import SimpleITK as sitk
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.geometry.grid import TOLERATED_MM, nearest_straight, off_straight
 from CSAFusionLib.logs import itk_warnings_off
+from CSAFusionLib.side_by_side import side_by_side
 from CSAFusionLib.volumes.dicom.headers import is_dicom
 from CSAFusionLib.volumes.dicom.series_reading import read_dicom_file, read_dicom_folder
 from CSAFusionLib.volumes.input_path import check_input_path, reason
@@ -222,6 +225,28 @@ def read_volume(
     except OSError as error:
         raise InputError(f"'{path}' cannot be read ({reason(error)}); copy it and try again.") from error
     return set_right(path, read, keep_shear=keep_shear)
+
+
+def read_pair(
+    fixed: str | Path,
+    moving: str | Path,
+    volumes: tuple[int | None, int | None] = (None, None),
+    *,
+    orientation: Orientation = Orientation.HEADER,
+) -> tuple[Volume, Volume]:
+    """Read the fixed and the moving volume; the moving one may be sheared, since it is resampled anyway.
+
+    Arguments and errors are those of :func:`read_volume`; of two errors it is the fixed volume's.
+    """
+    readers = (
+        partial(read_volume, fixed, volumes[0], orientation=orientation),
+        partial(read_volume, moving, volumes[1], orientation=orientation, keep_shear=True),
+    )
+    if not all(os.path.isfile(path) and not is_dicom(Path(path)) for path in (fixed, moving)):
+        # What silences pydicom's warnings is not meant for two threads.
+        return readers[0](), readers[1]()
+    with itk_warnings_off():
+        return side_by_side(*readers)
 
 
 def set_right(path: Path, read: Volume, *, keep_shear: bool) -> Volume:

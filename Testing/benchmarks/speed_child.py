@@ -44,7 +44,7 @@ def volumes(fixed: str, moving: str, output: str, threads: str, stand_in: str, w
 
     from CSAFusionLib.fusion import pipeline
     from CSAFusionLib.fusion.settings import FusionSettings
-    from CSAFusionLib.volumes.reading import read_volume
+    from CSAFusionLib.volumes import reading
     from CSAFusionLib.volumes.writing import write_volume
 
     class Constant(torch.nn.Module):
@@ -63,7 +63,11 @@ def volumes(fixed: str, moving: str, output: str, threads: str, stand_in: str, w
     shown = _home_of("parse_window", "intensity.mapping", "intensity.windows").parse_window(window) if window else None
     settings = FusionSettings(registration=method.NONE, device="cpu", moving_window=shown)
     start = time.perf_counter()
-    result = pipeline.fuse_volumes(read_volume(fixed), read_volume(moving), settings)
+    if hasattr(reading, "read_pair"):
+        pair = reading.read_pair(fixed, moving)
+    else:
+        pair = reading.read_volume(fixed), reading.read_volume(moving)
+    result = pipeline.fuse_volumes(*pair, settings)
     write_volume(result.fused, output)
     return {"wall": time.perf_counter() - start}
 

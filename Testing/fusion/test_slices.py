@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -76,21 +77,24 @@ def test_no_bit_depends_on_the_batch_size_or_the_threads(a_cpu: Device, a_networ
         torch.set_num_threads(before)
 
 
-def test_pytorch_has_its_threads_again_afterwards_also_when_the_run_was_cancelled(a_cpu: Device) -> None:
+def test_threads_are_as_before_afterwards_also_when_the_run_was_cancelled(a_cpu: Device) -> None:
     def cancel(stage: str, done: int, total: int) -> None:
+        assert sys.getswitchinterval() < 0.005
         if done:
             raise Cancelled
 
-    before = torch.get_num_threads()
+    before = torch.get_num_threads(), sys.getswitchinterval()
     torch.set_num_threads(2)
+    sys.setswitchinterval(0.005)
     try:
         run_network(Average(), slices(3), slices(3), a_cpu)
-        assert torch.get_num_threads() == 2
+        assert (torch.get_num_threads(), sys.getswitchinterval()) == (2, 0.005)
         with pytest.raises(Cancelled):
             run_network(Average(), slices(3), slices(3), a_cpu, progress=cancel)
-        assert torch.get_num_threads() == 2
+        assert (torch.get_num_threads(), sys.getswitchinterval()) == (2, 0.005)
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(before[0])
+        sys.setswitchinterval(before[1])
 
 
 def test_empty_slices_are_left_out(a_cpu: Device) -> None:

@@ -13,7 +13,7 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.geometry.grid import same_grid
 from CSAFusionLib.logs import itk_warnings_off
 from CSAFusionLib.volumes.input_path import SeveralVolumesError, check_input_path, chosen, listed_files, numbered_files
-from CSAFusionLib.volumes.reading import fill_non_finite, read_volume
+from CSAFusionLib.volumes.reading import fill_non_finite, read_pair, read_volume
 from Testing.volumes.stored_files import metaimage, nifti, nrrd, some_voxels
 
 
@@ -48,6 +48,26 @@ def test_every_format_is_read_with_its_geometry(tmp_path: Path, name: str) -> No
     assert volume.image.GetSpacing() == pytest.approx(image.GetSpacing())
     assert volume.image.GetOrigin() == pytest.approx(image.GetOrigin())
     assert (volume.name, volume.modality_hint) == (name, None)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_pair_is_read_as_each_of_the_two_alone(tmp_path: Path, threads: int) -> None:
+    paths = [_written(_an_image(4, 5, size), tmp_path / f"{size}.nii.gz") for size in (6, 7)]
+    before = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads(), sitk.ProcessObject.GetGlobalWarningDisplay()
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
+    try:
+        pair = read_pair(paths[0], paths[1])
+        with pytest.raises(InputError, match="'a' does not exist"):
+            read_pair("a", "b")
+        paths[1].write_bytes(paths[1].read_bytes()[:-9])
+        with pytest.raises(InputError, match=r"7.nii.gz' is (damaged|cut off)"):
+            read_pair(paths[0], paths[1])
+        assert sitk.ProcessObject.GetGlobalWarningDisplay() == before[1]
+    finally:
+        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(before[0])
+    for volume, size in zip(pair, (6, 7), strict=True):
+        expected = sitk.GetArrayFromImage(_an_image(4, 5, size))
+        np.testing.assert_array_equal(sitk.GetArrayFromImage(volume.image), expected)
 
 
 @pytest.mark.parametrize("name", ["a.nii.gz", "a.nrrd", "a.mha"])

@@ -267,6 +267,9 @@ class QualityAssessor:
         seed: of the random samples, 0 or more. progress: what it raises, such as Cancelled, stops the assessment.
         """
         self._fixed, self._moving = in_one_order(fixed), in_one_order(moving)
+        self._heads = side_by_side(
+            partial(head_mask, sitk.Image(self._fixed)), partial(head_mask, sitk.Image(self._moving))
+        )
         # Of the same voxels, for what is done on another thread.
         self._beside = sitk.Image(self._fixed), sitk.Image(self._moving)
         self._seed = seed
@@ -275,17 +278,17 @@ class QualityAssessor:
     def __call__(self, transform: sitk.Transform) -> Assessment:
         """Assess a transform from fixed to moving points, LPS mm; linear or deformable."""
         self._on_step()
+        # What the smaller field of view shows stays the same wherever it is put in the larger; only a transform that
+        # can be undone lets the pair be seen from the moving side.
+        view = self._from_the_smaller if transform.IsLinear() else self._from_the_fixed
         figures, of_alternatives = side_by_side(
             lambda: self._comparison(transform) | describe_transform(self._beside[0], transform),
-            lambda: self._against_alternatives(transform),
+            lambda: self._against_alternatives(view, transform),
         )
         figures |= of_alternatives
         return Assessment(figures, quality_of(figures))
 
-    def _against_alternatives(self, transform: sitk.Transform) -> dict[str, float]:
-        # What the smaller field of view shows stays the same wherever it is put in the larger; only a transform that
-        # can be undone lets the pair be seen from the moving side.
-        view = self._from_the_smaller if transform.IsLinear() else self._from_the_fixed
+    def _against_alternatives(self, view: _View, transform: sitk.Transform) -> dict[str, float]:
         similarity = view.similarity(transform)
         figures = _against_alternatives(similarity, self._on_step)
         figures["headers_beaten_by"] = view.beaten_by(similarity, transform)
@@ -295,10 +298,6 @@ class QualityAssessor:
     @cached_property
     def _comparison(self) -> Comparison:
         return Comparison(*self._beside)
-
-    @cached_property
-    def _heads(self) -> _Both:
-        return head_mask(self._fixed), head_mask(self._moving)
 
     @cached_property
     def _from_the_fixed(self) -> _View:
