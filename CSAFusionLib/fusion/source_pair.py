@@ -40,7 +40,6 @@ from CSAFusionLib.intensity.modality import (
     grey_quartiles,
     guess,
     is_t2_beside,
-    shown_quartiles,
 )
 from CSAFusionLib.intensity.voxel_values import within_float32
 from CSAFusionLib.side_by_side import side_by_side
@@ -78,11 +77,18 @@ class PreparedInput:
 
     @classmethod
     def settle(
-        cls, volume: Volume, modality: Modality | None, window: Window | None, table: str | None, *, corrects_bias: bool
+        cls,
+        evidence: Evidence,
+        modality: Modality | None,
+        window: Window | None,
+        table: str | None,
+        *,
+        corrects_bias: bool,
     ) -> PreparedInput:
-        """Settle modality and mapping of a valid volume: as stated, else as its header, its name or its values say.
+        """Settle modality and mapping of a volume: as stated, else as its header, its name or its values say.
 
         Args:
+            evidence: of the volume, which is valid.
             window: in the unit in which the volume's values are shown (HU, SUV, its own).
             table: the colour table of a PET or SPECT that has no colour of its own.
             corrects_bias: whether N4 corrects an MR first; no other volume is changed.
@@ -90,8 +96,7 @@ class PreparedInput:
         Raises:
             InputError: the window shows the whole volume in one grey.
         """
-        volume = within_float32(volume)
-        evidence = Evidence(volume)
+        volume = evidence.volume
         found = guess(evidence) if modality is None else None
         known = modality or (found.modality if found else Modality.MR)
         if corrects_bias and known is Modality.MR and not volume.is_colour:
@@ -168,9 +173,14 @@ class SourcePair:
         # An overlay of grey on grey would not tell which is which.
         table = settings.colour_table or (_USUAL_TABLE if settings.style in _COLOURED else None)
         bias = settings.bias_correction
+        evidence = Evidence(within_float32(fixed)), Evidence(within_float32(moving))
         pair = cls(
-            PreparedInput.settle(fixed, settings.fixed_modality, settings.fixed_window, table, corrects_bias=bias),
-            PreparedInput.settle(moving, settings.moving_modality, settings.moving_window, table, corrects_bias=bias),
+            PreparedInput.settle(
+                evidence[0], settings.fixed_modality, settings.fixed_window, table, corrects_bias=bias
+            ),
+            PreparedInput.settle(
+                evidence[1], settings.moving_modality, settings.moving_window, table, corrects_bias=bias
+            ),
             settled_plane(fixed.image, settings.plane),
         )
         if settings.colour_table and not any(modality.is_functional for modality in pair.modalities):
@@ -182,14 +192,17 @@ class SourcePair:
         if settings.bias_correction and Modality.MR not in pair.modalities:
             raise InputError("N4 corrects an MR, and neither volume is one; leave the bias correction out.")
         if pair.are_mr:
-            return pair._as_t1_and_t2(settings)
+            return pair._as_t1_and_t2(settings, evidence)
         return pair
 
-    def _as_t1_and_t2(self, settings: FusionSettings) -> SourcePair:
-        """Tell which of two MR volumes is the T2, and window both for their tissue, unless a window is asked for."""
+    def _as_t1_and_t2(self, settings: FusionSettings, evidence: tuple[Evidence, Evidence]) -> SourcePair:
+        """Tell which of two MR volumes is the T2, and window both for their tissue, unless a window is asked for.
+
+        evidence: of the fixed and the moving volume, as they were given.
+        """
         both = self.fixed, self.moving
         windows = settings.fixed_window, settings.moving_window
-        greys = [_shown_quartiles(one) for one in both]
+        greys = [_shown_quartiles(*one) for one in zip(both, evidence, strict=True)]
         pair = replace(self, fixed_is_t2=is_t2_beside(*greys))
         shown = [
             one if window is not None else one.beside_mr(middle, is_t1=is_fixed is pair.fixed_is_a)
@@ -253,11 +266,12 @@ class SourcePair:
         return [sentence for sentence in said if sentence]
 
 
-def _shown_quartiles(prepared: PreparedInput) -> Quartiles:
+def _shown_quartiles(prepared: PreparedInput, evidence: Evidence) -> Quartiles:
     """The quartiles of a scalar volume's grey values as it is fused; zeros where it has colour."""
     if prepared.volume.is_colour:
         return grey_quartiles(())
-    return shown_quartiles(sitk.GetArrayViewFromImage(prepared.volume.image), prepared.mapping)
+    is_corrected = prepared.volume is not evidence.volume
+    return (Evidence(prepared.volume) if is_corrected else evidence).shown_quartiles(prepared.mapping)
 
 
 _TRAINED_CONTRASTS = {"T1", "T2"}

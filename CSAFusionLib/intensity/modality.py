@@ -220,6 +220,12 @@ class Evidence:
         voxels = self._distribution
         return voxels.where(voxels.values > floor).quantiles([share])[0]
 
+    def shown_quartiles(self, shown: Callable[[np.ndarray], np.ndarray]) -> Quartiles:
+        """Return :func:`grey_quartiles` of the voxels as a mapping shows them, in [0, 1]."""
+        if self._distribution.counts is not None:
+            return _shown_of(self._distribution, shown)
+        return shown_quartiles(sitk.GetArrayViewFromImage(self.volume.image), shown)
+
     @cached_property
     def _distribution(self) -> Distribution:
         """The values of all voxels."""
@@ -374,7 +380,10 @@ def shown_quartiles(voxels: np.ndarray, shown: Callable[[np.ndarray], np.ndarray
     if voxels.dtype.kind not in "iu" or voxels.dtype.itemsize > 2:
         # One slab after the other: a whole mapped copy would not fit beside the rest.
         return grey_quartiles(map(shown, voxels))
-    levels = Distribution.of(voxels)
+    return _shown_of(Distribution.of(voxels), shown)
+
+
+def _shown_of(levels: Distribution, shown: Callable[[np.ndarray], np.ndarray]) -> Quartiles:
     return _quartiles(np.histogram(shown(levels.values), _BINS, (0, 1), weights=levels.counts)[0])
 
 

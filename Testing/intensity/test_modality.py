@@ -323,4 +323,6 @@ def test_parts_of_a_whole_body_are_guessed_as_the_whole(shared_data) -> None:
 def test_the_quartiles_of_a_volume_are_those_of_its_mapped_voxels(dtype: type) -> None:
     voxels = np.random.default_rng(0).gamma(4, 12, (5, 16, 17)).clip(0, 255).astype(dtype)
     mapping = IntensityMapping(3.7, 141.3, knee=(90.1, 0.8))
-    assert shown_quartiles(voxels, mapping) == grey_quartiles([mapping(voxels)]) != (0, 0, 0)
+    expected = grey_quartiles([mapping(voxels)])
+    of_evidence = Evidence(Volume(sitk.GetImageFromArray(voxels), "a")).shown_quartiles(mapping)
+    assert shown_quartiles(voxels, mapping) == of_evidence == expected != (0, 0, 0)

@@ -242,7 +242,8 @@ class HeadSample:
         spacing = min(radius * _SPACING_SHARE, _COARSEST_SPACING_MM)
         places, classes = _places_of(coarsen(fixed, spacing), mask, centre, np.random.default_rng(seed))
         blocks = np.unique(places // _BLOCK_MM, axis=0, return_inverse=True)[1].ravel()
-        grids = (_grid(head, width, radius * _MARGIN_SHARE) for width in (spacing, _ROUGHER * spacing))
+        along = head @ _AXES
+        grids = (_grid(along, width, radius * _MARGIN_SHARE) for width in (spacing, _ROUGHER * spacing))
         return cls(centre, radius, spacing, places, classes, blocks, *grids)
 
 
@@ -402,9 +403,8 @@ def _points(mask: sitk.Image) -> np.ndarray:
     return points_of(mask, np.argwhere(sitk.GetArrayViewFromImage(mask)))
 
 
-def _grid(points: np.ndarray, spacing: float, margin: float) -> sitk.Image:
-    """A grid along ``_AXES`` that holds all points and a margin around them."""
-    along = points @ _AXES
+def _grid(along: np.ndarray, spacing: float, margin: float) -> sitk.Image:
+    """A grid along ``_AXES`` that holds all points, given along these axes, and a margin around them."""
     low, high = along.min(axis=0) - margin, along.max(axis=0) + margin
     # A few bright voxels far from all others must not make it a grid that no memory holds.
     spacing = max(spacing, float(np.cbrt((high - low).clip(min=spacing).prod() / _MOST_NODES)))
