@@ -113,6 +113,18 @@ def test_only_one_room_of_the_backend_knows_slicer():
     assert knowing == {"slicer_host"}
 
 
+# A volume passes through these in their order; the first two describe it and where it lies, and know each other.
+IN_ORDER = ("volumes", "geometry", "intensity", "network", "weights", "registration", "fusion", "worker", "api", "cli")
+OF_OURS = re.compile(r"(?:from|import) CSAFusionLib\.(\w+)")
+
+
+@pytest.mark.parametrize("room", IN_ORDER[:-2])
+def test_a_room_imports_from_no_later_one(room: str) -> None:
+    later = IN_ORDER[max(IN_ORDER.index(room) + 1, 2) :]
+    files = (ROOT / "CSAFusionLib" / room).rglob("*.py")
+    assert not {name for path in files for name in OF_OURS.findall(path.read_text("utf-8"))} & {*later}
+
+
 def loaded_after(statements: str) -> list[str]:
     """The heavy modules that a fresh interpreter has loaded after some statements."""
     code = f"{statements}\nimport sys\nprint([name for name in {HEAVY} if name in sys.modules])"

@@ -15,8 +15,8 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.geometry.field_of_view import resample_to_grid
 from CSAFusionLib.geometry.grid import is_sheared, lowest_value, voxel_axes
 from CSAFusionLib.geometry.transform_algebra import identity
-from CSAFusionLib.intensity.voxel_values import in_whole_numbers, own_values, within_float32
-from CSAFusionLib.volumes.volume import Volume
+from CSAFusionLib.intensity.voxel_values import own_values, within_float32
+from CSAFusionLib.volumes.volume import Volume, in_whole_numbers
 
 _LEAST_MM, _MOST_MM = 0.05, 50.0
 _MOST_VOXELS = 2**31

@@ -127,16 +127,6 @@ def yuv_to_rgb(yuv: np.ndarray) -> np.ndarray:
     return np.clip(yuv @ _YUV_TO_RGB.T.astype(yuv.dtype), 0, 1)
 
 
-def in_whole_numbers(colours: sitk.Image, like: sitk.Image) -> sitk.Image:
-    """Colours in the number type of another image."""
-    number_type = sitk.GetArrayViewFromImage(like).dtype
-    values = sitk.GetArrayViewFromImage(colours)
-    rounded = np.rint(values) if number_type.kind in "iu" else values
-    image = sitk.GetImageFromArray(rounded.astype(number_type), isVector=True)
-    image.CopyInformation(colours)
-    return image
-
-
 _BINS = 128
 _AT_ONCE = 2**16
 """Values of which Otsu's bins are found at a time, within the cache."""

@@ -21,7 +21,7 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.geometry.field_of_view import resample_to_grid
 from CSAFusionLib.geometry.grid import ijk_to_lps, lowest_value, set_ijk_to_lps
 from CSAFusionLib.geometry.transform_algebra import affine_of, as_affine, as_rigid, linear_matrix
-from CSAFusionLib.intensity.voxel_values import in_whole_numbers, own_values, within_float32
+from CSAFusionLib.intensity.voxel_values import own_values, within_float32
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.foreign_transforms import (
     Frame,
@@ -41,7 +41,7 @@ from CSAFusionLib.registration.registration import MatrixKind, Method, Registrat
 from CSAFusionLib.registration.transforms import inverse_of, read_transform
 from CSAFusionLib.volumes.input_path import check_input_path
 from CSAFusionLib.volumes.reading import format_of
-from CSAFusionLib.volumes.volume import Volume
+from CSAFusionLib.volumes.volume import Volume, in_whole_numbers
 
 
 class TransformFormat(Enum):

@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from CSAFusionLib import checks
 from CSAFusionLib import lazy_simpleitk as sitk
 
@@ -216,3 +218,13 @@ class Volume:
     def voxel_value(self, own: float) -> float:
         """Convert one of the volume's own values to a voxel's value."""
         return (own - self.intercept) / self.slope
+
+
+def in_whole_numbers(colours: sitk.Image, like: sitk.Image) -> sitk.Image:
+    """Colours in the number type of another image."""
+    number_type = sitk.GetArrayViewFromImage(like).dtype
+    values = sitk.GetArrayViewFromImage(colours)
+    rounded = np.rint(values) if number_type.kind in "iu" else values
+    image = sitk.GetImageFromArray(rounded.astype(number_type), isVector=True)
+    image.CopyInformation(colours)
+    return image

@@ -23,7 +23,6 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.files.atomic_write import Unwritable, Writer
 from CSAFusionLib.files.temporary import OwnedFolder
 from CSAFusionLib.geometry.grid import ijk_to_lps, same_grid
-from CSAFusionLib.intensity.voxel_values import in_whole_numbers
 from CSAFusionLib.logs import itk_warnings_off
 from CSAFusionLib.memory import in_gib
 from CSAFusionLib.progress import Progress, silent
@@ -34,7 +33,7 @@ from CSAFusionLib.volumes.input_path import MEAN, check_input_path
 from CSAFusionLib.volumes.nifti import Orientation
 from CSAFusionLib.volumes.reading import set_right, stored_volume, volume_of
 from CSAFusionLib.volumes.stored_volume import Encoding, StoredVolume, one_of, unpacked
-from CSAFusionLib.volumes.volume import Volume, sidecar_of
+from CSAFusionLib.volumes.volume import Volume, in_whole_numbers, sidecar_of
 from CSAFusionLib.volumes.writing import (
     CHUNK,
     CORNERS_APART_MM,
