@@ -76,7 +76,10 @@ class SeriesOutputs:
         """Raise InputError, before any work, for an output that cannot be written."""
         wanted = self.wanted
         if wanted.dicom:
-            raise InputError("--dicom writes one volume; choose it by its number with --volume, or leave --dicom out.")
+            raise InputError(
+                "--dicom writes one volume: fuse each by its number (--volume 3) into a folder of its own, all by one "
+                "--use-transform, or leave --dicom out."
+            )
         if wanted.transform is not None:
             check_transform_path(wanted.transform, deformable=not model.is_linear)
         volumes = (wanted.contribution, wanted.registered)

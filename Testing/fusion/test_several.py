@@ -399,7 +399,7 @@ def test_the_series_may_be_the_fixed_one_and_the_grid_another(
         (["--volume", "all,all"], ("pet", "pet"), "does not say which volumes are meant"),
         (["--volume", "9,all"], ("pet", "pet"), "there is no volume 9"),
         (["--volume", "all", "--register-by", "9"], ("t1", "pet"), "there is no volume 9"),
-        (["--volume", "all", "--dicom"], ("t1", "pet"), "--dicom writes one volume"),
+        (["--volume", "all", "--dicom"], ("t1", "pet"), "all by one --use-transform"),
         (["--volume", "all", "--style", "side-by-side"], ("t1", "pet"), "has no style side by side"),
         (["--volume", "2", "--register-by", "2"], ("t1", "pet"), "--register-by is for a series"),
     ],
