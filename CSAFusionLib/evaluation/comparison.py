@@ -15,18 +15,15 @@ from CSAFusionLib.evaluation.attainable_limit import OBJECTIVES, attainable
 from CSAFusionLib.evaluation.clinical.consistency import flicker_table, read_slabs
 from CSAFusionLib.evaluation.clinical.fidelity import artefacts, colour_fidelity
 from CSAFusionLib.evaluation.clinical.lesions import LesionRetention, Source, lesion_retention, summarise_retention
+from CSAFusionLib.evaluation.colour_observer import observe_in_colour
 from CSAFusionLib.evaluation.compared_methods import ComparedMethod, by_method
-from CSAFusionLib.evaluation.fusion_methods import ColourMethod, FusionMethod
+from CSAFusionLib.evaluation.fusion_methods import OVERLAY, TABLE, ColourMethod, FusionMethod, overlay
 from CSAFusionLib.evaluation.observer import BOUND, CONTRASTS, LEARNT, RISING, fused_by, observe, optimised_table
 from CSAFusionLib.evaluation.statistics import average_by_patient, compare, mean_and_interval, rank, summarise
-from CSAFusionLib.fusion.colour import apply_colour_table
 from CSAFusionLib.metrics.measure import measure
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.training.dataset import DataSet
 from CSAFusionLib.training.pairs import ImagePair, PairKind
-
-TABLE = "hot-iron"
-OVERLAY = "overlay 50 %"
 
 
 def measure_colour(
@@ -63,11 +60,6 @@ def measure_colour(
             rows.append({**about, **colour_fidelity(rgb, slab.a, TABLE)})
     progress("Fusing in colour", len(rows), len(rows))
     return pd.DataFrame(rows)
-
-
-def overlay(uptake: np.ndarray, anatomy: np.ndarray, voxel: tuple[float, float, float], table: str) -> np.ndarray:
-    """Return the colour table at 50 % over the grey anatomy; a :data:`ColourMethod`."""
-    return 0.5 * apply_colour_table(uptake, table) + 0.5 * anatomy[..., None]
 
 
 def middles_of_equal_parts(pairs: Sequence[ImagePair], count: int) -> list[ImagePair]:
@@ -172,6 +164,7 @@ class Comparison:
     colour: pd.DataFrame | None = None
     limits: pd.DataFrame | None = None
     observer: pd.DataFrame | None = None
+    observer_in_colour: pd.DataFrame | None = None
 
     @property
     def unobserved(self) -> list[str]:
@@ -261,7 +254,8 @@ def add_observer(
     bound: bool = False,
     progress: Progress = silent,
 ) -> Comparison:
-    """Return the comparison with what the model observer sees; saved results have none.
+    """Return the comparison with what the model observer sees, in colour too where A is PET or SPECT; saved results
+    have none.
 
     Args:
         training: pairs of other patients, on which the observer is trained.
@@ -277,7 +271,10 @@ def add_observer(
         methods[BOUND] = _optimised([*training, *comparison.pairs], progress)
         methods[LEARNT] = _optimised(training, progress)
         methods[RISING] = _optimised([*training, *comparison.pairs], progress, rising=True)
-    return replace(comparison, observer=observe(methods, training, comparison.pairs, progress))
+    ratings = observe(methods, training, comparison.pairs, progress)
+    in_colour = {method.name: method.colour_for for method in compared if method.colour_for is not None}
+    of_colour = observe_in_colour(in_colour, training, comparison.pairs, progress)
+    return replace(comparison, observer=ratings, observer_in_colour=of_colour)
 
 
 def _for_pairs(method_for: Callable[[PairKind], FusionMethod]) -> Callable[[ImagePair], FusionMethod]:

@@ -61,6 +61,18 @@ def with_chrominance(method: VolumeMethod) -> ColourMethod:
     return fuse
 
 
+TABLE = "hot-iron"
+"""The colour table that all methods are compared in."""
+OVERLAY = "overlay 50 %"
+
+
+def overlay(uptake: np.ndarray, anatomy: np.ndarray, voxel: tuple[float, float, float], table: str) -> np.ndarray:
+    """Return the colour table at 50 % over the grey anatomy, as viewers show it; a :data:`ColourMethod`."""
+    from CSAFusionLib.fusion.colour import apply_colour_table
+
+    return 0.5 * apply_colour_table(uptake, table) + 0.5 * anatomy[..., None]
+
+
 _FACTOR = np.float32(0.7)
 
 

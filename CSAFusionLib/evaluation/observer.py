@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +24,7 @@ import pandas as pd
 from scipy import special, stats
 
 from CSAFusionLib.evaluation.clinical.lesions import LESION_KINDS, Place, places_for_all_kinds, put_in
-from CSAFusionLib.evaluation.fusion_methods import FusionMethod
+from CSAFusionLib.evaluation.fusion_methods import OVERLAY, FusionMethod
 from CSAFusionLib.evaluation.statistics import drawn, interval, middle_of
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.training.pairs import ImagePair
@@ -57,9 +57,10 @@ def channels(diameter: int) -> np.ndarray:
 
 
 def look_at(image: np.ndarray, row: int, column: int, diameter: int) -> np.ndarray:
-    """Return the channels' responses to a place of an image (H, W), (6,)."""
+    """Return the channels' responses to a place of an image (H, W), (6,); of K components (H, W, K), (6 K,)."""
     square = image[row - HALF_SIDE : row + HALF_SIDE + 1, column - HALF_SIDE : column + HALF_SIDE + 1]
-    return channels(diameter) @ square.ravel()
+    by_pixel = square.reshape(-1, 1 if image.ndim == 2 else image.shape[2])
+    return (channels(diameter) @ by_pixel).T.ravel()
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,26 @@ class Observer:
     template: np.ndarray
     noise: np.ndarray
 
-    def ratings(self, responses: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        """Return how sure the observer is that there is a signal, (N,), for responses (N, C)."""
-        return (responses + self.noise * random.standard_normal(responses.shape)) @ self.template
+    def ratings(self, responses: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+        """Return how sure the observer is that there is a signal, (N,), for responses (N, C) and draws of its noise.
+
+        Args:
+            responses: (N, C).
+            drawn: (N, C), standard normal.
+        """
+        return (responses + self.noise * drawn) @ self.template
+
+
+def draws_of_noise(reading: int, places: int, responses: int) -> np.ndarray:
+    """Return draws of the observer's noise for places without and with a signal, (2, N, C), standard normal.
+
+    Each component of an image has its own draws, so what further components show nothing of is rated as without them.
+    """
+    components = range(responses // _CHANNELS)
+    return np.concatenate(
+        [np.random.default_rng((reading, index)).standard_normal((2, places, _CHANNELS)) for index in components],
+        axis=-1,
+    )
 
 
 def train_observer(
@@ -102,6 +120,7 @@ def area_under_roc(absent: np.ndarray, present: np.ndarray) -> float:
 
 CONTRASTS = (0.08, 0.16)
 SOURCES = ("A", "B", "A and B side by side")
+COLOURED = "A in colour"
 BOUND = "pointwise, optimised"
 LEARNT = "pointwise, optimised on other slices"
 RISING = "pointwise and rising, optimised"
@@ -109,10 +128,17 @@ _LEAST_TRAINED_ON = 30
 _CONDITION = ["kind", "lesion", "diameter", "contrast"]
 
 Methods = Mapping[str, Callable[[ImagePair], FusionMethod]]
+"""By name, what fuses any two slices as it would those of a pair, to grey (H, W) or to K components (H, W, K)."""
 
 
 def observe(
-    methods: Methods, training: Sequence[ImagePair], pairs: Sequence[ImagePair], progress: Progress = silent
+    methods: Methods,
+    training: Sequence[ImagePair],
+    pairs: Sequence[ImagePair],
+    progress: Progress = silent,
+    *,
+    readings: int = 1,
+    stage: str = "Observing",
 ) -> pd.DataFrame:
     """Let the observer rate every place of every pair, with and without a lesion of each of the four kinds.
 
@@ -120,17 +146,19 @@ def observe(
     B, or both side by side.
 
     Args:
-        methods: by name, what fuses any two slices as it would those of a pair.
+        methods: what is seen beside the sources.
         training: pairs that the observers are trained on; other patients, or other slices, than ``pairs``.
         pairs: what they are tested on.
         progress: told of each pair.
+        readings: how often each place is rated, every time with other draws of the observer's own noise.
+        stage: the word for it.
 
     Returns:
-        A row for each method, condition (kind of pair, kind of lesion, diameter, contrast) and place: the patient and
-        the name of the pair, and the ratings ``absent`` and ``present``. Conditions with fewer than 30 places to train
-        on are left out.
+        A row for each method, condition (kind of pair, kind of lesion, diameter, contrast), reading and place: the
+        patient and the name of the pair, and the ratings ``absent`` and ``present``. Conditions with fewer than 30
+        places to train on are left out.
     """
-    responses = pd.DataFrame(_responses(methods, (*training, *pairs), len(training), progress))
+    responses = pd.DataFrame(_responses(methods, (*training, *pairs), len(training), partial(progress, stage)))
     if responses.empty:
         return responses
     rated = []
@@ -139,10 +167,12 @@ def observe(
         if len(trained_on) < _LEAST_TRAINED_ON or tested.empty:
             continue
         observer = train_observer(np.stack(trained_on["absent"]), np.stack(trained_on["present"]))
-        random = np.random.default_rng(0)
-        ratings = {what: observer.ratings(np.stack(tested[what]), random) for what in ("absent", "present")}
         about = dict(zip(["method", *_CONDITION], key, strict=True))
-        rated.append(tested[["patient", "pair"]].assign(**about, **ratings))
+        absent, present = (np.stack(tested[what]) for what in ("absent", "present"))
+        for reading in range(readings):
+            drawn = draws_of_noise(reading, *absent.shape)
+            ratings = {"absent": observer.ratings(absent, drawn[0]), "present": observer.ratings(present, drawn[1])}
+            rated.append(tested[["patient", "pair"]].assign(**about, **ratings))
     return pd.concat(rated, ignore_index=True) if rated else pd.DataFrame()
 
 
@@ -173,8 +203,9 @@ def compare_areas(ratings: pd.DataFrame, ours: str) -> pd.DataFrame:
     """Return a row for each kind of pair and kind of lesion: a method's AUC less that of others, and of the way.
 
     The way leads from the average to the bound, or to the rising one: 0 % is the average, 100 % the bound; nan where
-    that is hardly above the average, or either was not rated. The better source is the one with the larger AUC of all
-    places, and the intervals (95 %) draw the same patients, or slices, for both sides of a difference.
+    that is hardly above the average, or either was not rated. The better source is A, A in colour where that was rated,
+    or B, whichever has the largest AUC of all places. The intervals (95 %) draw the same patients, or slices, for both
+    sides of a difference.
 
     Args:
         ratings: from :func:`observe`.
@@ -189,7 +220,9 @@ def compare_areas(ratings: pd.DataFrame, ours: str) -> pd.DataFrame:
 
 
 def _compared(of_method: Mapping[str, pd.DataFrame], ours: str) -> dict[str, object]:
-    names = [name for name in (*SOURCES[:2], "average", "maximum", BOUND, RISING, ours) if name in of_method]
+    alone = [name for name in (*SOURCES[:2], COLOURED) if name in of_method]
+    others = [name for name in ("average", "maximum", OVERLAY) if name in of_method]
+    names = [*alone, *others, *(name for name in (BOUND, RISING) if name in of_method), ours]
     areas = [_mean_area_of(of_method[name]) for name in names]
 
     def all_areas(places: np.ndarray) -> list[float]:
@@ -199,11 +232,10 @@ def _compared(of_method: Mapping[str, pd.DataFrame], ours: str) -> dict[str, obj
     # The first row has all places, the others are draws; a column for each method.
     table = np.vstack([all_areas(np.arange(len(own))), drawn(own, all_areas)])
     area_of = dict(zip(names, table.T, strict=True))
-    area_of[BETTER_SOURCE] = max((area_of[source] for source in SOURCES[:2]), key=lambda column: column[0])
+    area_of[BETTER_SOURCE] = max((area_of[source] for source in alone), key=lambda column: column[0])
     row: dict[str, object] = {"AUC": area_of[ours][0]}
-    for other in (BETTER_SOURCE, "average", "maximum"):
-        if other in area_of:
-            row |= _with_interval(f"less {other}", area_of[ours] - area_of[other], decimals=3)
+    for other in (BETTER_SOURCE, *others):
+        row |= _with_interval(f"less {other}", area_of[ours] - area_of[other], decimals=3)
     for name, bound in (("of the way, %", BOUND), ("of the rising way, %", RISING)):
         if {bound, "average"} <= area_of.keys():
             way = area_of[bound] - area_of["average"]
@@ -234,10 +266,10 @@ def _mean_area_of(ratings: pd.DataFrame) -> Callable[[np.ndarray], float]:
 
 
 def _responses(
-    methods: Methods, pairs: Sequence[ImagePair], training: int, progress: Progress
+    methods: Methods, pairs: Sequence[ImagePair], training: int, progress: Callable[[int, int], None]
 ) -> Iterator[dict[str, object]]:
     for index, pair in enumerate(pairs):
-        progress("Observing", index, len(pairs))
+        progress(index, len(pairs))
         about = {"kind": pair.kind.value, "patient": pair.patient, "pair": pair.name, "trains": index < training}
         fusing = {name: method_for(pair) for name, method_for in methods.items()}
         plain = {name: fuse(pair.a, pair.b) for name, fuse in fusing.items()}
@@ -251,7 +283,7 @@ def _responses(
                 seen[SOURCES[2]] = [np.concatenate(of_both, axis=1) for of_both in zip(*seen.values(), strict=True)]
                 seen |= {name: _both((plain[name], fuse(a, b)), places) for name, fuse in fusing.items()}
                 yield from _rows(condition, places, seen)
-    progress("Observing", len(pairs), len(pairs))
+    progress(len(pairs), len(pairs))
 
 
 def _rows(

@@ -14,11 +14,10 @@ from CSAFusionLib.evaluation.attainable_limit import OBJECTIVES
 from CSAFusionLib.evaluation.clinical.lesions import lesion_retention
 from CSAFusionLib.evaluation.compared_methods import ComparedMethod, NetworkMethod, by_method
 from CSAFusionLib.evaluation.comparison import (
-    OVERLAY,
-    TABLE,
     Comparison,
     add_clinical_tests,
     add_limits,
+    add_observer,
     compare_methods,
     fuse_all,
     measure_all,
@@ -28,7 +27,14 @@ from CSAFusionLib.evaluation.comparison import (
     summarise_lesions,
     to_picture,
 )
-from CSAFusionLib.evaluation.fusion_methods import average, maximum, slice_by_slice, with_chrominance
+from CSAFusionLib.evaluation.fusion_methods import (
+    OVERLAY,
+    TABLE,
+    average,
+    maximum,
+    slice_by_slice,
+    with_chrominance,
+)
 from CSAFusionLib.fusion.colour import apply_colour_table
 from CSAFusionLib.intensity.voxel_values import rgb_to_yuv
 from CSAFusionLib.metrics.measure import measure
@@ -187,6 +193,19 @@ def test_clinical_tests_leave_out_saved_results_and_other_kinds(
     kinds = [PairKind.CT_MRI, PairKind.T1_T2]
     assert tested.flicker == tested.colour == (["average"], kinds, DataSet(), Path("registered"))
     assert tested.results is comparison.results
+
+
+def test_the_observer_is_asked_in_grey_and_in_colour_of_all_methods_but_saved_results(
+    comparison: Comparison, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "observe", lambda methods, training, pairs, progress: (list(methods), training, pairs))
+    monkeypatch.setattr(
+        module, "observe_in_colour", lambda methods, training, pairs, progress: (list(methods), training, pairs)
+    )
+    compared = [by_method("average", average), ComparedMethod("saved", lambda pair: pair.a)]
+    observed = add_observer(comparison, compared, comparison.pairs[:1])
+    asked = ["average"], comparison.pairs[:1], comparison.pairs
+    assert observed.observer == observed.observer_in_colour == asked
 
 
 def test_limits_are_measured_as_methods_are(comparison: Comparison, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,7 +58,7 @@ def test_in_white_noise_the_area_under_the_curve_is_that_of_the_known_detectabil
         for absent, present in (noise[:2], noise[2:])
     )
     observer = train_observer(*train, internal_noise=0, display_noise=0)
-    ratings = [observer.ratings(responses, random) for responses in test]
+    ratings = [observer.ratings(responses, random.standard_normal(responses.shape)) for responses in test]
     # The area of two normal distributions: Phi(d' / sqrt 2).
     assert area_under_roc(*ratings) == pytest.approx(norm.cdf(detectability / sqrt(2)), abs=0.02)
 
@@ -68,7 +68,8 @@ def test_internal_noise_lowers_the_detectability_as_it_should() -> None:
     absent, present = random.standard_normal((2, 20000, 6))
     present[:, 0] += 1.5
     observer = train_observer(absent, present, internal_noise=1.0, display_noise=0)
-    area = area_under_roc(observer.ratings(absent, random), observer.ratings(present, random))
+    drawn = random.standard_normal((2, 20000, 6))
+    area = area_under_roc(observer.ratings(absent, drawn[0]), observer.ratings(present, drawn[1]))
     # Twice the variance: the detectability falls by the root of two.
     assert area == pytest.approx(norm.cdf(1.5 / sqrt(2) / sqrt(2)), abs=0.01)
 
@@ -78,7 +79,7 @@ def test_a_contrast_below_what_a_display_shows_is_not_seen_however_little_noise_
     absent, present = 1e-4 * random.standard_normal((2, 4000, 6))
     present[:, 0] += 1e-3
     seen, unseen = (
-        area_under_roc(*(observer.ratings(responses, random) for responses in (absent, present)))
+        area_under_roc(*map(observer.ratings, (absent, present), random.standard_normal((2, 4000, 6))))
         for observer in (train_observer(absent, present, display_noise=noise) for noise in (0, 0.02))
     )
     assert seen > 0.99

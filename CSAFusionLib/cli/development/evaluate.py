@@ -63,8 +63,8 @@ ModelObserver = Annotated[
     bool,
     typer.Option(
         "--observer",
-        help="Ask a model observer which lesions it sees in sources and fused images; takes some ten minutes per "
-        f"kind. It is trained on {_TRAINS_OBSERVER} pairs of the other patients.",
+        help="Ask a model observer which lesions it sees in sources and fused images, those of PET and SPECT in colour "
+        f"too; takes some ten minutes per kind. It is trained on {_TRAINS_OBSERVER} pairs of the other patients.",
     ),
 ]
 

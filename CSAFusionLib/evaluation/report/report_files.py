@@ -115,6 +115,7 @@ def report_files(comparison: Comparison, about: Sequence[str]) -> dict[str, str]
         "flicker.csv": comparison.flicker,
         "colour.csv": comparison.colour,
         "observer.csv": comparison.observer,
+        "observer_in_colour.csv": comparison.observer_in_colour,
         "limits.csv": comparison.limits,
     }
     return {

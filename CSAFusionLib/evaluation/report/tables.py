@@ -16,7 +16,8 @@ import pandas as pd
 
 from CSAFusionLib.evaluation.attainable_limit import OBJECTIVES
 from CSAFusionLib.evaluation.clinical.lesions import LESION_KINDS
-from CSAFusionLib.evaluation.comparison import TABLE, Comparison, summarise_lesions
+from CSAFusionLib.evaluation.comparison import Comparison, summarise_lesions
+from CSAFusionLib.evaluation.fusion_methods import TABLE
 from CSAFusionLib.evaluation.observer import DISPLAY_NOISE, INTERNAL_NOISE, compare_areas, summarise_observer
 from CSAFusionLib.evaluation.statistics import (
     average_by_patient,
@@ -122,6 +123,8 @@ def tables_of(comparison: Comparison) -> list[Table]:
         tables.append(_colour(comparison.colour))
     if comparison.observer is not None and not comparison.observer.empty:
         tables += [_observer(comparison.observer), _observer_against_others(comparison.observer, comparison.ours)]
+    if comparison.observer_in_colour is not None and not comparison.observer_in_colour.empty:
+        tables += _observer_in_colour(comparison.observer_in_colour, comparison.ours)
     if comparison.limits is not None:
         tables += _limits(comparison.summary, summarise(average_by_patient(comparison.limits)))
     return [*tables, _further(comparison), _patients(comparison)]
@@ -311,6 +314,26 @@ def _observer_against_others(ratings: pd.DataFrame, ours: str) -> Table:
         "that rises with both sources, where they are above the average at all and were asked for.",
         compare_areas(ratings, ours),
     )
+
+
+def _observer_in_colour(ratings: pd.DataFrame, ours: str) -> list[Table]:
+    return [
+        Table(
+            "Model observer in colour",
+            f"The same observer before the colours that a reader sees: A is uptake, shown in grey or, in colour, in "
+            f"{TABLE}. It looks at lightness and at both components of chroma of OKLab alike. Networks bind colour to "
+            "uptake, other methods take U and V of the table's colour. Lesions are put into the uptake and into B "
+            f"before both are fused. {too_few_patients(ratings)}",
+            summarise_observer(ratings),
+            dict.fromkeys(LESION_KINDS, "highest"),
+        ),
+        Table(
+            f"Model observer in colour: {ours} against the others",
+            f"The area under the ROC curve of {ours} less that of the better source (A in grey, A in colour, or B), of "
+            "average, maximum and overlay, with 95 % intervals that draw the same patients, or slices, for both.",
+            compare_areas(ratings, ours),
+        ),
+    ]
 
 
 def _limits(summary: pd.DataFrame, limits: pd.DataFrame) -> list[Table]:

@@ -11,6 +11,8 @@ import pytest
 
 from CSAFusionLib.evaluation.clinical.lesions import LESION_KINDS
 from CSAFusionLib.evaluation.comparison import Comparison
+from CSAFusionLib.evaluation.fusion_methods import OVERLAY
+from CSAFusionLib.evaluation.observer import COLOURED
 from CSAFusionLib.evaluation.report.report_files import _csv, box_plots, curves, to_svg
 from CSAFusionLib.evaluation.report.tables import Cell, Table, for_markdown, for_plot, for_spreadsheet, tables_of
 
@@ -114,9 +116,10 @@ def test_methods_are_held_against_the_limit(tables: dict[str, Table]) -> None:
     assert list(column(tables["The attainable limit"], "VIF")) == ["SSIM sum", "EPI sum", "VIF", "balanced"]
 
 
-def test_what_the_observer_sees_is_told_with_a_warning_where_patients_are_few(comparison: Comparison) -> None:
+def ratings_of(methods: tuple[str, ...]) -> pd.DataFrame:
+    """What an observer never errs about, in slices of one patient."""
     random = np.random.default_rng(0)
-    ratings = pd.DataFrame(
+    return pd.DataFrame(
         {
             "kind": "CT-MRI",
             "method": method,
@@ -128,16 +131,28 @@ def test_what_the_observer_sees_is_told_with_a_warning_where_patients_are_few(co
             "absent": random.normal(),
             "present": random.normal() + 9,
         }
-        for method in ("A", "B", "ours")
+        for method in methods
         for lesion in LESION_KINDS
         for place in range(8)
     )
-    comparison = replace(comparison, ours="ours", observer=ratings)
+
+
+def test_what_the_observer_sees_is_told_with_a_warning_where_patients_are_few(comparison: Comparison) -> None:
+    comparison = replace(comparison, ours="ours", observer=ratings_of(("A", "B", "ours")))
     table, against = (t for t in tables_of(comparison) if t.title.startswith("Model observer"))
     assert column(table, "same sign") == {"A": "1.000", "B": "1.000", "ours": "1.000"}
     assert table.rows["same sign, 95 %"].tolist() == ["1.00 to 1.00"] * 3
     assert against.rows["less better source"].tolist() == [0] * 4
     assert "Too few patients to say what holds for others (1 of CT-MRI;" in table.note
+
+
+def test_what_the_observer_sees_in_colour_has_tables_of_its_own(comparison: Comparison) -> None:
+    ratings = ratings_of(("A", "B", COLOURED, OVERLAY, "ours"))
+    comparison = replace(comparison, ours="ours", observer_in_colour=ratings)
+    table, against = (t for t in tables_of(comparison) if t.title.startswith("Model observer in colour"))
+    assert column(table, "A only")[COLOURED] == "1.000"
+    assert against.rows[f"less {OVERLAY}"].tolist() == [0] * 4
+    assert "Too few patients" in table.note
 
 
 @pytest.mark.parametrize(
