@@ -160,7 +160,9 @@ class SourcePair:
     moving: PreparedInput
     plane: Plane
     fixed_is_t2: bool = False
-    """Of two MR volumes, whether the fixed one shows fluid bright and the moving one dark."""
+    """Of two MR volumes, whether the moving one is the T1, and the fixed one another: a T2 or what is shown as one."""
+    is_t1_open: bool = False
+    """Of two MR volumes, whether neither a header or a name nor the values tell the T1; the fixed one counts as it."""
 
     @classmethod
     def settle(cls, fixed: Volume, moving: Volume, settings: FusionSettings) -> SourcePair:
@@ -203,12 +205,20 @@ class SourcePair:
         both = self.fixed, self.moving
         windows = settings.fixed_window, settings.moving_window
         greys = [_shown_quartiles(*one) for one in zip(both, evidence, strict=True)]
-        pair = replace(self, fixed_is_t2=is_t2_beside(*greys))
+        fixed_is_t2 = self._moving_is_stated_t1()
+        if fixed_is_t2 is None:
+            fixed_is_t2 = is_t2_beside(*greys)
+        pair = replace(self, fixed_is_t2=bool(fixed_is_t2), is_t1_open=fixed_is_t2 is None)
         shown = [
             one if window is not None else one.beside_mr(middle, is_t1=is_fixed is pair.fixed_is_a)
             for one, (_, middle, _), window, is_fixed in zip(both, greys, windows, (True, False), strict=True)
         ]
         return replace(pair, fixed=shown[0], moving=shown[1])
+
+    def _moving_is_stated_t1(self) -> bool | None:
+        """Whether headers or names call the moving volume a T1 and the fixed one none, or the reverse; else None."""
+        of_fixed, of_moving = (one.volume.acquisition.contrast in _T1 for one in (self.fixed, self.moving))
+        return None if of_fixed == of_moving else of_moving
 
     @property
     def modalities(self) -> tuple[Modality, Modality]:
@@ -256,6 +266,7 @@ class SourcePair:
         inputs = self.fixed, self.moving
         said = [_of_guess(name, prepared) for name, prepared in zip(("fixed", "moving"), inputs, strict=True)]
         said += [_of_uptake(name, prepared) for name, prepared in zip(("fixed", "moving"), inputs, strict=True)]
+        said += [_T1_IS_OPEN] if self.is_t1_open and not all(one.volume.acquisition.contrast for one in inputs) else []
         trained_on = TRAINED_ON.get(weights)
         if trained_on is not None:
             said += [
@@ -275,6 +286,11 @@ def _shown_quartiles(prepared: PreparedInput, evidence: Evidence) -> Quartiles:
 
 
 _TRAINED_CONTRASTS = {"T1", "T2"}
+_T1 = {"T1", "contrast-enhanced T1"}
+_T1_IS_OPEN = (
+    "Which of the two MR volumes is the T1 is left open by their values, so the fixed one was taken for it; if it is "
+    "not, let their file names end in _T1w, _T2w or _FLAIR."
+)
 
 
 def _of_guess(name: str, prepared: PreparedInput) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -422,8 +423,11 @@ def test_a_warning_of_some_volumes_names_them() -> None:
     assert warnings_of([["a", "b"], ["a"], ["a", "b"]]) == ["a", "Of volumes 1, 3: b"]
 
 
-def test_the_t1_of_a_series_is_windowed_for_the_tissue_of_all_its_volumes(a_series: Path, quick: dict) -> None:
-    pair = a_series / "pet.nii.gz", a_series / "t1.nii.gz"
+def test_the_t1_of_a_series_is_windowed_for_the_tissue_of_all_its_volumes(
+    a_series: Path, quick: dict, tmp_path: Path
+) -> None:
+    pair = a_series / "pet.nii.gz", tmp_path / "unnamed.nii.gz"
+    shutil.copy(a_series / "t1.nii.gz", pair[1])
     results = list(csafusion.fuse_series(*pair, moving_modality="mr", **quick))
     assert len({json.dumps(one.provenance["fixed"]) for one in results}) == 1
     greys = np.stack([sitk.GetArrayViewFromImage(one.fixed_mapped) for one in results])

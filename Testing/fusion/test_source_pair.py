@@ -163,10 +163,36 @@ def said(fixed: Modality, moving: Modality, contrasts: tuple[str, str] = ("", ""
     return roles_of(fixed, moving, contrasts).warnings(choose_weights(fixed, moving))
 
 
-@pytest.mark.parametrize("functional", [Modality.CT, Modality.PET, Modality.SPECT, Modality.MR])
+@pytest.mark.parametrize("functional", [Modality.CT, Modality.PET, Modality.SPECT])
 def test_a_pair_that_was_trained_on_has_no_warning(functional: Modality) -> None:
     assert said(functional, Modality.MR) == said(Modality.MR, functional) == []
-    assert said(Modality.MR, Modality.MR, ("T1", "T2")) == said(Modality.MR, Modality.MR, ("T2", "")) == []
+    assert said(Modality.MR, Modality.MR, ("T1", "T2")) == said(Modality.MR, Modality.MR, ("T1", "")) == []
+
+
+@pytest.mark.parametrize("other", ["T2", "FLAIR", "T2*", "PD", ""])
+def test_a_volume_that_is_called_t1_is_the_t1_whatever_the_values(a_t1_and_a_t2, other: str) -> None:
+    volumes = [
+        replace(volume, acquisition=Acquisition(contrast=contrast))
+        for volume, contrast in zip(a_t1_and_a_t2, (other, "T1"), strict=True)
+    ]
+    assert not SourcePair.settle(*volumes, AS_MR).fixed_is_a
+    assert SourcePair.settle(*volumes[::-1], AS_MR).fixed_is_a
+
+
+@pytest.mark.parametrize("contrasts", [("T1", "contrast-enhanced T1"), ("T2", "FLAIR"), ("", "T2")])
+def test_where_names_do_not_tell_the_t1_the_values_do(a_t1_and_a_t2, contrasts: tuple[str, str]) -> None:
+    volumes = [
+        replace(volume, acquisition=Acquisition(contrast=contrast))
+        for volume, contrast in zip(a_t1_and_a_t2, contrasts, strict=True)
+    ]
+    assert SourcePair.settle(*volumes, AS_MR).fixed_is_a
+    assert not SourcePair.settle(*volumes[::-1], AS_MR).fixed_is_a
+
+
+@pytest.mark.parametrize(("contrasts", "is_told"), [(("", ""), True), (("T2", ""), True), (("T1", "T1"), False)])
+def test_it_is_told_that_the_t1_is_unsure(contrasts: tuple[str, str], is_told: bool) -> None:
+    sentences = " ".join(said(Modality.MR, Modality.MR, contrasts))
+    assert ("Which of the two MR volumes is the T1 is left open" in sentences) is is_told
 
 
 @pytest.mark.parametrize(
@@ -182,7 +208,7 @@ def test_a_pair_that_was_trained_on_has_no_warning(functional: Modality) -> None
     ],
 )
 def test_another_pair_is_told_with_what_the_weights_were_trained_on(pair: tuple, contrasts: tuple, named: str) -> None:
-    (sentence,) = said(*pair, contrasts)
+    sentence = said(*pair, contrasts)[-1]
     assert named in sentence
     assert f"trained on {TRAINED_ON[choose_weights(*pair)]}" in sentence
 
@@ -202,7 +228,7 @@ def test_weights_that_were_chosen_for_another_pair_are_told() -> None:
 
 
 def test_a_modality_that_the_values_leave_open_is_asked_for() -> None:
-    pair = roles_of(Modality.MR, Modality.MR)
+    pair = roles_of(Modality.MR, Modality.MR, ("T1", ""))
     unsure = replace(pair.moving, guess=Guess(Modality.MR, "values", Confidence.UNSURE))
     (sentence,) = replace(pair, moving=unsure).warnings("t1-t2")
     assert "The moving volume was taken for an MR" in sentence and "--moving-modality" in sentence

@@ -234,7 +234,16 @@ def test_the_t2_of_a_real_pair_is_told_in_either_order(shared_data: Path, t1: st
         greys.append(grey_quartiles(map(find_mapping(volume, Modality.MR), slices)))
     of_t1, of_t2 = greys
     assert is_t2_beside(of_t2, of_t1)
-    assert not is_t2_beside(of_t1, of_t2)
+    assert is_t2_beside(of_t1, of_t2) is False
+
+
+@pytest.mark.parametrize("case", ["patient01/study2", "patient12/study1", "patient12/study2"])
+def test_a_t1_that_values_do_not_tell_from_its_flair_is_left_open(shared_data: Path, case: str) -> None:
+    greys = []
+    for kind in ("T1W", "FLAIR"):
+        volume = read_volume(shared_data / "volumes" / "open_ms" / f"{case}_{kind}.nii.gz")
+        greys.append(Evidence(volume).shown_quartiles(find_mapping(volume, Modality.MR)))
+    assert is_t2_beside(*greys) is None
 
 
 FUNCTIONAL = ("petct/PET.nii.gz", "pyapetnet/PET_osem.nii.gz", "templates/spm_PET.nii.gz", "templates/spm_SPECT.nii.gz")
