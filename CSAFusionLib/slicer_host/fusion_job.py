@@ -93,8 +93,9 @@ def place_result(
         centres = slice_centres(result.fused, settings.plane)
         placed["slice_table"] = write_slice_table(result.figures, centres, fixed, moving, outputs.slice_table)
     placed["fused"] = write_fused(result.fused, result.provenance, fixed, moving.GetName(), outputs.fused)
-    if "slice_table" in placed:
-        placed["fused"].SetNodeReferenceID(SLICE_TABLE, placed["slice_table"].GetID())
+    table = placed.get("slice_table")
+    # The table of an earlier result in this node would be removed together with this one.
+    placed["fused"].SetNodeReferenceID(SLICE_TABLE, table.GetID() if table is not None else None)
     update_rendering(placed["fused"])
     return Outputs(**placed)
 

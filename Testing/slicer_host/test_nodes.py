@@ -210,6 +210,13 @@ def test_given_nodes_are_filled_and_none_is_added(nodes, result):
     assert set(snapshot()) == before
 
 
+def test_a_result_without_a_table_lets_go_of_that_of_the_result_it_replaces(nodes, result):
+    given = place_result(result, FusionSettings(), *nodes, Outputs(make=frozenset({"slice_table"})))
+    assert given.slice_table in belongings_of(given.fused)
+    placed = place_result(result, FusionSettings(), *nodes, Outputs(fused=given.fused))
+    assert placed.fused is given.fused and given.slice_table not in belongings_of(placed.fused)
+
+
 def test_a_node_that_has_left_the_scene_is_made_anew_where_it_was_wanted(nodes, result, scene):
     given = place_result(result, FusionSettings(), *nodes, Outputs(make=frozenset({"registered"})))
     scene.RemoveNode(given.registered)

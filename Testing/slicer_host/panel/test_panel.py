@@ -15,6 +15,7 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.fusion.colour import COLOUR_TABLES
 from CSAFusionLib.fusion.settings import FusionSettings, Style
 from CSAFusionLib.registration.registration import Method
+from CSAFusionLib.slicer_host.fusion_job import Outputs
 from CSAFusionLib.slicer_host.panel.choices import (
     ColourChoice,
     Intensities,
@@ -25,7 +26,7 @@ from CSAFusionLib.slicer_host.panel.choices import (
     WeightsChoice,
     backend_name,
 )
-from CSAFusionLib.slicer_host.panel.request import PRESETS, apply_preset, preset_of, request_from
+from CSAFusionLib.slicer_host.panel.request import PRESETS, apply_preset, keep_outputs, preset_of, request_from
 from CSAFusionLib.slicer_host.views import composites
 from CSAFusionLib.weights.weights_file import bundled_checksums
 from Testing.host.application import ROOT, open_panel, raise_errors
@@ -291,6 +292,14 @@ def test_weights_of_ones_own_must_be_a_file(parameters, tmp_path):
     parameters.weightsFile = tmp_path / "own.safetensors"
     parameters.weightsFile.touch()
     assert request_from(parameters, "auto").settings.weights == str(tmp_path / "own.safetensors")
+
+
+def test_a_run_clears_the_results_of_an_earlier_one_that_it_does_not_make(parameters, scene):
+    parameters.sliceTable = scene.AddNewNodeByClass("vtkMRMLTableNode", "slices")
+    parameters.contributionVolume = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "share")
+    fused = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "fused")
+    keep_outputs(Outputs(fused=fused), parameters)
+    assert (parameters.fusedVolume, parameters.sliceTable, parameters.contributionVolume) == (fused, None, None)
 
 
 def test_outputs_are_made_as_they_are_ticked(parameters):
