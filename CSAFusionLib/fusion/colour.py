@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -100,6 +101,10 @@ def to_srgb(linear: np.ndarray) -> np.ndarray:
     return np.where(linear <= _LINEAR_BELOW / _SLOPE, linear * _SLOPE, curved).clip(0, 1).astype(np.float32)
 
 
+# Smaller arrays keep two threads waiting for each other, larger ones do not stay in the cache.
+_PIXELS_AT_ONCE = 2**18
+
+
 @dataclass
 class Source:
     """One input as slices in [0, 1]: luminance (S, H, W), and chrominance U, V (S, H, W, 2) when it has colour.
@@ -131,7 +136,9 @@ class Source:
     @classmethod
     def mapped(cls, slices: np.ndarray, mapping: IntensityMapping, table: str | None) -> Source:
         """Map slices of an input's own intensities, (S, H, W) or (S, H, W, 3), and colour them by a table."""
-        grey = cls.from_slices((mapping(one) for one in slices), len(slices))
+        some = max(1, _PIXELS_AT_ONCE // (slices.shape[1] * slices.shape[2]))
+        groups = (mapping(slices[start : start + some]) for start in range(0, len(slices), some))
+        grey = cls.from_slices(chain.from_iterable(groups), len(slices))
         if table is None:
             return grey
         uptake = grey.luminance

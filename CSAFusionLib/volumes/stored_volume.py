@@ -359,7 +359,10 @@ def to_image(stored: StoredVolume) -> tuple[sitk.Image, tuple[str, ...]]:
     notes = stored.notes
     if surplus >= min(_PADDING, slice_bytes):
         notes += (f"holds {surplus} bytes more than its header says, which were ignored: compare its size.",)
-    image = sitk.GetImageFromArray(_arranged(_scaled(flat, stored), stored), isVector=stored.components > 1)
+    voxels = _arranged(_scaled(flat, stored), stored)
+    # Where the values are scaled, the stored numbers would stay beside them and the image.
+    del flat
+    image = sitk.GetImageFromArray(voxels, isVector=stored.components > 1)
     set_ijk_to_lps(image, stored.affine)
     return image, notes
 

@@ -13,6 +13,7 @@ from CSAFusionLib.registration.quality.similarity import (
     HeadSample,
     RigidPerturbation,
     Similarity,
+    _borders,
     agreement,
     mutual_information,
 )
@@ -165,3 +166,12 @@ def test_the_moving_head_s_centre_is_found_where_the_transform_brings_it(a_head)
     head = a_head()
     similarity = similarity_of(head, head, sitk.TranslationTransform(3, (0.0, 9.0, -6.0)))
     np.testing.assert_allclose(similarity.moving_centre, (0, -9, 6), atol=1.5)
+
+
+def test_borders_rounded_down_leave_each_value_in_its_class() -> None:
+    # So close that float32 holds few values between two borders.
+    values = (1000 + np.random.default_rng(0).normal(size=4003) / 100).astype(np.float32)
+    exact = np.quantile(values, np.linspace(0, 1, 17)[1:-1])
+    classes = sum((values > border).astype(int) for border in _borders(values))
+    np.testing.assert_array_equal(classes, np.searchsorted(exact, values))
+    assert _borders(values).dtype == np.float32
