@@ -31,7 +31,7 @@ def place_of(path: Path) -> Path:
     """Return the place of an output: the path itself, or the target of a link.
 
     Raises InputError for a folder, a pipe or a device, a file that is write-protected, a link that leads back to
-    itself, a name that is too long, and a folder that is missing or cannot be written to.
+    itself, a name that is too long or no text, and a folder that is missing or cannot be written to.
     """
     status = _status(path)
     if status is not None and stat.S_ISDIR(status.st_mode):
@@ -41,8 +41,23 @@ def place_of(path: Path) -> Path:
     if status is not None and not os.access(path, os.W_OK):
         raise InputError(f"'{path}' is write-protected; give another name, or allow it to be written to.")
     place = Path(os.path.realpath(path))
+    check_is_text(place)
     _check_folder_of(place.parent, f"The folder of '{path}'" if place.parent == path.parent else f"'{place.parent}'")
     return place
+
+
+def check_is_text(path: Path) -> None:
+    """Refuse a path with bytes that are no text, such as a name in an old encoding: SimpleITK would end the process.
+
+    Raises InputError.
+    """
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError:
+        raise InputError(
+            f"'{shown(path)}' has a name, or lies in a folder with a name, that is no text in this system's encoding; "
+            "rename it."
+        ) from None
 
 
 def check_folder(folder: Path) -> None:

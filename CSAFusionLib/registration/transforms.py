@@ -19,7 +19,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.files.atomic_write import Unwritable, Writer, atomic_write, place_of
+from CSAFusionLib.files.atomic_write import Unwritable, Writer, atomic_write, check_is_text, place_of
 from CSAFusionLib.geometry.grid import points_of, voxel_axes
 from CSAFusionLib.geometry.transform_algebra import affine_of, as_affine, inverse, map_points
 from CSAFusionLib.processes import ModuleProcess
@@ -43,6 +43,7 @@ def read_transform(path: str | Path) -> sitk.Transform:
     """
     if check_input_path(Path(path)):
         raise InputError(f"'{path}' is a folder; give a transform file.")
+    check_is_text(Path(path).absolute())
     unreadable = f"'{path}' cannot be read as a transform; give an undamaged ITK .tfm, .txt, .mat or .h5 file."
     if not can_be_read(Path(path)):
         raise InputError(unreadable)

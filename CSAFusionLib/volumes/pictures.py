@@ -11,7 +11,7 @@ from PIL import Image
 
 from CSAFusionLib import lazy_simpleitk as sitk
 from CSAFusionLib.errors import InputError
-from CSAFusionLib.files.atomic_write import Writer, atomic_write, content_writer
+from CSAFusionLib.files.atomic_write import Writer, atomic_write, check_is_text, content_writer
 from CSAFusionLib.logs import itk_warnings_off
 from CSAFusionLib.volumes.input_path import check_input_path
 
@@ -72,6 +72,7 @@ def _usual_png(path: Path) -> np.ndarray | None:
 
 
 def _read_by_itk(path: Path) -> np.ndarray:
+    check_is_text(path)
     try:
         with itk_warnings_off():
             picture = sitk.ReadImage(str(path))

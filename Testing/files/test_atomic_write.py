@@ -104,6 +104,18 @@ def test_one_file_has_many_names(tmp_path: Path) -> None:
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="links and modes of POSIX")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no names that are no text")
+def test_a_name_that_is_no_text_is_refused_before_itk_meets_it(tmp_path: Path, monkeypatch) -> None:
+    old = tmp_path / os.fsdecode(b"M\xfcller")
+    old.mkdir()
+    monkeypatch.chdir(old)
+    for path in (old / "fused.nii.gz", tmp_path / os.fsdecode(b"\xff.nrrd"), Path("fused.nrrd")):
+        with pytest.raises(InputError, match="no text in this system's encoding; rename it"):
+            place_of(path)
+        with pytest.raises(InputError, match="no text"):
+            atomic_write({path: lambda _: pytest.fail("it is written")})
+
+
 @pytest.fixture
 def two(tmp_path: Path) -> tuple[Path, Path]:
     """Two outputs, one in a folder of its own, that were there before."""

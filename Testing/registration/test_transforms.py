@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -110,6 +111,15 @@ def test_reading_says_what_is_wrong(tmp_path: Path) -> None:
         read_transform(tmp_path / "junk.tfm")
     with pytest.raises(InputError, match="2-D"):
         read_transform(tmp_path / "flat.tfm")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no names that are no text")
+def test_a_transform_whose_name_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"\xff.tfm")
+    write_transform(sitk.TranslationTransform(3), tmp_path / "a.tfm")
+    (tmp_path / "a.tfm").rename(path)
+    with pytest.raises(InputError, match="no text"):
+        read_transform(path)
 
 
 def test_a_file_on_which_itk_would_crash_or_hang_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

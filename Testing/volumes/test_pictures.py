@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import struct
+import sys
 import zlib
 from pathlib import Path
 
@@ -124,6 +126,14 @@ def test_what_is_no_picture_is_refused_in_one_sentence(tmp_path: Path) -> None:
     }.items():
         with pytest.raises(InputError, match=reason):
             read_picture(tmp_path / name)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no names that are no text")
+def test_a_name_that_is_no_text_is_refused_where_itk_has_to_read(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"\xff.png")
+    path.write_bytes(b"no picture")
+    with pytest.raises(InputError, match="no text"):
+        read_picture(path)
 
 
 def test_another_extension_than_png_is_refused(tmp_path: Path) -> None:
