@@ -55,13 +55,15 @@ class CommandsOnDemand(Mapping[str, Any]):
         return len(self._files)
 
     def __getitem__(self, name: str) -> Any:
+        if not self._loaded:
+            # The first command loads the libraries of them all.
+            check_room_for_numpy_and_simpleitk()
         if name not in self._loaded:
             self._loaded[name] = _loaded(name, self._files[name])
         return self._loaded[name]
 
 
 def _loaded(name: str, file: str) -> Any:
-    check_room_for_numpy_and_simpleitk()
     command = getattr(import_module(f"CSAFusionLib.cli.{file}"), name)
     # The workers of a batch have one thread each.
     common = CommonOptions if name == "batch" else CommonOptionsWithThreads

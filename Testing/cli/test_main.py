@@ -43,6 +43,13 @@ def test_a_command_is_made_once() -> None:
     assert commands["qc"] is commands["qc"] and list(commands) == NAMES
 
 
+def test_the_room_for_the_libraries_is_checked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("CSAFusionLib.cli.main.check_room_for_numpy_and_simpleitk", lambda: asked.append("asked"))
+    assert CliRunner().invoke(app, ["--help"]).exit_code == 0
+    assert asked == ["asked"]
+
+
 def test_a_command_loads_nothing_of_the_others() -> None:
     code = f"""
 import sys
