@@ -82,7 +82,9 @@ def _line(runs: list[Run]) -> tuple[float, float]:
 def _measured(run: Run, place: Path) -> Run:
     inputs = [str(place / f"{run.fixed}0.nrrd"), str(place / f"{run.moving}1.nrrd")]
     command, *options = run.words
-    words = [sys.executable, "-m", "CSAFusionLib.cli", command, *inputs, *options, "-o", str(place / "out.nii.gz")]
+    output = place / "out.nii.gz"
+    output.unlink(missing_ok=True)
+    words = [sys.executable, "-m", "CSAFusionLib.cli", command, *inputs, *options, "-o", str(output)]
     child = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert child.stdout is not None
     said = child.stdout.read()

@@ -243,7 +243,8 @@ class HeadSample:
         places, classes = _places_of(coarsen(fixed, spacing), mask, centre, np.random.default_rng(seed))
         blocks = np.unique(places // _BLOCK_MM, axis=0, return_inverse=True)[1].ravel()
         along = head @ _AXES
-        grids = (_grid(along, width, radius * _MARGIN_SHARE) for width in (spacing, _ROUGHER * spacing))
+        ends = along.min(axis=0), along.max(axis=0)
+        grids = (_grid(ends, width, radius * _MARGIN_SHARE) for width in (spacing, _ROUGHER * spacing))
         return cls(centre, radius, spacing, places, classes, blocks, *grids)
 
 
@@ -405,9 +406,9 @@ def _points(mask: sitk.Image) -> np.ndarray:
     return points_of(mask, np.argwhere(sitk.GetArrayViewFromImage(mask)))
 
 
-def _grid(along: np.ndarray, spacing: float, margin: float) -> sitk.Image:
-    """A grid along ``_AXES`` that holds all points, given along these axes, and a margin around them."""
-    low, high = along.min(axis=0) - margin, along.max(axis=0) + margin
+def _grid(ends: tuple[np.ndarray, np.ndarray], spacing: float, margin: float) -> sitk.Image:
+    """A grid along ``_AXES`` from the lowest to the highest end along them, and a margin around both."""
+    low, high = ends[0] - margin, ends[1] + margin
     # A few bright voxels far from all others must not make it a grid that no memory holds.
     spacing = max(spacing, float(np.cbrt((high - low).clip(min=spacing).prod() / _MOST_NODES)))
     grid = sitk.Image(np.ceil((high - low) / spacing + 1).astype(int).tolist(), sitk.sitkUInt8)
