@@ -23,7 +23,7 @@ from CSAFusionLib.fusion.result import FusionResult
 from CSAFusionLib.fusion.settings import FusionSettings, Style
 from CSAFusionLib.fusion.source_pair import PreparedInput, SourcePair
 from CSAFusionLib.intensity.mapping import IntensityMapping, Window, bias_corrected, find_mapping
-from CSAFusionLib.intensity.modality import Modality, guess_modality, shown_quartiles
+from CSAFusionLib.intensity.modality import Modality, guess_modality
 from CSAFusionLib.intensity.voxel_values import within_float32
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.registration import NO_MASKS, Registration, RegistrationMasks
@@ -250,8 +250,7 @@ class SeriesFusion:
         mapping = find_mapping(pooled, settled.modality)
         found = replace(settled, mapping=mapping)
         if pair.are_mr:
-            _, middle, _ = shown_quartiles(sitk.GetArrayViewFromImage(pooled.image), mapping)
-            found = found.beside_mr(middle, is_t1=pair.fixed_is_a is not self.is_moving)
+            found = found.beside_mr(pooled, is_t1=pair.fixed_is_a is not self.is_moving)
         return replace(settled, mapping=_for_voxels_of(volume, found.mapping))
 
     def _pooled(self) -> Volume:

@@ -22,14 +22,13 @@ from CSAFusionLib.geometry.planes import Plane, settled_plane, slice_spacing, sl
 from CSAFusionLib.intensity.mapping import (
     IntensityMapping,
     Window,
+    beside_mr,
     bias_corrected,
     check_contrast,
     display_factor,
     display_unit,
     in_own_values,
     mapping_of,
-    no_brighter_than_t2,
-    tissue_at_level,
 )
 from CSAFusionLib.intensity.modality import (
     Confidence,
@@ -135,11 +134,11 @@ class PreparedInput:
         evidence = Evidence(self.volume)
         return evidence.in_hounsfield and not evidence.shows_a_head
 
-    def beside_mr(self, middle: float, *, is_t1: bool) -> PreparedInput:
-        """This input as one of two MR volumes, the T1 or the other; its tissue has the median grey ``middle``."""
+    def beside_mr(self, seen: Volume, *, is_t1: bool) -> PreparedInput:
+        """This input as one of two MR volumes, the T1 or the other; ``seen`` is what its tissue is looked for in."""
         if self.volume.is_colour:
             return self
-        return replace(self, mapping=(tissue_at_level if is_t1 else no_brighter_than_t2)(self.mapping, middle))
+        return replace(self, mapping=beside_mr(self.mapping, seen, is_t1=is_t1))
 
     def display_value(self, voxel: float) -> float:
         """A voxel's value as users read it: as SUV if the header of a PET gives it, else the volume's own."""
@@ -198,7 +197,7 @@ class SourcePair:
         return pair
 
     def _as_t1_and_t2(self, settings: FusionSettings, evidence: tuple[Evidence, Evidence]) -> SourcePair:
-        """Tell which of two MR volumes is the T2, and window both for their tissue, unless a window is asked for.
+        """Tell which of two MR volumes is the T2; window both for their white matter, unless a window is asked for.
 
         evidence: of the fixed and the moving volume, as they were given.
         """
@@ -210,8 +209,8 @@ class SourcePair:
             fixed_is_t2 = is_t2_beside(*greys)
         pair = replace(self, fixed_is_t2=bool(fixed_is_t2), is_t1_open=fixed_is_t2 is None)
         shown = [
-            one if window is not None else one.beside_mr(middle, is_t1=is_fixed is pair.fixed_is_a)
-            for one, (_, middle, _), window, is_fixed in zip(both, greys, windows, (True, False), strict=True)
+            one if window is not None else one.beside_mr(one.volume, is_t1=is_fixed is pair.fixed_is_a)
+            for one, window, is_fixed in zip(both, windows, (True, False), strict=True)
         ]
         return replace(pair, fixed=shown[0], moving=shown[1])
 

@@ -13,6 +13,7 @@ import numpy as np
 from CSAFusionLib import checks
 from CSAFusionLib import lazy_simpleitk as sitk
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.geometry.planes import Plane, slices_view
 from CSAFusionLib.intensity.modality import Evidence, Modality, is_in_hounsfield
 from CSAFusionLib.intensity.voxel_values import within_float32
 from CSAFusionLib.volumes.volume import Volume
@@ -191,16 +192,23 @@ _TISSUE_OF_A_CT = 0.35
 _ABOVE_TISSUE = 1.1
 _WHITE_OF_A_CT = 0.96
 
-TISSUE_LEVEL = 0.6
-"""The grey that half of the tissue of a T1 beside a T2 is darker than."""
-_MOST_OF_A_T2 = 0.45
-"""Half of the tissue of a T2 is darker than 0.33 to 0.38, of a FLAIR than 0.53 to 0.72, on four patients each."""
-_LEVEL_BESIDE_T1 = 0.42
-"""The level of what is shown in the place of a T2; most lesions of FLAIR stand out beside the T1."""
-_TISSUE_KNEE = 0.8
+WHITE_MATTER_OF_T1, WHITE_MATTER_OF_T2 = 0.84, 0.26
+"""The greys that white matter has on a T1 beside another MR, and on what is shown in the place of a T2."""
+_TISSUE_KNEE = 0.9
 """Up to here its window is one line; what is brighter (fat, enhancement) shares the rest, so none of it is clipped."""
 _MOST_BRIGHTENED = 3.0
 """Largest factor of brightness: more would raise the noise of a volume that is nearly black."""
+
+_SLICES_ENOUGH = 20
+_SQUARE = 3
+_EVEN_SHARE = 0.3
+_DARKEST_TISSUE, _BRIGHTEST_TISSUE = 0.1, 0.98
+_BINS = 100
+_SMOOTHING = np.exp(-((np.arange(-5, 6) / 1.5) ** 2) / 2)
+_WHITE_OVER_GREY = 1.45
+"""The most that white and grey matter differ by on a T1, as a factor; measured: 1.2 to 1.35."""
+_LEAST_MODE_OF_T1, _LEAST_MODE_OF_T2 = 0.25, 0.5
+"""Over the largest mode. In averages of many heads grey matter of the T1 is the larger; on a T2 the two are alike."""
 
 
 @dataclass(frozen=True)
@@ -248,34 +256,87 @@ def find_mapping(volume: Volume, modality: Modality, window: Window | None = Non
     return mapping.in_own_values(within) if within.is_rescaled and not volume.is_rescaled else mapping
 
 
-def tissue_at_level(mapping: IntensityMapping, middle: float, level: float = TISSUE_LEVEL) -> IntensityMapping:
-    """Return a mapping that takes what ``mapping`` takes to ``middle`` to a level, and leaves black and white in place.
+def beside_mr(mapping: IntensityMapping, volume: Volume, *, is_t1: bool) -> IntensityMapping:
+    """Return the mapping of one of two MR volumes, the T1 or the other, that shows white matter as all others do.
 
-    White matter of a T1 lies at 0.4 of white in a head with bright scalp and at 0.9 in one without; no function of two
-    values can treat both alike. With half of the tissue darker than 0.6 it lies at 0.69 to 0.74 in every T1 measured.
-    Where ``middle`` is above the level, white gets darker.
+    White matter of a T1 lies at 0.4 of white in a head with bright scalp and at 0.9 in one without, that of a T2 at
+    0.27 to 0.4 and that of a FLAIR at 0.7. No function of two values can treat them all alike, so each head is shown
+    alike. In a body without a brain it is the tissue that there is most of.
+
+    Args:
+        mapping: of ``volume``, one line; one with a knee stays as it is.
+        volume: the scalar MR.
+        is_t1: whether it is the T1, or has the place of one.
+    """
+    grey = white_matter_grey(slices_view(volume.image, Plane.ACQUIRED), mapping, is_t1=is_t1)
+    return tissue_at_level(mapping, grey, WHITE_MATTER_OF_T1 if is_t1 else WHITE_MATTER_OF_T2)
+
+
+def tissue_at_level(mapping: IntensityMapping, grey: float, level: float) -> IntensityMapping:
+    """Return a mapping that takes to a level what ``mapping`` takes to a grey, and leaves black and white in place.
 
     Args:
         mapping: one line, without a knee.
-        middle: the median grey of the tissue, in (0, 1]; 0 where there is none, and the mapping stays as it is.
-        level: the grey it comes to.
+        grey: from 0 to 1; 0 where there is no tissue, and the mapping stays as it is.
+        level: the grey it comes to; tissue that is very dark stays darker, or its noise would be seen.
     """
-    if middle <= 0 or mapping.knee is not None:
+    if grey <= 0 or mapping.knee is not None:
         return mapping
-    factor = min(level / middle, _MOST_BRIGHTENED)
+    factor = min(level / grey, _MOST_BRIGHTENED)
     width = mapping.high - mapping.low
     if factor <= 1:
-        return replace(mapping, high=mapping.low + width / factor)
+        return replace(mapping, knee=(mapping.low + width * grey, level))
     return replace(mapping, knee=(mapping.low + width * _TISSUE_KNEE / factor, _TISSUE_KNEE))
 
 
-def no_brighter_than_t2(mapping: IntensityMapping, middle: float) -> IntensityMapping:
-    """Return a mapping that dims what is shown in the place of a T2 and whose tissue is brighter, such as a FLAIR.
+def white_matter_grey(slices: np.ndarray, mapping: IntensityMapping, *, is_t1: bool) -> float:
+    """Return the grey that a mapping gives to white matter, from 0 to 1; 0 where no tissue is found.
 
-    Beside a T1 its lesions would be as white as its tissue; a T2 keeps its mapping. Arguments as
-    :func:`tissue_at_level` takes.
+    White matter is the largest part of a head that is even: it has the mode of the flattest places. Grey matter can
+    have a mode of its own beside it, darker on a T1, brighter on a T2. Fat lies further off, and is seldom as even.
+
+    Args:
+        slices: (S, H, W), values of voxels.
+        mapping: of those values.
+        is_t1: whether white matter is brighter than grey matter.
     """
-    return tissue_at_level(mapping, middle, _LEVEL_BESIDE_T1) if middle > _MOST_OF_A_T2 else mapping
+    counts = _counts_of_even_tissue(slices, mapping)
+    most = int(counts.argmax())
+    if counts[most] == 0:
+        return 0.0
+    inner = counts[1:-1]
+    modes = 1 + np.flatnonzero((inner >= counts[:-2]) & (inner > counts[2:]))
+    if is_t1:
+        modes = modes[(modes <= most * _WHITE_OVER_GREY) & (counts[modes] >= _LEAST_MODE_OF_T1 * counts[most])]
+        found = max(modes, default=most)
+    else:
+        modes = modes[(modes >= most / _WHITE_OVER_GREY) & (counts[modes] >= _LEAST_MODE_OF_T2 * counts[most])]
+        found = min(modes, default=most)
+    return (float(found) + 0.5) / _BINS
+
+
+def _counts_of_even_tissue(slices: np.ndarray, mapping: IntensityMapping) -> np.ndarray:
+    """A smooth histogram of the means of 3 x 3 pixels, those whose pixels differ least."""
+    chosen = np.unique(np.linspace(0, len(slices) - 1, _SLICES_ENOUGH).round().astype(int))
+    greys, spreads = [], []
+    for one in chosen if min(slices.shape[1:]) >= _SQUARE else ():
+        shown = mapping(slices[one])
+        mean = _mean_of_square(shown)
+        spread = np.sqrt(np.maximum(_mean_of_square(shown * shown) - mean * mean, 0))
+        seen = (mean > _DARKEST_TISSUE) & (mean < _BRIGHTEST_TISSUE)
+        greys.append(mean[seen])
+        spreads.append(spread[seen])
+    if not sum(map(len, greys)):
+        return np.zeros(_BINS)
+    spread = np.concatenate(spreads)
+    even = np.concatenate(greys)[spread <= np.quantile(spread, _EVEN_SHARE)]
+    return np.convolve(np.histogram(even, _BINS, (0, 1))[0], _SMOOTHING, mode="same")
+
+
+def _mean_of_square(image: np.ndarray) -> np.ndarray:
+    """(H, W) to (H - 2, W - 2)."""
+    rows = image[:-2] + image[1:-1] + image[2:]
+    return (rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]) / np.float32(_SQUARE**2)
 
 
 def mapping_of(evidence: Evidence, modality: Modality, window: Window | None) -> IntensityMapping:

@@ -19,8 +19,8 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.geometry.field_of_view import resample_to_grid
 from CSAFusionLib.geometry.grid import same_grid
 from CSAFusionLib.geometry.planes import Plane, slice_spacing, to_slices
-from CSAFusionLib.intensity.mapping import IntensityMapping, find_mapping, no_brighter_than_t2, tissue_at_level
-from CSAFusionLib.intensity.modality import Modality, shown_quartiles
+from CSAFusionLib.intensity.mapping import IntensityMapping, beside_mr, find_mapping
+from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.intensity.voxel_values import rgb_to_yuv
 from CSAFusionLib.progress import Progress, silent
 from CSAFusionLib.registration.register import register
@@ -167,13 +167,8 @@ def mappings_of(kind: PairKind, a: Volume, b: Volume) -> tuple[IntensityMapping,
     """Return the mappings of both volumes of a pair, as a fusion finds them."""
     of_a, of_b = (find_mapping(volume, modality) for volume, modality in zip((a, b), kind.modalities, strict=True))
     if kind is PairKind.T1_T2:
-        of_a = tissue_at_level(of_a, _middle(a, of_a))
-        of_b = no_brighter_than_t2(of_b, _middle(b, of_b))
+        of_a, of_b = beside_mr(of_a, a, is_t1=True), beside_mr(of_b, b, is_t1=False)
     return of_a, of_b
-
-
-def _middle(volume: Volume, mapping: IntensityMapping) -> float:
-    return shown_quartiles(sitk.GetArrayViewFromImage(volume.image), mapping)[1]
 
 
 def cut_pairs(pair: VolumePair, *, registered: Path, progress: Progress = silent) -> list[ImagePair]:

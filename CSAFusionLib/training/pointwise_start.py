@@ -36,15 +36,12 @@ def _root_of_squares(a: Tensor, b: Tensor) -> Tensor:
 def _dimmed_maximum(a: Tensor, b: Tensor) -> Tensor:
     """The brighter of a dimmed A and of B, joined softly: white matter as on the T1, fluid and lesions as on the T2.
 
-    B is lowered where grey and white matter lie, so that they keep the contrast of the T1, and raised where lesions
-    lie, so that they are brighter than white matter by enough to be seen.
+    B is lowered where grey and white matter lie, so that they keep the contrast of the T1; above that it rises steeply,
+    so that lesions are brighter than white matter by enough to be seen.
     """
-    toned = b + 0.18 * _bump(b, 0.62, 0.14) - 0.06 * _bump(b, 0.36, 0.12)
-    return ((0.67 * a) ** 5 + toned.clamp(0, 1) ** 5 + 1e-12) ** 0.2
-
-
-def _bump(values: Tensor, centre: float, width: float) -> Tensor:
-    return torch.exp(-(((values - centre) / width) ** 2))
+    lesion = torch.sigmoid((b - 0.48) / 0.04)
+    toned = b - 0.09 * torch.exp(-(((b - 0.36) / 0.12) ** 2)) + 0.6 * (1 - b) * lesion
+    return ((0.66 * a) ** 5 + toned.clamp(0, 1) ** 5 + 1e-12) ** 0.2
 
 
 STARTS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {

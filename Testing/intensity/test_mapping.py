@@ -9,6 +9,7 @@ import pytest
 import SimpleITK as sitk
 
 from CSAFusionLib.errors import InputError
+from CSAFusionLib.evaluation.clinical.consistency import head_of
 from CSAFusionLib.fusion.settings import FusionSettings
 from CSAFusionLib.fusion.source_pair import SourcePair
 from CSAFusionLib.geometry.planes import Plane, to_slices
@@ -16,20 +17,23 @@ from CSAFusionLib.intensity.mapping import (
     CORRECTED,
     CT_WINDOWS,
     HEAD_CT,
-    TISSUE_LEVEL,
+    WHITE_MATTER_OF_T1,
+    WHITE_MATTER_OF_T2,
     IntensityMapping,
     Window,
+    beside_mr,
     bias_corrected,
     display_unit,
     find_mapping,
-    no_brighter_than_t2,
     parse_window,
     tissue_at_level,
+    white_matter_grey,
 )
-from CSAFusionLib.intensity.modality import Modality, grey_quartiles
+from CSAFusionLib.intensity.modality import Modality
 from CSAFusionLib.volumes.checking import notes_of
 from CSAFusionLib.volumes.reading import read_volume
 from CSAFusionLib.volumes.volume import Acquisition, Volume
+from Testing.benchmarks.reader_regions import find_regions
 
 
 def a_head() -> tuple[Volume, np.ndarray]:
@@ -315,51 +319,98 @@ def test_a_ct_of_unknown_scale_shows_brain_as_dark_and_bone_as_white_as_one_in_h
 PLAIN = IntensityMapping(100.0, 1100.0)
 
 
-@pytest.mark.parametrize("middle", [0.2, 0.35, 0.5, 0.6, 0.75, 0.95])
-def test_the_middle_of_the_tissue_comes_to_one_grey_and_black_stays(middle: float) -> None:
-    levelled = tissue_at_level(PLAIN, middle)
-    values = np.array([100.0, 100 + 1000 * middle])
-    np.testing.assert_allclose(levelled(values), [0, TISSUE_LEVEL], atol=1e-6)
+@pytest.mark.parametrize("level", [0.26, 0.84])
+@pytest.mark.parametrize("grey", [0.3, 0.35, 0.5, 0.6, 0.75, 0.95])
+def test_tissue_comes_to_its_level_and_black_and_white_stay(grey: float, level: float) -> None:
+    levelled = tissue_at_level(PLAIN, grey, level)
+    values = np.array([100.0, 100 + 1000 * grey, 1100.0])
+    np.testing.assert_allclose(levelled(values), [0, level, 1], atol=1e-6)
+    assert (np.diff(levelled(np.linspace(100, 1100, 200))) > 0).all()
 
 
-@pytest.mark.parametrize("middle", [0.05, 0.3, 0.59])
-def test_what_is_brighter_than_tissue_shares_the_rest_up_to_the_same_white(middle: float) -> None:
-    levelled = tissue_at_level(PLAIN, middle)
-    greys = levelled(np.linspace(100, 1100, 200))
-    assert (np.diff(greys) > 0).all()
-    assert greys[-1] == 1
+def test_what_is_nearly_black_is_brightened_three_times_at_most() -> None:
+    assert tissue_at_level(PLAIN, 0.1, 0.84)(np.float64(200)) == pytest.approx(0.3, abs=1e-6)
 
 
 def test_without_tissue_or_with_a_window_of_two_slopes_nothing_changes() -> None:
     two_slopes = IntensityMapping(0.0, 100.0, knee=(50.0, 0.9))
-    assert tissue_at_level(PLAIN, 0.0) == PLAIN
-    assert tissue_at_level(two_slopes, 0.3) == two_slopes
+    assert tissue_at_level(PLAIN, 0.0, 0.84) == PLAIN
+    assert tissue_at_level(two_slopes, 0.3, 0.84) == two_slopes
 
 
-def test_a_flair_in_the_place_of_a_t2_is_dimmed_and_a_t2_is_not(shared_data: Path) -> None:
-    middles = []
-    for name in ("T2", "FLAIR"):
-        volume = read_volume(shared_data / f"volumes/stroke/{name}.nii.gz")
-        mapping = find_mapping(volume, Modality.MR)
-        slices = to_slices(volume.image, Plane.AXIAL)
-        shown = no_brighter_than_t2(mapping, grey_quartiles(map(mapping, slices))[1])
-        middles.append((shown == mapping, grey_quartiles(map(shown, slices))[1]))
-    (kept, of_t2), (left, of_flair) = middles
-    assert (kept, left) == (True, False)
-    assert of_t2 < of_flair == pytest.approx(0.42, abs=0.01)
+UNIT = IntensityMapping(0.0, 1.0)
 
 
-def test_white_matter_of_heads_with_and_without_scalp_has_one_grey(shared_data: Path) -> None:
-    greys = []
-    for name in ("open_ms/mni_patient07/T1", "open_ms/patient12/study1_T1W", "open_ms/patient01/study1_T1W"):
-        volume = read_volume(shared_data / "volumes" / f"{name}.nii.gz")
-        mapping = find_mapping(volume, Modality.MR)
-        slices = to_slices(volume.image, Plane.AXIAL)
-        levelled = tissue_at_level(mapping, grey_quartiles(map(mapping, slices))[1])(slices)
+def even_tissues(*greys: float, shares: tuple[float, ...] = (0.6, 0.4), noise: float = 0.02) -> np.ndarray:
+    """Slices with an even tissue of each grey, one above the other, in air."""
+    rng = np.random.default_rng(0)
+    slices = np.zeros((6, 120, 90), np.float32)
+    edges = np.round(np.cumsum((0, *shares)) * 100).astype(int) + 10
+    for grey, top, bottom in zip(greys, edges[:-1], edges[1:], strict=True):
+        slices[:, top:bottom, 10:80] = grey
+    return np.clip(slices + noise * rng.standard_normal(slices.shape) * (slices > 0), 0, 1).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("greys", "shares", "of_t1", "of_t2"),
+    [
+        # White matter is the brighter of two neighbours on a T1, the darker on a T2, however much there is of either.
+        ((0.5, 0.62), (0.6, 0.4), 0.62, 0.5),
+        ((0.5, 0.62), (0.4, 0.6), 0.62, 0.5),
+        # Fat, or fluid, is too far off to be either.
+        ((0.4, 0.8), (0.6, 0.4), 0.4, 0.4),
+        ((0.4, 0.8), (0.4, 0.6), 0.8, 0.8),
+        # Little of a tissue does not count.
+        ((0.5, 0.62), (0.9, 0.1), 0.5, 0.5),
+    ],
+)
+def test_white_matter_is_the_outer_of_two_even_tissues(
+    greys: tuple[float, ...], shares: tuple[float, ...], of_t1: float, of_t2: float
+) -> None:
+    slices = even_tissues(*greys, shares=shares)
+    assert white_matter_grey(slices, UNIT, is_t1=True) == pytest.approx(of_t1, abs=0.015)
+    assert white_matter_grey(slices, UNIT, is_t1=False) == pytest.approx(of_t2, abs=0.015)
+
+
+@pytest.mark.parametrize("shape", [(3, 2, 50), (1, 50, 2), (4, 30, 30)])
+def test_without_even_tissue_there_is_no_white_matter(shape: tuple[int, ...]) -> None:
+    assert white_matter_grey(np.zeros(shape, np.float32), UNIT, is_t1=True) == 0
+
+
+def test_one_slice_has_white_matter_too() -> None:
+    assert white_matter_grey(even_tissues(0.5, 0.62)[:1], UNIT, is_t1=True) == pytest.approx(0.62, abs=0.015)
+
+
+@pytest.mark.parametrize("head", ["stroke/", "open_ms/mni_patient07/", "templates/avg152"])
+def test_white_matter_has_one_grey_in_every_head(shared_data: Path, head: str) -> None:
+    shown = []
+    for name in ("T1", "T2"):
+        volume = read_volume(shared_data / f"volumes/{head}{name}.nii.gz")
+        mapping = beside_mr(find_mapping(volume, Modality.MR), volume, is_t1=name == "T1")
+        shown.append(mapping(to_slices(volume.image, Plane.AXIAL)))
+    white = find_regions(*shown, None, head_of(*shown)).white
+    of_t1, of_t2 = (float(np.median(greys[white])) for greys in shown)
+    assert of_t1 == pytest.approx(WHITE_MATTER_OF_T1, abs=0.04)
+    assert of_t2 == pytest.approx(WHITE_MATTER_OF_T2, abs=0.04)
+
+
+def test_scalp_does_not_change_the_grey_of_white_matter(shared_data: Path) -> None:
+    for name in ("open_ms/patient12/study1_T1W", "open_ms/patient01/study1_T1W", "open_ms/mni_patient07/T1"):
+        volume = read_volume(shared_data / f"volumes/{name}.nii.gz")
+        greys = beside_mr(find_mapping(volume, Modality.MR), volume, is_t1=True)(
+            sitk.GetArrayViewFromImage(volume.image)
+        )
         # In a T1 the brain's brightest broad class: the mode of the upper half of the greys below fat.
-        counts, edges = np.histogram(levelled[(levelled > TISSUE_LEVEL) & (levelled < 0.8)], 40)
-        greys.append(float(edges[counts.argmax()]))
-    assert np.ptp(greys) < 0.08
+        counts, edges = np.histogram(greys[(greys > 0.7) & (greys < 0.9)], 40)
+        assert edges[counts.argmax()] == pytest.approx(WHITE_MATTER_OF_T1, abs=0.05), name
+
+
+def test_lesions_of_a_flair_in_the_place_of_a_t2_are_brighter_than_its_tissue(shared_data: Path) -> None:
+    volume = read_volume(shared_data / "volumes/stroke/FLAIR.nii.gz")
+    plain = find_mapping(volume, Modality.MR)
+    shown = beside_mr(plain, volume, is_t1=False)
+    tissue, lesion = 0.6 * plain.high, 0.9 * plain.high
+    assert shown(lesion) - shown(tissue) > plain(lesion) - plain(tissue) > 0.25
 
 
 def a_pet(acquisition: Acquisition) -> Volume:
