@@ -196,6 +196,8 @@ WHITE_MATTER_OF_T1, WHITE_MATTER_OF_T2 = 0.84, 0.26
 """The greys that white matter has on a T1 beside another MR, and on what is shown in the place of a T2."""
 _TISSUE_KNEE = 0.9
 """Up to here its window is one line; what is brighter (fat, enhancement) shares the rest, so none of it is clipped."""
+_STEEPEST = 1.3
+"""The most that contrast above dimmed tissue is raised by: the cortex of a FLAIR would be as white as a lesion."""
 _MOST_BRIGHTENED = 3.0
 """Largest factor of brightness: more would raise the noise of a volume that is nearly black."""
 
@@ -273,7 +275,9 @@ def beside_mr(mapping: IntensityMapping, volume: Volume, *, is_t1: bool) -> Inte
 
 
 def tissue_at_level(mapping: IntensityMapping, grey: float, level: float) -> IntensityMapping:
-    """Return a mapping that takes to a level what ``mapping`` takes to a grey, and leaves black and white in place.
+    """Return a mapping that takes to a level what ``mapping`` takes to a grey, and leaves black in place.
+
+    White stays too, or gets darker where all that is brighter than the tissue is close to it, as on a FLAIR.
 
     Args:
         mapping: one line, without a knee.
@@ -285,7 +289,8 @@ def tissue_at_level(mapping: IntensityMapping, grey: float, level: float) -> Int
     factor = min(level / grey, _MOST_BRIGHTENED)
     width = mapping.high - mapping.low
     if factor <= 1:
-        return replace(mapping, knee=(mapping.low + width * grey, level))
+        knee = mapping.low + width * grey
+        return replace(mapping, knee=(knee, level), high=max(mapping.high, knee + width * (1 - level) / _STEEPEST))
     return replace(mapping, knee=(mapping.low + width * _TISSUE_KNEE / factor, _TISSUE_KNEE))
 
 
