@@ -28,6 +28,7 @@ import torch
 
 from CSAFusionLib.evaluation.clinical.consistency import (
     bottom_to_top_drift,
+    flicker_for_detail,
     front_to_back_drift,
     head_of,
     quarter_means,
@@ -175,10 +176,13 @@ def brain_rows(pair: Pair, regions: Regions, fused: np.ndarray) -> Rows:
 
 
 def consistency_rows(pair: Pair, fused: np.ndarray) -> Rows:
-    """How far equal voxels lie apart, over the volume, from front to back and from bottom to top."""
+    """How far equal voxels lie apart, over the volume, front to back and bottom to top, and how much slices flicker."""
     yield "equal voxels differ by, rms of 255", f"{tissue_inconsistency(pair.a, pair.b, fused):.1f}"
     yield "equal voxels drift front to back, of 255", f"{front_to_back_drift(pair.a, pair.b, fused):.1f}"
     yield "equal voxels drift bottom to top, of 255", f"{bottom_to_top_drift(pair.a, pair.b, fused):.1f}"
+    if len(fused) > 2:
+        of_fused, of_average = (flicker_for_detail(pair.a, pair.b, x) for x in (fused, average(pair.a, pair.b)))
+        yield "flicker related to contrast, over average's", f"{of_fused / of_average:.2f}"
 
 
 def colour_rows(pair: Pair, fused: np.ndarray) -> Rows:
