@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor, nn
 
+from CSAFusionLib import checks
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.losses.fusion_loss import LossWeights, training_loss_terms, weighted_sum
 from CSAFusionLib.network.csafusion import CSAFusion, PointwiseGains
@@ -14,6 +15,7 @@ from CSAFusionLib.network.csafusion import CSAFusion, PointwiseGains
 _FITTING_STEPS = 1000
 _FITTING_RATE = 2e-2
 _TRAINING_RATE = 2e-2
+_TINY = 1e-9
 
 
 def _average(a: Tensor, b: Tensor) -> Tensor:
@@ -53,17 +55,39 @@ STARTS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 """A loss over all four kinds of lesions has several minima, with lesions of one kind vanishing in between, so that no
 small step leads from one to the other. The start decides whether what is bright in A ends bright or dark."""
 
+POWER_SUM = "power-sum"
+"""A start with numbers: ``power-sum=0.8:0.7:1.5`` adds 0.8 A and 0.7 B to the power of 1.5 and takes the root."""
 
-def check_start(name: str) -> str:
-    """Return the name of a start; raise InputError if there is none of that name."""
+
+def start_named(name: str) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return the start of that name; raise InputError if there is none, or if its numbers are wrong."""
+    kind, _, numbers = name.partition("=")
+    if kind == POWER_SUM:
+        return _power_sum(numbers)
     if name not in STARTS:
-        raise InputError(f"There is no start '{name}' for the pointwise part; choose one of {', '.join(STARTS)}.")
-    return name
+        known = ", ".join([*STARTS, f"{POWER_SUM}=0.8:0.7:1.5"])
+        raise InputError(f"There is no start {checks.shown(name)} for the pointwise part; choose one of {known}.")
+    return STARTS[name]
+
+
+def _power_sum(numbers: str) -> Callable[[Tensor, Tensor], Tensor]:
+    """Both sources dimmed and added, by less the more both are bright: a brain bright in both is not burnt out."""
+    try:
+        of_a, of_b, power = (float(number) for number in numbers.split(":"))
+    except ValueError:
+        raise InputError(
+            f"The start {POWER_SUM} takes the factors of A and B and a power, such as 0.8:0.7:1.5, "
+            f"not {checks.shown(numbers)}."
+        ) from None
+    for factor in (of_a, of_b):
+        checks.number(factor, f"factor of the start {POWER_SUM}", "a number from 0 to 2", low=0, high=2)
+    checks.number(power, f"power of the start {POWER_SUM}", "a number from 1 to 10", low=1, high=10)
+    return lambda a, b: ((of_a * a) ** power + (of_b * b) ** power + _TINY) ** (1 / power)
 
 
 def fit_start(pointwise: PointwiseGains, name: str) -> None:
     """Fit the map to a start, over pairs of values drawn at random; its own weights are where it begins."""
-    wanted = STARTS[check_start(name)]
+    wanted = start_named(name)
     optimiser = torch.optim.Adam(pointwise.parameters(), lr=_FITTING_RATE)
     device, random = next(pointwise.parameters()).device, torch.Generator().manual_seed(0)
     for _ in range(_FITTING_STEPS):

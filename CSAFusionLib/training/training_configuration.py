@@ -15,7 +15,7 @@ from CSAFusionLib.network.configuration import FULL, NetworkConfiguration
 from CSAFusionLib.text import to_json
 from CSAFusionLib.training.pairs import PairKind
 from CSAFusionLib.training.patches import OPPOSITE
-from CSAFusionLib.training.pointwise_start import check_start
+from CSAFusionLib.training.pointwise_start import start_named
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class TrainingConfiguration:
     opposite_lesions: float = OPPOSITE
     """Share of training lesions that are dark in one source and bright in the other."""
     pointwise_start: str = "average"
-    """What a pointwise part is fitted to first, of :data:`CSAFusionLib.training.pointwise_start.STARTS`."""
+    """What a pointwise part is fitted to first: the name of a start, as ``start_named`` takes it."""
     pointwise_steps: int = 100
     """Steps in which a pointwise part is trained alone, before the rest joins in."""
     pointwise_rate: float = 0.25
@@ -57,7 +57,7 @@ class TrainingConfiguration:
         _check_kinds(self.kinds)
         if not isinstance(self.network, NetworkConfiguration) or not isinstance(self.loss_weights, LossWeights):
             raise InputError("The training's network and loss weights must be of their own classes.")
-        check_start(self.pointwise_start)
+        start_named(self.pointwise_start)
         if self.schedule not in ("plateau", "cosine"):
             raise InputError(f"The schedule must be plateau or cosine, not {checks.shown(str(self.schedule))}.")
         for name, (least, most) in _WHOLE_NUMBERS.items():

@@ -22,7 +22,7 @@ from CSAFusionLib.network.csafusion import CSAFusion, PointwiseGains
 from CSAFusionLib.training import trainings
 from CSAFusionLib.training.dataset import DataSet, read_dataset
 from CSAFusionLib.training.pairs import PairKind
-from CSAFusionLib.training.pointwise_start import STARTS, PointwiseOnly, check_start, fit_start, train_pointwise
+from CSAFusionLib.training.pointwise_start import STARTS, PointwiseOnly, fit_start, start_named, train_pointwise
 from CSAFusionLib.training.training_configuration import TrainingConfiguration
 from CSAFusionLib.training.trainings import loss_variants, network_variants, train_in_folder, train_variants
 from CSAFusionLib.weights.weights_file import read_weights
@@ -177,20 +177,33 @@ def test_a_setting_out_of_range_is_refused(setting: str, value: object) -> None:
         TrainingConfiguration(**{setting: value})
 
 
-@pytest.mark.parametrize("name", STARTS)
+@pytest.mark.parametrize("name", [*STARTS, "power-sum=0.8:0.7:1.5"])
 def test_a_start_is_fitted_closely(name: str) -> None:
     torch.manual_seed(0)
     pointwise = PointwiseGains()
     fit_start(pointwise, name)
     pairs = torch.rand(1, 2, 64, 64)
     with torch.no_grad():
-        error = PointwiseOnly(pointwise)(pairs) - STARTS[name](*pairs.split(1, dim=1)).clamp(0, 1)
+        error = PointwiseOnly(pointwise)(pairs) - start_named(name)(*pairs.split(1, dim=1)).clamp(0, 1)
     assert float(error.square().mean().sqrt()) < 0.03
 
 
 def test_a_start_that_there_is_not_is_refused_with_those_that_there_are() -> None:
     with pytest.raises(InputError, match="'maximum'.*average, b-less-a"):
-        check_start("maximum")
+        start_named("maximum")
+
+
+def test_a_power_sum_dims_either_source_alone_and_adds_less_the_more_both_are_bright() -> None:
+    a, b = torch.tensor([0.5, 0.0, 0.5, 0.5]), torch.tensor([0.0, 0.5, 0.25, 0.5])
+    fused = start_named("power-sum=0.8:0.6:2")(a, b)
+    torch.testing.assert_close(fused, torch.tensor([0.4, 0.3, 0.4272, 0.5]), atol=1e-4, rtol=0)
+    torch.testing.assert_close(start_named("power-sum=1:0.5:1")(a, b), a + b / 2)
+
+
+@pytest.mark.parametrize("numbers", ["", "0.8:0.7", "0.8:0.7:1.5:1", "0.8:x:1.5", "3:0.7:1", "1:-1:1", "1:1:0.5"])
+def test_a_power_sum_with_other_numbers_is_refused(numbers: str) -> None:
+    with pytest.raises(InputError, match="power-sum"):
+        start_named(f"power-sum={numbers}")
 
 
 def test_training_it_alone_changes_no_other_part() -> None:

@@ -37,7 +37,8 @@ class TrainingOptions:
     pointwise_start: Annotated[
         str,
         typer.Option(
-            metavar="average|b-less-a|dimmed-maximum|root-of-squares", help="What a pointwise part starts from."
+            metavar="average|b-less-a|dimmed-maximum|root-of-squares|power-sum=A:B:POWER",
+            help="What a pointwise part starts from; a power sum with its factors of A and B and its power.",
         ),
     ] = "average"
     pointwise_steps: Annotated[int, typer.Option(help="Steps in which a pointwise part is trained alone.")] = 100
