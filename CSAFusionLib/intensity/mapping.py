@@ -271,7 +271,10 @@ def beside_mr(mapping: IntensityMapping, volume: Volume, *, is_t1: bool) -> Inte
         is_t1: whether it is the T1, or has the place of one.
     """
     grey = white_matter_grey(slices_view(volume.image, Plane.ACQUIRED), mapping, is_t1=is_t1)
-    return tissue_at_level(mapping, grey, WHITE_MATTER_OF_T1 if is_t1 else WHITE_MATTER_OF_T2)
+    if is_t1:
+        return tissue_at_level(mapping, grey, WHITE_MATTER_OF_T1)
+    # Never brighter: in a neck the tissue that there is most of is muscle, and the cord would be as white as fluid.
+    return tissue_at_level(mapping, grey, WHITE_MATTER_OF_T2) if grey > WHITE_MATTER_OF_T2 else mapping
 
 
 def tissue_at_level(mapping: IntensityMapping, grey: float, level: float) -> IntensityMapping:

@@ -421,6 +421,12 @@ def test_a_flair_in_the_place_of_a_t2_is_dimmed_and_its_lesions_stand_out(shared
     assert shown(lesion) - shown(tissue) > 1.2 * (plain(lesion) - plain(tissue))
 
 
+def test_the_t2_of_a_neck_is_not_brightened_until_its_cord_is_white(shared_data: Path) -> None:
+    volume = read_volume(shared_data / "volumes/spine/t2.nii.gz")
+    plain = find_mapping(volume, Modality.MR)
+    assert beside_mr(plain, volume, is_t1=False) == plain
+
+
 def a_pet(acquisition: Acquisition) -> Volume:
     values = np.random.default_rng(0).gamma(2, 1000, (8, 20, 20)).astype(np.float32)
     return Volume(sitk.GetImageFromArray(values), "pet", "PT", acquisition=acquisition)
