@@ -151,9 +151,9 @@ class Evidence:
         1 when the volume has no surface or is too thin to tell.
         """
         unit = _unit_coarse(self.volume.image)
-        # Of a mask, the same as the binary filters, in half of their time.
+        # Of a mask, the same as the binary filter, in half of its time.
         opened = sitk.GrayscaleMorphologicalOpening(unit > _BODY, [1, 1, 0], sitk.sitkBox)
-        body = sitk.GrayscaleFillhole(opened)
+        body = sitk.BinaryFillhole(opened)
         depth = sitk.GetArrayFromImage(
             sitk.SignedMaurerDistanceMap(body, insideIsPositive=True, squaredDistance=False, useImageSpacing=True)
         )
