@@ -1,4 +1,4 @@
-"""The weighted sum of all terms: the article's six, and eleven that it does not have."""
+"""The weighted sum of all terms: the article's six, and twelve that it does not have."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from CSAFusionLib.errors import InputError
 from CSAFusionLib.losses.terms import (
     RETENTION_TARGET,
     artefact_loss,
+    clipping_loss,
     consistency_loss,
     contrast_loss,
     edge_loss,
@@ -51,6 +52,7 @@ class LossWeights:
     highlights: float = 0.0
     retention: float = 0.0
     consistency: float = 0.0
+    clipping: float = 0.0
 
     def __post_init__(self) -> None:
         for name, weight in asdict(self).items():
@@ -105,18 +107,20 @@ def training_loss_terms(
     """Fuse pairs of sources, as they are and with lesions, and return the unweighted terms of both together, scalars.
 
     Args:
-        network: takes (B, 2, H, W) and gives (B, 1, H, W), all in [0, 1].
+        network: takes (B, 2, H, W) in [0, 1] and ``clip``, and gives (B, 1, H, W), in [0, 1] if clipped.
         plain: the sources, (B, 2, H, W) in [0, 1], at least 41x41, all of one patient.
         marked: the same with lesions in one source or in both.
         weights: terms without weight are left out; None takes all.
         retention_target: the share of its source's contrast-to-noise ratio at which a lesion stands out enough.
     """
     sources = torch.cat([plain, marked])
-    fused = network(sources)
+    unclipped = network(sources, clip=False)
+    fused = unclipped.clamp(0, 1)
     without, having = fused.chunk(2)
     terms = _terms_of_images(fused, sources[:, :1], sources[:, 1:]) | {
         "retention": lambda: retention_loss(without, having, plain, marked, retention_target),
         "consistency": lambda: consistency_loss(fused, sources),
+        "clipping": lambda: clipping_loss(unclipped),
     }
     return {name: term() for name, term in terms.items() if weights is None or weights.to_dict()[name]}
 

@@ -2,6 +2,7 @@
 
 - The gradient loss: the fused image is to have, at each pixel, the steeper of the two sources' gradients.
 - The contrast loss: the fused image is to be as contrasted as the stronger source, no less and no more.
+- The clipping loss: by how much the sum of the sources times their gains is above white.
 - The highlights loss: what is white in one source is to be white in the fused image.
 - The artefact loss: how much of the fused structure neither source explains.
 - The consistency loss: how far fused values of pixels with the same two source values lie apart.
@@ -81,6 +82,21 @@ def contrast_loss(fused: Tensor, source: Tensor, other: Tensor) -> Tensor:
     local = difference.abs().mean()
     overall = difference.mean(dim=(1, 2, 3)).abs().mean()
     return local + overall
+
+
+def clipping_loss(unclipped: Tensor) -> Tensor:
+    """Return by how much the fused image is above white before it is clipped, squared.
+
+    Not in the article. What is clipped is lost, and with it the derivative of every other term there: none of them
+    tells a network that burns out a brain, bright in both sources, to hold back.
+
+    Args:
+        unclipped: the sources times their gains, added, (B, 1, H, W), at least 0.
+
+    Returns:
+        The mean over the batch, a scalar, at least 0; 0 where nothing is clipped.
+    """
+    return (unclipped - 1).clamp_min(0).square().mean()
 
 
 _POWER = 4

@@ -301,18 +301,20 @@ class CSAFusion(nn.Module):
             nn.init.zeros_(self.output.weight)
             nn.init.zeros_(self.output.bias)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, *, clip: bool = True) -> Tensor:
         """Fuse two aligned images.
 
         Args:
             x: (B, 2, H, W) in [0, 1], H and W at least 16; channel 0 is CT, PET, SPECT or T1, channel 1 MR or T2.
+            clip: False leaves values above white, up to 4, as they are: training counts them.
 
         Returns:
             (B, 1, H, W) in [0, 1]; with gains, exactly 0 where both sources are 0.
         """
         if not self.configuration.gains:
             return self._outputs(x, torch.sigmoid)
-        return (self.gains(x) * x).sum(dim=1, keepdim=True).clamp(0, 1)
+        fused = (self.gains(x) * x).sum(dim=1, keepdim=True)
+        return fused.clamp(0, 1) if clip else fused
 
     def gains(self, x: Tensor) -> Tensor:
         """The factor each source is multiplied by before the two are added; only for a configuration with gains.

@@ -18,6 +18,10 @@ from torch.utils.data import Dataset
 
 from CSAFusionLib.training.pairs import ImagePair, PairKind
 
+_DARKEST = 0.8
+BRIGHTEST = 1.2
+"""Default for the largest factor by which the window of a source brightens it."""
+
 
 @dataclass(frozen=True)
 class Display:
@@ -31,9 +35,9 @@ class Display:
     gamma: float
 
     @classmethod
-    def at_random(cls, random: np.random.Generator) -> Display:
-        """Draw one."""
-        return cls(random.uniform(0.8, 1.2), float(np.exp(random.uniform(-0.3, 0.3))))
+    def at_random(cls, random: np.random.Generator, brightest: float = BRIGHTEST) -> Display:
+        """Draw one, with a factor of 0.8 to ``brightest``."""
+        return cls(random.uniform(_DARKEST, brightest), float(np.exp(random.uniform(-0.3, 0.3))))
 
     def __call__(self, source: np.ndarray) -> np.ndarray:
         """Apply the display to a source in [0, 1]; black stays black."""
@@ -149,6 +153,7 @@ class PatchDataset(Dataset[Tensor]):
         samples: int,
         group: int = 1,
         opposite_lesions: float = OPPOSITE,
+        brightest: float = BRIGHTEST,
     ) -> None:
         """Take pairs to cut from; ``group`` samples in a row, one step of all processes, are of one patient."""
         by_kind: dict[PairKind, dict[str, list[ImagePair]]] = {}
@@ -157,6 +162,7 @@ class PatchDataset(Dataset[Tensor]):
         self.kinds = [list(patients.values()) for patients in by_kind.values()]
         self.group = group
         self.opposite_lesions = opposite_lesions
+        self.brightest = brightest
         self.size = size
         self.seed = seed
         self.samples = samples
@@ -171,7 +177,7 @@ class PatchDataset(Dataset[Tensor]):
         # Kinds take turns, so that the kind with the most slices does not outweigh the others.
         patients = self.kinds[step % len(self.kinds)]
         pairs = patients[shared.integers(len(patients))]
-        displays = Display.at_random(shared), Display.at_random(shared)
+        displays = Display.at_random(shared, self.brightest), Display.at_random(shared, self.brightest)
         patch = _with_content(pairs[random.integers(len(pairs))], self.size, random)
         plain = augment(patch, displays, random)
         return torch.from_numpy(np.stack([plain, add_lesions(plain, random, self.opposite_lesions)]))

@@ -121,6 +121,7 @@ class PointwiseOnly(nn.Module):
         super().__init__()
         self.pointwise = pointwise
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, *, clip: bool = True) -> Tensor:
         """Fuse (B, 2, H, W) as :meth:`CSAFusion.forward` does when its own part is zero."""
-        return (2 * torch.sigmoid(self.pointwise(x)) * x).sum(dim=1, keepdim=True).clamp(0, 1)
+        fused = (2 * torch.sigmoid(self.pointwise(x)) * x).sum(dim=1, keepdim=True)
+        return fused.clamp(0, 1) if clip else fused

@@ -200,6 +200,7 @@ class Trainer:
             samples=configuration.samples_per_epoch,
             group=configuration.batch_size * processes.count,
             opposite_lesions=configuration.opposite_lesions,
+            brightest=configuration.brightest,
         )
         self.network = CSAFusion(configuration.network).to(processes.device)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -14,7 +14,7 @@ from CSAFusionLib.losses.terms import RETENTION_TARGET
 from CSAFusionLib.network.configuration import FULL, NetworkConfiguration
 from CSAFusionLib.text import to_json
 from CSAFusionLib.training.pairs import PairKind
-from CSAFusionLib.training.patches import OPPOSITE
+from CSAFusionLib.training.patches import BRIGHTEST, OPPOSITE
 from CSAFusionLib.training.pointwise_start import start_named
 
 
@@ -34,6 +34,8 @@ class TrainingConfiguration:
     """Patches of one patient in a step of one process; each is fused twice, as it is and with lesions."""
     opposite_lesions: float = OPPOSITE
     """Share of training lesions that are dark in one source and bright in the other."""
+    brightest: float = BRIGHTEST
+    """The largest factor by which the augmentation brightens a source; what becomes brighter than white is clipped."""
     pointwise_start: str = "average"
     """What a pointwise part is fitted to first: the name of a start, as ``start_named`` takes it."""
     pointwise_steps: int = 100
@@ -108,6 +110,7 @@ _WHOLE_NUMBERS = {
 }
 _NUMBERS = {
     "retention_target": (1e-6, 1.0, "a number above 0 and at most 1"),
+    "brightest": (1.0, 4.0, "a number from 1 to 4"),
     "opposite_lesions": (0.0, 1.0, "a number from 0 to 1"),
     "pointwise_rate": (0.0, 1e3, "a number from 0 to 1000"),
     "learning_rate": (1e-12, 1.0, "a number above 0 and at most 1"),

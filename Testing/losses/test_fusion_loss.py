@@ -22,7 +22,19 @@ from CSAFusionLib.losses.terms import (
     vif_loss,
 )
 
-OF_THE_IMAGE = [name for name in LossWeights().to_dict() if name not in ("retention", "consistency")]
+OF_THE_IMAGE = [name for name in LossWeights().to_dict() if name not in ("retention", "consistency", "clipping")]
+
+
+class Sum(torch.nn.Module):
+    """Adds both sources, each times the same gain."""
+
+    def __init__(self, gain: float) -> None:
+        super().__init__()
+        self.gain = gain
+
+    def forward(self, x: torch.Tensor, *, clip: bool = True) -> torch.Tensor:
+        fused = (self.gain * x).sum(dim=1, keepdim=True)
+        return fused.clamp(0, 1) if clip else fused
 
 
 def test_each_term_compares_the_fused_image_with_its_own_source() -> None:
@@ -44,7 +56,7 @@ def test_the_sum_takes_each_weight_for_its_own_term() -> None:
 
 
 def test_the_weights_of_the_article_are_the_default() -> None:
-    assert list(LossWeights().to_dict().values()) == [1, 1, 1, 2.5, 1, 1, *[0] * 11]
+    assert list(LossWeights().to_dict().values()) == [1, 1, 1, 2.5, 1, 1, *[0] * 12]
 
 
 def test_descending_the_loss_makes_an_image_like_both_sources() -> None:
@@ -67,8 +79,7 @@ def test_pairs_with_and_without_lesions_count_alike_and_their_difference_is_the_
     plain = torch.rand(2, 2, 44, 44) / 2
     marked = plain.clone()
     marked[:, 0, 10:20, 10:20] += 0.4
-    average = torch.nn.Conv2d(2, 1, 1, bias=False).requires_grad_(False)
-    torch.nn.init.constant_(average.weight, 0.5)
+    average = Sum(0.5)
     terms = training_loss_terms(average, plain, marked)
     assert set(terms) == set(LossWeights().to_dict())
     assert float(terms["retention"]) == float(retention_loss(average(plain), average(marked), plain, marked)) > 0
@@ -80,6 +91,13 @@ def test_pairs_with_and_without_lesions_count_alike_and_their_difference_is_the_
     weights = parse_loss_weights("ssim=1:0,consistency=2")
     assert set(training_loss_terms(average, plain, marked, weights)) == {"ssim_a", "consistency"}
     assert float(terms["ssim_a"]) == pytest.approx(float(ssim_loss(average(both), both[:, :1])))
+
+
+def test_what_is_above_white_counts_before_it_is_clipped() -> None:
+    plain = torch.full((2, 2, 44, 44), 0.75)
+    weights = parse_loss_weights("clipping=1")
+    assert float(training_loss_terms(Sum(1), plain, plain, weights)["clipping"]) == 0.25
+    assert float(training_loss_terms(Sum(0.5), plain, plain, weights)["clipping"]) == 0
 
 
 @pytest.mark.parametrize("name", OF_THE_IMAGE)

@@ -16,6 +16,7 @@ from CSAFusionLib.losses.terms import (
     CONTRAST_WINDOW,
     REGULARISATION,
     artefact_loss,
+    clipping_loss,
     consistency_loss,
     contrast_loss,
     edge_loss,
@@ -108,6 +109,14 @@ def test_the_gradient_of_contrast_is_right() -> None:
 
 
 BONE = torch.ones(1, 1, 8, 8)
+
+
+def test_clipping_costs_what_is_above_white_squared_and_pulls_it_down() -> None:
+    burnt = torch.tensor([0.2, 1.0, 1.5, 2.0], requires_grad=True)
+    loss = clipping_loss(burnt.view(1, 1, 2, 2))
+    loss.backward()
+    assert loss.item() == pytest.approx((0.25 + 1) / 4)
+    assert burnt.grad is not None and burnt.grad.tolist() == [0, 0, 0.25, 0.5]
 
 
 @pytest.mark.parametrize(("fused", "lost"), [(1.0, 0), (0.5, 0.25), (0.0, 1)])

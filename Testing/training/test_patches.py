@@ -44,6 +44,13 @@ def test_each_source_is_changed_on_its_own() -> None:
     assert min(ratios) < 1.0 < 1.4 < max(ratios)
 
 
+def test_the_brightest_window_is_the_one_that_was_asked_for() -> None:
+    random = np.random.default_rng(0)
+    factors = [Display.at_random(random, 2.0).factor for _ in range(200)]
+    assert 0.8 <= min(factors) < 0.85 < 1.95 < max(factors) <= 2
+    assert max(Display.at_random(random).factor for _ in range(200)) <= 1.2
+
+
 def test_patches_in_the_same_windows_have_the_same_greys() -> None:
     random = np.random.default_rng(0)
     displays = Display(1.1, 0.8), Display(0.9, 1.2)

@@ -34,6 +34,9 @@ class TrainingOptions:
     opposite_lesions: Annotated[
         float, typer.Option(help="Share of training lesions that are dark in one source and bright in the other.")
     ] = 0.25
+    brightest: Annotated[
+        float, typer.Option(help="Largest factor by which the augmentation brightens a source: 1 to 4.")
+    ] = 1.2
     pointwise_start: Annotated[
         str,
         typer.Option(
@@ -68,7 +71,7 @@ def train(
         typer.Option(
             metavar="TERM=WEIGHT[:WEIGHT_B],...",
             help="Weights of ssim, rmi, contrast, edge, vif, ssim_parity, gradient, transfer, artefacts, "
-            "highlights, retention, consistency; 0 if not named.",
+            "highlights, retention, consistency, clipping; 0 if not named.",
         ),
     ] = ARTICLE_WEIGHTS,
     *,
