@@ -313,8 +313,7 @@ class CSAFusion(nn.Module):
         """
         if not self.configuration.gains:
             return self._outputs(x, torch.sigmoid)
-        fused = (self.gains(x) * x).sum(dim=1, keepdim=True)
-        return fused.clamp(0, 1) if clip else fused
+        return apply_gains(self.gains(x), x, clip=clip)
 
     def gains(self, x: Tensor) -> Tensor:
         """The factor each source is multiplied by before the two are added; only for a configuration with gains.
@@ -368,6 +367,12 @@ def local_activation(configuration: NetworkConfiguration) -> Callable[[Tensor], 
         return _to_gains
     reach = configuration.reach
     return (lambda logits: reach * torch.tanh(logits / reach)) if reach else nn.Identity()
+
+
+def apply_gains(gains: Tensor, x: Tensor, *, clip: bool) -> Tensor:
+    """Add the sources ``x`` times their gains, both (B, 2, H, W), to (B, 1, H, W), cut off at white if ``clip``."""
+    fused = (gains * x).sum(dim=1, keepdim=True)
+    return fused.clamp(0, 1) if clip else fused
 
 
 def _to_gains(logits: Tensor) -> Tensor:

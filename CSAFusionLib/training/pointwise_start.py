@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from CSAFusionLib import checks
 from CSAFusionLib.errors import InputError
 from CSAFusionLib.losses.fusion_loss import LossWeights, training_loss_terms, weighted_sum
-from CSAFusionLib.network.csafusion import CSAFusion, PointwiseGains
+from CSAFusionLib.network.csafusion import CSAFusion, PointwiseGains, apply_gains
 
 _FITTING_STEPS = 1000
 _FITTING_RATE = 2e-2
@@ -123,5 +123,4 @@ class PointwiseOnly(nn.Module):
 
     def forward(self, x: Tensor, *, clip: bool = True) -> Tensor:
         """Fuse (B, 2, H, W) as :meth:`CSAFusion.forward` does when its own part is zero."""
-        fused = (2 * torch.sigmoid(self.pointwise(x)) * x).sum(dim=1, keepdim=True)
-        return fused.clamp(0, 1) if clip else fused
+        return apply_gains(2 * torch.sigmoid(self.pointwise(x)), x, clip=clip)

@@ -40,10 +40,9 @@ def main() -> None:
     kind = PairKind(options.kind)
     pairs = read_pairs(read_dataset(options.data), [kind], "val", registered=Path("runs/registered"))
     methods: dict[str, FusionMethod] = {"average": average, "maximum": maximum}
-    methods["CSAFusion"] = NetworkMethod(load_network(weights_for(BUNDLED, kind))[0])
-    for word in options.weights:
+    for word in [BUNDLED, *options.weights]:
         name, _, weights = word.rpartition("=")
-        methods[name or Path(word).stem] = NetworkMethod(load_network(weights)[0])
+        methods[name or Path(word).stem] = NetworkMethod(load_network(weights_for(weights, kind))[0])
     print(f"| {kind.value}: method | bumps in A | in B |\n| --- | --- | --- |")
     for name, fuse in methods.items():
         of_a, of_b = (kept(fuse, pairs, source) for source in (0, 1))

@@ -152,6 +152,19 @@ def test_a_bounded_network_moves_no_logit_farther_than_its_reach() -> None:
 
 
 @torch.inference_mode()
+@pytest.mark.parametrize("name", ["full", "consistent"])
+def test_without_clipping_values_above_white_are_left(name: str) -> None:
+    torch.manual_seed(0)
+    network = CSAFusion(CONFIGURATIONS[name]).eval()
+    torch.nn.init.constant_(network.output.bias, 3.0)
+    x = torch.rand(1, 2, 48, 40)
+    unclipped = network(x, clip=False)
+    assert torch.equal(unclipped, (network.gains(x) * x).sum(dim=1, keepdim=True))
+    assert unclipped.max() > 1.5
+    assert torch.equal(network(x), unclipped.clamp(0, 1))
+
+
+@torch.inference_mode()
 def test_before_training_a_consistent_network_is_one_function_of_the_two_values() -> None:
     torch.manual_seed(0)
     network = CSAFusion(CONFIGURATIONS["consistent"]).eval()

@@ -161,6 +161,15 @@ def test_a_group_is_of_one_patient_in_one_window() -> None:
     assert np.ptp(medians[:, 0], axis=0).min() > 0.2
 
 
+def test_patches_are_as_bright_as_was_asked_for() -> None:
+    flat = np.full((40, 40), 0.4, np.float32)
+    one = [ImagePair(a=flat, b=flat, kind=PairKind.SPECT_MRI, name="")]
+    default, brighter = (PatchDataset(one, size=16, seed=0, samples=40, **given) for given in ({}, {"brightest": 3.0}))
+    # A factor of 1.2 and the strongest gamma make 0.48 ** 0.74 of 0.4.
+    assert max(float(default[i][0].median()) for i in range(40)) < 0.6
+    assert max(float(brighter[i][0].median()) for i in range(40)) > 0.9
+
+
 def test_kinds_take_turns_however_many_pairs_they_have() -> None:
     dark = ImagePair(
         a=np.full((40, 40), 0.05, np.float32), b=np.zeros((40, 40), np.float32), kind=PairKind.PET_MRI, name=""

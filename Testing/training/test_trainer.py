@@ -53,6 +53,11 @@ def flat(network: torch.nn.Module) -> torch.Tensor:
     return torch.cat([value.flatten().double() for value in network.state_dict().values()])
 
 
+def test_patches_are_drawn_as_the_configuration_says(tmp_path: Path) -> None:
+    dataset = trainer(tmp_path / "run", replace(SMALL, brightest=3.0, opposite_lesions=0.7)).dataset
+    assert (dataset.brightest, dataset.opposite_lesions) == (3.0, 0.7)
+
+
 def test_a_resumed_training_ends_where_an_uninterrupted_one_does(tmp_path: Path) -> None:
     whole = trainer(tmp_path / "whole")
     whole.run()

@@ -170,6 +170,8 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         ("averaging", -0.1),
         ("retention_target", 0),
         ("retention_target", 1.1),
+        ("brightest", 0.9),
+        ("brightest", 4.1),
     ],
 )
 def test_a_setting_out_of_range_is_refused(setting: str, value: object) -> None:
